@@ -1,0 +1,86 @@
+"""What can go wrong, as a tree.
+
+    MedaugError
+    ├── ProfileError        a profile is unknown, malformed, or holds an unknown key         exit 2
+    ├── PriorError          a prior's folder, digest or architecture is not usable           exit 2
+    ├── OutputError         OUTPUT can't be used: full, read-only, another run's             exit 2
+    └── SourceError         one source can't be used; the rest of the export goes on
+        ├── ReadError       a file or a series is not readable, or not safe to read as a volume
+        ├── IdentityError   a person may be identified and nobody stated that it was checked
+        ├── AnnotationError an annotation is malformed or contradicts its image
+        ├── RegionError     nothing may change, or nothing may be kept
+        ├── QualityError    a variant failed its gate
+        └── WriteError      the derived instance would not be valid
+
+Every message says where, what was expected, what was found and what to do. Messages go into logs
+and records: they hold hashes, figures and UIDs, never a name, an ID or a path of the input.
+"""
+
+from __future__ import annotations
+
+
+class MedaugError(Exception):
+    """Base of every error that medaug raises on purpose."""
+
+
+class ProfileError(MedaugError):
+    """A profile is unknown, malformed, or contradicts itself."""
+
+
+class PriorError(MedaugError):
+    """A prior can't be loaded, or is not what its card says."""
+
+
+class OutputError(MedaugError):
+    """OUTPUT can't be used; nothing partial was left visible."""
+
+
+class SourceError(MedaugError):
+    """One source can't be used.
+
+    Args:
+        message: one sentence for a person, without identity.
+        code: a frozen English code for records, such as ``missing-slice``.
+    """
+
+    default_code = "source-unusable"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code or self.default_code
+
+
+class ReadError(SourceError):
+    """A file or series is unreadable, or not safe to read as a volume."""
+
+    default_code = "unreadable"
+
+
+class IdentityError(SourceError):
+    """The instances don't declare that the patient's identity was removed."""
+
+    default_code = "identity"
+
+
+class AnnotationError(SourceError):
+    """An annotation file is malformed or contradicts its image."""
+
+    default_code = "annotation"
+
+
+class RegionError(SourceError):
+    """The regions leave nothing to generate, or nothing to keep."""
+
+    default_code = "regions"
+
+
+class QualityError(SourceError):
+    """A variant failed its gate."""
+
+    default_code = "quality"
+
+
+class WriteError(SourceError):
+    """The derived instance would not be valid, so it was not written."""
+
+    default_code = "write"

@@ -1,0 +1,179 @@
+"""A series as stored: native numbers, what they mean, where they lie, where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug.imaging.geometry import Geometry
+
+Stored = npt.NDArray[np.generic]
+Mask = npt.NDArray[np.bool_]
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A VOI window in modality units; linear between its ends (PS3.3 C.11.2.1.3.2, LINEAR_EXACT)."""
+
+    center: float
+    width: float
+
+    def __post_init__(self) -> None:
+        if not self.width > 0 or not np.isfinite([self.center, self.width]).all():
+            raise ValueError(f"window: expected a finite centre and a width above 0, got {self.center} / {self.width}")
+
+    @property
+    def low(self) -> float:
+        """The value shown as black (white for MONOCHROME1)."""
+        return self.center - self.width / 2
+
+    @property
+    def high(self) -> float:
+        """The value shown as white (black for MONOCHROME1)."""
+        return self.center + self.width / 2
+
+    @classmethod
+    def spanning(cls, low: float, high: float) -> Window:
+        """The window from ``low`` to ``high``."""
+        return cls((low + high) / 2, high - low)
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Stored value · slope + intercept = modality value (PS3.3 C.11.1)."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    units: str = ""
+
+    def __post_init__(self) -> None:
+        if self.slope == 0 or not np.isfinite([self.slope, self.intercept]).all():
+            raise ValueError(f"rescale: expected a finite slope other than 0, got {self.slope} / {self.intercept}")
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    """What a volume was read from. Paths stay inside the process: no output may hold them.
+
+    Attributes:
+        format: ``dicom`` or ``nifti``.
+        modality: (0008,0060), or ``""`` for NIfTI.
+        study_uid: StudyInstanceUID; for NIfTI a name made from the content.
+        series_uid: SeriesInstanceUID; likewise.
+        instance_uids: one SOPInstanceUID per slice, in slice order.
+        files: one path per slice, in slice order.
+        sha256: one digest of the whole file per slice, in slice order.
+        identity: ``declared``, ``identified`` or ``unknown`` (see `dicom.identity`).
+        patient: a keyless one-way hash of the patient, for splits inside one run only.
+        part: what tells apart several grids of one series, such as ``slice 7``; usually empty.
+    """
+
+    format: str
+    modality: str
+    study_uid: str
+    series_uid: str
+    instance_uids: tuple[str, ...]
+    files: tuple[Path, ...]
+    sha256: tuple[str, ...]
+    identity: str = "unknown"
+    patient: str = ""
+    part: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """64 hex digits that name the content: neither order, path nor time enters."""
+        return hashlib.sha256("\n".join((self.format, self.part, *self.sha256)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A series on its voxel grid, with the stored numbers untouched.
+
+    Attributes:
+        stored: (slices, rows, columns), native dtype, read-only.
+        geometry: the grid.
+        rescale: one per slice.
+        window: VOI in modality units, or None when the source states none.
+        stored_range: least and greatest value that the source's encoding can hold, inclusive.
+        padding: inclusive range of stored values that mean "no image here" (0028,0120-0121), or None.
+        inverted: True for MONOCHROME1, where low values are bright. Stored values are never flipped.
+        source: where it came from.
+    """
+
+    stored: Stored
+    geometry: Geometry
+    rescale: tuple[Rescale, ...]
+    window: Window | None
+    stored_range: tuple[float, float]
+    padding: tuple[float, float] | None
+    inverted: bool
+    source: SourceRef
+
+    def __post_init__(self) -> None:
+        if self.stored.shape != self.geometry.shape:
+            raise ValueError(f"stored values {self.stored.shape} don't fit the grid {self.geometry.shape}")
+        if len(self.rescale) != self.geometry.shape[0]:
+            raise ValueError(f"expected one rescale per slice ({self.geometry.shape[0]}), got {len(self.rescale)}")
+        self.stored.setflags(write=False)
+
+    @property
+    def modality(self) -> Float32 | npt.NDArray[np.float64]:
+        """Modality values (HU for CT). float64 where float32 can't hold every stored value exactly."""
+        slope, intercept = self._per_slice(np.float64)
+        wide = self.stored.dtype.itemsize > 2
+        return (self.stored.astype(np.float64) * slope + intercept).astype(np.float64 if wide else np.float32)
+
+    @property
+    def padded(self) -> Mask:
+        """Where the source says there is no image."""
+        if self.padding is None:
+            return np.zeros(self.stored.shape, dtype=np.bool_)
+        low, high = self.padding
+        return np.asarray((self.stored >= low) & (self.stored <= high))
+
+    def with_modality(self, values: npt.NDArray[np.floating], where: Mask) -> Volume:
+        """A copy whose voxels at ``where`` hold ``values``; every other stored number is untouched.
+
+        Integers are rounded to nearest, cut to ``stored_range``, and moved off the padding range to the
+        nearest value outside it, so that no generated voxel reads as "no image here".
+
+        Args:
+            values: modality values, same shape as ``stored``.
+            where: the voxels to overwrite.
+        """
+        slope, intercept = self._per_slice(np.float64)
+        raw = (values.astype(np.float64) - intercept) / slope
+        if np.issubdtype(self.stored.dtype, np.integer):
+            raw = np.clip(np.rint(raw), *self.stored_range)
+            raw = _off_padding(raw, self.padding, self.stored_range)
+        stored = self.stored.copy()
+        stored[where] = raw[where].astype(self.stored.dtype)
+        return replace(self, stored=stored)
+
+    def _per_slice(self, dtype: type[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        slope = np.array([r.slope for r in self.rescale], dtype=dtype)[:, None, None]
+        intercept = np.array([r.intercept for r in self.rescale], dtype=dtype)[:, None, None]
+        return slope, intercept
+
+
+def _off_padding(
+    raw: npt.NDArray[np.float64], padding: tuple[float, float] | None, allowed: tuple[float, float]
+) -> npt.NDArray[np.float64]:
+    if padding is None:
+        return raw
+    low, high = padding
+    hit = (raw >= low) & (raw <= high)
+    below, above = low - 1, high + 1
+    if below < allowed[0]:
+        target = np.full_like(raw, above)
+    elif above > allowed[1]:
+        target = np.full_like(raw, below)
+    else:
+        target = np.where(raw - below <= above - raw, below, above)
+    return np.where(hit, target, raw)
