@@ -7,6 +7,8 @@ from collections import Counter
 import torch
 from torch import Tensor
 
+from medaug.inverse.priors.card import PriorCard
+
 
 class GaussianPrior:
     """x ~ N(0, C) on a small square, with an orthonormal "autoencoder" z = Q x.
@@ -56,3 +58,33 @@ class GaussianPrior:
         cross = self.covariance[:, seen]
         inner = self.covariance[seen][:, seen]
         return (cross @ torch.linalg.solve(inner, x.flatten()[seen].double())).reshape(x.shape).float()
+
+
+class PixelPrior:
+    """An identity "autoencoder" with independent N(0, 0.5²) pixels: any size, no weights, for tests of the line."""
+
+    def __init__(self) -> None:
+        self.card = PriorCard(
+            name="pixel",
+            sha256="0" * 64,
+            licence="none",
+            attribution="none",
+            trained_on="nothing",
+            size=64,
+            channels=1,
+            stride=1,
+            latent_channels=1,
+            prediction_type="sample",
+        )
+        time = (torch.arange(1000) + 0.5) / 1000
+        self.alphas_cumprod = (torch.cos(time * torch.pi / 2) ** 2).clamp(min=1e-4).float()
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x * 1.0
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z * 1.0
+
+    def denoise(self, z_t: Tensor, t: Tensor) -> Tensor:
+        abar = self.alphas_cumprod[t].reshape(-1, 1, 1, 1)
+        return z_t * abar**0.5 * 0.25 / (abar * 0.25 + 1 - abar)

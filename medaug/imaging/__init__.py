@@ -1,0 +1,1 @@
+"""Values on the voxel grid, NumPy only."""

@@ -49,7 +49,9 @@ class Box:
         return replace(self, start=low, stop=high)
 
 
-def enclosing(low: Sequence[float], high: Sequence[float], limit: Shape, label: str, identifier: str = "") -> Box | None:
+def enclosing(
+    low: Sequence[float], high: Sequence[float], limit: Shape, label: str, identifier: str = ""
+) -> Box | None:
     """The smallest box on voxel edges that holds a continuous one.
 
     Rounds outward, so that no part of a lesion falls outside, and cuts at the image.
@@ -72,7 +74,9 @@ def enclosing(low: Sequence[float], high: Sequence[float], limit: Shape, label: 
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]), label, identifier)
 
 
-def from_world(low: Sequence[float], high: Sequence[float], grid: Geometry, label: str, identifier: str = "") -> Box | None:
+def from_world(
+    low: Sequence[float], high: Sequence[float], grid: Geometry, label: str, identifier: str = ""
+) -> Box | None:
     """The voxel box that holds an axis-aligned world box, whatever the grid's orientation.
 
     All eight corners are mapped: under an oblique affine two are not enough.

@@ -93,7 +93,9 @@ class Presentation:
         height, width = self.inner
         top, left = self._offset
         i = top + ((np.arange(rows.stop - rows.start) + 0.5) * height / (rows.stop - rows.start)).astype(np.intp)
-        j = left + ((np.arange(columns.stop - columns.start) + 0.5) * width / (columns.stop - columns.start)).astype(np.intp)
+        j = left + ((np.arange(columns.stop - columns.start) + 0.5) * width / (columns.stop - columns.start)).astype(
+            np.intp
+        )
         native = np.zeros((mask.shape[0], *self.shape), dtype=np.bool_)
         native[:, rows, columns] = mask[:, i[:, None], j[None, :]]
         return native

@@ -44,7 +44,7 @@ def coverage_matrix(n_in: int, n_out: int) -> Float32:
 
 
 def resize(images: Float32, shape: tuple[int, int]) -> Float32:
-    """Resample (…, I, J) to (…, \\*shape) by antialiased cubics; unchanged where the size is."""
+    """Resample (…, I, J) to (…, *shape) by antialiased cubics; unchanged where the size is."""
     return _apply(images, cubic_matrix(images.shape[-2], shape[0]), cubic_matrix(images.shape[-1], shape[1]))
 
 

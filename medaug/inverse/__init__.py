@@ -1,0 +1,1 @@
+"""Inverse problems on tensors; nothing here knows a file format."""

@@ -32,7 +32,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
 
     Norms are plain, per sample. Weights hold for 1000 steps from t = 1. With fewer steps each covers more time, and its
     guidance is scaled by that time so that the whole pull stays the same; but it never goes further than where the
-    linearised loss is zero (see `_reach`), or one long step at the end would overshoot what many short ones settle into.
+    linearised loss is zero (see `_reach`), or one long step would overshoot what many short ones settle into.
 
     Network calls: ``steps`` of denoise, ``steps`` of encode, ``steps + 1`` of decode.
 

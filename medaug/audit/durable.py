@@ -1,0 +1,48 @@
+"""Files that are there whole or not at all, whatever is cut off."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from medaug.errors import OutputError
+
+
+def replace_file(path: Path, data: bytes) -> Path:
+    """Write ``data`` beside ``path``, flush it to disk, and give it its name in one step.
+
+    Raises:
+        OutputError: the disk is full, read-only or failing; ``path`` is as it was.
+    """
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with staged.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+        flush_folder(path.parent)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise unusable(path.name, error, needed=len(data)) from None
+    return path
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder durable; a no-op where folders can't be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unusable(name: str, error: OSError, *, needed: int) -> OutputError:
+    """Say what a failed write means, without a path."""
+    reason = error.strerror or type(error).__name__
+    return OutputError(
+        f"OUTPUT: writing {name} ({needed} bytes) failed: {reason}; nothing partial was left under that name. "
+        "Make room or restore access, then give the same command again: it continues"
+    )

@@ -1,0 +1,261 @@
+"""The YAML contract of a run: data only, strict, checked before anything is read.
+
+A profile states every choice that decides a pixel. Unknown keys are errors with a suggestion, nothing in a profile is
+executed, and the prior's digest is pinned. `docs/profiles.md` explains each key; `schema()` gives editors a JSON
+Schema.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medaug.errors import ProfileError
+
+MAX_BYTES = 1 << 20
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Limit = tuple[float | None, float | None]
+
+
+class Spec(BaseModel):
+    """Base of every part of a profile: immutable, no unknown keys, finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FileWindow(Spec):
+    """The window that the file states; where it states none, the 0.5th to 99.5th percentile."""
+
+    kind: Literal["file"]
+
+
+class FixedWindow(Spec):
+    """One window for all series, in modality units (HU for CT)."""
+
+    kind: Literal["fixed"]
+    center: float
+    width: float = Field(gt=0)
+
+
+class PercentileWindow(Spec):
+    """From the low-th to the high-th percentile of the series, padding left out."""
+
+    kind: Literal["percentile"]
+    low: float = Field(0.5, ge=0, lt=100)
+    high: float = Field(99.5, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PercentileWindow:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        return self
+
+
+class Margin(Spec):
+    """How far protection reaches beyond a box.
+
+    ``relative`` is a share of the slice's longer side, ``px`` counts the prior's pixels, ``mm`` needs a spacing.
+    """
+
+    value: float = Field(ge=0)
+    unit: Literal["relative", "px", "mm"] = "relative"
+
+
+class GaussianOutside(Spec):
+    """The paper's law: observed pixels thin out with the distance from the boxes."""
+
+    kind: Literal["gaussian-outside"]
+    sigma: float = Field(0.32, gt=0)
+    margin: Margin
+
+
+class Outside(Spec):
+    """All that lies outside the boxes is generated, nothing there is observed."""
+
+    kind: Literal["outside"]
+    margin: Margin
+
+
+class Inside(Spec):
+    """The boxes themselves are generated: the lesion changes, its label stays."""
+
+    kind: Literal["inside"]
+    margin: Margin
+
+
+class RandomOutside(Spec):
+    """Outside the boxes each pixel is observed with the same probability."""
+
+    kind: Literal["random"]
+    rate: Share
+    margin: Margin
+
+
+class EmbeddedPrior(Spec):
+    """The prior in the package, pinned by the digest on its card."""
+
+    kind: Literal["embedded"]
+    sha256: Sha256
+
+
+class FolderPrior(Spec):
+    """A local folder in diffusers' layout, pinned by its digest."""
+
+    kind: Literal["folder"]
+    path: Path
+    sha256: Sha256
+
+
+class PsldSpec(Spec):
+    """PSLD's parameters; a weight of null takes the calibrated one from the prior's card."""
+
+    kind: Literal["psld"]
+    steps: int = Field(ge=1, le=1000)
+    start: float = Field(gt=0, le=1, description="first time as a share of all; 1 is pure noise")
+    omega: float | None = Field(None, ge=0)
+    gamma: float | None = Field(None, ge=0)
+    eta: float = Field(0.0, ge=0, le=1)
+
+
+class Restore(Spec):
+    """How the solution returns to the native grid."""
+
+    kind: Literal["delta", "replace"]
+    feather: float = Field(3.0, ge=0, description="width of the seam's taper on the free side, in the prior's px")
+
+
+class Volumes(Spec):
+    """How a series of several slices is handled."""
+
+    slices: Literal["whole", "each"] = Field(
+        "whole", description="whole: a volume, refused unless it is a regular one; each: independent slices"
+    )
+
+
+class Profile(Spec):
+    """Every choice that decides a pixel."""
+
+    schema_version: Literal[1]
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
+    description: str = Field(max_length=400)
+    modalities: tuple[Literal["CR", "DX", "MG", "CT", "MR", "NIFTI"], ...] = Field(min_length=1)
+    window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
+    size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
+    area: Literal["frame", "domain"] = "frame"
+    domain: tuple[Literal["body", "window", "not-padding", "not-border", "not-marker"], ...]
+    regions: Annotated[GaussianOutside | Outside | Inside | RandomOutside, Field(discriminator="kind")]
+    measurement_noise: float = Field(0.0, ge=0, le=1)
+    prior: Annotated[EmbeddedPrior | FolderPrior, Field(discriminator="kind")]
+    solver: PsldSpec
+    restore: Restore
+    volumes: Volumes = Volumes()
+    batch_size: int = Field(8, ge=1, le=256)
+    checks: dict[str, Limit] = Field(
+        default_factory=dict, description="limits by check; a named one replaces the default"
+    )
+    equipment: Literal["standard", "simulate"] = "standard"
+    keep_private: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the profile's canonical JSON: sorted keys, no spaces."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_yaml(self) -> str:
+        """The profile with every default filled in."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a profile, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Profile.model_json_schema()}
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the profiles in the package."""
+    return tuple(sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml")))
+
+
+def load(name_or_path: str) -> Profile:
+    """Read a shipped profile by name, or any profile by path.
+
+    Raises:
+        ProfileError: unknown name, unreadable file, malformed YAML, unknown or wrong key.
+    """
+    if name_or_path in shipped():
+        return parse(
+            (_folder() / f"{name_or_path}.yaml").read_text(encoding="utf-8"), where=f"profile {name_or_path!r}"
+        )
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} and path.is_file():
+        if path.stat().st_size > MAX_BYTES:
+            raise ProfileError(
+                f"profile {path.name!r}: expected at most {MAX_BYTES} bytes, found {path.stat().st_size}"
+            )
+        return parse(path.read_text(encoding="utf-8", errors="replace"), where=f"profile {path.name!r}")
+    raise ProfileError(
+        f"profile {name_or_path!r}: no such profile or .yaml file{_suggestion(name_or_path, shipped())}; "
+        f"`medaug profile list` shows the shipped ones ({', '.join(shipped())})"
+    )
+
+
+def parse(text: str, where: str) -> Profile:
+    """Parse and check a profile's YAML.
+
+    Raises:
+        ProfileError: with one line per fault.
+    """
+    try:
+        data = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader that also refuses aliases
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ProfileError(f"{where}: not valid YAML: {' '.join(str(error).split())[:300]}") from None
+    if not isinstance(data, dict):
+        raise ProfileError(f"{where}: expected a mapping of keys, found {type(data).__name__}")
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(_fault(dict(item)) for item in error.errors())
+        raise ProfileError(f"{where}: {faults}") from None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases, which can blow a small text up to gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed in a profile")
+        return super().compose_node(parent, index)
+
+
+def _fault(item: dict[str, Any]) -> str:
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{_suggestion(location[-1], _known_keys())}"
+    return f"{key or 'profile'}: {item['msg']}"
+
+
+def _known_keys() -> tuple[str, ...]:
+    definitions = schema()
+    objects = [definitions, *definitions.get("$defs", {}).values()]
+    return tuple(sorted({key for item in objects for key in item.get("properties", {})}))
+
+
+def _suggestion(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _folder() -> Any:
+    """``profiles`` in the wheel, or beside the package in an editable install."""
+    inside = resources.files("medaug") / "profiles"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "profiles"

@@ -1,0 +1,51 @@
+"""What is drawn before a pixel is touched. Needs no torch, so that planning doesn't either."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from medaug.imaging.boxes import Box
+from medaug.imaging.seeds import seed_for
+
+NUMERICS = 1  # raised whenever the same recipe would give other pixels; enters every unit's key
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice behind one variant, drawn before a pixel is touched.
+
+    Attributes:
+        source: `SourceRef.key` of the volume.
+        boxes: digest of the boxes, see `boxes_digest`.
+        variant: number of the variant, from 0.
+        seed: the run's seed.
+        profile_sha256: digest of the resolved profile.
+        prior_sha256: digest of the prior's weights.
+        numerics: version of the arithmetic.
+    """
+
+    source: str
+    boxes: str
+    variant: int
+    seed: int
+    profile_sha256: str
+    prior_sha256: str
+    numerics: int = NUMERICS
+
+    @property
+    def id(self) -> str:
+        """64 hex digits: the key of the unit. The same content and choices give the same key anywhere."""
+        fields = {key: str(value) for key, value in asdict(self).items()}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def seed_of(self, purpose: str) -> int:
+        """A seed of its own for each purpose, such as ``regions`` or ``noise``."""
+        return seed_for(self.seed, self.source, self.variant, purpose)
+
+
+def boxes_digest(boxes: Sequence[Box]) -> str:
+    """A digest of boxes that doesn't depend on their order."""
+    return hashlib.sha256(json.dumps([asdict(box) for box in sorted(boxes)]).encode()).hexdigest()

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from medaug import profile
+from medaug.errors import ProfileError
+
+TEXT = profile.load("bone-xray").to_yaml()
+
+
+def edited(**changes: object) -> str:
+    return yaml.safe_dump(yaml.safe_load(TEXT) | changes)
+
+
+@pytest.mark.parametrize("name", profile.shipped())
+def test_shipped_profiles_are_valid_and_named_like_their_file(name: str) -> None:
+    loaded = profile.load(name)
+    assert loaded.name == name
+    assert profile.parse(loaded.to_yaml(), "again") == loaded
+    jsonschema.validate(yaml.safe_load(loaded.to_yaml()), profile.schema())
+
+
+def test_the_shipped_ones_are_these() -> None:
+    assert {"bone-xray", "chest-xray", "brain-ct", "paper"} <= set(profile.shipped())
+
+
+def test_the_paper_profile_holds_the_published_settings() -> None:
+    paper = profile.load("paper")
+    solver = paper.solver
+    assert (paper.size, solver.steps, solver.start, solver.omega, solver.gamma, solver.eta) == (384, 1000, 1, 1, 0.2, 0)
+    assert paper.regions.kind == "gaussian-outside"
+    assert (paper.regions.sigma, paper.regions.margin.value, paper.regions.margin.unit) == (0.32, 16, "px")
+    assert paper.measurement_noise == 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (edited(slover={"kind": "psld"}), "unknown key 'slover' (did you mean 'solver'?)"),
+        (edited(solver={"kind": "psld", "steps": 5, "strat": 0.5}), "did you mean 'start'?"),
+        (edited(schema_version=2), "schema_version"),
+        (edited(prior={"kind": "embedded"}), "prior.embedded.sha256: Field required"),
+        (edited(prior={"kind": "embedded", "sha256": "abc"}), "sha256"),
+        (edited(window={"kind": "fixed", "center": float("nan"), "width": 1}), "window"),
+        (edited(window={"kind": "percentile", "low": 60, "high": 50}), "must be below"),
+        (edited(domain=["body", "brian"]), "domain"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("a: &x 1\nb: *x\n", "aliases"),
+        ("a: !!python/object/apply:os.system [echo]\n", "not valid YAML"),
+        ("a: [", "not valid YAML"),
+        ("[" * 5000, "not valid YAML"),
+    ],
+)
+def test_a_wrong_profile_is_refused_with_what_is_wrong(text: str, expected: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        profile.parse(text, "profile 'x'")
+    assert expected in str(caught.value)
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(ProfileError, match=r"did you mean 'bone-xray'"):
+        profile.load("bonexray")
+
+
+def test_a_profile_by_path_and_its_digest(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(edited(name="mine"))
+    mine = profile.load(str(path))
+    assert mine.name == "mine"
+    assert mine.sha256 != profile.load("bone-xray").sha256
+    path.write_text(path.read_text() + "\n# a comment changes no choice\n")
+    assert profile.load(str(path)).sha256 == mine.sha256
+
+
+def test_every_key_is_documented() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "profiles.md").read_text()
+    keys = {key for spec in [profile.schema(), *profile.schema()["$defs"].values()] for key in spec.get("properties", {})}
+    assert not [key for key in sorted(keys) if f"`{key}`" not in text]
