@@ -1,0 +1,183 @@
+"""Stored integers of an instance: one source of truth, never flipped, rescaled or coloured."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from medaug.dicom import fields
+from medaug.dicom.codestream import dimensions
+from medaug.dicom.parse import quiet
+from medaug.dicom.preflight import Outline
+from medaug.errors import ReadError
+from medaug.imaging.volume import Stored
+
+MAX_PIXELS = 2**26  # of one image; the largest detectors and stitched radiographs have 30 million
+
+# Which of pydicom's plugins decodes what, best first: decoders of a lossy syntax may differ by rounding, so the choice
+# must not depend on the order in which packages were installed.
+PLUGINS: dict[str, tuple[str, ...]] = {
+    JPEGBaseline8Bit: ("pillow", "gdcm"),
+    JPEGExtended12Bit: ("pillow", "gdcm"),  # 8 bits only, see `_plugin`
+    JPEGLossless: ("gdcm",),
+    JPEGLosslessSV1: ("gdcm",),
+    JPEGLSLossless: ("pyjpegls", "gdcm"),
+    JPEGLSNearLossless: ("pyjpegls", "gdcm"),
+    JPEG2000Lossless: ("pylibjpeg", "gdcm"),
+    JPEG2000: ("pylibjpeg", "gdcm"),
+    HTJ2K: ("pylibjpeg",),
+    HTJ2KLossless: ("pylibjpeg",),
+    HTJ2KLosslessRPCL: ("pylibjpeg",),
+    RLELossless: ("pylibjpeg", "pydicom"),
+}
+PACKAGES = {
+    "gdcm": "python-gdcm",
+    "pillow": "pillow",
+    "pydicom": "pydicom",
+    "pyjpegls": "pyjpegls",
+    "pylibjpeg": "pylibjpeg with pylibjpeg-openjpeg and pylibjpeg-rle",
+}
+
+
+def stored_values(ds: Dataset, outline: Outline) -> Stored:
+    """Decode a single-frame grey image.
+
+    Bits above BitsStored, where old objects keep an overlay, are masked, and the sign is extended into them.
+
+    Returns:
+        (rows, columns), uint8, int8, uint16 or int16 in native byte order.
+
+    Raises:
+        ReadError: the codes of `check_encoding` and `check_size`; ``codec`` or ``pixels``.
+
+    Source: PS3.5 8.1.1 (pixel cells), PS3.3 C.7.6.3.
+    """
+    check_encoding(ds)
+    check_size(ds, outline)
+    plugin = _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
+    try:
+        with quiet():
+            decoded = pixel_array(ds, raw=True, decoding_plugin=plugin)
+    except Exception as error:  # decoders raise anything
+        raise ReadError(
+            f"the pixel data can't be decoded ({type(error).__name__}); export the image again", code="pixels"
+        ) from error
+    rows, columns = fields.integer(ds, "Rows"), fields.integer(ds, "Columns")
+    if decoded.shape != (rows, columns):
+        raise ReadError(f"expected {rows} × {columns} pixels, decoded {decoded.shape}", code="pixels")
+    return _stored(decoded, ds)
+
+
+def check_encoding(ds: Dataset) -> None:
+    """Refuse what is not one frame of grey integers.
+
+    Raises:
+        ReadError: ``multi-frame``, ``palette``, ``colour``, ``unsupported-encoding``; ``missing-attribute``.
+    """
+    frames = fields.number(ds, "NumberOfFrames") or 1
+    photometric = fields.text(ds, "PhotometricInterpretation").upper()
+    if frames != 1:
+        raise ReadError(f"{frames:g} frames in one instance: multi-frame is not handled yet", code="multi-frame")
+    if photometric == "PALETTE COLOR":
+        raise ReadError("palette colour: its numbers are indices of colours, not grey levels", code="palette")
+    if not photometric:
+        raise ReadError("PhotometricInterpretation is missing; export the image again", code="missing-attribute")
+    if photometric not in {"MONOCHROME1", "MONOCHROME2"}:
+        raise ReadError("colour image: expected MONOCHROME1 or MONOCHROME2; export it in grey", code="colour")
+    names = ("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+    samples, allocated, stored, high, sign = (fields.integer(ds, name) for name in names)
+    legal = samples == 1 and allocated in {8, 16} and 1 <= stored <= allocated and high == stored - 1 and sign in {0, 1}
+    if not legal:
+        raise ReadError(
+            f"expected one sample of 8 or 16 allocated bits with HighBit = BitsStored − 1, found {samples} samples, "
+            f"BitsAllocated {allocated}, BitsStored {stored}, HighBit {high}, PixelRepresentation {sign}",
+            code="unsupported-encoding",
+        )
+
+
+def check_size(ds: Dataset, outline: Outline) -> None:
+    """Refuse pixel data that is not as long, or a codestream that is not as large, as the header says.
+
+    Raises:
+        ReadError: ``no-pixels``, ``too-large``, ``truncated``, ``pixel-length`` or ``codestream-size``.
+    """
+    rows, columns = fields.integer(ds, "Rows"), fields.integer(ds, "Columns")
+    if not outline.has_pixels:
+        raise ReadError("there is no pixel data; export the image itself", code="no-pixels")
+    if rows < 1 or columns < 1 or rows * columns > MAX_PIXELS:
+        raise ReadError(f"{rows} × {columns} pixels (expected 1 to {MAX_PIXELS})", code="too-large")
+    if outline.native_bytes is None:
+        found = dimensions(outline.codestream)
+        if found not in {None, (rows, columns)}:
+            raise ReadError(
+                f"the compressed image is {found}, the header says {(rows, columns)} (rows, columns)",
+                code="codestream-size",
+            )
+        return
+    expected = rows * columns * fields.integer(ds, "BitsAllocated") // 8
+    if outline.native_bytes not in {expected, expected + expected % 2}:
+        code = "truncated" if outline.native_bytes < expected else "pixel-length"
+        raise ReadError(
+            f"expected {expected} bytes of pixels ({rows} × {columns}), found {outline.native_bytes}; export it again",
+            code=code,
+        )
+
+
+def stored_range(ds: Dataset) -> tuple[int, int]:
+    """The least and greatest value that BitsStored and PixelRepresentation can hold."""
+    bits = fields.integer(ds, "BitsStored")
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if fields.integer(ds, "PixelRepresentation") else (0, 2**bits - 1)
+
+
+def _plugin(syntax: UID, bits: int) -> str:
+    """The plugin to use, or ``""`` for native pixel data.
+
+    Raises:
+        ReadError: ``codec``; the message names the package to install.
+    """
+    if not syntax.is_transfer_syntax:
+        raise ReadError("the transfer syntax is not one that DICOM defines", code="codec")
+    if not syntax.is_encapsulated:
+        return ""
+    wanted = PLUGINS.get(syntax, ())
+    if not wanted or (syntax == JPEGExtended12Bit and bits > 8):  # no free decoder of 12-bit lossy JPEG is maintained
+        raise ReadError(
+            f"no decoder for transfer syntax {syntax} ({syntax.name}); export it uncompressed", code="codec"
+        )
+    available = get_decoder(syntax).available_plugins
+    for plugin in wanted:
+        if plugin in available:
+            return plugin
+    packages = " or ".join(PACKAGES[plugin] for plugin in wanted)
+    raise ReadError(f"{syntax.name} needs a decoder that is not installed: install {packages}", code="codec")
+
+
+def _stored(decoded: Stored, ds: Dataset) -> Stored:
+    """Modulo arithmetic on the cells: 12 signed bits in 16 are right whether or not the decoder extended the sign."""
+    allocated, bits = fields.integer(ds, "BitsAllocated"), fields.integer(ds, "BitsStored")
+    unsigned = np.dtype(f"u{allocated // 8}")
+    cells = decoded.astype(unsigned)
+    if bits < allocated:
+        cells &= unsigned.type(2**bits - 1)
+    if not fields.integer(ds, "PixelRepresentation"):
+        return cells
+    top = unsigned.type(2 ** (bits - 1))
+    extended: Stored = (cells ^ top) - top
+    return extended.view(np.dtype(f"i{allocated // 8}"))  # two's complement

@@ -1,0 +1,94 @@
+"""Finds the DICOM series below a folder, from headers only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medaug.dicom import fields, parse
+from medaug.dicom.grouping import SeriesFiles, Skipped, group
+from medaug.dicom.header import KEYWORDS, Header, header_of
+from medaug.errors import ReadError
+
+__all__ = ["Found", "SeriesFiles", "Skipped", "discover"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds.
+
+    Attributes:
+        series: what can be tried, ordered by UIDs.
+        skipped: everything else, ordered, equal reasons counted together.
+    """
+
+    series: tuple[SeriesFiles, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def discover(root: Path) -> Found:
+    """Look at every file below ``root``, whatever its name; nothing is changed, and one bad file stops nothing.
+
+    Only regular files are opened: a FIFO would block for ever. Symbolic links are not followed.
+
+    Args:
+        root: a folder, or one file.
+
+    Raises:
+        ReadError: ``no-input``: there is no such folder, it can't be listed, or it holds no file.
+    """
+    if not root.exists():
+        raise ReadError("input: no such file or folder; give the folder of the export", code="no-input")
+    headers: list[Header] = []
+    skipped: list[Skipped] = []
+    for entry in _files(root):
+        outcome = _look(entry) if isinstance(entry, Path) else entry
+        if isinstance(outcome, Header):
+            headers.append(outcome)
+        else:
+            skipped.append(outcome)
+    if not headers and not skipped:
+        raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
+    series, refused = group(headers)
+    return Found(series, _counted([*skipped, *refused]))
+
+
+def _files(folder: Path) -> Iterator[Path | Skipped]:
+    """Regular files in name order, and a skip for everything else that is no folder."""
+    pending = [folder.resolve()]
+    while pending:
+        path = pending.pop()
+        try:
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                yield path
+            elif stat.S_ISDIR(mode):
+                pending += sorted((Path(entry) for entry in os.scandir(path)), reverse=True)
+            else:
+                yield Skipped("", "not-a-file", "a link, pipe or device: only regular files are read", 1)
+        except OSError as error:
+            yield Skipped(
+                "", "unreadable", f"a file or folder can't be reached ({error.strerror}); check its rights", 1
+            )
+
+
+def _look(path: Path) -> Header | Skipped:
+    series_uid = ""
+    try:
+        dataset, outline = parse.header(path, KEYWORDS)
+        with parse.coded():
+            series_uid = fields.uid(dataset, "SeriesInstanceUID", required=False)
+            return header_of(path, dataset, outline)
+    except ReadError as error:
+        return Skipped(series_uid, error.code, str(error), 1)
+
+
+def _counted(skipped: list[Skipped]) -> tuple[Skipped, ...]:
+    counts: Counter[Skipped] = Counter()
+    for entry in skipped:
+        counts[replace(entry, count=0)] += entry.count
+    return tuple(sorted(replace(entry, count=count) for entry, count in counts.items()))

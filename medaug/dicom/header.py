@@ -1,0 +1,203 @@
+"""What discovery needs to know about one file: is it an image that medaug handles, and which series is it part of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
+
+from medaug.dicom import fields
+from medaug.dicom.decode import check_encoding, check_size
+from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
+from medaug.dicom.preflight import Outline
+from medaug.errors import ReadError
+
+Kind = Literal["radiograph", "slice"]
+KINDS: dict[str, Kind] = {
+    ComputedRadiographyImageStorage: "radiograph",
+    DigitalXRayImageStorageForPresentation: "radiograph",
+    DigitalXRayImageStorageForProcessing: "radiograph",
+    DigitalMammographyXRayImageStorageForPresentation: "radiograph",
+    DigitalMammographyXRayImageStorageForProcessing: "radiograph",
+    SecondaryCaptureImageStorage: "radiograph",
+    CTImageStorage: "slice",
+    MRImageStorage: "slice",
+}
+RADIOGRAPHS = frozenset({"CR", "DX", "IO", "MG", "PX", "RG"})  # modalities that a Secondary Capture may have here
+ENHANCED = frozenset({EnhancedCTImageStorage, EnhancedMRImageStorage})
+
+# Numbers that tell apart several images of one place: phases, echoes, diffusion weights, repeated acquisitions.
+REPEATS = (
+    "TemporalPositionIdentifier",
+    "EchoNumbers",
+    "EchoTime",
+    "InversionTime",
+    "FlipAngle",
+    "DiffusionBValue",
+    "TriggerTime",
+    "AcquisitionNumber",
+)
+KEYWORDS = (
+    *NEEDED,
+    *REPEATS,
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "Modality",
+    "ImageType",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "PixelSpacing",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """One image file, its pixels not read.
+
+    Attributes:
+        path: where it lies; stays inside the process.
+        kind: ``radiograph`` stands alone, ``slice`` belongs to a stack.
+        instance_uid: SOPInstanceUID.
+        study_uid: StudyInstanceUID.
+        series_uid: SeriesInstanceUID.
+        modality: (0008,0060).
+        identity: see `identity.identity_of`.
+        patient: one-way hash of the Patient ID; ``""`` where none is stated.
+        grid: what all slices of one stack share exactly: frame of reference, size, encoding, ImageType value 3.
+        directions: ImageOrientationPatient and PixelSpacing, or what is stated of them; shared within a tolerance.
+        position: ImagePositionPatient in mm, or empty.
+        repeats: the values of `REPEATS`, each as text, ``""`` where not stated.
+        notes: sentences for the user.
+    """
+
+    path: Path
+    kind: Kind
+    instance_uid: str
+    study_uid: str
+    series_uid: str
+    modality: str
+    identity: Identity
+    patient: str
+    grid: tuple[str | int, ...]
+    directions: tuple[float, ...]
+    position: tuple[float, ...]
+    repeats: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """Image height in px."""
+        return int(self.grid[0])
+
+    @property
+    def columns(self) -> int:
+        """Image width in px."""
+        return int(self.grid[1])
+
+
+def header_of(path: Path, ds: Dataset, outline: Outline) -> Header:
+    """Sort a parsed file.
+
+    Raises:
+        ReadError: it is no image, or none that is handled; see `kind_of`, `decode` and `identity`.
+    """
+    kind = kind_of(ds, outline)
+    image_type = fields.texts(ds, "ImageType")
+    if {"LOCALIZER", "SCOUT"} & {value.upper() for value in image_type}:
+        raise ReadError("a localizer: an overview for planning, not part of a volume", code="localizer")
+    check_encoding(ds)
+    check_size(ds, outline)
+    refuse_burned_in(ds)
+    grid = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")
+    frame = fields.uid(ds, "FrameOfReferenceUID", required=False)
+    third = image_type[2] if len(image_type) > 2 else ""
+    numbered = (fields.number(ds, keyword) for keyword in REPEATS)
+    return Header(
+        path=path,
+        kind=kind,
+        instance_uid=fields.uid(ds, "SOPInstanceUID"),
+        study_uid=fields.uid(ds, "StudyInstanceUID"),
+        series_uid=fields.uid(ds, "SeriesInstanceUID"),
+        modality=modality_of(ds),
+        identity=identity_of(ds),
+        patient=patient_of(ds) if fields.text(ds, "PatientID") else "",
+        grid=(*(fields.integer(ds, k) for k in grid), frame, fields.text(ds, "PhotometricInterpretation"), third),
+        directions=(*fields.numbers(ds, "ImageOrientationPatient", 6), *fields.numbers(ds, "PixelSpacing", 2)),
+        position=fields.numbers(ds, "ImagePositionPatient", 3),
+        repeats=tuple("" if x is None else f"{x:g}" for x in numbered),
+        notes=_notes(ds),
+    )
+
+
+def kind_of(ds: Dataset, outline: Outline) -> Kind:
+    """How an instance is read, by its SOP class.
+
+    Raises:
+        ReadError: ``dicomdir``, ``not-an-image``, ``multi-frame``, ``unsupported-class`` or ``missing-attribute``.
+    """
+    meta = UID(fields.text(ds.file_meta, "MediaStorageSOPClassUID"))
+    if meta == MediaStorageDirectoryStorage:
+        raise ReadError("a DICOMDIR: an index; the files that it lists are found by themselves", code="dicomdir")
+    sop_class = UID(fields.uid(ds, "SOPClassUID", required=False) or meta)
+    if not sop_class:
+        raise ReadError("SOPClassUID is missing; export the file again", code="missing-attribute")
+    name = "a private SOP class" if sop_class.name == sop_class else sop_class.name
+    if sop_class == SegmentationStorage or (sop_class not in KINDS and not outline.has_pixels):
+        raise ReadError(f"{name}: not an image to augment", code="not-an-image")
+    if sop_class in ENHANCED:
+        raise ReadError(f"{name}: multi-frame is not handled yet; export as single-frame", code="multi-frame")
+    wrong = sop_class == SecondaryCaptureImageStorage and fields.text(ds, "Modality") not in RADIOGRAPHS
+    if sop_class not in KINDS or wrong:
+        which = " of a modality other than radiography" if wrong else ""
+        raise ReadError(f"{name}{which}: not handled; expected CR, DX, MG, CT or MR", code="unsupported-class")
+    return KINDS[sop_class]
+
+
+def modality_of(ds: Dataset) -> str:
+    """Modality, which enters messages and records: a defined term, never free text.
+
+    Raises:
+        ReadError: ``missing-attribute`` or ``bad-value``.
+    """
+    stated = fields.text(ds, "Modality")
+    if not stated:
+        raise ReadError("Modality is missing; export the series with it", code="missing-attribute")
+    if not (stated.isalnum() and stated.isascii() and len(stated) <= 16):
+        raise ReadError("Modality holds no defined term; export the series again", code="bad-value")
+    return stated
+
+
+def _notes(ds: Dataset) -> tuple[str, ...]:
+    unflagged = not fields.text(ds, "BurnedInAnnotation")
+    if unflagged and fields.text(ds, "SOPClassUID") == SecondaryCaptureImageStorage:
+        return ("Secondary Capture without BurnedInAnnotation: look for text in the pixels",)
+    return ()

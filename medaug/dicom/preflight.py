@@ -1,0 +1,252 @@
+"""A bounded look at a file before pydicom parses it.
+
+pydicom trusts what a file declares: half a megabyte of deflated zeros costs it a gigabyte even for headers only, and
+nested sequences end in RecursionError. Here lengths, nesting, the number of elements and the inflated size are bounded,
+and nothing is kept in memory but positions.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from pydicom.datadict import dictionary_VR
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+
+from medaug.errors import ReadError
+
+MAX_DEPTH = 32  # sequences in sequences; real objects stay below 10, pydicom's parser fails near 200
+MAX_ELEMENTS = 500_000
+MAX_INFLATED = 256 * 2**20  # bytes; pydicom holds them twice
+MAX_RATIO = 100  # inflated : deflated, once beyond SMALL; a blank 16-bit image reaches 1000
+SMALL = 16 * 2**20
+
+LONG_FORM = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
+UNDEFINED = 0xFFFFFFFF
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+PIXEL_DATA = 0x7FE00010
+TRANSFER_SYNTAX = 0x00020010
+HEAD = 65_536  # bytes of a codestream that are enough to find its dimensions
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a file's structure says.
+
+    Attributes:
+        transfer_syntax: the UID as stated, or ``""`` where there is no file meta group.
+        preamble: whether the file starts with 128 bytes and ``DICM``.
+        native_bytes: declared length of native Pixel Data; None when there is none or it is encapsulated.
+        fragments: lengths of the encapsulated fragments, without the offset table; empty for native ones.
+        codestream: the first bytes of the first fragment.
+    """
+
+    transfer_syntax: str
+    preamble: bool
+    native_bytes: int | None = None
+    fragments: tuple[int, ...] = ()
+    codestream: bytes = b""
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether there is a Pixel Data element."""
+        return self.native_bytes is not None or bool(self.fragments)
+
+
+def outline(stream: BinaryIO, size: int) -> Outline:
+    """Check a file's structure without keeping its values.
+
+    Args:
+        stream: the file, seekable.
+        size: its length in bytes.
+
+    Raises:
+        ReadError: ``empty``, ``archive``, ``not-dicom``, ``deflate-bomb``, ``damaged``, ``truncated``, ``nesting`` or
+            ``too-many-elements``.
+
+    Source: PS3.5 section 7 (elements, sequences), A.4 (fragments), A.5 (deflate); PS3.10 section 7.1 (preamble, meta).
+    """
+    if size == 0:
+        raise ReadError("the file is empty", code="empty")
+    start = _start(stream)
+    syntax, start_of_data = _meta(stream, size, start)
+    found = Outline(syntax, preamble=start == 132)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        stream.seek(start_of_data)
+        left = min(size - start_of_data, MAX_INFLATED)  # a longer one does not end, and is refused as truncated
+        inflated = _inflated(stream.read(left))
+        return _Walk(io.BytesIO(inflated), len(inflated), found).run(0)
+    return _Walk(stream, size, found).run(start_of_data)
+
+
+def _start(stream: BinaryIO) -> int:
+    """Where the first element lies."""
+    stream.seek(0)
+    head = stream.read(132)
+    if head[128:132] == b"DICM":
+        return 132
+    if head[:4] == b"PK\x03\x04":
+        raise ReadError("an archive is not opened: unpack it beside the other files", code="archive")
+    if len(head) >= 8:
+        group, element, vr = struct.unpack("<HH2s", head[:6])
+        (length,) = struct.unpack("<I", head[4:8])
+        if group in (2, 8) and element <= 0x80 and (_is_vr(vr) or length <= 128):
+            return 0
+    raise ReadError("not a DICOM file", code="not-dicom")
+
+
+def _meta(stream: BinaryIO, size: int, position: int) -> tuple[str, int]:
+    """The transfer syntax and where the data set starts. The meta group is always explicit little endian."""
+    syntax = ""
+    for _ in range(256):
+        stream.seek(position)
+        head = stream.read(12)
+        if len(head) < 8 or head[:2] != b"\x02\x00":
+            return syntax, position
+        group, element, vr, short = struct.unpack("<HH2sH", head[:8])
+        length, header = (int.from_bytes(head[8:12], "little"), 12) if vr in LONG_FORM else (short, 8)
+        if position + header + length > size:
+            raise _truncated(length, size - position - header)
+        if (group << 16) + element == TRANSFER_SYNTAX:
+            stream.seek(position + header)
+            syntax = stream.read(min(length, 64)).rstrip(b"\0 ").decode("ascii", "replace")
+        position += header + length
+    raise ReadError("the file meta group does not end", code="damaged")
+
+
+def _inflated(data: bytes) -> bytes:
+    limit = min(MAX_INFLATED, max(SMALL, MAX_RATIO * len(data)))
+    try:
+        engine = zlib.decompressobj(-zlib.MAX_WBITS)
+        out = engine.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise ReadError("the deflated data set can't be inflated; export it again", code="damaged") from error
+    if len(out) > limit:
+        found = f"{len(data)} deflated bytes hold more than {limit} (limit: {MAX_RATIO} to 1 and {MAX_INFLATED} bytes)"
+        raise ReadError(f"{found}; export it without deflate", code="deflate-bomb")
+    if not engine.eof:
+        raise ReadError("the deflated data set ends before its end mark; copy the file again", code="truncated")
+    return out
+
+
+class _Walk:
+    """One pass over the elements of a data set, iterative, so that nesting costs no Python stack."""
+
+    def __init__(self, stream: BinaryIO, size: int, found: Outline) -> None:
+        self.stream, self.size, self.found = stream, size, found
+        self.order = ">" if found.transfer_syntax == ExplicitVRBigEndian else "<"
+        self.implicit = found.transfer_syntax == ImplicitVRLittleEndian
+        self.open: list[tuple[int, bool]] = []  # of each sequence and item: its end (or UNDEFINED), implicit before it
+
+    def run(self, position: int) -> Outline:
+        """Walk from ``position`` to the end."""
+        self.implicit = self._really_implicit(position)
+        for _ in range(MAX_ELEMENTS):
+            position = self._close(position)
+            self.stream.seek(position)
+            head = self.stream.read(12)
+            if len(head) < 8:
+                if self.open:
+                    raise ReadError("the file ends inside a sequence; copy it again", code="truncated")
+                return self.found
+            position = self._element(position, head)
+        raise ReadError(f"more than {MAX_ELEMENTS} data elements", code="too-many-elements")
+
+    def _really_implicit(self, position: int) -> bool:
+        """What the first element looks like; like pydicom, believe it rather than the stated syntax."""
+        self.stream.seek(position + 4)
+        return not _is_vr(self.stream.read(2))
+
+    def _close(self, position: int) -> int:
+        while self.open and self.open[-1][0] != UNDEFINED and position >= self.open[-1][0]:
+            _, self.implicit = self.open.pop()
+        return position
+
+    def _element(self, position: int, head: bytes) -> int:
+        """Step over one element, or into it."""
+        group, element = struct.unpack(self.order + "HH", head[:4])
+        tag = (group << 16) + element
+        if group == 0xFFFE:
+            return self._delimiter(tag, position, head)
+        vr, length, start = self._length(head, position)
+        if tag == PIXEL_DATA and not self.open:
+            return self._pixels(start, length)
+        if length == UNDEFINED or vr == b"SQ" or (self.implicit and _known_sequence(tag)):
+            self._enter(start, length, implicit=self.implicit or vr == b"UN")  # UN of undefined length: PS3.5 6.2.2
+            return start
+        self._fits(start, length)
+        return start + length
+
+    def _delimiter(self, tag: int, position: int, head: bytes) -> int:
+        (length,) = struct.unpack(self.order + "I", head[4:8])
+        if tag == ITEM:
+            self._enter(position + 8, length, implicit=self.implicit)
+        elif self.open:
+            _, self.implicit = self.open.pop()
+        return position + 8
+
+    def _length(self, head: bytes, position: int) -> tuple[bytes, int, int]:
+        """VR (empty when implicit), length of the value, position of the value."""
+        vr = head[4:6]
+        if self.implicit or not _is_vr(vr):
+            return b"", struct.unpack(self.order + "I", head[4:8])[0], position + 8
+        if vr not in LONG_FORM:
+            return vr, struct.unpack(self.order + "H", head[6:8])[0], position + 8
+        if len(head) < 12:
+            raise _truncated(12, len(head))
+        return vr, struct.unpack(self.order + "I", head[8:12])[0], position + 12
+
+    def _enter(self, start: int, length: int, *, implicit: bool) -> None:
+        if length != UNDEFINED:
+            self._fits(start, length)
+        self.open.append((UNDEFINED if length == UNDEFINED else start + length, self.implicit))
+        self.implicit = implicit
+        if len(self.open) > 2 * MAX_DEPTH:  # a sequence and its item are one level
+            raise ReadError(f"sequences are nested more than {MAX_DEPTH} deep", code="nesting")
+
+    def _pixels(self, start: int, length: int) -> int:
+        if length != UNDEFINED:
+            self._fits(start, length)
+            self.found = replace(self.found, native_bytes=length)
+            return start + length
+        position, first = start, b""
+        lengths: list[int] = []
+        while len(lengths) <= MAX_ELEMENTS:
+            self.stream.seek(position)
+            head = self.stream.read(8)
+            if len(head) < 8:
+                raise ReadError("the compressed pixel data has no end mark; copy the file again", code="truncated")
+            tag_group, tag_element, size = struct.unpack(self.order + "HHI", head)
+            if (tag_group << 16) + tag_element == SEQUENCE_END:
+                self.found = replace(self.found, fragments=tuple(lengths[1:]), codestream=first)
+                return position + 8
+            self._fits(position + 8, size)
+            if len(lengths) == 1:  # the offset table was number 0
+                first = self.stream.read(min(size, HEAD))
+            lengths.append(size)
+            position += 8 + size
+        raise ReadError(f"more than {MAX_ELEMENTS} fragments of pixel data", code="too-many-elements")
+
+    def _fits(self, start: int, length: int) -> None:
+        if start + length > self.size:
+            raise _truncated(length, self.size - start)
+
+
+def _is_vr(code: bytes) -> bool:
+    return len(code) == 2 and code.isalpha() and code.isupper()
+
+
+def _known_sequence(tag: int) -> bool:
+    try:
+        return dictionary_VR(tag) == "SQ"
+    except KeyError:
+        return False
+
+
+def _truncated(declared: int, left: int) -> ReadError:
+    return ReadError(
+        f"an element declares {declared} bytes where {max(left, 0)} are left; copy the file again", code="truncated"
+    )

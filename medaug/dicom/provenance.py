@@ -1,0 +1,54 @@
+"""Where a derived series comes from, in the words that go into its headers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+MAX_TEXT = 640  # leaves a third of DerivationDescription (ST, 1024 characters) to what the source says
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the writer states about a unit of work. Nothing in here may come from the patient's data.
+
+    Attributes:
+        unit: the unit's key, 64 hex digits; new UIDs come from it.
+        variant: the number of the variant.
+        seed: the run's seed as text.
+        summary: what was done, in one line: solver, steps, strength.
+        software_version: of medaug.
+        created: when the unit was computed, with a time zone; the run decides it (SOURCE_DATE_EPOCH).
+        prior: name and digest of the prior.
+    """
+
+    unit: str
+    variant: int
+    seed: str
+    summary: str
+    software_version: str
+    created: datetime
+    prior: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.unit):
+            raise ValueError(f"provenance unit: expected 64 hex digits, got {len(self.unit)} characters")
+        if self.variant < 0:
+            raise ValueError(f"provenance variant: expected 0 or more, got {self.variant}")
+        if self.created.tzinfo is None:
+            raise ValueError("provenance created: expected a time with a time zone, got a naive one")
+        for name in ("seed", "summary", "software_version", "prior"):
+            # A source may use any character set; only ASCII is the same in all of them, "\" separates values.
+            if not re.fullmatch(r"[ -\[\]-~]+", getattr(self, name)):
+                raise ValueError(f"provenance {name}: expected printable ASCII on one line without a backslash")
+        if len(self.statement) > MAX_TEXT:
+            raise ValueError(f"provenance: expected at most {MAX_TEXT} characters in all, got {len(self.statement)}")
+
+    @property
+    def statement(self) -> str:
+        """The sentence of DerivationDescription."""
+        return (
+            f"medaug {self.software_version}: {self.summary}; prior {self.prior}; seed {self.seed}; "
+            f"variant {self.variant}; unit {self.unit}"
+        )

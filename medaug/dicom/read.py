@@ -1,0 +1,181 @@
+"""Reads a series into volumes: stored integers as they are, on the grid that the headers state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from medaug.dicom import fields, parse
+from medaug.dicom.decode import stored_range, stored_values
+from medaug.dicom.grouping import SeriesFiles
+from medaug.dicom.header import Kind, kind_of, modality_of
+from medaug.dicom.identity import Identity, identity_of, identity_of_all, patient_of, refuse_burned_in
+from medaug.dicom.meaning import padding_of, plane_spacing, rescale_of, window_of
+from medaug.dicom.stack import Plane, plane_of, slice_grid, stack_grid
+from medaug.errors import ReadError
+from medaug.imaging.geometry import Geometry, planar
+from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
+
+
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """One instance, decoded; its data set is let go, so that a series is held once."""
+
+    index: int
+    kind: Kind
+    modality: str
+    study_uid: str
+    series_uid: str
+    instance_uid: str
+    sha256: str
+    identity: Identity
+    patient: str
+    stored: Stored
+    rescale: Rescale
+    window: Window | None
+    stored_range: tuple[int, int]
+    padding: tuple[float, float] | None
+    inverted: bool
+    plane: Plane | None
+    plane_spacing: tuple[float, float] | None
+
+
+def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ...]:
+    """Read a series as one volume, or as one volume per slice.
+
+    Slices are sorted along their normal (row × column), so k rises with the position along it. A radiograph is a
+    volume of one slice in ``detector`` or ``pixel`` space. MONOCHROME1 sets ``inverted``; nothing is flipped. The
+    window of a stack is its middle slice's: windows often differ per slice, and end slices show little.
+
+    Args:
+        files: from `discover`.
+        slices: take each slice as a volume of its own, in order along the normal; a series that is no regular grid can
+            be read this way. Its k step is the slice's thickness. Radiographs are read the same either way.
+
+    Raises:
+        ReadError: not readable, or not safe to read as a volume; ``code`` says why.
+    """
+    where = f"series {files.series_uid} ({files.modality})"
+    images = []
+    for index, path in enumerate(files.files):
+        with _at(f"{where}: file {index + 1} of {len(files.files)}"), parse.quiet():
+            images.append(_image(parse.instance(path), index))
+    with _at(where):
+        if not images:
+            raise ReadError("no file is listed", code="no-input")
+        if images[0].kind == "radiograph":
+            return tuple(_volume(files, [image], _planar(image)) for image in images)
+        ordered = sorted(images, key=lambda image: (_plane(image).depth, image.instance_uid))
+        rows, columns = ordered[0].stored.shape
+        if slices:
+            return tuple(
+                _volume(files, [image], slice_grid(_plane(image), *image.stored.shape), f"slice {k + 1}")
+                for k, image in enumerate(ordered)
+            )
+        _refuse_mixed(ordered)
+        return (_volume(files, ordered, stack_grid([_plane(image) for image in ordered], rows, columns)),)
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Say where; a surprise becomes a coded refusal, so that one series stops no other."""
+    try:
+        yield
+    except ReadError as error:
+        raise ReadError(f"{where}: {error}", code=error.code) from error
+    except Exception as error:
+        kind = type(error).__name__
+        raise ReadError(f"{where}: can't be read ({kind}); export it again", code="unreadable") from error
+
+
+def _image(instance: parse.Instance, index: int) -> _Image:
+    ds = instance.dataset
+    kind = kind_of(ds, instance.outline)
+    refuse_burned_in(ds)
+    return _Image(
+        index=index,
+        kind=kind,
+        modality=modality_of(ds),
+        study_uid=fields.uid(ds, "StudyInstanceUID"),
+        series_uid=fields.uid(ds, "SeriesInstanceUID"),
+        instance_uid=fields.uid(ds, "SOPInstanceUID"),
+        sha256=instance.sha256,
+        identity=identity_of(ds),
+        patient=patient_of(ds),
+        stored=stored_values(ds, instance.outline),
+        rescale=rescale_of(ds),
+        window=window_of(ds),
+        stored_range=stored_range(ds),
+        padding=padding_of(ds),
+        inverted=_inverted(ds),
+        plane=plane_of(ds) if kind == "slice" else None,
+        plane_spacing=plane_spacing(ds) if kind == "radiograph" else None,
+    )
+
+
+def _inverted(ds: Dataset) -> bool:
+    return fields.text(ds, "PhotometricInterpretation").upper() == "MONOCHROME1"
+
+
+def _plane(image: _Image) -> Plane:
+    assert image.plane is not None
+    return image.plane
+
+
+def _planar(image: _Image) -> Geometry:
+    rows, columns = image.stored.shape
+    return planar(rows, columns, image.plane_spacing)
+
+
+def _refuse_mixed(images: Sequence[_Image]) -> None:
+    """Refuse slices that can't share one array and one meaning. Rescale may differ: it is kept per slice."""
+    same: tuple[tuple[str, Callable[[_Image], Any]], ...] = (
+        ("study or series", lambda image: (image.study_uid, image.series_uid)),
+        ("patient", lambda image: image.patient),
+        ("kind of image", lambda image: (image.kind, image.modality)),
+        ("size", lambda image: image.stored.shape),
+        ("pixel encoding", lambda image: (image.stored.dtype, image.stored_range, image.inverted)),
+        ("padding", lambda image: image.padding),
+        ("units", lambda image: image.rescale.units),
+    )
+    for what, key in same:
+        values = [key(image) for image in images]
+        others = sum(value != values[0] for value in values)
+        if others:
+            raise ReadError(
+                f"{others} of {len(images)} slices differ from the first in {what}; export each as its own series",
+                code="mixed-series",
+            )
+    if len({image.instance_uid for image in images}) < len(images):
+        raise ReadError("a SOP Instance UID occurs twice; export the series again", code="uid-conflict")
+
+
+def _volume(files: SeriesFiles, images: Sequence[_Image], geometry: Geometry, part: str = "") -> Volume:
+    middle = images[len(images) // 2]
+    source = SourceRef(
+        format="dicom",
+        modality=middle.modality,
+        study_uid=middle.study_uid,
+        series_uid=middle.series_uid,
+        instance_uids=tuple(image.instance_uid for image in images),
+        files=tuple(files.files[image.index] for image in images),
+        sha256=tuple(image.sha256 for image in images),
+        identity=identity_of_all(image.identity for image in images),
+        patient=middle.patient,
+        part=", ".join(filter(None, (files.part, part))),
+    )
+    return Volume(
+        stored=np.stack([image.stored for image in images]),
+        geometry=geometry,
+        rescale=tuple(image.rescale for image in images),
+        window=middle.window,
+        stored_range=middle.stored_range,
+        padding=middle.padding,
+        inverted=middle.inverted,
+        source=source,
+    )

@@ -1,0 +1,242 @@
+"""Writes a variant as a derived series: the source's instances, edited by the table in `attributes`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from medaug.dicom.attributes import rows
+from medaug.dicom.decode import stored_values
+from medaug.dicom.derive import derive
+from medaug.dicom.overwrite import check_change, check_fits, overwritten, put_pixels
+from medaug.dicom.parse import Instance, instance, quiet
+from medaug.dicom.provenance import Provenance
+from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from medaug.dicom.values import Equipment, Facts
+from medaug.errors import OutputError, ReadError, WriteError
+from medaug.imaging.volume import Mask, Stored, Volume
+
+SOP_CLASSES = frozenset(
+    {
+        ComputedRadiographyImageStorage,
+        CTImageStorage,
+        DigitalMammographyXRayImageStorageForPresentation,
+        DigitalMammographyXRayImageStorageForProcessing,
+        DigitalXRayImageStorageForPresentation,
+        DigitalXRayImageStorageForProcessing,
+        MRImageStorage,
+        SecondaryCaptureImageStorage,
+    }
+)
+
+_BAD = "not-read-back"
+
+
+@dataclass(frozen=True)
+class _Policy:
+    provenance: Provenance
+    keep_private: bool
+    equipment: Equipment
+
+
+def write_series(
+    variant: Volume,
+    changed: Mask,
+    *,
+    source: Volume,
+    provenance: Provenance,
+    folder: Path,
+    keep_private: bool = False,
+    equipment: Equipment = "standard",
+) -> tuple[Path, ...]:
+    """Write the derived series, one Explicit VR Little Endian file per slice, in order along the slice normal.
+
+    Each file starts from the source's own bytes, read again and checked by digest; only pixels in ``changed`` are
+    overwritten. A file takes its name after it was flushed, read back and compared; flushing ``folder`` itself
+    belongs to the run's commit. Same inputs, same bytes. A slice without a changed pixel is carried over as a new
+    instance that says so.
+
+    Args:
+        variant: the values to write, on the source's grid.
+        changed: (slices, rows, columns), True where ``variant`` holds generated voxels.
+        source: the volume that ``variant`` was made from.
+        provenance: what the headers say about it; new UIDs come from it.
+        folder: made when missing; its files are ``0001.dcm`` and up.
+        keep_private: keep private elements, whatever they hold.
+        equipment: ``standard`` names medaug as the equipment, ``simulate`` keeps the scanner's name.
+
+    Returns:
+        The files, one per slice.
+
+    Raises:
+        WriteError: the source changed, or the result would be untrue or invalid. No file is left half written; files of
+            earlier slices stay, so write into a folder that is dropped on failure.
+        ReadError: the source can't be decoded any more.
+        OutputError: the disk is full, read-only or failing.
+    """
+    check_change(variant, changed, source)
+    policy = _Policy(provenance, keep_private, equipment)
+    _on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
+    paths = []
+    for k in range(source.stored.shape[0]):
+        path = folder / f"{k + 1:04d}.dcm"
+        ds, expected = _derived_slice(k, variant.stored[k], changed[k], source, policy)
+        with _header_errors(k), quiet():  # illegal values of the source are copied; ours were checked in `values.put`
+            buffer = BytesIO()
+            dcmwrite(buffer, ds, enforce_file_format=True)
+        _save(ds, buffer.getvalue(), expected, path, policy)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _derived_slice(k: int, values: Stored, changed: Mask, source: Volume, policy: _Policy) -> tuple[Dataset, Stored]:
+    """The instance of slice ``k`` and the stored integers that it must hold."""
+    read = _read_again(source, k)
+    ds, syntax = read.dataset, read.dataset.file_meta.TransferSyntaxUID
+    original = stored_values(ds, read.outline)
+    if original.dtype != source.stored.dtype or not np.array_equal(original, source.stored[k]):
+        raise WriteError(
+            f"slice {k + 1}: its file, read again, holds other stored values than the volume; this is a defect",
+            code="source-differs",
+        )
+    stored = overwritten(original, values, changed)
+    check_fits(ds, stored)
+    facts = Facts(ds, syntax, stored, k, not bool(changed.any()), policy.provenance)
+    with _header_errors(k), quiet():
+        derive(facts, changed, keep_private=policy.keep_private, equipment=policy.equipment)
+        _check_words(ds, syntax == ExplicitVRBigEndian)
+    put_pixels(ds, stored)
+    ds.preamble = b"\0" * 128  # a source's preamble may be a program's (MZ) or a TIFF header: never passed on
+    ds.file_meta = _file_meta(ds)
+    return ds, stored
+
+
+def _read_again(source: Volume, k: int) -> Instance:
+    """Read the file of slice ``k`` once more; what is hashed is what is parsed, so nothing can come in between."""
+    reference = source.source
+    try:
+        read = instance(reference.files[k])
+        same = read.sha256 == reference.sha256[k] and read.dataset.SOPInstanceUID == reference.instance_uids[k]
+        found = "another digest or SOP Instance UID than was read"
+    except ReadError as error:
+        same, found = False, error.code
+    if not same:
+        raise WriteError(
+            f"slice {k + 1}: the source changed during the run ({found}); leave the input alone and run again",
+            code="source-changed",
+        )
+    if read.dataset.SOPClassUID not in SOP_CLASSES:
+        raise WriteError(
+            f"slice {k + 1}: SOP class {read.dataset.SOPClassUID} can't be written yet; expected a single-frame CR, "
+            "DX, CT, MR, MG or SC image; leave the series out",
+            code="sop-class",
+        )
+    return read
+
+
+def _file_meta(ds: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return meta
+
+
+def _check_words(ds: Dataset, big_endian: bool) -> None:
+    """Refuse what pydicom would write in the wrong byte order: it swaps numbers, but no words (OW and the like)."""
+    if not big_endian:
+        return
+    words = [e for e in ds.iterall() if e.VR in ("OW", "OF", "OD", "OL", "OV", "UN") and e.keyword != "PixelData"]
+    if words:
+        raise WriteError(
+            f"source instance is big endian and holds {len(words)} look-up tables or overlays in words; "
+            "convert the series to little endian first",
+            code="big-endian-words",
+        )
+
+
+@contextmanager
+def _header_errors(k: int) -> Iterator[None]:
+    """Turn what pydicom raises over a source's odd values into a code; its text may quote them, so it stays out."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except Exception as error:
+        raise WriteError(
+            f"slice {k + 1}: its header can't be carried over ({type(error).__name__}); repair or leave out the series",
+            code="header",
+        ) from error
+
+
+def _save(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> None:
+    """Write beside the final name, flush, read back, compare, rename."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        _on_output(lambda: _flushed(part, data))
+        _compare(part, data, ds, expected, policy)
+        _on_output(lambda: part.replace(path))
+    finally:
+        _on_output(lambda: part.unlink(missing_ok=True))
+
+
+def _flushed(part: Path, data: bytes) -> None:
+    with part.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: _Policy) -> None:
+    """Check what is on the disk: its bytes, then its pixels and every attribute of the table as a reader sees them."""
+    try:
+        read = instance(part)
+        pixels = stored_values(read.dataset, read.outline)
+    except ReadError as error:
+        raise WriteError(f"the written file can't be read back ({error.code}); check the disk", code=_BAD) from error
+    again, meta = read.dataset, read.dataset.file_meta
+    table = rows(policy.equipment)
+    with quiet():
+        wrong = [row.keyword for row in table if again.get(row.keyword) != ds.get(row.keyword)]
+    wrong += [row.keyword for row in table if row.rule == "drop" and row.keyword in again]
+    named = meta.MediaStorageSOPInstanceUID == again.SOPInstanceUID and meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    same = read.sha256 == hashlib.sha256(written).hexdigest() and np.array_equal(pixels, expected)
+    if not same or wrong or not named:
+        raise WriteError(
+            f"{len(written)} bytes read back: {'equal' if same else 'other'} bytes or pixels, file meta "
+            f"{'right' if named else 'wrong'}, attributes that differ: {', '.join(wrong) or 'none'}; check the disk",
+            code=_BAD,
+        )
+
+
+def _on_output(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except OSError as error:
+        raise OutputError(
+            f"OUTPUT can't be written ({error.strerror}); free space or make it writable, then run again"
+        ) from error
