@@ -18,6 +18,9 @@ and records: they hold hashes, figures and UIDs, never a name, an ID or a path o
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class MedaugError(Exception):
     """Base of every error that medaug raises on purpose."""
@@ -84,3 +87,9 @@ class WriteError(SourceError):
     """The derived instance would not be valid, so it was not written."""
 
     default_code = "write"
+
+
+def place_of(error: BaseException) -> str:
+    """File names and lines of the innermost calls, latest first: it finds a bug, and shows nobody's path or value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))

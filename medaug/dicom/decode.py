@@ -45,14 +45,14 @@ PLUGINS: dict[str, tuple[str, ...]] = {
     HTJ2K: ("pylibjpeg",),
     HTJ2KLossless: ("pylibjpeg",),
     HTJ2KLosslessRPCL: ("pylibjpeg",),
-    RLELossless: ("pylibjpeg", "pydicom"),
+    RLELossless: ("pydicom",),  # pylibjpeg-rle is faster, and panics on damaged data past every `except Exception`
 }
 PACKAGES = {
     "gdcm": "python-gdcm",
     "pillow": "pillow",
     "pydicom": "pydicom",
     "pyjpegls": "pyjpegls",
-    "pylibjpeg": "pylibjpeg with pylibjpeg-openjpeg and pylibjpeg-rle",
+    "pylibjpeg": "pylibjpeg with pylibjpeg-openjpeg",
 }
 
 

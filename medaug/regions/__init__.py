@@ -1,0 +1,1 @@
+"""Which voxels are kept, which guide, which are generated."""

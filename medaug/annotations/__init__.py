@@ -1,0 +1,1 @@
+"""Readers of annotation formats, one module each; all end in boxes on the voxel grid."""

@@ -1,0 +1,243 @@
+"""NIfTI and NRRD label maps: matched by where their voxels are, one box per value and connected component."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug.annotations.components import component_spans
+from medaug.annotations.files import read_text, stem
+from medaug.annotations.lattice import Step, between
+from medaug.annotations.values import Note, Placed, joined
+from medaug.errors import AnnotationError
+from medaug.imaging.boxes import Box, enclosing
+from medaug.imaging.geometry import Float64, Shape
+from medaug.imaging.volume import Volume
+
+SUFFIXES = (".nii", ".nii.gz", ".nrrd")
+MAX_BYTES = 4 << 30  # decoded voxels
+MAX_VALUE = 65_535
+MAX_VALUES = 256  # different values; more is an image, not a label map
+MAX_HEADER = 64 << 10  # bytes of NRRD text
+MAX_SIDECAR = 1 << 20  # bytes
+
+Values = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A label map before its voxels are read.
+
+    Attributes:
+        path: the file.
+        where: how messages name it.
+        reader: SimpleITK's, with the header read.
+        fits: volumes that share its voxels; only those named like it, where there are any.
+        by_name: the file is named like these volumes.
+    """
+
+    path: Path
+    where: str
+    reader: Any
+    fits: tuple[tuple[Volume, Step], ...]
+    by_name: bool
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The volumes' keys."""
+        return frozenset(volume.source.key for volume, _ in self.fits)
+
+
+def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+    """Boxes of one label map, or of every one below a folder that is not itself one of the volumes.
+
+    A map belongs to the volume whose voxels it shares. Where several volumes do, they must be of one series, or of one
+    study and frame of reference; NIfTI has neither, so there the file's name decides. Names of classes come from a JSON
+    beside the map with the same stem, ``{"1": "tumour"}``, else value 1 is ``label-1``.
+
+    Raises:
+        AnnotationError: not a label map, or (a single file) on no volume's voxels, or named like a NIfTI volume but
+            not on its voxels.
+    """
+    if path.is_dir():
+        claims = [_claim(file, volumes, f"label map {n}") for n, file in enumerate(map_files(path, volumes))]
+        return joined(tuple(_placed(claim, claims) for claim in claims))
+    claim = _claim(path, volumes, "label map")
+    if not claim.fits:
+        raise AnnotationError(
+            f"label map: expected the voxels of one of the {len(volumes)} series, found none on the same grid in "
+            "patient space (within 0.1 voxel); resample it onto its image",
+            code="grid-differs",
+        )
+    return _placed(claim, [claim])
+
+
+def map_files(folder: Path, volumes: Sequence[Volume]) -> list[Path]:
+    """The label maps below a folder, in order."""
+    images = {file.resolve() for volume in volumes for file in volume.source.files}
+    found = sorted(p for p in folder.rglob("*") if p.name.lower().endswith(SUFFIXES) and p.is_file())
+    return [p for p in found if p.resolve() not in images]
+
+
+def _claim(path: Path, volumes: Sequence[Volume], where: str) -> Claim:
+    reader = _header(path, where)
+    affine, shape = _grid(reader)
+    fits = [(volume, step) for volume in volumes if (step := between(affine, shape, volume.geometry)) is not None]
+    meant = {volume.source.key for volume in _named_alike(path, volumes)}
+    if not meant:
+        return Claim(path, where, reader, tuple(fits), by_name=False)
+    fits = [(volume, step) for volume, step in fits if volume.source.key in meant]
+    if not fits:
+        raise AnnotationError(f"{where}: is named like a series but lies on another grid; resample it onto its image")
+    return Claim(path, where, reader, tuple(fits), by_name=True)
+
+
+def _placed(claim: Claim, claims: Sequence[Claim]) -> Placed:
+    """Boxes of one map, once it is certain whose they are.
+
+    Many NIfTI sets have the same affine in every file, so a map that isn't named like its volume proves little: it
+    gives way to one that is, and two such maps on one volume are refused.
+    """
+    fits = claim.fits
+    if not claim.by_name:
+        taken = frozenset().union(*(other.keys for other in claims if other.by_name))
+        fits = tuple((volume, step) for volume, step in fits if volume.source.key not in taken)
+        rivals = [other for other in claims if not other.by_name and other is not claim]
+        contested = {key for other in rivals for key in other.keys}
+        unsure = frozenset(v.source.key for v, _ in fits)
+        if not fits:
+            return Placed(notes=(Note("no-image" if claim.fits else "grid-differs", claim.where),))
+        if not _together([volume for volume, _ in fits]):
+            return Placed(unsure=unsure, notes=(Note("several-images", claim.where),))
+        if any(v.source.format == "nifti" and v.source.key in contested for v, _ in fits):
+            return Placed(unsure=unsure, notes=(Note("several-maps", claim.where),))
+    values, names = _values(claim.reader, claim.where), _names(claim.path, claim.where)
+    boxes = [(v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, claim.where)]
+    return Placed(tuple(boxes), frozenset(volume.source.key for volume, _ in fits))
+
+
+def _boxes(values: Values, step: Step, limit: Shape, names: dict[int, str], where: str) -> list[Box]:
+    """Components are sought in the part that lies on the volume, which may be one slice of the label map."""
+    size = np.array(values.shape)
+    corners = np.array([(0, 0, 0), np.array(limit) - 1])
+    # steps is a signed permutation here, so its transpose is its inverse
+    source = (corners - step.origin) @ step.steps
+    low, high = np.maximum(source.min(axis=0), 0), np.minimum(source.max(axis=0) + 1, size)
+    part = values[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    boxes = []
+    for value in np.unique(part[part != 0]).tolist():
+        label = names.get(value, f"label-{value}")
+        for n, (start, stop) in enumerate(component_spans(part == value, where), 1):
+            edges = step.span(np.add(start, low), np.add(stop, low))
+            box = enclosing(*edges, limit, label, f"{value}.{n}")
+            assert box is not None  # the part lies on the volume
+            boxes.append(box)
+    return boxes
+
+
+def _header(path: Path, where: str) -> Any:
+    """A SimpleITK reader that has read the header only and found it harmless."""
+    import SimpleITK
+
+    if path.name.lower().endswith(".nrrd"):
+        _check_nrrd(path, where)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        raise AnnotationError(f"{where}: expected a NIfTI or NRRD file, found something else; check the file") from None
+    dimension, parts = reader.GetDimension(), reader.GetNumberOfComponents()
+    if dimension != 3 or parts != 1:
+        found = f"{dimension} dimensions with {parts} values per voxel"
+        raise AnnotationError(f"{where}: expected 3 dimensions with one value per voxel, found {found}; split it")
+    size = int(np.prod(reader.GetSize(), dtype=object)) * 8
+    if size > MAX_BYTES:
+        raise AnnotationError(f"{where}: expected at most {MAX_BYTES >> 20} MiB, its header claims {size >> 20} MiB")
+    return reader
+
+
+def _check_nrrd(path: Path, where: str) -> None:
+    """Refuse a header that points to another file, or that doesn't say which way its axes go."""
+    with path.open("rb") as file:
+        lines = file.read(MAX_HEADER).split(b"\n\n", 1)[0].lower()
+    if not lines.startswith(b"nrrd") or re.search(rb"^data ?file:", lines, re.MULTILINE):
+        raise AnnotationError(f"{where}: expected an NRRD with its data inside; save it as one file")
+    spaces = rb"^space: *(left-posterior|right-anterior|left-anterior|lps|ras|las)(-superior)?\s*$"
+    if not re.search(spaces, lines, re.MULTILINE):
+        raise AnnotationError(f"{where}: expected 'space: left-posterior-superior' or the like, found no patient space")
+
+
+def _grid(reader: Any) -> tuple[Float64, Shape]:
+    """Affine (k, i, j) → LPS mm, and shape. SimpleITK has turned RAS into LPS already, for both formats."""
+    axes = np.array(reader.GetDirection()).reshape(3, 3) * reader.GetSpacing()
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = axes[:, ::-1], reader.GetOrigin()
+    j, i, k = (int(n) for n in reader.GetSize())
+    return affine, (k, i, j)
+
+
+def _values(reader: Any, where: str) -> Values:
+    import SimpleITK
+
+    try:
+        values = SimpleITK.GetArrayFromImage(reader.Execute())
+    except RuntimeError:
+        raise AnnotationError(f"{where}: its voxels can't be read; the file is damaged or cut short") from None
+    found = np.unique(values)
+    if not np.isfinite(found).all() or (found != np.rint(found)).any() or found[0] < 0 or found[-1] > MAX_VALUE:
+        raise AnnotationError(f"{where}: expected whole numbers from 0 to {MAX_VALUE}; is it an image?")
+    if found.size > MAX_VALUES:
+        raise AnnotationError(f"{where}: expected at most {MAX_VALUES} values, found {found.size}; is it an image?")
+    return np.asarray(values.astype(np.int32))
+
+
+def _names(path: Path, where: str) -> dict[int, str]:
+    """Value → name from the sidecar; keys that are no numbers belong to somebody else's format."""
+    base = re.sub(r"\.(nii\.gz|nii|nrrd)$", "", path.name, flags=re.IGNORECASE)
+    sidecar = path.with_name(f"{base}.json")
+    if not sidecar.is_file():
+        return {}
+    try:
+        content = json.loads(read_text(sidecar, f"{where}, names", MAX_SIDECAR))
+    except (ValueError, RecursionError):
+        raise AnnotationError(f"{where}, names: expected JSON; check the file") from None
+    if not isinstance(content, dict):
+        raise AnnotationError(f'{where}, names: expected an object such as {{"1": "tumour"}}')
+    names = {int(key): name for key, name in content.items() if key.isdecimal()}
+    if not all(isinstance(name, str) and name.strip() for name in names.values()):
+        raise AnnotationError(f"{where}, names: expected text for every value")
+    return {value: name.strip() for value, name in names.items()}
+
+
+def _named_alike(path: Path, volumes: Sequence[Volume]) -> list[Volume]:
+    """NIfTI volumes named like the map: case7 for case7 and case7_seg; nnU-Net's channel case7_0000 for case7."""
+    own = stem(path.name)
+    scored = []
+    for volume in volumes:
+        if volume.source.format == "nifti":
+            name = stem(volume.source.files[0].name)
+            if name == own or re.fullmatch(re.escape(own) + r"_\d{4}", name):
+                scored.append((len(own) + 1, volume))
+            elif re.fullmatch(re.escape(name) + r"[_.\- ][a-z][a-z_\- ]*", own):  # no digits: case7_2 is another case
+                scored.append((len(name), volume))
+    best = max((score for score, _ in scored), default=0)
+    return [volume for score, volume in scored if score == best]
+
+
+def _together(volumes: Sequence[Volume]) -> bool:
+    """Whether a mask on one of these grids is a mask on all: one series, or one study in one frame of reference."""
+    first = volumes[0]
+    frame = first.geometry.frame_of_reference_uid
+    return all(
+        v.source.series_uid == first.source.series_uid
+        or (frame and v.source.study_uid == first.source.study_uid and v.geometry.frame_of_reference_uid == frame)
+        for v in volumes
+    )

@@ -1,0 +1,143 @@
+"""DICOM Segmentation objects: one box per segment and connected component, overlapping segments included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug.annotations.components import component_spans
+from medaug.annotations.files import text
+from medaug.annotations.frames import Frame, Placement, frames_of, placements
+from medaug.annotations.values import Note, Placed, joined
+from medaug.errors import AnnotationError
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Volume
+
+# Segmentation Storage and Label Map Segmentation Storage
+SOP_CLASSES = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
+DEFLATED = b"1.2.840.10008.1.2.1.99"  # inflated whole by every reader, with no bound: refused
+MAX_BYTES = 4 << 30  # of a file, and of its decoded pixels
+
+
+def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+    """Boxes of one Segmentation, or of every one below a folder; other DICOM files there are passed over.
+
+    Each frame lies where its source image says (SOP Instance UID) and, in patient space, where its own position says;
+    both must agree. The label is the SegmentLabel. A voxel counts when it is occupied at all, or at least half
+    probable.
+
+    Raises:
+        AnnotationError: not a readable Segmentation, or it contradicts its images.
+    """
+    files = [path] if path.is_file() else segmentation_files(path)
+    return joined(tuple(_one(file, volumes, f"segmentation {n}") for n, file in enumerate(files)))
+
+
+def segmentation_files(folder: Path) -> list[Path]:
+    """The Segmentations below a folder, in order."""
+    return sorted(p for p in folder.rglob("*") if p.is_file() and is_segmentation(p))
+
+
+def is_segmentation(path: Path) -> bool:
+    """Whether the file's meta information (PS3.10 7.1, always explicit little endian) names a Segmentation class."""
+    with path.open("rb") as file:
+        head = file.read(1024)
+    start = head.find(b"\x02\x00\x02\x00UI", 132)  # (0002,0002) MediaStorageSOPClassUID
+    if head[128:132] != b"DICM" or start < 0:
+        return False
+    length = int.from_bytes(head[start + 6 : start + 8], "little")
+    return head[start + 8 : start + 8 + length].rstrip(b"\0 ") in SOP_CLASSES
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """The pixels of a Segmentation, (frames, rows, columns), and what they mean."""
+
+    dataset: Any
+    pixels: npt.NDArray[np.integer]
+
+    def marked(self, frame: Frame, segment: int) -> npt.NDArray[np.int64]:
+        """(N, 2) rows and columns of the pixels of a segment on a frame."""
+        pixels, kind = self.pixels[frame.number], self.dataset.SegmentationType
+        if kind == "LABELMAP":
+            return np.argwhere(pixels == segment)
+        if frame.segment != segment:
+            return np.empty((0, 2), dtype=np.int64)
+        if kind == "FRACTIONAL" and self.dataset.SegmentationFractionalType == "PROBABILITY":
+            return np.argwhere(pixels.astype(np.int64) * 2 >= int(self.dataset.MaximumFractionalValue))
+        return np.argwhere(pixels > 0)
+
+
+def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
+    dataset = _loaded(path, where)
+    try:
+        frames = frames_of(dataset)
+        found = placements(dataset, frames, volumes, where)
+        every = [(int(s.SegmentNumber), text(s.SegmentLabel, where, "SegmentLabel")) for s in dataset.SegmentSequence]
+    except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
+        raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
+    if not found:
+        return Placed(notes=(Note("no-image", where),))
+    masks = Masks(dataset, _pixels(dataset, len(frames), where))
+    segments = [(n, label) for n, label in every if n > 0]  # 0 is a label map's background
+    drawn = {frame.number for frame in frames if masks.pixels[frame.number].any()}
+    notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found) if n in drawn]
+    unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
+    boxes = [(p.volume.source.key, b) for p in found for n, name in segments for b in _boxes(masks, p, n, name, where)]
+    return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), frozenset(unsure), tuple(notes))
+
+
+def _unplaced(frames: Sequence[Frame], found: Sequence[Placement]) -> Iterator[tuple[int, str]]:
+    """Frames that lie on no volume, and why."""
+    placed = {frame.number for placement in found for frame, _ in placement.frames}
+    misfit = {frame.number for placement in found for frame in placement.misfits}
+    for frame in frames:
+        if frame.number not in placed:
+            yield frame.number, "grid-differs" if frame.number in misfit else "no-image"
+
+
+def _boxes(masks: Masks, placement: Placement, segment: int, label: str, where: str) -> Iterator[Box]:
+    """One box per connected component of a segment on a volume; what lies outside the volume is cut."""
+    shape = placement.volume.geometry.shape
+    points = [step.points(masks.marked(frame, segment)) for frame, step in placement.frames]
+    inside = [p[((p >= 0) & (p < shape)).all(axis=1)] for p in points]
+    if not any(len(p) for p in inside):
+        return
+    marked = np.zeros(shape, dtype=np.bool_)
+    for p in inside:
+        marked[tuple(p.T)] = True
+    for n, (start, stop) in enumerate(component_spans(marked, where), 1):
+        yield Box(start, stop, label, f"{segment}.{n}")
+
+
+def _loaded(path: Path, where: str) -> Any:
+    from highdicom import imread  # segread refuses masks of radiographs, which have a spacing but no thickness
+
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if not is_segmentation(path) or DEFLATED in head or path.stat().st_size > MAX_BYTES:
+        expected = f"a DICOM Segmentation, not deflated, of at most {MAX_BYTES >> 20} MiB"
+        raise AnnotationError(f"{where}: expected {expected}, found something else")
+    try:
+        return imread(path)
+    except Exception as error:  # noqa: BLE001 - a parser of foreign bytes; its message may hold content
+        kind = type(error).__name__
+        raise AnnotationError(f"{where}: can't be parsed as a Segmentation ({kind}); export it again") from None
+
+
+def _pixels(dataset: Any, frames: int, where: str) -> npt.NDArray[np.integer]:
+    shape = (frames, int(dataset.Rows), int(dataset.Columns))
+    size = shape[0] * shape[1] * shape[2] * max(1, int(dataset.BitsAllocated) // 8)
+    if size > MAX_BYTES or int(dataset.NumberOfFrames) != frames:
+        raise AnnotationError(
+            f"{where}: expected {frames} frames of at most {MAX_BYTES >> 20} MiB, found {size >> 20} MiB"
+        )
+    try:
+        return np.asarray(dataset.pixel_array).reshape(shape)
+    except Exception as error:  # noqa: BLE001 - likewise
+        raise AnnotationError(f"{where}: its pixels can't be decoded ({type(error).__name__})") from None

@@ -1,0 +1,132 @@
+"""Every annotation format that is read, in one table; nothing registers itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medaug.annotations import coco, labelmap, segmentation, tabular, voc, yolo
+from medaug.annotations.values import Note, Placed
+from medaug.errors import AnnotationError
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Volume
+
+Reader = Callable[[Path, Sequence[Volume]], Placed]
+
+READERS: dict[str, Reader] = {
+    "coco": coco.read,
+    "csv": tabular.read,
+    "labelmap": labelmap.read,
+    "seg": segmentation.read,
+    "voc": voc.read,
+    "yolo": yolo.read,
+}
+
+SENTENCES: dict[str, str] = {
+    "no-image": "the image is not among the series given",
+    "several-images": "several series have that image name, and are left out; name SOP Instance UIDs",
+    "several-maps": "several label maps lie on one series, which is left out; name each map like its image",
+    "slice-not-stated": "the file holds several slices and none is stated, so it is left out; state the slice from 0",
+    "size-differs": "the stated image size is not the image's, so it is left out; check which image was annotated",
+    "grid-differs": "the mask doesn't share the voxels of a series; resample it onto its image",
+    "outside": "nothing of the box lies inside its image",
+}
+SHOWN = 5  # places a sentence names; the rest is a count
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Boxes by volume, and what stayed unmatched on either side.
+
+    Attributes:
+        boxes: volume key → its boxes, sorted. An empty tuple means "looked at, nothing found".
+        unmatched_annotations: one sentence per reason, with a frozen code, a count and places in the file; no names.
+        unmatched_volumes: keys of the volumes without an entry in ``boxes``.
+        withheld: those of them on which something is annotated that could not be placed, a lesion that nobody can
+            protect. They must not be augmented, even when another file has boxes for them.
+    """
+
+    boxes: dict[str, tuple[Box, ...]]
+    unmatched_annotations: tuple[str, ...]
+    unmatched_volumes: tuple[str, ...]
+    withheld: frozenset[str]
+
+
+def read_annotations(path: Path, volumes: Sequence[Volume], *, format: str | None = None) -> Matched:  # noqa: A002
+    """Read one annotation file or folder and match it with volumes; their pixels are not looked at.
+
+    Args:
+        path: a file, or a folder of YOLO, VOC, SEG or label map files.
+        volumes: everything that may be annotated.
+        format: a name of `READERS`, or None to tell by content and suffix.
+
+    Raises:
+        AnnotationError: unknown format, or malformed.
+    """
+    images = frozenset(file.resolve() for volume in volumes for file in volume.source.files)
+    try:
+        name = detect(path, images) if format is None else format
+        if name not in READERS:
+            raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
+        placed = READERS[name](path, volumes)
+    except OSError as error:
+        raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
+    keys = list(dict.fromkeys(volume.source.key for volume in volumes))
+    drawn: dict[str, list[Box]] = defaultdict(list)
+    for key, box in placed.boxes:
+        drawn[key].append(box)
+    boxes = {key: tuple(sorted(drawn[key])) for key in keys if key in placed.named - placed.unsure}
+    missing = tuple(key for key in keys if key not in boxes)
+    return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure)
+
+
+def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
+    """The format of a file or a folder, as a name of `READERS`.
+
+    Args:
+        path: a file or folder.
+        images: resolved paths of image files, which may lie in the folder and are no annotations.
+
+    Raises:
+        AnnotationError: none fits, or several do.
+    """
+    if path.is_dir():
+        files = (file for file in path.rglob("*") if file.is_file() and file.resolve() not in images)
+        found = {name for file in files if (name := _in_folder(file))}
+    elif path.is_file():
+        found = {name for name in (_kind(path),) if name}
+    else:
+        raise AnnotationError("annotations: expected a file or a folder, found nothing there; check the path")
+    if len(found) != 1:
+        what = f"several formats ({', '.join(sorted(found))})" if found else "none of them"
+        raise AnnotationError(
+            f"annotations: expected one of {', '.join(READERS)}, found {what}; state the format",
+            code="annotation-format",
+        )
+    return found.pop()
+
+
+def _kind(file: Path) -> str | None:
+    name = file.name.lower()
+    if name.endswith(labelmap.SUFFIXES):
+        return "labelmap"
+    by_suffix = {".json": "coco", ".csv": "csv", ".tsv": "csv", ".xml": "voc", ".txt": "yolo"}
+    return by_suffix.get(file.suffix.lower()) or ("seg" if segmentation.is_segmentation(file) else None)
+
+
+def _in_folder(file: Path) -> str | None:
+    """A folder is read as many small files; its tables, lists and notes don't decide what it is."""
+    kind = None if file.name.lower() in yolo.NOT_LABELS else _kind(file)
+    return None if kind in ("coco", "csv") else kind
+
+
+def _sentences(notes: Sequence[Note]) -> Iterator[str]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for note in notes:
+        places[note.code].append(note.where)
+    for code, sentence in SENTENCES.items():
+        if found := places[code]:
+            more = ", …" if len(found) > SHOWN else ""
+            yield f"{code}: {len(found)} ({', '.join(found[:SHOWN])}{more}): {sentence}"

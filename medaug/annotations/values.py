@@ -1,0 +1,85 @@
+"""What readers hand over: rectangles on named images before matching, boxes on volumes after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medaug.imaging.boxes import Box
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """One annotated rectangle, in edge coordinates of its image: pixel 0 reaches from 0.0 to 1.0.
+
+    Attributes:
+        low: (x, y) of the upper left corner; x runs along columns, y along rows.
+        high: (x, y) of the lower right corner.
+        label: the class by name.
+        where: where in the file it stands, such as ``annotation 3``.
+        id: the annotation's own number, where it has one.
+        shares: the coordinates are fractions of the image's width and height, not pixels.
+        slack: how far the written coordinates may be off, in their own unit, by the decimals they were written with.
+    """
+
+    low: tuple[float, float]
+    high: tuple[float, float]
+    label: str
+    where: str
+    id: str = ""
+    shares: bool = False
+    slack: float = 0.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image as an annotation file names it, with its rectangles; none of them means "looked at, nothing found".
+
+    Attributes:
+        rectangles: what was drawn on it.
+        uid: SOPInstanceUID, or "".
+        name: file name as the annotations give it, or "". Never shown in a message.
+        size: (width, height) as the annotations state it, or None.
+        slice: 0-based index k, needed only where one file holds several slices.
+    """
+
+    rectangles: tuple[Rectangle, ...]
+    uid: str = ""
+    name: str = ""
+    size: tuple[int, int] | None = None
+    slice: int | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """One annotation that gave no box: a code of `table.SENTENCES` and where it stands."""
+
+    code: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What one reader found on the volumes.
+
+    Attributes:
+        boxes: (volume key, box).
+        named: keys of the volumes that the annotations speak of, with or without boxes.
+        unsure: keys of the volumes on which something is annotated that could not be placed. Their lesions aren't all
+            known, so they must not be augmented.
+        notes: annotations that gave no box.
+    """
+
+    boxes: tuple[tuple[str, Box], ...] = ()
+    named: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+    notes: tuple[Note, ...] = ()
+
+
+def joined(parts: tuple[Placed, ...]) -> Placed:
+    """All of it together."""
+    return Placed(
+        tuple(box for part in parts for box in part.boxes),
+        frozenset().union(*(part.named for part in parts)),
+        frozenset().union(*(part.unsure for part in parts)),
+        tuple(note for part in parts for note in part.notes),
+    )

@@ -1,0 +1,205 @@
+"""The composition root: from a profile's specs to objects. The only module that knows every component.
+
+Each ``match`` ends in ``assert_never``, so a component that is named in `profile` and not wired here is a type error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+
+from medaug import profile as specs
+from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, restore_replace
+from medaug.errors import PriorError
+from medaug.imaging.boxes import Box
+from medaug.imaging.presentation import Area
+from medaug.imaging.volume import Mask, Volume, Window
+from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.embedded import CARD, EMBEDDED, load_embedded, load_trained, read_card
+from medaug.inverse.protocols import Prior, Solver
+from medaug.inverse.solvers.psld import psld
+from medaug.quality import DEFAULT_LIMITS
+from medaug.regions import domains, laws
+
+
+def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = None) -> Tools:
+    """Everything `augment` needs, as the profile says.
+
+    Args:
+        profile: the resolved profile.
+        device: ``auto``, ``cpu`` or a torch device such as ``cuda:1``.
+        prior: a prior that is already loaded; the profile's otherwise.
+
+    Raises:
+        PriorError: the prior isn't what the profile pins, or has no weights for this solver.
+    """
+    place = resolve_device(device)
+    loaded = prior or load_prior(profile, place)
+    return Tools(
+        prior=loaded,
+        solver=_solver(profile.solver, loaded.card),
+        window=partial(_window, profile.window),
+        domain=partial(domains.domain, parts=profile.domain),
+        protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
+        law=_law(profile.regions),
+        grow=partial(_grow, profile.regions.margin, profile.size),
+        restore=_restoration(profile.restore),
+        size=profile.size,
+        crop=_around_domain if profile.area == "domain" else _whole_frame,
+        feather=profile.restore.feather,
+        measurement_noise=profile.measurement_noise,
+        batch_size=profile.batch_size,
+        device=place,
+        limits={**DEFAULT_LIMITS, **profile.checks},
+    )
+
+
+def resolve_device(device: str) -> str:
+    """``auto`` → ``cuda`` where there is one, else ``cpu``."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_prior(profile: specs.Profile, device: str) -> Prior:
+    """The prior a profile names, its digest compared with the pinned one.
+
+    Raises:
+        PriorError: not found, not loadable, or another digest.
+    """
+    spec = profile.prior
+    loaded: Prior
+    match spec:
+        case specs.EmbeddedPrior():
+            loaded = load_embedded(device)
+        case specs.FolderPrior():
+            loaded = _load_folder(spec.path, device)
+        case _:
+            assert_never(spec)
+    if loaded.card.sha256 != spec.sha256:
+        raise PriorError(
+            f"profile {profile.name!r} pins the prior {spec.sha256[:16]}…, found {loaded.card.name!r} with "
+            f"{loaded.card.sha256[:16]}…; put the found digest into the profile if that is the prior you mean"
+        )
+    return loaded
+
+
+def with_folder_prior(profile: specs.Profile, folder: Path) -> specs.Profile:
+    """The profile with its prior replaced by a folder's, pinned at the digest found now."""
+    prior = specs.FolderPrior(kind="folder", path=folder, sha256=card_of(folder).sha256)
+    return profile.model_copy(update={"prior": prior})
+
+
+def card_of(folder: Path | None) -> PriorCard:
+    """The card of a folder's prior, or of the embedded one.
+
+    Raises:
+        PriorError: no such prior, or not what its card says.
+    """
+    return read_card(EMBEDDED) if folder is None else _load_folder(folder, "cpu").card
+
+
+def _load_folder(folder: Path, device: str) -> Prior:
+    """What `medaug prior train` made has a card; anything else must be in diffusers' layout."""
+    if (folder / CARD).is_file():
+        return load_trained(folder, device)
+    from medaug.inverse.priors.diffusers import load_diffusers
+
+    return load_diffusers(folder, device)
+
+
+def _solver(spec: specs.PsldSpec, card: PriorCard) -> Solver:
+    omega, gamma = spec.omega, spec.gamma
+    if omega is None or gamma is None:
+        weights = card.weights_for(spec.kind, spec.steps, spec.start)
+        omega = weights.omega if omega is None else omega
+        gamma = weights.gamma if gamma is None else gamma
+    match spec.kind:
+        case "psld":
+            return partial(psld, steps=spec.steps, t0=spec.start, omega=omega, gamma=gamma, eta=spec.eta)
+        case _:
+            assert_never(spec.kind)
+
+
+def _law(
+    spec: specs.GaussianOutside | specs.Outside | specs.Inside | specs.RandomOutside,
+) -> RegionLaw:
+    match spec:
+        case specs.GaussianOutside():
+            return lambda domain, boxes, seed, sampling: laws.gaussian_outside(
+                domain, boxes, seed, sigma=spec.sigma, sampling=sampling
+            )
+        case specs.Outside():
+            return lambda domain, boxes, seed, _: laws.outside(domain, boxes, seed)
+        case specs.Inside():
+            return lambda domain, boxes, seed, _: laws.inside(domain, boxes, seed)
+        case specs.RandomOutside():
+            return lambda domain, boxes, seed, _: laws.random_outside(domain, boxes, seed, rate=spec.rate)
+        case _:
+            assert_never(spec)
+
+
+def _restoration(spec: specs.Restore) -> Restoration:
+    match spec.kind:
+        case "delta":
+            return restore_delta
+        case "replace":
+            return restore_replace
+        case _:
+            assert_never(spec.kind)
+
+
+def _window(spec: specs.FileWindow | specs.FixedWindow | specs.PercentileWindow, volume: Volume) -> Window:
+    match spec:
+        case specs.FixedWindow():
+            return Window(spec.center, spec.width)
+        case specs.PercentileWindow():
+            return _percentiles(volume, spec.low, spec.high)
+        case specs.FileWindow():
+            return volume.window or _percentiles(volume, 0.5, 99.5)
+        case _:
+            assert_never(spec)
+
+
+def _percentiles(volume: Volume, low: float, high: float) -> Window:
+    values = volume.modality[~volume.padded]
+    ends = np.percentile(values, [low, high]) if values.size else np.array([0.0, 1.0])
+    return Window.spanning(float(ends[0]), float(max(ends[1], ends[0] + 1e-6)))
+
+
+def _grow(margin: specs.Margin, size: int, volume: Volume, boxes: Sequence[Box]) -> tuple[Box, ...]:
+    steps = laws.margin_voxels(margin.value, margin.unit, volume.geometry, size)
+    return tuple(box.grown(steps, volume.geometry.shape) for box in boxes)
+
+
+def _whole_frame(domain: Mask) -> Area | None:  # noqa: ARG001 - the signature of Tools.crop
+    return None
+
+
+def _around_domain(domain: Mask) -> Area | None:
+    """The domain's bounding box with a twentieth of the frame around it."""
+    flat = domain.any(axis=0)
+    if not flat.any():
+        return None
+    edges: Callable[[Mask], slice] = _span
+    return edges(flat.any(axis=1)), edges(flat.any(axis=0))
+
+
+def _span(line: Mask) -> slice:
+    hits = np.flatnonzero(line)
+    border = len(line) // 20
+    return slice(max(0, int(hits[0]) - border), min(len(line), int(hits[-1]) + 1 + border))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides pixels and files, for the record."""
+    from importlib.metadata import version
+
+    names = ("medaug", "torch", "numpy", "scipy", "diffusers", "pydicom", "safetensors")
+    return {name: version(name) for name in names}

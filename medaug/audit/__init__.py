@@ -1,0 +1,1 @@
+"""The record of a run: one line per unit, chained, in one spelling."""

@@ -1,0 +1,253 @@
+"""What is kept of one unit of work: one source series × one variant. No name, no ID, no file name of the input."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+
+from medaug.audit.canonical import canonical, parse
+from medaug.audit.decode import decode
+from medaug.imaging.boxes import Box
+from medaug.imaging.geometry import Geometry, Shape, Space
+from medaug.imaging.volume import SourceRef
+
+Status = Literal["written", "rejected", "failed", "crashed"]
+Row = tuple[float, float, float, float]
+Limit = tuple[float | None, float | None]
+
+HEX64 = re.compile(r"[0-9a-f]{64}")
+FOLDER_DIGITS = 16  # of a unit: short paths for Windows; 64 bits don't collide in one output
+
+
+@dataclass(frozen=True)
+class Source:
+    """The series a unit was made from.
+
+    Attributes:
+        key: 64 hex that name the content (`SourceRef.key`).
+        series_uid: SeriesInstanceUID.
+        study_uid: StudyInstanceUID.
+        instance_uids: SOPInstanceUIDs in slice order.
+        sha256: digests of the whole files in slice order.
+        modality: (0008,0060), or ``""``.
+        patient: a hash of the patient, keyed where it leaves the house; never the ID.
+        part: tells apart several grids of one series; usually empty.
+    """
+
+    key: str
+    series_uid: str
+    study_uid: str
+    instance_uids: tuple[str, ...]
+    sha256: tuple[str, ...]
+    modality: str
+    patient: str
+    part: str = ""
+
+    @classmethod
+    def of(cls, ref: SourceRef, patient: str) -> Source:
+        """What may be recorded of ``ref``, with ``patient`` as the caller hashed it."""
+        return cls(
+            key=ref.key,
+            series_uid=ref.series_uid,
+            study_uid=ref.study_uid,
+            instance_uids=ref.instance_uids,
+            sha256=ref.sha256,
+            modality=ref.modality,
+            patient=patient,
+            part=ref.part,
+        )
+
+
+@dataclass(frozen=True)
+class PriorRef:
+    """Which weights were used."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One figure of the quality gate.
+
+    Attributes:
+        name: the check.
+        value: the figure; None where it is not finite, which JSON can't hold.
+        limit: (least, greatest), inclusive; None where a side is open.
+        passed: the verdict.
+    """
+
+    name: str
+    value: float | None
+    limit: Limit
+    passed: bool
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not math.isfinite(self.value):
+            object.__setattr__(self, "value", None)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that the unit wrote.
+
+    Attributes:
+        path: relative to OUTPUT, POSIX.
+        sha256: digest of the whole file.
+        pixels_sha256: digest of the stored pixels, which outlives a rewritten header; ``""`` where there are none.
+        sop_instance_uid: of the derived instance; ``""`` for other formats.
+    """
+
+    path: str
+    sha256: str
+    pixels_sha256: str = ""
+    sop_instance_uid: str = ""
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.path).parts
+        if not parts or parts[0] == "/" or ".." in parts or "\\" in self.path or ":" in self.path:
+            raise ValueError("output: expected a path relative to OUTPUT, POSIX, without '..'")
+        _check_hex(self.sha256, "output.sha256")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A voxel grid as plain numbers, with the conventions of `imaging.geometry` (index order k, i, j; LPS mm).
+
+    ``spacing`` follows from ``affine`` and stands there for readers.
+    """
+
+    shape: Shape
+    affine: tuple[Row, Row, Row, Row]
+    space: Space
+    spacing: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Grid:
+        """The grid of a volume."""
+        rows = [tuple(float(x) for x in row) for row in geometry.affine]
+        return cls(geometry.shape, tuple(rows), geometry.space, geometry.spacing)  # type: ignore[arg-type]
+
+    @property
+    def geometry(self) -> Geometry:
+        """The grid as the rest of the package knows it."""
+        return Geometry(self.shape, np.array(self.affine), self.space)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whether the source declared that identity was removed, and the user's reason where that was overruled."""
+
+    state: str
+    accepted_reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One unit of work, done or not.
+
+    Attributes:
+        unit: 64 hex, from the content of all that decides a pixel.
+        status: ``written``, or why there is nothing to use: ``rejected`` by the gate, ``failed`` for a known reason,
+            ``crashed`` for an unknown one.
+        source: the series.
+        variant: 0, 1, …
+        seed: a decimal string: JSON numbers lose digits beyond 2^53.
+        profile_sha256: digest of the resolved profile.
+        versions: package → version.
+        device: as the tensor library names it.
+        batch_size: slices solved at once; it may decide last digits.
+        identity: what the source declared.
+        created: ISO 8601, UTC.
+        seconds: wall time.
+        code: a frozen English word for what went wrong; ``""`` when written.
+        message: one sentence without identity; ``""`` when written.
+        prior: the weights, None where the unit ended before they were loaded.
+        recipe: every choice that was drawn, as JSON.
+        checks: the quality gate.
+        outputs: the files, in slice order for a series.
+        boxes: the labels on the grid.
+        geometry: the grid, None where the source was not readable.
+    """
+
+    unit: str
+    status: Status
+    source: Source
+    variant: int
+    seed: str
+    profile_sha256: str
+    versions: Mapping[str, str]
+    device: str
+    batch_size: int
+    identity: Identity
+    created: str
+    seconds: float
+    code: str = ""
+    message: str = ""
+    prior: PriorRef | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    checks: tuple[CheckResult, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    geometry: Grid | None = None
+
+    def __post_init__(self) -> None:
+        _check_hex(self.unit, "record.unit")
+        _check_hex(self.profile_sha256, "record.profile_sha256")
+        if not (self.seed.isascii() and self.seed.isdecimal()):
+            raise ValueError("record.seed: expected a string of decimal digits")
+        done = self.status == "written"
+        if done and not (self.outputs and self.geometry):
+            raise ValueError("record: a written unit needs its outputs and its geometry")
+        if done == bool(self.code):
+            raise ValueError(f"record: a {self.status} unit {'takes no' if done else 'needs a'} code")
+
+    @property
+    def folder(self) -> str:
+        """The unit's folder, relative to OUTPUT."""
+        return f"variants/{self.unit[:FOLDER_DIGITS]}"
+
+    @property
+    def images(self) -> tuple[Output, ...]:
+        """The outputs that hold the image itself: DICOM files in slice order, or one NIfTI file."""
+        files = (f"{self.folder}/image/", f"{self.folder}/image.nii")
+        return tuple(output for output in self.outputs if output.path.startswith(files))
+
+    def to_json(self) -> str:
+        """The record's one spelling: canonical JSON, every key present, no line break.
+
+        Raises:
+            ValueError: a figure is not finite, or the recipe holds what JSON can't.
+        """
+        return canonical(to_data(self)).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Record:
+        """Read a record back.
+
+        Raises:
+            ValueError: not JSON, a missing or unknown key, or a wrong type; the message names the place.
+        """
+        return from_data(parse(text))
+
+
+def to_data(record: Record) -> dict[str, Any]:
+    """The record as plain JSON data."""
+    return asdict(record)
+
+
+def from_data(data: Any) -> Record:
+    """A record from plain JSON data; strict, see `Record.from_json`."""
+    record: Record = decode(Record, data, "record")
+    return record
+
+
+def _check_hex(text: str, where: str) -> None:
+    if not HEX64.fullmatch(text):
+        raise ValueError(f"{where}: expected 64 lower-case hex digits, found {len(text)} characters")

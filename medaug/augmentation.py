@@ -1,0 +1,270 @@
+"""Where the two halves meet: a case of voxels and boxes, a recipe, the tools, one variant.
+
+Everything is drawn first (`Recipe`), then applied; applying is deterministic. Slices are solved one by one with a 2-D
+prior, in batches; the slices of a volume share their noise, so that neighbours stay alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from medaug.errors import RegionError
+from medaug.imaging.boxes import Box
+from medaug.imaging.presentation import Area, Presentation
+from medaug.imaging.volume import Float32, Mask, Volume, Window
+from medaug.inverse.noise import SampleNoise
+from medaug.inverse.operators import Inpainting
+from medaug.inverse.protocols import Prior, Solver
+from medaug.quality import Check, Limits, inspect
+from medaug.recipe import Recipe
+from medaug.regions.regions import Regions
+
+Sampling = tuple[float, float, float]
+RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A volume and what is labelled in it; every box lies inside the grid."""
+
+    volume: Volume
+    boxes: tuple[Box, ...]
+
+    def __post_init__(self) -> None:
+        for box in self.boxes:
+            if any(b > n for b, n in zip(box.stop, self.volume.geometry.shape, strict=True)):
+                raise RegionError(f"box {box.start}…{box.stop} reaches outside the grid {self.volume.geometry.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Tools:
+    """What a case is worked with; `assemble.tools` builds them from a profile.
+
+    Attributes:
+        prior: the latent diffusion model, on its device.
+        solver: parameters bound.
+        window: the window of a volume.
+        domain: where a changed voxel still gives a plausible image, on the native grid.
+        protect: protected voxels of any grid from (domain, boxes).
+        law: regions on the prior's grid.
+        grow: the boxes with their margin, on the native grid.
+        restore: `restore_delta` or `restore_replace`.
+        size: side of the prior's square in px.
+        crop: the part of a slice that is presented, from the domain; None for the whole.
+        feather: width of the seam's taper, in the prior's px.
+        measurement_noise: standard deviation of the noise added to y.
+        batch_size: slices solved at once.
+        device: where tensors live.
+        limits: limits of the quality checks.
+    """
+
+    prior: Prior
+    solver: Solver
+    window: Callable[[Volume], Window]
+    domain: Callable[[Volume, Window], Mask]
+    protect: Callable[[Mask, Sequence[Box]], Mask]
+    law: RegionLaw
+    grow: Callable[[Volume, Sequence[Box]], tuple[Box, ...]]
+    restore: Restoration
+    size: int
+    crop: Callable[[Mask], Area | None]
+    feather: float
+    measurement_noise: float
+    batch_size: int
+    device: str
+    limits: Mapping[str, Limits]
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One result: the volume with its free voxels generated, and how it came to be.
+
+    Attributes:
+        recipe: what was drawn.
+        volume: on the source's grid, in the source's numbers.
+        boxes: the labels, unchanged.
+        window: what was presented to the prior.
+        regions: on the native grid.
+        changed: the voxels that were overwritten; never protected ones.
+        checks: the quality checks with their figures.
+    """
+
+    recipe: Recipe
+    volume: Volume
+    boxes: tuple[Box, ...]
+    window: Window
+    regions: Regions
+    changed: Mask
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What came back from the prior's grid, (K, size, size) float32, display units.
+
+    Attributes:
+        presented: the source as the prior saw it.
+        solved: D(z*), the image that explains y.
+        round_trip: D(E(presented)): what the autoencoder alone does to the source.
+        taper: weight in [0, 1], 0 at protected voxels, rising on the free side.
+    """
+
+    presented: Float32
+    solved: Float32
+    round_trip: Float32
+    taper: Float32
+
+
+Restoration = Callable[[Volume, Presentation, Solution], np.ndarray]
+
+
+def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Variant:
+    """Generate another image that keeps the labelled boxes, from a real one.
+
+    Args:
+        case: the volume and its boxes.
+        recipe: what was drawn; its ``source`` must be the volume's key.
+        tools: what to work with.
+        on_step: called with (step, steps) over all solver steps of the case.
+
+    Returns:
+        A variant on the source's grid. Protected voxels hold the source's stored numbers.
+
+    Raises:
+        RegionError: nothing may change, or nothing is kept.
+    """
+    volume = case.volume
+    window = tools.window(volume)
+    domain = tools.domain(volume, window)
+    view = Presentation.of(volume, window, tools.size, tools.crop(domain))
+    grown = tools.grow(volume, case.boxes)
+    presented = view.present(volume.modality)
+    on_grid = _regions_on_grid(view, domain, grown, volume, recipe, tools)
+    regions = _regions_native(view, domain, grown, on_grid, tools)
+    solution = solve_slices(presented, on_grid, recipe, tools, on_step)
+    values = tools.restore(volume, view, solution)
+    low, high = window.low, window.high
+    result = volume.with_modality(np.clip(values, low, high), regions.free)
+    changed = np.asarray(result.stored != volume.stored)
+    residual = observed_residual(solution, on_grid)
+    checks = inspect(volume, result, regions.protected, window, {"observed_residual": residual}, tools.limits)
+    return Variant(recipe, result, case.boxes, window, regions, changed, checks)
+
+
+def solve_slices(
+    presented: Float32,
+    on_grid: Regions,
+    recipe: Recipe,
+    tools: Tools,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Solution:
+    """Solve every slice that has free voxels; the others come back as they were presented."""
+    solved, round_trip = presented.copy(), presented.copy()
+    wanted = np.flatnonzero(on_grid.free.any(axis=(1, 2)))
+    batches = [wanted[i : i + tools.batch_size] for i in range(0, len(wanted), tools.batch_size)]
+    for number, batch in enumerate(batches):
+
+        def step(current: int, steps: int, done: int = number) -> None:
+            if on_step:
+                on_step(done * steps + current, len(batches) * steps)
+
+        x = torch.from_numpy(presented[batch, None]).to(tools.device)
+        observed = torch.from_numpy(on_grid.observed[batch, None].copy()).to(tools.device)
+        operator = Inpainting(observed)
+        y = operator.forward(x + tools.measurement_noise * _noise(recipe, "measurement", len(batch), tools)(x.shape))
+        with torch.no_grad():
+            start = tools.prior.encode(x)
+            round_trip[batch] = tools.prior.decode(start)[:, 0].cpu().numpy()
+        noise = _noise(recipe, "noise", len(batch), tools)
+        x_star = tools.solver(tools.prior, operator, y, noise=noise, start=start, on_step=step)
+        solved[batch] = x_star[:, 0].float().cpu().numpy()
+    return Solution(presented, solved, round_trip, _taper(on_grid.protected, tools.feather))
+
+
+def restore_delta(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
+    """The source plus what the solve changed: x + up(w · (D(z*) - D(E(x)))), in modality units.
+
+    The autoencoder's own blur is in both terms and cancels, and the source's fine detail and noise stay at native
+    resolution. Its limit: fine edges of the source remain where the solve moved a structure.
+    """
+    delta = solution.taper * (solution.solved - solution.round_trip)
+    return np.asarray(volume.modality + view.to_modality_step(view.to_native(delta)))
+
+
+def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
+    """The decoded image itself, up(D(z*)), blended over the taper: the paper's way, as sharp as the autoencoder."""
+    weight = view.to_native(solution.taper)
+    step = view.to_native(solution.solved) - view.to_display(volume.modality)
+    return np.asarray(volume.modality + view.to_modality_step(weight * step))
+
+
+def observed_residual(solution: Solution, on_grid: Regions) -> float:
+    """Root mean square of A x* - A x over the observed voxels of solved slices, in display units (range 2)."""
+    slices = on_grid.free.any(axis=(1, 2))
+    seen = on_grid.observed[slices]
+    if not seen.any():
+        return 0.0
+    difference = (solution.solved - solution.presented)[slices][seen]
+    return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
+
+
+def _noise(recipe: Recipe, purpose: str, count: int, tools: Tools) -> SampleNoise:
+    """The slices of a volume share one seed: the start is the same along the normal."""
+    return SampleNoise([recipe.seed_of(purpose)] * count, tools.device)
+
+
+def _regions_on_grid(
+    view: Presentation, domain: Mask, grown: Sequence[Box], volume: Volume, recipe: Recipe, tools: Tools
+) -> Regions:
+    """The law on the prior's grid, where its pixels are the solver's pixels (the paper's were, too).
+
+    A voxel there belongs to the domain when most of it does, and to a box when any of it does.
+    """
+    small = [_on_grid(view, box, volume) for box in grown]
+    slice_step, _, column_step = volume.geometry.spacing
+    sampling = (slice_step / column_step * view.scale, 1.0, 1.0) if slice_step else (1.0, 1.0, 1.0)
+    kept = [box for box in small if box is not None]
+    return tools.law(view.shrink(domain, 0.5), kept, recipe.seed_of("regions"), sampling)
+
+
+def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
+    """A native box on the prior's grid, rounded outward."""
+    slices, _, _ = volume.geometry.shape
+    mask = np.zeros((1, *view.shape), dtype=np.bool_)
+    mask[0, box.slices[1], box.slices[2]] = True
+    small = view.shrink(mask, 0.0)[0]
+    if not small.any():
+        return None
+    rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
+    start = (box.start[0], int(rows[0]), int(columns[0]))
+    stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
+    return Box(start, stop, box.label, box.id)
+
+
+def _regions_native(view: Presentation, domain: Mask, grown: Sequence[Box], on_grid: Regions, tools: Tools) -> Regions:
+    presented = np.zeros_like(domain)
+    presented[:, *view.area] = True
+    protected = tools.protect(domain & presented, grown)
+    if protected.all():
+        raise RegionError("regions: nothing may change: the domain and the boxes cover the image", code="nothing-free")
+    return Regions(protected, protected | view.enlarge(on_grid.observed))
+
+
+def _taper(protected: Mask, feather: float) -> Float32:
+    """0 on protected voxels, rising smoothly to 1 at ``feather`` px from them; the seam lies on the free side."""
+    if feather <= 0:
+        return (~protected).astype(np.float32)
+    from scipy.ndimage import distance_transform_edt
+
+    weight = np.zeros(protected.shape, dtype=np.float32)
+    for k, kept in enumerate(protected):
+        if kept.all():
+            continue
+        distance = distance_transform_edt(~kept) if kept.any() else np.full(kept.shape, np.inf)
+        share = np.clip((distance - 0.5) / feather, 0.0, 1.0)
+        weight[k] = share * share * (3 - 2 * share)
+    return weight

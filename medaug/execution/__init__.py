@@ -1,0 +1,1 @@
+"""Plan a run, do it, keep it safe."""

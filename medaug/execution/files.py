@@ -1,0 +1,58 @@
+"""The image files of a unit, and what is recorded of each file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from medaug.audit.record import Output
+from medaug.augmentation import Variant
+from medaug.dicom.provenance import Provenance
+from medaug.imaging.volume import Volume
+from medaug.profile import Profile
+
+
+def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance) -> None:
+    """Write a variant in its source's format: ``image/0001.dcm`` … or ``image.nii.gz``.
+
+    Raises:
+        WriteError: the derived instance would not be valid, or the source changed.
+    """
+    if source.source.format == "nifti":
+        from medaug.nifti import write_nifti
+
+        write_nifti(variant.volume, folder / "image.nii.gz")
+        return
+    from medaug.dicom.write import write_series
+
+    (folder / "image").mkdir()
+    write_series(
+        variant.volume,
+        variant.changed,
+        source=source,
+        provenance=provenance,
+        folder=folder / "image",
+        keep_private=profile.keep_private,
+        equipment=profile.equipment,
+    )
+
+
+def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
+    """Digests of every file of a staged unit, by the path it will have.
+
+    Args:
+        staged: the unit's staging folder.
+        final: the unit's folder relative to OUTPUT, POSIX.
+    """
+    files = sorted(path for path in staged.rglob("*") if path.is_file())
+    return tuple(_described(path, f"{final}/{path.relative_to(staged).as_posix()}") for path in files)
+
+
+def _described(path: Path, name: str) -> Output:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.suffix != ".dcm":
+        return Output(name, sha256)
+    from pydicom import dcmread
+
+    dataset = dcmread(path)
+    return Output(name, sha256, hashlib.sha256(dataset.PixelData).hexdigest(), str(dataset.SOPInstanceUID))

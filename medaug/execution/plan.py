@@ -1,0 +1,205 @@
+"""What a run would do, worked out before it does anything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medaug import profile as profiles
+from medaug.annotations.table import read_annotations
+from medaug.errors import AnnotationError, IdentityError, SourceError
+from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import SourceRef, Volume
+from medaug.profile import Profile
+from medaug.recipe import Recipe, boxes_digest
+
+# Measured on two CPU cores with the embedded prior at 256 px; see docs/prior.md.
+SECONDS_PER_STEP = 0.05
+SECONDS_PER_UNIT = 1.0
+PREVIEW_BYTES = 1_500_000
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One source × one variant: the smallest thing that is done or not done.
+
+    Attributes:
+        recipe: every choice; ``recipe.id`` is the unit's key.
+        source: where to load the volume from.
+        reference: what it was planned from.
+        boxes: its labels.
+        patient: the same for all sources of one patient in this plan; made from content, not from an identifier.
+        shape: the volume's (slices, rows, columns).
+        bytes: size of its stored numbers.
+    """
+
+    recipe: Recipe
+    source: Source
+    reference: SourceRef
+    boxes: tuple[Box, ...]
+    patient: str
+    shape: tuple[int, int, int]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done, what is left out and why.
+
+    Attributes:
+        profile: the resolved profile.
+        seed: the run's seed.
+        units: in the order of their source and variant.
+        skips: sources that are left out.
+        unmatched: sentences about annotations that fit no image.
+        identity_reason: what the user stated about identity, or None.
+    """
+
+    profile: Profile
+    seed: int
+    units: tuple[Unit, ...]
+    skips: tuple[Skip, ...]
+    unmatched: tuple[str, ...]
+    identity_reason: str | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated on two CPU cores with the embedded prior; None for a prior of unknown speed."""
+        if self.profile.prior.kind != "embedded":
+            return None
+        per_slice = self.profile.solver.steps * SECONDS_PER_STEP * (self.profile.size / 256) ** 2
+        return sum(unit.shape[0] * per_slice + SECONDS_PER_UNIT for unit in self.units)
+
+    @property
+    def bytes(self) -> int:
+        """Estimated size of OUTPUT: uncompressed pixels, headers and previews."""
+        return sum(unit.bytes + 8192 * unit.shape[0] + PREVIEW_BYTES for unit in self.units)
+
+    @property
+    def refused(self) -> int:
+        """How many image series could not be used."""
+        return sum(skip.refused for skip in self.skips)
+
+
+def plan(
+    input: str | Path,  # noqa: A002 - the word the documentation uses
+    *,
+    profile: str | Profile,
+    annotations: str | Path | Sequence[str | Path],
+    variants: int = 1,
+    seed: int = 0,
+    identity_reason: str | None = None,
+) -> Plan:
+    """Work out what `run` would do. Reads every source once; writes nothing.
+
+    Args:
+        input: a folder or file of DICOM and NIfTI.
+        profile: a shipped profile's name, a path, or a profile.
+        annotations: one or more files or folders with boxes.
+        variants: variants per source, at least 1.
+        seed: the run's seed.
+        identity_reason: why the export may be used although it doesn't declare that identity was removed.
+
+    Raises:
+        ProfileError: the profile is wrong.
+        ReadError: INPUT does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    if variants < 1:
+        raise AnnotationError(f"variants: expected at least 1, got {variants}")
+    chosen = profiles.load(profile) if isinstance(profile, str) else profile
+    paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
+    sources, skips = collect(Path(input), chosen, leave_out=paths)
+    loaded: dict[str, tuple[Source, Volume]] = {}
+    for source in sources:
+        volumes, refused = _usable(source, chosen, identity_reason)
+        skips += refused
+        for volume in volumes:
+            if volume.source.key in loaded:
+                skips += (
+                    Skip(
+                        "duplicate", "the same content was found twice; one copy is used", source.files, refused=False
+                    ),
+                )
+            loaded.setdefault(volume.source.key, (source, volume))
+    boxes, unmatched = _boxes(paths, [volume for _, volume in loaded.values()])
+    patients = _patients(volume for _, volume in loaded.values())
+    units: list[Unit] = []
+    for key, (source, volume) in sorted(loaded.items(), key=lambda item: item[0]):
+        if not boxes.get(key):
+            skips += (_without_boxes(volume),)
+            continue
+        for variant in range(variants):
+            recipe = Recipe(key, boxes_digest(boxes[key]), variant, seed, chosen.sha256, chosen.prior.sha256)
+            size = volume.stored.dtype.itemsize * volume.stored.size
+            units.append(Unit(recipe, source, volume.source, boxes[key], patients[key], volume.geometry.shape, size))
+    return Plan(chosen, seed, tuple(units), _merged(skips), unmatched, identity_reason)
+
+
+def _usable(
+    source: Source, profile: Profile, identity_reason: str | None
+) -> tuple[tuple[Volume, ...], tuple[Skip, ...]]:
+    """The source's volumes without their pixels, or the reason why there are none."""
+    if source.modality not in profile.modalities:
+        kinds = ", ".join(profile.modalities)
+        reason = f"modality {source.modality or 'unknown'} is not one of profile {profile.name!r} ({kinds})"
+        return (), (Skip("other-modality", reason, source.files, refused=False),)
+    try:
+        volumes = load_headers(source)
+        for volume in volumes:
+            _check_identity(volume, identity_reason)
+    except SourceError as error:
+        return (), (refusal(error, source.files),)
+    except Exception as error:  # noqa: BLE001 - one bad source must not stop the export; its kind is reported
+        crash = SourceError(f"reading failed unexpectedly ({type(error).__name__}); please report it", code="crashed")
+        return (), (refusal(crash, source.files),)
+    return volumes, ()
+
+
+def _check_identity(volume: Volume, reason: str | None) -> None:
+    """Refuse what may identify a person, unless the user states that it was checked (dicom.md, Identity)."""
+    if volume.source.identity != "declared" and not reason:
+        raise IdentityError(
+            f"the instances are {volume.source.identity!r}: they don't declare that the patient's identity was removed "
+            '(0012,0062); de-identify the export first, or state --accept-identity "reason" if it was checked'
+        )
+
+
+def _boxes(paths: Sequence[Path], volumes: Sequence[Volume]) -> tuple[dict[str, tuple[Box, ...]], tuple[str, ...]]:
+    """All annotation files together; a box given twice counts once."""
+    collected: dict[str, set[Box]] = defaultdict(set)
+    unmatched: list[str] = []
+    for path in paths:
+        matched = read_annotations(path, volumes)
+        unmatched += matched.unmatched_annotations
+        for key, found in matched.boxes.items():
+            collected[key].update(found)
+    return {key: tuple(sorted(found)) for key, found in collected.items()}, tuple(unmatched)
+
+
+def _patients(volumes: Iterable[Volume]) -> dict[str, str]:
+    """Source key → a name for its patient: the digest of all the patient's sources, which no directory lists."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for volume in volumes:
+        groups[volume.source.patient or volume.source.key].append(volume.source.key)
+    names = {
+        patient: hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16] for patient, keys in groups.items()
+    }
+    return {key: names[patient] for patient, keys in groups.items() for key in keys}
+
+
+def _without_boxes(volume: Volume) -> Skip:
+    files = len(set(volume.source.files))
+    return Skip("no-boxes", "no annotation matches it, so there is no label to keep", files, refused=False)
+
+
+def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
+    """Equal reasons become one line."""
+    files: dict[tuple[str, str, bool], int] = defaultdict(int)
+    for skip in skips:
+        files[skip.code, skip.reason, skip.refused] += skip.files
+    return tuple(Skip(code, reason, count, refused) for (code, reason, refused), count in sorted(files.items()))

@@ -1,0 +1,1 @@
+"""Diffusion priors and the adapters that make them alike."""

@@ -1,0 +1,149 @@
+"""Who made a prior, of what, and how it is to be used: ``card.json`` beside its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar, get_args
+
+from medaug.errors import PriorError
+
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SolverWeights:
+    """Guidance weights calibrated for one prior, one solver and one number of steps.
+
+    Attributes:
+        solver: such as ``psld``.
+        steps: network calls between ``start`` and 0.
+        start: where the solve begins, as a share of the schedule; 1.0 is pure noise.
+        omega: weight of the measurement term.
+        gamma: weight of the gluing term.
+    """
+
+    solver: str
+    steps: int
+    start: float
+    omega: float
+    gamma: float
+
+
+@dataclass(frozen=True)
+class PriorCard:
+    """What must be known about a prior before it may draw an image.
+
+    Attributes:
+        name: such as ``radiograph-256``.
+        sha256: one digest of all its files, see `digest_of`.
+        licence: of the weights.
+        attribution: whom the licences of the training images ask to name.
+        trained_on: what the training images were.
+        size: px, the longest side of the training images.
+        channels: image channels inside the prior; medaug always passes one.
+        stride: px per latent cell.
+        latent_channels: channels of z.
+        prediction_type: what the network predicts; it stays inside the adapter.
+        autoencoder_psnr_db: decode(encode(x)) against x on held-out images, range 2; None where nobody measured it.
+        not_for: what it must not be used for.
+        weights: calibrated guidance; empty where nobody calibrated it.
+        files: file name → sha256, in hex; empty for a prior that is no file.
+    """
+
+    name: str
+    sha256: str
+    licence: str
+    attribution: str
+    trained_on: str
+    size: int
+    channels: int
+    stride: int
+    latent_channels: int
+    prediction_type: PredictionType
+    autoencoder_psnr_db: float | None = None
+    not_for: str = ""
+    weights: tuple[SolverWeights, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def weights_for(self, solver: str, steps: int, start: float) -> SolverWeights:
+        """The calibrated weights nearest to a solve: by the ratio of steps and the difference of starts.
+
+        Raises:
+            PriorError: nobody calibrated this solver for this prior.
+        """
+        known = [w for w in self.weights if w.solver == solver]
+        if not known:
+            found = ", ".join(sorted({w.solver for w in self.weights})) or "none"
+            raise PriorError(
+                f"prior {self.name}: expected calibrated weights for solver {solver!r} on its card, found {found}; "
+                "state omega and gamma in the profile"
+            )
+        return min(known, key=lambda w: abs(math.log(steps / w.steps)) + abs(start - w.start))
+
+    def to_json(self) -> str:
+        """The card as indented JSON with a fixed order of keys."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> PriorCard:
+        """Read a card strictly: every key known, every type right, ``sha256`` in agreement with ``files``.
+
+        Raises:
+            PriorError: the text is no such card; the message names what is wrong.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise PriorError(f"prior card: expected JSON, found an error at line {error.lineno}; restore it") from error
+        entries = data.get("weights", []) if isinstance(data, dict) else []
+        if not isinstance(entries, list):
+            raise PriorError(f"prior card: weights: expected a list, found {type(entries).__name__}")
+        weights = tuple(_strict(SolverWeights, entry, f"weights[{i}]") for i, entry in enumerate(entries))
+        card = _strict(cls, {**data, "weights": weights} if isinstance(data, dict) else data, "prior card")
+        if card.files and card.sha256 != digest_of(card.files):
+            raise PriorError(
+                f"prior card: sha256: expected {digest_of(card.files)} from the digests of its files, "
+                f"found {card.sha256}; the card was edited, restore it"
+            )
+        return card
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """One sha256 over the sorted lines ``<sha256>  <name>``, as ``sha256sum`` prints them."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+_CHECKS: dict[str, tuple[str, Any]] = {
+    "str": ("a text", lambda v: isinstance(v, str)),
+    "int": ("a whole number above 0", lambda v: type(v) is int and v > 0),
+    "float": ("a number of 0 or more", lambda v: type(v) in {int, float} and math.isfinite(v) and v >= 0),
+    "float | None": ("a number or null", lambda v: v is None or (type(v) in {int, float} and math.isfinite(v))),
+    "PredictionType": (f"one of {', '.join(get_args(PredictionType))}", lambda v: v in get_args(PredictionType)),
+    "tuple[SolverWeights, ...]": ("a list", lambda v: isinstance(v, tuple)),
+    "Mapping[str, str]": (
+        "file names with digests of 64 hex digits",
+        lambda v: isinstance(v, dict) and all(isinstance(d, str) and len(d) == 64 for d in v.values()),
+    ),
+}  # by the field's annotation, which is text under `from __future__ import annotations`
+
+
+def _strict(kind: type[T], data: object, where: str) -> T:
+    if not isinstance(data, dict):
+        raise PriorError(f"{where}: expected an object, found {type(data).__name__}")
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    required = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+    if unknown := sorted(set(data) - set(known)):
+        raise PriorError(f"{where}: expected only the keys {', '.join(known)}; found {', '.join(map(str, unknown))}")
+    if missing := sorted(required - set(data)):
+        raise PriorError(f"{where}: expected the key {missing[0]}, found none; add it")
+    for name, value in data.items():
+        expected, fits = _CHECKS[str(known[name].type)]
+        if not fits(value):
+            raise PriorError(f"{where}: {name}: expected {expected}, found {value!r}")
+    return kind(**data)

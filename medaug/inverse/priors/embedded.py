@@ -1,0 +1,111 @@
+"""The prior that medaug carries, and any other that medaug trained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load
+from torch import Tensor, nn
+
+from medaug.errors import PriorError
+from medaug.inverse.priors.autoencoder import LappedAutoencoder
+from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.latent import LatentPrior, frozen
+
+EMBEDDED = Path(__file__).parent / "radiograph_256"
+CARD = "card.json"
+FILES = ("autoencoder.json", "autoencoder.safetensors", "scheduler.json", "unet.json", "unet.safetensors")
+SCHEDULER = {
+    "_class_name": "DDPMScheduler",
+    "num_train_timesteps": 1000,
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "v_prediction",
+}
+_BETAS = frozenset(
+    {"num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr"}
+)
+
+
+def load_embedded(device: str = "cpu") -> LatentPrior:
+    """Load the prior that medaug carries (`radiograph_256/card.json`).
+
+    Raises:
+        PriorError: a file is missing or was changed.
+    """
+    return load_trained(EMBEDDED, device)
+
+
+def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
+    """Load a prior that `medaug.training` exported; nothing is parsed before its digest was compared.
+
+    Args:
+        folder: holds ``card.json`` and the five files it lists.
+        device: where the weights go.
+
+    Raises:
+        PriorError: a file is missing, or isn't what the card says.
+    """
+    card = read_card(folder)
+    content = {name: _verified(folder / name, card) for name in FILES}
+    with torch.random.fork_rng(devices=[]):
+        autoencoder = LappedAutoencoder(**json.loads(content["autoencoder.json"]))
+    network = unet(json.loads(content["unet.json"]))
+    for net, name in ((autoencoder, "autoencoder"), (network, "unet")):
+        net.load_state_dict(load(content[f"{name}.safetensors"]))
+        frozen(net, device)
+    alphas = schedule(json.loads(content["scheduler.json"])).to(device)
+    return LatentPrior(
+        card, alphas, autoencoder.encode, autoencoder.decode, lambda z, t: network(z, t, return_dict=False)[0]
+    )
+
+
+def read_card(folder: Path) -> PriorCard:
+    """The card of a prior's folder; no weights are read.
+
+    Raises:
+        PriorError: there is none, or it is malformed.
+    """
+    try:
+        return PriorCard.from_json((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PriorError(f"prior {folder.name}: expected a readable {CARD}, found none; reinstall medaug") from error
+
+
+def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
+    """abar_t (T,) float32 of a scheduler in diffusers' words; what doesn't concern betas is ignored."""
+    from diffusers import DDPMScheduler
+
+    betas = {key: value for key, value in config.items() if key in _BETAS}
+    alphas: Tensor = DDPMScheduler(**betas).alphas_cumprod
+    return alphas.float()
+
+
+def unet(config: Mapping[str, Any]) -> nn.Module:
+    """A UNet2DModel with fresh weights, which leaves the global random state as it was."""
+    from diffusers import UNet2DModel
+
+    with torch.random.fork_rng(devices=[]):
+        net: nn.Module = UNet2DModel(**config)
+    return net
+
+
+def _verified(path: Path, card: PriorCard) -> bytes:
+    expected = card.files.get(path.name, "no digest on the card")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PriorError(
+            f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; reinstall medaug"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise PriorError(
+            f"prior {card.name}: {path.name}: expected sha256 {expected}, found {found}; "
+            "the file was changed or cut short, reinstall medaug"
+        )
+    return content

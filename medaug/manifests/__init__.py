@@ -1,0 +1,1 @@
+"""Lists of the written images for training frameworks."""

@@ -1,0 +1,350 @@
+"""NIfTI-1 in and out. RAS ↔ LPS happens here and nowhere else.
+
+The 348-byte header is read before a single voxel, so a file that claims too much is refused before memory is taken.
+Stored numbers stay as stored: ``scl_slope`` and ``scl_inter`` become the volume's `Rescale`, never a float image, so
+stored → modality → stored is the identity. A NIfTI library is not used: every one applies the slope, and they disagree
+on which of sform and qform wins; files where that matters are refused.
+
+Source: NIfTI-1.1, https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug import __version__
+from medaug.errors import ReadError, WriteError
+from medaug.imaging.geometry import Float64, Geometry
+from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
+
+MAX_BYTES = 4 << 30  # decoded voxels of one file
+MAX_EXTENSIONS = 16 << 20  # bytes between header and voxels
+MAX_DEFLATE = 1032  # deflate can't shrink further, so a header that promises more than this lies
+
+# name → (type, byte offset) of every field that is read or written; the others stay 0, which means "not used"
+FIELDS = {
+    "sizeof_hdr": ("<i4", 0), "data_type": ("S10", 4), "db_name": ("S18", 14), "regular": ("S1", 38),
+    "dim": ("<8i2", 40), "datatype": ("<i2", 70), "bitpix": ("<i2", 72), "pixdim": ("<8f4", 76),
+    "vox_offset": ("<f4", 108), "scl_slope": ("<f4", 112), "scl_inter": ("<f4", 116), "xyzt_units": ("u1", 123),
+    "descrip": ("S80", 148), "aux_file": ("S24", 228), "qform_code": ("<i2", 252), "sform_code": ("<i2", 254),
+    "quatern": ("<3f4", 256), "qoffset": ("<3f4", 268), "srow": ("<(3,4)f4", 280), "intent_name": ("S16", 328),
+    "magic": ("S4", 344),
+}  # fmt: skip
+_KINDS, _OFFSETS = zip(*FIELDS.values(), strict=True)
+HEADER = np.dtype({"names": list(FIELDS), "formats": list(_KINDS), "offsets": list(_OFFSETS), "itemsize": 348})
+DATATYPES: dict[int, str] = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4", 16: "f4", 64: "f8"}
+FREE_TEXT = ("data_type", "db_name", "descrip", "aux_file", "intent_name")
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+ORTHOGONAL = 1e-3  # cosine between two axes; float32 rounding of a header stays below 1e-6
+
+Order = Literal["<", ">"]
+Header = Any  # one record of HEADER; numpy has no static type for its fields
+
+
+def read_nifti(path: Path) -> Volume:
+    """Read a three-dimensional NIfTI-1 file, ``.nii`` or ``.nii.gz``, with its stored numbers untouched.
+
+    The grid is in LPS mm, index order (k, i, j) = NIfTI's (z, y, x). The file has no study, series or instances: their
+    UIDs are names made from the content, equal for ``.nii`` and ``.nii.gz``. Identity is ``declared`` when no field of
+    the header can hold a name (every free text empty, no extension), else ``unknown``.
+
+    Raises:
+        ReadError: not NIfTI-1, not 3-D, colour, no or a singular or sheared orientation, truncated, or too large.
+    """
+    with _opened(path) as stream:
+        header, order = _header(_exactly(stream, HEADER.itemsize, "header"))
+        shape, stored_type = _shape(header), _dtype(header, order)
+        size = int(np.prod(shape, dtype=np.int64)) * stored_type.itemsize
+        _refuse_bomb(size, path.stat().st_size)
+        extensions = _exactly(stream, _offset(header) - HEADER.itemsize, "extension")
+        data = _exactly(stream, size, "voxel")
+    stored = np.frombuffer(data, stored_type).reshape(shape).astype(stored_type.newbyteorder("="), copy=False)
+    if not np.isfinite(stored).all():
+        raise _refused("expected finite voxels, found NaN or infinity; replace them", "nifti-values")
+    geometry = Geometry(shape, _affine(header), "patient")
+    rescale = _rescale(header)
+    nameless = not any(header[name].strip(b"\0 ") for name in FREE_TEXT) and not any(extensions)
+    limits = np.iinfo(stored.dtype) if stored.dtype.kind in "iu" else np.finfo(stored.dtype)
+    return Volume(
+        stored=stored,
+        geometry=geometry,
+        rescale=(rescale,) * shape[0],
+        window=None,
+        stored_range=(float(limits.min), float(limits.max)),
+        padding=None,
+        inverted=False,
+        source=_source(path, stored, geometry, rescale, nameless=nameless),
+    )
+
+
+def write_nifti(volume: Volume, path: Path) -> None:
+    """Write a volume as NIfTI-1 with the same dtype, stored numbers, rescale and affine, marked as synthetic.
+
+    Nothing of the source's header text is carried over. sform and qform hold the same affine. The file is written
+    beside its name, read back and compared, and only then takes its name; the same volume gives the same bytes.
+
+    Args:
+        volume: on a grid in patient space; one rescale for all slices.
+        path: ends in ``.nii`` or ``.nii.gz``.
+
+    Raises:
+        WriteError: NIfTI can't state this volume, or the file did not read back as written.
+    """
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise WriteError("NIfTI file: expected a name ending in .nii or .nii.gz")
+    header = _new_header(volume)
+    stored = volume.stored.astype(volume.stored.dtype.newbyteorder("<"), copy=False)
+    content = header.tobytes() + bytes(4) + np.ascontiguousarray(stored).tobytes()
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            # no name and no time in the gzip header: the same volume gives the same bytes
+            file.write(gzip.compress(content, compresslevel=6, mtime=0) if path.name.endswith(".gz") else content)
+            file.flush()
+            os.fsync(file.fileno())
+        _compare(volume, read_nifti(part))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The decoded bytes of a plain or gzipped file, told apart by content."""
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if zipped:
+                with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+                    yield cast("IO[bytes]", stream)
+            else:
+                yield file
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise _refused("its gzip stream is damaged or cut short; copy it again", "nifti-truncated") from error
+
+
+def _exactly(stream: IO[bytes], count: int, what: str) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise _refused(f"expected {count} {what} bytes, found {len(data)}; the file is cut short", "nifti-truncated")
+    return data
+
+
+def _refused(text: str, code: str = "unreadable") -> ReadError:
+    return ReadError(f"NIfTI file: {text}", code=code)
+
+
+def _header(data: bytes) -> tuple[Header, Order]:
+    """The header in native byte order, and the order the file is in."""
+    orders: tuple[Order, ...] = ("<", ">")
+    for order in orders:
+        header = np.frombuffer(data, HEADER.newbyteorder(order)).astype(HEADER)[0]
+        if header["sizeof_hdr"] == 348 and header["magic"] == b"n+1":
+            return header, order
+    nifti2 = data[:4] in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
+    found = "a NIfTI-2 header" if nifti2 else "something else"
+    raise _refused(f"expected a single-file NIfTI-1 header, found {found}; convert it", "nifti-header")
+
+
+def _shape(header: Header) -> tuple[int, int, int]:
+    """(k, i, j) from dim; trailing axes of length one are dropped."""
+    dim = [int(n) for n in header["dim"]]
+    trailing = dim[4 : dim[0] + 1] if 3 <= dim[0] <= 7 else None
+    if trailing is None or any(n != 1 for n in trailing):
+        found = f"{dim[0]} with sizes {dim[1:]}"
+        raise _refused(f"expected 3 dimensions, found {found}; split the series", "nifti-dimensions")
+    if min(dim[1:4]) < 1:
+        raise _refused(f"expected sizes of 1 or more, found {dim[1:4]}", "nifti-dimensions")
+    if not (np.isfinite(header["pixdim"][1:4]).all() and (header["pixdim"][1:4] > 0).all()):
+        found = str([float(n) for n in header["pixdim"][1:4]])
+        raise _refused(f"expected voxel sizes above 0 mm, found {found}", "nifti-spacing")
+    return dim[3], dim[2], dim[1]
+
+
+def _dtype(header: Header, order: Order) -> np.dtype[Any]:
+    code = int(header["datatype"])
+    if code not in DATATYPES:
+        kinds = ", ".join(f"{c} ({np.dtype(t).name})" for c, t in DATATYPES.items())
+        raise _refused(f"expected datatype {kinds}, found {code}; convert it", "nifti-type")
+    dtype = np.dtype(DATATYPES[code]).newbyteorder(order)
+    if int(header["bitpix"]) != dtype.itemsize * 8:
+        found = int(header["bitpix"])
+        raise _refused(f"expected bitpix {dtype.itemsize * 8} for datatype {code}, found {found}", "nifti-type")
+    return dtype
+
+
+def _offset(header: Header) -> int:
+    offset = float(header["vox_offset"])
+    if not (offset.is_integer() and 352 <= offset <= MAX_EXTENSIONS):
+        raise _refused(f"expected vox_offset from 352 to {MAX_EXTENSIONS}, found {offset}", "nifti-header")
+    return int(offset)
+
+
+def _refuse_bomb(size: int, on_disk: int) -> None:
+    if size > MAX_BYTES:
+        raise _refused(f"expected at most {MAX_BYTES >> 20} MiB of voxels, found {size >> 20} MiB", "nifti-too-large")
+    if size > on_disk * MAX_DEFLATE:
+        raise _refused(f"{on_disk} bytes on disk can't hold the {size} that its header claims", "nifti-truncated")
+
+
+def _rescale(header: Header) -> Rescale:
+    """scl_slope 0 (or NaN, as some writers leave it) means no scaling, by the standard."""
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or np.isnan(slope):
+        return Rescale()
+    if not np.isfinite([slope, inter]).all():
+        raise _refused(f"expected a finite scl_slope and scl_inter, found {slope} / {inter}", "nifti-header")
+    return Rescale(slope, inter)
+
+
+def _affine(header: Header) -> Float64:
+    """(k, i, j) → LPS mm. sform first, as nibabel does; a qform that says otherwise is refused."""
+    if int(header["xyzt_units"]) & 7 not in (0, 2):
+        raise _refused("expected millimetres (xyzt_units 2), found another unit", "nifti-affine")
+    found = [a for a in (_sform(header), _qform(header)) if a is not None]
+    if not found:
+        raise _refused("expected an sform or a qform, both codes are 0; left and right are unknown", "nifti-affine")
+    for affine in found:
+        _refuse_singular(affine)
+    if len(found) == 2:
+        _refuse_disagreement(found[0], found[1], _shape(header))
+    return np.asarray((RAS_TO_LPS @ found[0])[:, [2, 1, 0, 3]])
+
+
+def _sform(header: Header) -> Float64 | None:
+    if int(header["sform_code"]) <= 0:
+        return None
+    return np.vstack([header["srow"].astype(np.float64), [0.0, 0.0, 0.0, 1.0]])
+
+
+def _qform(header: Header) -> Float64 | None:
+    """Method 2 of nifti1.h: a rotation by a unit quaternion, scaled by pixdim, mirrored by qfac."""
+    if int(header["qform_code"]) <= 0:
+        return None
+    b, c, d = (float(q) for q in header["quatern"])
+    rest = 1.0 - (b * b + c * c + d * d)
+    if not rest > -1e-5:
+        raise _refused("expected a unit quaternion in the qform, found a longer one", "nifti-affine")
+    a = max(rest, 0.0) ** 0.5
+    cross = np.array([[0.0, -d, c], [d, 0.0, -b], [-c, b, 0.0]])
+    rotation = np.eye(3) + 2 * a * cross + 2 * cross @ cross
+    qfac = -1.0 if header["pixdim"][0] < 0 else 1.0
+    affine = np.eye(4)
+    affine[:3, :3] = rotation * header["pixdim"][1:4].astype(np.float64) * [1.0, 1.0, qfac]
+    affine[:3, 3] = header["qoffset"]
+    return affine
+
+
+def _refuse_singular(affine: Float64) -> None:
+    axes = affine[:3, :3]
+    length = np.linalg.norm(axes, axis=0)
+    if not (np.isfinite(affine).all() and (length > 0).all()):
+        raise _refused("expected a finite affine with three axes, found a singular one", "nifti-affine")
+    cosines = np.abs((axes / length).T @ (axes / length) - np.eye(3)).max()
+    if cosines > ORTHOGONAL:
+        raise _refused(f"expected axes at right angles, found a cosine of {cosines:.4f}; resample it", "nifti-affine")
+
+
+def _refuse_disagreement(sform: Float64, qform: Float64, shape: tuple[int, int, int]) -> None:
+    """Half a voxel is far above float32 rounding, even of a half-turn's quaternion, and below any real difference."""
+    k, i, j = shape
+    corners = np.array([(*c, 1) for c in product((0, j - 1), (0, i - 1), (0, k - 1))], dtype=np.float64)
+    apart = float(np.linalg.norm(corners @ (sform - qform).T, axis=1).max())
+    if apart > 0.5 * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
+        found = f"sform and qform place a corner {apart:.2f} mm apart"
+        raise _refused(f"{found} and tools choose differently; set one of the codes to 0", "nifti-affine")
+
+
+def _source(path: Path, stored: Stored, geometry: Geometry, rescale: Rescale, *, nameless: bool) -> SourceRef:
+    content = hashlib.sha256(f"{geometry.shape} {stored.dtype.name} {rescale}".encode())
+    content.update(geometry.affine.tobytes())
+    content.update(np.ascontiguousarray(stored).data)
+    name = content.hexdigest()
+    count = geometry.shape[0]
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return SourceRef(
+        format="nifti",
+        modality="",
+        study_uid=f"nifti-{name[:32]}",
+        series_uid=f"nifti-{name[:32]}",
+        instance_uids=tuple(f"nifti-{hashlib.sha256(f'{name} {k}'.encode()).hexdigest()[:32]}" for k in range(count)),
+        files=(path,) * count,
+        sha256=(digest,) * count,
+        identity="declared" if nameless else "unknown",
+    )
+
+
+def _new_header(volume: Volume) -> npt.NDArray[np.void]:
+    codes = {np.dtype(t): code for code, t in DATATYPES.items()}
+    dtype = volume.stored.dtype.newbyteorder("=")
+    if dtype not in codes:
+        raise WriteError(f"NIfTI file: expected one of {[d.name for d in codes]}, found {dtype.name}")
+    affine = _writable_affine(volume)
+    slope, intercept = _writable_rescale(volume)
+    k, i, j = volume.geometry.shape
+    quaternion, qfac = _quaternion(affine[:3, :3])
+    header = np.zeros((), HEADER)
+    header["sizeof_hdr"], header["regular"], header["magic"] = 348, b"r", b"n+1"
+    header["dim"] = (3, j, i, k, 1, 1, 1, 1)
+    header["datatype"], header["bitpix"], header["vox_offset"] = codes[dtype], dtype.itemsize * 8, 352
+    header["pixdim"] = (qfac, *np.linalg.norm(affine[:3, :3], axis=0), 0, 0, 0, 0)
+    header["scl_slope"], header["scl_inter"], header["xyzt_units"] = slope, intercept, 2
+    header["descrip"] = f"SYNTHETIC medaug {__version__}"[:79].encode()
+    header["qform_code"] = header["sform_code"] = 1
+    header["quatern"], header["qoffset"], header["srow"] = quaternion, affine[:3, 3], affine[:3]
+    return header
+
+
+def _writable_affine(volume: Volume) -> Float64:
+    """(x, y, z) index → RAS mm."""
+    shape = volume.geometry.shape
+    if volume.geometry.space != "patient" or max(shape) > np.iinfo(np.int16).max:
+        raise WriteError(f"NIfTI file: expected a grid in patient space up to 32767 wide, found {shape}")
+    affine = np.asarray((RAS_TO_LPS @ volume.geometry.affine)[:, [2, 1, 0, 3]])
+    try:
+        _refuse_singular(affine)
+    except ReadError as error:
+        raise WriteError(str(error)) from error
+    return affine
+
+
+def _writable_rescale(volume: Volume) -> tuple[float, float]:
+    first = volume.rescale[0]
+    if volume.inverted or any(r != first for r in volume.rescale):
+        raise WriteError("NIfTI file: expected one rescale for all slices and no inverted greys; write DICOM instead")
+    if (float(np.float32(first.slope)), float(np.float32(first.intercept))) != (first.slope, first.intercept):
+        raise WriteError(f"NIfTI file: slope {first.slope}, intercept {first.intercept} don't fit its float32 fields")
+    return first.slope, first.intercept
+
+
+def _quaternion(axes: Float64) -> tuple[tuple[float, float, float], float]:
+    """(b, c, d) with a ≥ 0, and qfac, of orthogonal axes. Source: Bar-Itzhack 2000, eq. 3 and 11."""
+    rotation = axes / np.linalg.norm(axes, axis=0)
+    qfac = 1.0 if np.linalg.det(rotation) > 0 else -1.0
+    m = rotation * [1.0, 1.0, qfac]
+    k = np.diag([0.0, 0.0, 0.0, np.trace(m)])  # only its lower triangle is read
+    k[:3, :3] = m + m.T - np.trace(m) * np.eye(3)
+    k[3, :3] = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
+    b, c, d, a = np.linalg.eigh(k)[1][:, -1]
+    sign = -1.0 if a < 0 else 1.0
+    return (float(sign * b), float(sign * c), float(sign * d)), qfac
+
+
+def _compare(written: Volume, found: Volume) -> None:
+    scales = [(v.rescale[0].slope, v.rescale[0].intercept) for v in (written, found)]
+    same = found.stored.dtype == written.stored.dtype.newbyteorder("=") and scales[0] == scales[1]
+    if not (same and found.geometry.close_to(written.geometry, 1e-2) and np.array_equal(found.stored, written.stored)):
+        raise WriteError("NIfTI file: what was written did not read back equal; check the disk")

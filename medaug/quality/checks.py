@@ -1,0 +1,110 @@
+"""Figures against their limits."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from medaug.errors import ProfileError
+from medaug.imaging.volume import Mask, Volume, Window
+from medaug.quality import figures
+from medaug.quality.figures import Pair
+
+Limits = tuple[float | None, float | None]
+
+FIGURES: Mapping[str, Callable[[Pair], float]] = MappingProxyType(
+    {
+        "protected_identity": figures.protected_identity,
+        "range": figures.value_range,
+        "seam": figures.seam,
+        "sharpness": figures.sharpness,
+        "noise": figures.noise,
+        "air_noise": figures.air_noise,
+        "change": figures.change,
+    }
+)
+DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
+    {
+        "protected_identity": (None, 0.0),
+        "range": (None, 0.0),
+        "seam": (None, 2.5),
+        "sharpness": (0.6, 1.6),
+        "noise": (0.5, 2.0),
+        "air_noise": (0.5, 2.0),
+        "change": (0.002, None),
+        "observed_residual": (None, 0.5),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure and its verdict.
+
+    Attributes:
+        name: a key of `DEFAULT_LIMITS`.
+        value: the figure; NaN where it can't be taken, which fails.
+        limit: (least, greatest), inclusive; None leaves a side open.
+        passed: whether the figure is a finite number within the limit.
+    """
+
+    name: str
+    value: float
+    limit: Limits
+    passed: bool
+
+    def __str__(self) -> str:
+        low, high = ("…" if end is None else f"{end:g}" for end in self.limit)
+        return f"{self.name}: {self.value:.4g}, expected {low} to {high}"
+
+
+def judged(name: str, value: float, limit: Limits) -> Check:
+    """A check with its verdict."""
+    low, high = limit
+    within = math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+    return Check(name, float(value), limit, within)
+
+
+def failing(checks: Sequence[Check]) -> tuple[str, ...]:
+    """One sentence per failed check."""
+    return tuple(str(check) for check in checks if not check.passed)
+
+
+def gate(checks: Sequence[Check]) -> bool:
+    """Whether a variant may be written: all checks passed, and there were some."""
+    return bool(checks) and not failing(checks)
+
+
+def inspect(
+    source: Volume,
+    variant: Volume,
+    protected: Mask,
+    window: Window,
+    measured: Mapping[str, float],
+    limits: Mapping[str, Limits],
+) -> tuple[Check, ...]:
+    """Take every figure of a variant.
+
+    Args:
+        source: what it was made from.
+        variant: on the same grid.
+        protected: (k, i, j), True where the variant had to keep the source's stored numbers.
+        window: what was presented to the prior.
+        measured: figures that were taken elsewhere, by name, such as ``observed_residual``.
+        limits: limits by name, in place of the defaults.
+
+    Raises:
+        ProfileError: a limit or a figure is for a check that doesn't exist.
+    """
+    for name in (*limits, *measured):
+        if name not in DEFAULT_LIMITS:
+            close = difflib.get_close_matches(name, DEFAULT_LIMITS, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ProfileError(f"checks: no check is named {name!r}{hint}; there are {', '.join(DEFAULT_LIMITS)}")
+    pair = Pair(source, variant, protected, window)
+    bounds = {**DEFAULT_LIMITS, **limits}
+    found = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)
+    return tuple(judged(name, value, bounds[name]) for name, value in found.items())

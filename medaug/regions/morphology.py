@@ -1,0 +1,83 @@
+"""Shapes in one slice or image: connected parts, runs, reductions. Masks are (rows, columns) if not stated."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug.imaging.volume import Float32, Mask
+
+
+def reduced(image: npt.NDArray[np.generic], longest: int) -> tuple[Float32, int]:
+    """Means over factor × factor px, so that no side is over ``longest``; the last row and column fill up."""
+    factor = max(1, -(-max(image.shape) // longest))
+    if factor == 1:
+        return image.astype(np.float32), 1
+    padded = np.pad(image, [(0, -n % factor) for n in image.shape], mode="edge")
+    rows, columns = (n // factor for n in padded.shape)
+    along_rows = padded.reshape(rows, factor, columns * factor).sum(axis=1, dtype=np.float32)  # by far the faster order
+    return along_rows.reshape(rows, columns, factor).sum(axis=2) / np.float32(factor**2), factor
+
+
+def enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
+    """The way back of `reduced`, by nearest neighbour."""
+    return np.repeat(np.repeat(mask, factor, axis=0), factor, axis=1)[: shape[0], : shape[1]]
+
+
+def labelled(mask: Mask) -> tuple[npt.NDArray[np.int32], int]:
+    """4-connected parts numbered from 1, and how many there are."""
+    from scipy import ndimage
+
+    return cast("tuple[npt.NDArray[np.int32], int]", ndimage.label(mask))
+
+
+def large_parts(mask: Mask, least: float) -> Mask:
+    """The connected parts of ``mask`` of at least ``least`` px."""
+    labels, _ = labelled(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= max(least, 1))[labels])
+
+
+def touching(mask: Mask, seeds: Mask) -> Mask:
+    """The connected parts of ``mask`` that hold a seed."""
+    labels, count = labelled(mask)
+    keep = np.zeros(count + 1, dtype=np.bool_)
+    keep[labels[seeds]] = True
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def runs(mask: Mask, length: int) -> Mask:
+    """Pixels in unbroken runs of at least ``length`` along their row: an opening by a line."""
+    from scipy import ndimage
+
+    length = max(1, length)
+    if length > mask.shape[1]:
+        return np.zeros_like(mask)
+    grey = mask.astype(np.uint8)
+    back = (length - 1) // 2 - length // 2  # an even line has no middle: the way back is shifted the other way
+    shrunk = ndimage.minimum_filter1d(grey, length, axis=1, mode="constant", cval=0)
+    return np.asarray(ndimage.maximum_filter1d(shrunk, length, axis=1, mode="constant", cval=0, origin=back) > 0)
+
+
+def ends(shape: tuple[int, ...], depth: int) -> Mask:
+    """The first and the last ``depth`` rows."""
+    found = np.zeros(shape, dtype=np.bool_)
+    found[:depth] = True
+    found[max(0, shape[0] - depth) :] = True
+    return found
+
+
+def without_islands(mask: Mask, least: int) -> Mask:
+    """``mask`` (k, i, j) without its parts of fewer than ``least`` px, slice by slice."""
+    return np.stack([large_parts(one, least) for one in mask])
+
+
+def grown(mask: Mask, radius: int) -> Mask:
+    """``mask`` (k, i, j) grown in the plane of its slices by ``radius`` steps to the 8 neighbours."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.binary_dilation(mask, np.ones((1, 3, 3)), iterations=radius))

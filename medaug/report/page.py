@@ -1,0 +1,165 @@
+"""``index.html``: the page that people look at. One file, no script, nothing loaded from anywhere but OUTPUT."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from medaug.audit.durable import replace_file
+from medaug.audit.record import Limit, Record, Source
+from medaug.report.pictures import NAMES
+
+NAME = "index.html"
+FILES_SHOWN = 4  # of a series; the others stand in record.json
+PNG_HEAD = 24  # bytes: signature, then the IHDR chunk with width and height
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A preview as the page needs it; the size keeps the layout still while pictures load."""
+
+    kind: str
+    path: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One unit and the previews that are there."""
+
+    record: Record
+    pictures: tuple[Picture, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The checks in a few words."""
+        checks = self.record.checks
+        passed = sum(check.passed for check in checks)
+        return f"{passed} of {len(checks)} checks passed" if checks else "no checks were run"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A source and what was made of it."""
+
+    source: Source
+    entries: tuple[Entry, ...]
+
+    @property
+    def labels(self) -> str:
+        """The labels of the source with their number, such as ``2 × nodule``."""
+        boxes = Counter(box.label for box in self.entries[0].record.boxes)
+        return ", ".join(f"{count} × {label}" for label, count in sorted(boxes.items())) or "no boxes"
+
+
+def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tuple[str, str, int]]) -> Path:
+    """Write OUTPUT/index.html: totals, what was left out and why, and every variant with its pictures and checks.
+
+    Everything is escaped, the Content-Security-Policy allows images of OUTPUT and the page's own style and nothing
+    else, and pictures load as they come into view, so that hundreds of variants don't slow it. Same inputs, same bytes.
+
+    Args:
+        records: the last one of every unit.
+        output: OUTPUT; previews are found by the records' folders.
+        skipped: (code, reason, files) of what the run left out.
+
+    Raises:
+        OutputError: the file can't be written; an older one is as it was.
+    """
+    ordered = sorted(records, key=lambda record: (record.source.key, record.variant, record.unit))
+    entries = [Entry(record, _pictures(record, output)) for record in ordered]
+    shown = [entry for entry in entries if entry.record.status == "written" or entry.pictures]
+    by_source = groupby(shown, key=lambda entry: entry.record.source.key)
+    groups = [Group(found[0].record.source, tuple(found)) for found in (tuple(part) for _, part in by_source)]
+    style = _asset("page.css")
+    text = _template().render(
+        style=Markup(style),  # noqa: S704 - the package's own file
+        policy=_policy(style),
+        tiles=_tiles(ordered, skipped),
+        facts=_facts(ordered),
+        groups=groups,
+        missing=[record for record in ordered if record.status != "written"],
+        retried=any(record.status in {"failed", "crashed"} for record in ordered),
+        skipped=sorted(skipped),
+        files_shown=FILES_SHOWN,
+    )
+    return replace_file(output / NAME, text.encode())
+
+
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["limit"] = _limit
+    environment.filters["figure"] = _figure
+    return environment.from_string(_asset("page.html.jinja"))
+
+
+def _policy(style: str) -> str:
+    """Images of OUTPUT (``file:`` too, where browsers don't count it as 'self') and this very style."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; img-src 'self' file:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _pictures(record: Record, output: Path) -> tuple[Picture, ...]:
+    """The previews that exist, with the size that their headers state."""
+    found = []
+    for kind in NAMES:
+        path = f"{record.folder}/preview/{kind}.png"
+        if (output / path).is_file():
+            with (output / path).open("rb") as file:
+                head = file.read(PNG_HEAD)
+            found.append(Picture(kind, path, int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")))
+    return tuple(found)
+
+
+def _tiles(records: Sequence[Record], skipped: Sequence[tuple[str, str, int]]) -> list[tuple[str, int, str]]:
+    """(word, number, tone) of the header."""
+    counts: Counter[str] = Counter(record.status for record in records)
+    written = [record for record in records if record.status == "written"]
+    return [
+        ("variants written", counts["written"], "good"),
+        ("sources", len({record.source.key for record in written}), ""),
+        ("patients", len({record.source.patient for record in written}), ""),
+        ("boxes", sum(len(record.boxes) for record in written), ""),
+        ("rejected", counts["rejected"], "warn" if counts["rejected"] else ""),
+        ("failed", counts["failed"] + counts["crashed"], "bad" if counts["failed"] + counts["crashed"] else ""),
+        ("files left out", sum(files for _, _, files in skipped), ""),
+    ]
+
+
+def _facts(records: Sequence[Record]) -> Mapping[str, str]:
+    """What holds for all records; several values are listed."""
+    columns: dict[str, set[str]] = {
+        "medaug": {record.versions.get("medaug", "") for record in records},
+        "prior": {f"{record.prior.name} ({record.prior.sha256[:12]})" for record in records if record.prior},
+        "profile": {record.profile_sha256[:12] for record in records},
+        "device": {record.device for record in records},
+        "created": {record.created for record in records},
+    }
+    return {name: ", ".join(sorted(values - {""})) for name, values in columns.items() if values - {""}}
+
+
+def _limit(limit: Limit) -> str:
+    low, high = limit
+    if low is not None and high is not None:
+        return f"{low:.4g} … {high:.4g}"
+    if low is not None:
+        return f"≥ {low:.4g}"
+    return "none" if high is None else f"≤ {high:.4g}"
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _asset(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,93 @@
+"""Images of a folder as one array, and which of them are held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from medaug.errors import PriorError
+from medaug.training.recipe import DataRecipe
+
+UInt8 = npt.NDArray[np.uint8]
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+NEAR = 10  # differing bits of 240 under which two images count as near-duplicates
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """A folder of images on canvases of one size.
+
+    Attributes:
+        names: paths below the root, with ``/``; sorted.
+        images: (N, size, size) uint8, bright is high, centred on black.
+        extents: (N, 2) rows and columns that hold image; the rest of the canvas is padding.
+        held_out: (N,) True for the validation part.
+    """
+
+    names: tuple[str, ...]
+    images: UInt8
+    extents: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.bool_]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The top folder of each image; "" for an image right below the root."""
+        return tuple(name.split("/")[0] if "/" in name else "" for name in self.names)
+
+
+def read_pool(root: Path, recipe: DataRecipe) -> Pool:
+    """Read every JPEG and PNG below ``root``.
+
+    Raises:
+        PriorError: there are too few images to hold some out, or a folder named in ``shares`` holds none.
+    """
+    names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    missing = sorted(set(recipe.shares) - {name.split("/")[0] for name in names})
+    if len(names) < 2 or missing:
+        raise PriorError(f"training data: {len(names)} JPEG or PNG images found, none in folders {missing}")
+    canvases, extents = zip(*(_read(root / name, recipe.size) for name in names), strict=True)
+    images = np.stack(canvases)
+    held_out = split(names, fingerprints(images), recipe.validation)
+    return Pool(tuple(names), images, np.array(extents, dtype=np.int64), held_out)
+
+
+def on_canvas(image: Image.Image, size: int) -> tuple[UInt8, tuple[int, int]]:
+    """Scale the longest side to ``size``, keep the aspect, centre on black; also the (rows, columns) of image."""
+    scale = size / max(image.size)
+    columns, rows = (max(1, round(side * scale)) for side in image.size)
+    small = np.asarray(image.convert("L").resize((columns, rows), Image.Resampling.BICUBIC))
+    canvas = np.zeros((size, size), dtype=np.uint8)
+    top, left = (size - rows) // 2, (size - columns) // 2
+    canvas[top : top + rows, left : left + columns] = small
+    return canvas, (rows, columns)
+
+
+def fingerprints(images: UInt8) -> UInt8:
+    """(N, 30) packed bits: whether each cell of a 16×16 thumbnail is brighter than its left neighbour."""
+    thumbnails = [np.asarray(Image.fromarray(i).resize((16, 16), Image.Resampling.BOX)) for i in images]
+    cells = np.stack(thumbnails).astype(np.int16)
+    return np.packbits((cells[:, :, 1:] > cells[:, :, :-1]).reshape(len(images), -1), axis=1)
+
+
+def split(names: Sequence[str], prints: UInt8, share: float) -> npt.NDArray[np.bool_]:
+    """Hold out a fixed ``share`` by hash of the path; near-duplicates follow the first of their group."""
+    first = np.arange(len(names))  # the least index of each image's group so far
+    for index in range(1, len(names)):
+        distance = np.bitwise_count(prints[:index] ^ prints[index]).sum(axis=1, dtype=np.int32)
+        near = np.unique(first[:index][distance <= NEAR])
+        if near.size:
+            first[index] = near[0]
+            first[np.isin(first, near[1:])] = near[0]
+    ranks = [int.from_bytes(hashlib.blake2b(names[i].encode(), digest_size=8).digest(), "big") for i in first.tolist()]
+    return np.array([rank < share * 2**64 for rank in ranks], dtype=np.bool_)
+
+
+def _read(path: Path, size: int) -> tuple[UInt8, tuple[int, int]]:
+    with Image.open(path) as image:
+        return on_canvas(image, size)

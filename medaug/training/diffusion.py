@@ -1,0 +1,159 @@
+"""Train the UNet on the latents: one loop, readable top to bottom.
+
+Batch and noise of a step come from a generator seeded by (seed, step), and a checkpoint holds everything else, so an
+interrupted and resumed run equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from medaug.imaging.seeds import seed_for
+from medaug.inverse.priors.embedded import schedule, unet
+from medaug.training.autoencoder import Log
+from medaug.training.recipe import DiffusionRecipe, TrainingRecipe
+from medaug.training.stages import read_tensors, write_tensors
+
+CHECKPOINT = "diffusion.safetensors"
+LEVELS = (50, 200, 400, 600, 800, 950)  # times at which the held-out loss is reported
+
+
+def train_diffusion(
+    recipe: TrainingRecipe, latents: dict[str, Tensor], out: Path, log: Log, *, resume: bool
+) -> nn.Module:
+    """Train until ``recipe.diffusion.steps`` and return the network with the averaged (EMA) weights.
+
+    Args:
+        recipe: what to do.
+        latents: of `stages.first_stage`.
+        out: folder of the checkpoint.
+        log: takes key=value.
+        resume: go on from the checkpoint in ``out`` where there is one.
+    """
+    plan = recipe.diffusion
+    net, average = _fresh(recipe, latents["train"].shape[-1]), _fresh(recipe, latents["train"].shape[-1])
+    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-2)
+    first = _load(net, average, optimiser, out / CHECKPOINT, recipe) if resume and (out / CHECKPOINT).exists() else 0
+    alphas = schedule()
+    since = 0.0
+    for step in range(first, plan.steps):
+        z0, t, noise = batch(recipe, latents, step, len(alphas))
+        for group in optimiser.param_groups:
+            group["lr"] = rate(plan, step)
+        loss = v_loss(net, z0, t, noise, alphas)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        _follow(average, net, min(plan.ema, (1 + step) / (10 + step)))
+        since += loss.item()
+        done = step + 1
+        if done % 50 == 0:
+            log(stage="diffusion", step=done, loss=since / 50, rate=rate(plan, step))
+            since = 0.0
+        if done % plan.checkpoint_every == 0 or done == plan.steps:
+            _save(net, average, optimiser, done, out / CHECKPOINT, recipe)
+        if done % plan.validate_every == 0 or done == plan.steps:
+            log(stage="validation", step=done, **validate(average, latents["held_out"], alphas, recipe.seed))
+    return average
+
+
+def rate(plan: DiffusionRecipe, step: int) -> float:
+    """The learning rate of a step: up, constant, down to 0 (see `recipe.DiffusionRecipe`)."""
+    return plan.rate * min(1.0, (step + 1) / plan.warmup, (plan.steps - step) / plan.decay)
+
+
+def batch(recipe: TrainingRecipe, latents: dict[str, Tensor], step: int, times: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(z0, t, noise) of a step: folders by their shares, half of the images flipped, times spread evenly."""
+    draw = torch.Generator().manual_seed(seed_for(recipe.seed, "diffusion", step))
+    size, folder = recipe.diffusion.batch, latents["folder"]
+    shares = torch.tensor([share for _, share in sorted(recipe.data.shares.items())] or [1.0])
+    counts = torch.bincount(folder[folder >= 0], minlength=len(shares))
+    weight = torch.where(folder >= 0, (shares / counts.clamp(min=1))[folder.clamp(min=0)], 0.0)
+    index = torch.multinomial(weight, size, replacement=True, generator=draw)
+    flip = torch.randint(0, 2, (size,), generator=draw)
+    z0 = latents["train"][index, flip].float()
+    t = ((torch.arange(size) + torch.rand(size, generator=draw)) / size * times).long().clamp(max=times - 1)
+    return z0, t, torch.randn(z0.shape, generator=draw)
+
+
+def v_loss(net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor) -> Tensor:
+    """Mean square of the error of v = sqrt(abar) noise − sqrt(1 − abar) z0 (Salimans & Ho 2022, arXiv 2202.00512)."""
+    a = alphas[t].reshape(-1, 1, 1, 1)
+    z_t = a.sqrt() * z0 + (1 - a).sqrt() * noise
+    v = a.sqrt() * noise - (1 - a).sqrt() * z0
+    output: Tensor = net(z_t, t, return_dict=False)[0]
+    return (output - v).square().mean()
+
+
+@torch.no_grad()
+def validate(net: nn.Module, held_out: Tensor, alphas: Tensor, seed: int, count: int = 64) -> dict[str, float]:
+    """The loss on the same held-out images and noise at each of `LEVELS`, and their mean."""
+    every = max(1, len(held_out) // count)
+    z0 = held_out[::every, 0][:count].float()
+    noise = torch.randn(z0.shape, generator=torch.Generator().manual_seed(seed_for(seed, "validation")))
+    figures = {}
+    for level in LEVELS:
+        parts = [v_loss(net, z, torch.full((len(z),), level), n, alphas) * len(z) for z, n in _chunks(z0, noise)]
+        figures[f"loss_{level}"] = (sum(parts, torch.zeros(())) / len(z0)).item()
+    return {"loss": sum(figures.values()) / len(figures), **figures}
+
+
+def _chunks(z0: Tensor, noise: Tensor, size: int = 16) -> list[tuple[Tensor, Tensor]]:
+    return list(zip(torch.split(z0, size), torch.split(noise, size), strict=True))
+
+
+def _fresh(recipe: TrainingRecipe, side: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "unet"))
+        return unet(network_config(recipe, side))
+
+
+def network_config(recipe: TrainingRecipe, side: int) -> dict[str, object]:
+    """The UNet2DModel of a recipe: attention at the coarsest level only."""
+    plan, levels = recipe.diffusion, len(recipe.diffusion.channels)
+    return {
+        "sample_size": side,
+        "in_channels": recipe.autoencoder.channels,
+        "out_channels": recipe.autoencoder.channels,
+        "block_out_channels": list(plan.channels),
+        "layers_per_block": plan.layers,
+        "down_block_types": ["DownBlock2D"] * (levels - 1) + ["AttnDownBlock2D"],
+        "up_block_types": ["AttnUpBlock2D"] + ["UpBlock2D"] * (levels - 1),
+        "norm_num_groups": plan.groups,
+        "attention_head_dim": plan.head,
+    }
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, net: nn.Module, decay: float) -> None:
+    torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - decay)
+
+
+def _save(
+    net: nn.Module, average: nn.Module, optimiser: torch.optim.AdamW, step: int, path: Path, recipe: TrainingRecipe
+) -> None:
+    tensors = {"step": torch.tensor(step)}
+    for (name, parameter), mean in zip(net.named_parameters(), average.parameters(), strict=True):
+        state = optimiser.state[parameter]
+        tensors |= {f"net.{name}": parameter, f"average.{name}": mean}
+        tensors |= {f"first.{name}": state["exp_avg"], f"second.{name}": state["exp_avg_sq"]}
+    write_tensors(tensors, path, recipe.before_decay)
+
+
+@torch.no_grad()
+def _load(net: nn.Module, average: nn.Module, optimiser: torch.optim.AdamW, path: Path, recipe: TrainingRecipe) -> int:
+    tensors = read_tensors(path, recipe.before_decay)
+    step = int(tensors["step"])
+    for (name, parameter), mean in zip(net.named_parameters(), average.parameters(), strict=True):
+        parameter.copy_(tensors[f"net.{name}"])
+        mean.copy_(tensors[f"average.{name}"])
+        optimiser.state[parameter] = {
+            "step": torch.tensor(float(step)),
+            "exp_avg": tensors[f"first.{name}"].clone(),
+            "exp_avg_sq": tensors[f"second.{name}"].clone(),
+        }
+    return step

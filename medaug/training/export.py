@@ -1,0 +1,88 @@
+"""From a training folder to the folder that `medaug.inverse.priors.embedded` loads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from medaug.errors import PriorError
+from medaug.inverse.priors.card import PriorCard, SolverWeights, digest_of
+from medaug.inverse.priors.embedded import CARD, SCHEDULER, read_card
+from medaug.training.diffusion import CHECKPOINT, network_config
+from medaug.training.recipe import TrainingRecipe
+from medaug.training.stages import AUTOENCODER, read_tensors
+
+
+def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | None) -> PriorCard:
+    """Write the averaged weights in 16 bits, their configurations and the card.
+
+    Calibrated guidance that a card in ``folder`` already holds is kept.
+
+    Args:
+        recipe: the run's.
+        run: folder with the run's checkpoint; any checkpoint will do, finished or not.
+        folder: where the prior goes.
+        psnr_db: the autoencoder's, for the card.
+
+    Raises:
+        PriorError: ``run`` holds no checkpoint of this recipe.
+    """
+    autoencoder = read_tensors(run / AUTOENCODER, recipe.first_stage)
+    checkpoint = read_tensors(run / CHECKPOINT, recipe.before_decay)
+    average = {k.removeprefix("average."): v for k, v in checkpoint.items() if k.startswith("average.")}
+    stride = 8
+    contents = {
+        "autoencoder.json": _json({**recipe.autoencoder.model_dump(include={"channels", "width"}), "stride": stride}),
+        "autoencoder.safetensors": save(_half(autoencoder, keep={"mean", "std"})),
+        "scheduler.json": _json(SCHEDULER),
+        "unet.json": _json(network_config(recipe, recipe.data.size // stride)),
+        "unet.safetensors": save(_half(average)),
+    }
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    card = PriorCard(
+        name=recipe.name,
+        sha256=digest_of(files),
+        **recipe.card.model_dump(),
+        size=recipe.data.size,
+        channels=1,
+        stride=stride,
+        latent_channels=recipe.autoencoder.channels,
+        prediction_type="v_prediction",
+        autoencoder_psnr_db=psnr_db,
+        weights=_calibrated(folder),
+        files=files,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in {**contents, CARD: card.to_json().encode()}.items():
+        (folder / name).write_bytes(content)
+    return card
+
+
+def logged_psnr(log: Path) -> float | None:
+    """The autoencoder's figure from a run's log, rounded to 0.01 dB; None where the log has none."""
+    if not log.exists():
+        return None
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    figures = [line["psnr_db"] for line in lines if line.get("rounded")]
+    return round(figures[-1], 2) if figures else None
+
+
+def _calibrated(folder: Path) -> tuple[SolverWeights, ...]:
+    try:
+        return read_card(folder).weights
+    except PriorError:
+        return ()
+
+
+def _half(tensors: dict[str, Tensor], keep: Collection[str] = ()) -> dict[str, Tensor]:
+    return {k: v if k in keep else v.to(torch.float16) for k, v in sorted(tensors.items())}
+
+
+def _json(data: dict[str, object]) -> bytes:
+    return (json.dumps(data, indent=2) + "\n").encode()

@@ -1,0 +1,44 @@
+"""Train a prior from a recipe and a folder of images."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from medaug.training.diffusion import train_diffusion
+from medaug.training.recipe import read_recipe
+from medaug.training.stages import first_stage
+
+LOG = "log.jsonl"
+
+
+def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True) -> None:
+    """Run a recipe from the images to the averaged weights; call it again to go on after an interruption.
+
+    Args:
+        recipe_path: YAML, see `recipe.TrainingRecipe`.
+        data_root: folder of JPEG or PNG images, grey, bright is high.
+        out: folder for the stages, the checkpoint and ``log.jsonl``; outside any repository.
+        resume: go on from the checkpoint in ``out`` where there is one; else train the diffusion model anew.
+
+    Raises:
+        ProfileError: the recipe is malformed.
+        PriorError: the data or ``out`` don't fit the recipe.
+    """
+    recipe = read_recipe(recipe_path)
+    out.mkdir(parents=True, exist_ok=True)
+    log = _log_to(out / LOG)
+    _, latents = first_stage(recipe, data_root, out, log)
+    train_diffusion(recipe, latents, out, log, resume=resume)
+
+
+def _log_to(path: Path) -> Callable[..., None]:
+    began = time.monotonic()
+
+    def log(**figures: object) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**figures, "seconds": round(time.monotonic() - began, 1)}) + "\n")
+
+    return log

@@ -1,0 +1,59 @@
+"""docs/format.md is a contract: it names every key that is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from medaug.audit import ledger
+from medaug.audit.record import Status
+from medaug.manifests.coco import write_coco
+from medaug.manifests.monai import write_monai
+from tests.audit.example import record
+
+TEXT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+
+
+def keys(value: Any, opaque: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from () if key in opaque else keys(inner, opaque)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner, opaque)
+
+
+def test_every_key_of_a_record_is_described() -> None:
+    names = set(keys(json.loads(record().to_json()), opaque=("recipe", "versions")))
+    assert len(names) > 40
+    assert not [name for name in names if f"`{name}`" not in TEXT]
+
+
+def test_every_status_is_described() -> None:
+    assert all(f"`{status}`" in TEXT for status in get_args(Status))
+
+
+@pytest.mark.parametrize("write", [write_monai, write_coco])
+def test_every_key_of_a_list_is_described(tmp_path: Path, write: Any) -> None:
+    names = set(keys(json.loads(write([record()], tmp_path).read_text()), opaque=("labels", "info")))
+    assert not [name for name in names - {"info"} if f"`{name}`" not in TEXT]
+
+
+def test_the_documented_reader_reads_a_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ledger" / "ledger.jsonl"
+    ledger.append(path, record("a"))
+    ledger.append(path, record("b"))
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert list(names["records"]) == [record("a").unit, record("b").unit]
+    path.write_bytes(path.read_bytes().replace(b'"variant":0', b'"variant":1'))
+    with pytest.raises(AssertionError):
+        exec(code, {})

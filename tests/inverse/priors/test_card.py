@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from medaug.errors import PriorError
+from medaug.inverse.priors.card import PriorCard, SolverWeights, digest_of
+
+FILES = {"a.safetensors": "a" * 64, "b.json": "b" * 64}
+CARD = PriorCard(
+    name="small",
+    sha256=digest_of(FILES),
+    licence="CC BY 4.0",
+    attribution="nobody",
+    trained_on="nothing",
+    size=64,
+    channels=1,
+    stride=8,
+    latent_channels=4,
+    prediction_type="v_prediction",
+    autoencoder_psnr_db=38.4,
+    not_for="diagnosis",
+    weights=(
+        SolverWeights("psld", 25, 0.6, 1.0, 0.1),
+        SolverWeights("psld", 50, 0.8, 0.3, 0.03),
+        SolverWeights("psld", 1000, 1.0, 1.0, 0.2),
+        SolverWeights("other", 25, 0.6, 9.0, 9.0),
+    ),
+    files=FILES,
+)
+
+
+def _edited(**changes: Any) -> str:
+    return json.dumps({**json.loads(CARD.to_json()), **changes})
+
+
+def test_a_card_survives_json() -> None:
+    assert PriorCard.from_json(CARD.to_json()) == CARD
+    assert PriorCard.from_json(CARD.to_json()).to_json() == CARD.to_json()
+    assert PriorCard.from_json(replace(CARD, autoencoder_psnr_db=None).to_json()) != CARD
+
+
+def test_optional_keys_have_defaults() -> None:
+    data = json.loads(CARD.to_json())
+    for key in ("autoencoder_psnr_db", "not_for", "weights", "files"):
+        del data[key]
+    card = PriorCard.from_json(json.dumps(data))
+    assert (card.autoencoder_psnr_db, card.weights, card.files) == (None, (), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected JSON"),
+        ("[]", "expected an object, found list"),
+        (_edited(latent_scale=1.0), "found latent_scale"),
+        (_edited(size="256"), "size: expected a whole number above 0, found '256'"),
+        (_edited(size=True), "size: expected a whole number"),
+        (_edited(stride=0), "stride: expected a whole number"),
+        (_edited(prediction_type="eps"), "expected one of epsilon, v_prediction, sample, found 'eps'"),
+        (_edited(prediction_type=[]), "expected one of epsilon"),
+        (_edited(autoencoder_psnr_db="high"), "autoencoder_psnr_db: expected a number or null"),
+        (_edited(files={"a": "short"}), "64 hex digits"),
+        (_edited(sha256="0" * 64), "the card was edited"),
+        (_edited(weights={}), "weights: expected a list"),
+        (_edited(weights=[{"solver": "psld"}]), r"weights\[0\]: expected the key gamma"),
+        (_edited(weights=[{"solver": "psld", "steps": 25, "start": 0.6, "omega": -1, "gamma": 0}]), "omega: expected"),
+    ],
+)
+def test_a_card_is_read_strictly(text: str, message: str) -> None:
+    with pytest.raises(PriorError, match=message):
+        PriorCard.from_json(text)
+
+
+def test_a_missing_key_is_named() -> None:
+    data = json.loads(CARD.to_json())
+    del data["licence"]
+    with pytest.raises(PriorError, match="expected the key licence"):
+        PriorCard.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize(("steps", "start", "chosen"), [(25, 0.6, 0), (20, 0.5, 0), (60, 0.9, 1), (600, 1.0, 2)])
+def test_the_nearest_calibration_is_taken(steps: int, start: float, chosen: int) -> None:
+    assert CARD.weights_for("psld", steps, start) == CARD.weights[chosen]
+
+
+def test_an_uncalibrated_solver_is_an_error() -> None:
+    with pytest.raises(PriorError, match="solver 'dps' on its card, found other, psld"):
+        CARD.weights_for("dps", 25, 0.6)
+
+
+def test_the_digest_is_of_names_and_contents_in_any_order() -> None:
+    assert digest_of(FILES) == digest_of(dict(reversed(FILES.items())))
+    assert digest_of(FILES) != digest_of({"a.json": "a" * 64, "b.json": "b" * 64})
+
+
+def test_the_card_needs_no_torch() -> None:
+    code = "import sys, medaug.inverse.priors.card; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

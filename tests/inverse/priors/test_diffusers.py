@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from medaug.errors import PriorError
+from medaug.inverse.priors.diffusers import load_diffusers
+
+WIDTH, TOKENS = 8, 3
+
+
+def _vae(channels: int, **changes: Any) -> Any:
+    from diffusers import AutoencoderKL
+
+    settings: dict[str, Any] = {
+        "in_channels": channels,
+        "out_channels": channels,
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+        "block_out_channels": (8, 8),
+        "norm_num_groups": 4,
+        "latent_channels": 4,
+        "sample_size": 16,
+        "scaling_factor": 0.5,
+        "shift_factor": 0.1,
+    }
+    return AutoencoderKL(**{**settings, **changes})
+
+
+def _unet(kind: str, **changes: Any) -> Any:
+    import diffusers
+
+    settings: dict[str, Any] = {
+        "sample_size": 8,
+        "in_channels": 4,
+        "out_channels": 4,
+        "block_out_channels": (8, 8),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "attention_head_dim": 4,
+    }
+    if kind == "UNet2DModel":
+        settings |= {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
+    else:
+        settings |= {
+            "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+            "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+            "cross_attention_dim": WIDTH,
+        }
+    return getattr(diffusers, kind)(**{**settings, **changes})
+
+
+def _vq() -> Any:
+    from diffusers import VQModel
+
+    return VQModel(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        latent_channels=4,
+        sample_size=16,
+        num_vq_embeddings=16,
+        scaling_factor=0.5,
+    )
+
+
+def _folder(path: Path, vae: Any, unet: Any, **scheduler: Any) -> Path:
+    vae.save_pretrained(path / "vae", safe_serialization=True)
+    unet.save_pretrained(path / "unet", safe_serialization=True)
+    (path / "scheduler").mkdir()
+    config = {"_class_name": "PNDMScheduler", "steps_offset": 1, "beta_schedule": "scaled_linear", **scheduler}
+    (path / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+    return path
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return _folder(tmp_path / "plain", _vae(1), _unet("UNet2DModel"), prediction_type="v_prediction")
+
+
+@pytest.fixture
+def colour(tmp_path: Path) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        return _folder(tmp_path / "colour", _vae(3), _unet("UNet2DConditionModel"), beta_start=8.5e-4, beta_end=0.012)
+
+
+def _null(folder: Path, value: float = 0.3) -> Path:
+    save_file({"null_embedding": torch.full((1, TOKENS, WIDTH), value)}, folder / "null_embedding.safetensors")
+    return folder
+
+
+def _image() -> torch.Tensor:
+    return torch.rand((2, 1, 16, 16), generator=torch.Generator().manual_seed(4)) * 2 - 1
+
+
+def test_an_unconditional_model_of_grey_images(plain: Path) -> None:
+    prior = load_diffusers(plain)
+    z = prior.encode(_image())
+    assert z.shape == (2, 4, 8, 8)
+    assert prior.decode(z).shape == (2, 1, 16, 16)
+    assert prior.denoise(z, torch.tensor([10, 900])).shape == z.shape
+    card = prior.card
+    assert (card.name, card.size, card.stride, card.channels, card.latent_channels) == ("plain", 16, 2, 1, 4)
+    assert card.prediction_type == "v_prediction"
+    assert prior.alphas_cumprod.shape == (1000,)
+
+
+def test_latents_are_the_scaled_mean(plain: Path) -> None:
+    from diffusers import AutoencoderKL
+
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        vae = AutoencoderKL.from_pretrained(plain / "vae", local_files_only=True)
+        mean = vae.encode(_image()).latent_dist.mean
+        prior = load_diffusers(plain)
+        assert torch.allclose(prior.encode(_image()), (mean - 0.1) * 0.5, atol=1e-6)
+        assert torch.allclose(prior.decode((mean - 0.1) * 0.5), vae.decode(mean).sample, atol=1e-5)
+
+
+def test_a_colour_model_sees_three_equal_channels_and_gives_their_mean(colour: Path) -> None:
+    from diffusers import AutoencoderKL
+
+    prior = load_diffusers(_null(colour))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        vae = AutoencoderKL.from_pretrained(colour / "vae", local_files_only=True)
+        mean = vae.encode(torch.cat([_image()] * 3, dim=1)).latent_dist.mean
+        decoded = vae.decode(mean).sample
+    z = prior.encode(_image())
+    assert torch.allclose(z, (mean - 0.1) * 0.5, atol=1e-6)
+    assert torch.allclose(prior.decode(z), decoded.mean(dim=1, keepdim=True), atol=1e-5)
+    assert not torch.allclose(decoded[:, :1], decoded.mean(dim=1, keepdim=True), atol=1e-3)
+    assert prior.card.channels == 3
+    assert prior.card.prediction_type == "epsilon"
+
+
+def test_the_null_embedding_enters_and_stands_in_the_digest(colour: Path) -> None:
+    first, z, t = load_diffusers(_null(colour)), torch.ones(2, 4, 8, 8), torch.tensor([500, 500])
+    second = load_diffusers(_null(colour, value=-2.0))
+    assert not torch.allclose(first.denoise(z, t), second.denoise(z, t), atol=1e-4)
+    assert first.card.sha256 != second.card.sha256
+    assert load_diffusers(_null(colour)).card.sha256 == first.card.sha256
+
+
+def test_weights_are_frozen_and_gradients_reach_the_input(colour: Path) -> None:
+    prior = load_diffusers(_null(colour))
+    assert not prior.decode(prior.encode(_image())).requires_grad
+    z = torch.ones(1, 4, 8, 8, requires_grad=True)
+    loss = prior.encode(prior.decode(prior.denoise(z, torch.tensor([100])))).square().sum()
+    assert torch.autograd.grad(loss, z)[0].abs().sum() > 0
+
+
+def test_a_vector_quantised_model_loads(tmp_path: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        folder = _folder(tmp_path / "vq", _vq(), _unet("UNet2DModel"))
+    prior = load_diffusers(folder)
+    assert prior.decode(prior.encode(_image())).shape == (2, 1, 16, 16)
+
+
+def test_a_conditional_model_without_null_embedding_is_refused(colour: Path) -> None:
+    with pytest.raises(PriorError, match=r"expected null_embedding\.safetensors .* found no text_encoder/"):
+        load_diffusers(colour)
+
+
+def test_a_text_encoder_without_transformers_is_refused(colour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (colour / "text_encoder").mkdir()
+    (colour / "tokenizer").mkdir()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(PriorError, match="both folders but no package transformers"):
+        load_diffusers(colour)
+
+
+def test_a_text_encoder_gives_the_empty_prompt(colour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    class Tokenizer:
+        model_max_length = TOKENS
+
+        @classmethod
+        def from_pretrained(cls, _: Path, **options: Any) -> Tokenizer:
+            asked["tokenizer"] = options
+            return cls()
+
+        def __call__(self, text: str, **options: Any) -> SimpleNamespace:
+            asked["text"] = text, options["max_length"]
+            return SimpleNamespace(input_ids=torch.zeros(1, TOKENS, dtype=torch.long))
+
+    class TextModel(torch.nn.Module):
+        @classmethod
+        def from_pretrained(cls, _: Path, **options: Any) -> TextModel:
+            asked["encoder"] = options
+            return cls()
+
+        def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor]:
+            return (torch.full((*ids.shape, WIDTH), 0.3),)
+
+    module: Any = ModuleType("transformers")
+    module.CLIPTokenizer, module.CLIPTextModel = Tokenizer, TextModel
+    monkeypatch.setitem(sys.modules, "transformers", module)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    (colour / "text_encoder").mkdir()
+    (colour / "tokenizer").mkdir()
+    z, t = torch.ones(1, 4, 8, 8), torch.tensor([500])
+    by_text = load_diffusers(colour).denoise(z, t)
+    assert torch.equal(by_text, load_diffusers(_null(colour, value=0.3)).denoise(z, t))
+    assert asked["text"] == ("", TOKENS)
+    assert asked["tokenizer"]["local_files_only"]
+    assert asked["encoder"] == {"local_files_only": True, "use_safetensors": True}
+
+
+def test_a_null_embedding_of_the_wrong_width_is_refused(colour: Path) -> None:
+    save_file({"null_embedding": torch.zeros(1, 3, 5)}, colour / "null_embedding.safetensors")
+    with pytest.raises(PriorError, match=r"expected \(1, tokens, 8\), found \(1, 3, 5\)"):
+        load_diffusers(colour)
+
+
+@pytest.mark.parametrize("part", ["vae", "unet"])
+def test_pickled_weights_are_refused(plain: Path, part: str) -> None:
+    (weights,) = (plain / part).glob("*.safetensors")
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(PriorError, match=rf"{part}: expected \*\.safetensors, found pickled weights; .* convert it"):
+        load_diffusers(plain)
+
+
+def test_another_class_is_refused(plain: Path) -> None:
+    path = plain / "unet" / "config.json"
+    path.write_text(path.read_text().replace("UNet2DModel", "FluxTransformer2DModel"))
+    with pytest.raises(PriorError, match="expected UNet2DModel or UNet2DConditionModel, found FluxTransformer2DModel"):
+        load_diffusers(plain)
+
+
+def test_a_model_with_extra_channels_is_refused(tmp_path: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        folder = _folder(tmp_path / "inpaint", _vae(1), _unet("UNet2DModel", in_channels=9))
+    with pytest.raises(PriorError, match="as many output as input channels, found 4 and 9"):
+        load_diffusers(folder)
+
+
+@pytest.mark.parametrize("name", ["vae/config.json", "unet/config.json", "scheduler/scheduler_config.json"])
+def test_a_missing_part_is_named(plain: Path, name: str) -> None:
+    (plain / name).unlink()
+    with pytest.raises(PriorError, match=f"prior plain: {name}"):
+        load_diffusers(plain)
+
+
+def test_weights_of_another_shape_are_refused(plain: Path) -> None:
+    save_file({"conv_in.weight": torch.zeros(1)}, next((plain / "unet").glob("*.safetensors")))
+    with pytest.raises(PriorError, match="expected weights of a UNet2DModel"):
+        load_diffusers(plain)
+
+
+@pytest.mark.parametrize(("old", "new"), [('"v_prediction"', '"flow"'), ('"beta_schedule"', '"shift"')])
+def test_a_scheduler_of_another_kind_is_refused(plain: Path, old: str, new: str) -> None:
+    path = plain / "scheduler" / "scheduler_config.json"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(PriorError, match="scheduler: expected betas and a prediction type of epsilon, v_prediction"):
+        load_diffusers(plain)

@@ -1,0 +1,230 @@
+"""The datalist against real MONAI: what its readers put inside a box must be the lesion's stored numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+
+from medaug.audit.record import Grid, Output, Record
+from medaug.dicom.discover import discover
+from medaug.dicom.provenance import Provenance
+from medaug.dicom.read import read_series
+from medaug.dicom.write import write_series
+from medaug.imaging.boxes import Box
+from medaug.imaging.geometry import Geometry
+from medaug.imaging.seeds import generator
+from medaug.manifests.monai import write_monai
+from medaug.nifti import write_nifti
+from tests import make
+from tests.audit.example import digest, failed, outputs, record
+
+OBLIQUE = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)
+ORIENTATIONS = {
+    "axial": (1, 0, 0, 0, 1, 0),
+    "feet first": (-1, 0, 0, 0, 1, 0),
+    "coronal": (1, 0, 0, 0, 0, -1),
+    "sagittal": (0, 1, 0, 0, 0, -1),
+    "oblique": OBLIQUE,
+}
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MONAI's and torch's own
+
+
+def derived(sources: Sequence[Path], output: Path, box: Box, name: str = "a") -> tuple[Record, np.ndarray]:
+    """Lay files out as `write_series` does: 0001.dcm and up, InstanceNumber along the slice normal."""
+    built = record(name)
+    folder = output / built.folder / "image"
+    folder.mkdir(parents=True)
+    values, files = [], []
+    for k, source in enumerate(sources):
+        ds = pydicom.dcmread(source)
+        ds.InstanceNumber = k + 1
+        ds.save_as(folder / f"{k + 1:04d}.dcm")
+        files.append(folder / f"{k + 1:04d}.dcm")
+        values.append(ds.pixel_array * float(ds.get("RescaleSlope", 1)) + float(ds.get("RescaleIntercept", 0)))
+    stack = np.stack(values)
+    grid = Grid(stack.shape, record().geometry.affine, "patient", (1.0, 1.0, 1.0))
+    return replace(built, outputs=outputs(built.unit, files, output), boxes=(box,), geometry=grid), stack
+
+
+def loaded(output: Path, **reader: Any) -> list[dict[str, Any]]:
+    from monai.data import load_decathlon_datalist
+    from monai.transforms import LoadImaged
+
+    items = load_decathlon_datalist(output / "monai.json", data_list_key="training")
+    return [LoadImaged(keys="image", **reader)(item) for item in items]
+
+
+def inside(item: dict[str, Any], number: int = 0) -> np.ndarray:
+    """What a detector sees in a box, in index order (k, i, j) of medaug."""
+    corners = item["box"][number]
+    axes = len(corners) // 2
+    assert item["image"].ndim == axes, "a box has as many axes as its image"
+    cut = item["image"].numpy()[tuple(map(slice, corners[:axes], corners[axes:]))]
+    return cut.T if axes == 3 else cut.T[None]
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+@pytest.mark.parametrize("reader", [{"reader": "PydicomReader"}, {}])
+def test_a_box_in_a_ct_holds_the_lesion_whatever_the_orientation(
+    tmp_path: Path, name: str, reader: dict[str, str]
+) -> None:
+    sources = make.series(tmp_path / "in", slices=7, rows=20, columns=30, orientation=ORIENTATIONS[name])
+    box = Box((1, 3, 9), (4, 8, 21), "nodule")
+    built, stack = derived(sources, tmp_path / "out", box)
+    write_monai([built], tmp_path / "out")
+    (item,) = loaded(tmp_path / "out", **reader)
+    assert item["image"].shape == (30, 20, 7)
+    assert np.array_equal(inside(item), stack[box.slices])
+
+
+def test_a_box_that_is_one_slice_off_holds_something_else(tmp_path: Path) -> None:
+    sources = make.series(tmp_path / "in", slices=7, rows=20, columns=30)
+    box = Box((1, 3, 9), (4, 8, 21), "nodule")
+    built, stack = derived(sources, tmp_path / "out", box)
+    write_monai([replace(built, boxes=(replace(box, start=(2, 3, 9), stop=(5, 8, 21)),))], tmp_path / "out")
+    (item,) = loaded(tmp_path / "out", reader="PydicomReader")
+    assert not np.array_equal(inside(item), stack[box.slices])
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_box_in_a_radiograph_has_four_numbers(tmp_path: Path, photometric: str) -> None:
+    source = make.radiograph(tmp_path / "in", rows=40, columns=30, photometric=photometric)
+    box = make.lesion((1, 40, 30))
+    built, stack = derived([source], tmp_path / "out", box)
+    write_monai([built], tmp_path / "out")
+    (item,) = loaded(tmp_path / "out", reader="PydicomReader")
+    assert item["image"].shape == (30, 40)
+    assert np.array_equal(inside(item), stack[box.slices])
+
+
+def test_one_slice_of_a_ct_has_four_numbers_too(tmp_path: Path) -> None:
+    source = make.series(tmp_path / "in", slices=3, rows=20, columns=30)[1]
+    box = Box((0, 3, 9), (1, 8, 21), "nodule")
+    built, stack = derived([source], tmp_path / "out", box)
+    write_monai([built], tmp_path / "out")
+    (item,) = loaded(tmp_path / "out", reader="PydicomReader")
+    assert np.array_equal(inside(item), stack[box.slices])
+
+
+@pytest.mark.parametrize("kind", ["axial", "oblique", "MONOCHROME1"])
+def test_what_the_writer_wrote_holds_the_source_lesion(tmp_path: Path, kind: str) -> None:
+    """The whole way: real reader, real writer, MONAI; all but the lesion is changed."""
+    if kind in ORIENTATIONS:
+        make.series(tmp_path / "in", slices=7, rows=20, columns=30, orientation=ORIENTATIONS[kind])
+    else:
+        make.radiograph(tmp_path / "in", rows=40, columns=30, photometric=kind)
+    (found,) = discover(tmp_path / "in").series
+    (source,) = read_series(found)
+    box = make.lesion(source.geometry.shape)
+    changed = np.ones(source.stored.shape, dtype=np.bool_)
+    changed[box.slices] = False
+    variant = source.with_modality(source.modality + 7, changed)
+    built = record()
+    provenance = Provenance(built.unit, 0, "7", "a test", "0.1.0", datetime(2026, 1, 2, tzinfo=UTC), "none")
+    folder = tmp_path / "out" / built.folder / "image"
+    files = write_series(variant, changed, source=source, provenance=provenance, folder=folder)
+    listed = outputs(built.unit, files, tmp_path / "out")
+    grid = Grid.of(source.geometry)
+    write_monai([replace(built, outputs=listed, boxes=(box,), geometry=grid)], tmp_path / "out")
+    (item,) = loaded(tmp_path / "out", reader="PydicomReader")
+    assert np.array_equal(inside(item), source.modality[box.slices])
+    everything = item["image"].numpy().T.reshape(source.geometry.shape)
+    assert np.array_equal(everything, variant.modality)
+    assert not np.array_equal(everything, source.modality)
+
+
+def nifti(output: Path, affine: np.ndarray, shape: tuple[int, int, int], box: Box) -> tuple[Record, np.ndarray]:
+    stored = generator("nifti", *shape).integers(0, 4095, shape, dtype=np.int16)
+    volume = make.volume((2, 8, 8))
+    rescale = (replace(volume.rescale[0], slope=0.5, intercept=-3.0),) * shape[0]
+    volume = replace(volume, stored=stored, geometry=Geometry(shape, affine, "patient"), rescale=rescale)
+    built = record()
+    path = output / built.folder / "image.nii.gz"
+    path.parent.mkdir(parents=True)
+    write_nifti(volume, path)
+    files = (Output(path.relative_to(output).as_posix(), digest("n")),)
+    return replace(built, outputs=files, boxes=(box,), geometry=Grid.of(volume.geometry)), volume.modality
+
+
+@pytest.mark.parametrize("reader", [{}, {"reader": "NibabelReader"}])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_in_nifti_holds_the_lesion_whatever_the_orientation(
+    tmp_path: Path, reader: dict[str, str], seed: int
+) -> None:
+    rotation = np.linalg.qr(generator("rotation", seed).normal(size=(3, 3)))[0]
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = rotation * [3.0, 0.5, 0.75], [10, -20, 30]
+    box = Box((1, 3, 9), (4, 8, 21), "nodule")
+    built, values = nifti(tmp_path, affine, (7, 20, 30), box)
+    write_monai([built], tmp_path)
+    (item,) = loaded(tmp_path, **reader)
+    assert item["image"].shape == (30, 20, 7)
+    assert np.array_equal(inside(item), values[box.slices])
+
+
+def test_one_slice_of_nifti_keeps_its_third_axis(tmp_path: Path) -> None:
+    box = Box((0, 3, 9), (1, 8, 21), "nodule")
+    built, values = nifti(tmp_path, np.diag([2.0, 2.0, 2.0, 1.0])[:, [2, 1, 0, 3]], (1, 20, 30), box)
+    write_monai([built], tmp_path)
+    (item,) = loaded(tmp_path)
+    assert len(item["box"][0]) == 6
+    assert np.array_equal(inside(item), values[box.slices])
+
+
+def test_nothing_but_the_image_becomes_a_path(tmp_path: Path) -> None:
+    """Names of classes and provenance that happen to be names of files stay what they are."""
+    from monai.data import load_decathlon_datalist
+
+    built, _ = derived([make.radiograph(tmp_path / "in")], tmp_path, Box((0, 3, 9), (1, 8, 21), "trap"))
+    built = replace(built, source=replace(built.source, patient="trap", series_uid="trap", key=digest("trap")))
+    for name in ("trap", "0", digest("trap"), built.unit):
+        (tmp_path / name).write_text("an existing file")
+    (tmp_path / built.folder / "record.json").write_text("{}")
+    path = write_monai([built], tmp_path)
+    (item,) = load_decathlon_datalist(path, is_segmentation=True)
+    assert item["image"] == str(tmp_path / built.folder / "image")
+    assert item["label"] == [0]
+    assert item["medaug"] == json.loads(path.read_text())["training"][0]["medaug"]
+    assert str(tmp_path) not in str(item["medaug"])
+
+
+def test_provenance_collates_where_boxes_differ_in_number(tmp_path: Path) -> None:
+    from monai.data import load_decathlon_datalist
+    from torch.utils.data import default_collate
+
+    two = record("b", boxes=(Box((0, 1, 2), (1, 5, 6), "cyst"), Box((0, 3, 4), (1, 8, 9), "nodule")))
+    items = load_decathlon_datalist(write_monai([two, record("a")], tmp_path))
+    assert sorted(len(item["box"]) for item in items) == sorted(len(item["label"]) for item in items) == [1, 2]
+    assert default_collate([item["medaug"] for item in items])["unit"] == [item["medaug"]["unit"] for item in items]
+
+
+def test_labels_are_numbered_by_name_and_units_that_failed_are_left_out(tmp_path: Path) -> None:
+    boxes = [Box((0, 1, 2), (1, 5, 6), label) for label in ("wrist", "ankle", "ankle")]
+    records = [record("a", boxes=tuple(boxes)), failed("b"), record("c", boxes=(Box((0, 1, 2), (1, 5, 6), "knee"),))]
+    content = json.loads(write_monai(records, tmp_path).read_text())
+    assert content["labels"] == {"0": "ankle", "1": "knee", "2": "wrist"}
+    assert content["numTraining"] == len(content["training"]) == 2
+    assert sorted(item["label"] for item in content["training"]) == [[1], [2, 0, 0]]
+    assert set(content) == {"name", "description", "labels", "numTraining", "training"}
+
+
+def test_the_order_of_records_does_not_matter(tmp_path: Path) -> None:
+    records = [record(name, variant=n) for n, name in enumerate("abc")]
+    first = write_monai(records, tmp_path).read_bytes()
+    assert write_monai(records[::-1], tmp_path).read_bytes() == first
+    assert write_monai(records[:2], tmp_path).read_bytes() != first
+
+
+def test_an_output_without_images_is_an_empty_list(tmp_path: Path) -> None:
+    from monai.data import load_decathlon_datalist
+
+    assert load_decathlon_datalist(write_monai([failed()], tmp_path)) == []

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from medaug import profile as profiles
+from medaug.assemble import tools
+from medaug.augmentation import Case, Tools, Variant, augment, restore_replace
+from medaug.errors import RegionError
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Volume
+from medaug.recipe import Recipe, boxes_digest
+from tests import make
+from tests.analytic import PixelPrior
+
+PROFILE = profiles.load("bone-xray").model_copy(
+    update={
+        "size": 64,
+        "domain": ("not-padding",),
+        "solver": profiles.PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
+        "batch_size": 4,
+    }
+)
+BOX = Box((0, 30, 40), (1, 50, 60), "fracture")
+
+
+def bench(**changes: object) -> Tools:
+    built = tools(PROFILE.model_copy(update={"prior": PROFILE.prior.model_copy(update={"sha256": "0" * 64})}), "cpu", PixelPrior())
+    return replace(built, **changes)
+
+
+def case(shape: tuple[int, int, int] = (1, 120, 100), **overrides: object) -> Case:
+    return Case(make.volume(shape, **overrides), (BOX,))
+
+
+def recipe(of: Case, seed: int = 7, variant: int = 0) -> Recipe:
+    return Recipe(of.volume.source.key, boxes_digest(of.boxes), variant, seed, PROFILE.sha256, "0" * 64)
+
+
+def made(of: Case, seed: int = 7, **changes: object) -> Variant:
+    return augment(of, recipe(of, seed), bench(**changes))
+
+
+def test_protected_voxels_are_the_stored_numbers_and_free_ones_change() -> None:
+    source = case()
+    variant = made(source)
+    kept = variant.regions.protected
+    np.testing.assert_array_equal(variant.volume.stored[kept], source.volume.stored[kept])
+    assert kept[BOX.slices].all()
+    assert kept[0, 27:30, 40:60].all()  # the margin: 0.04 · 120 px, rounded up
+    assert variant.changed[variant.regions.free].mean() > 0.3
+    assert not (variant.changed & kept).any()
+    assert variant.volume.stored.dtype == source.volume.stored.dtype
+
+
+def test_same_recipe_same_bytes_other_seed_or_variant_other_bytes() -> None:
+    source = case()
+    first = made(source).volume.stored
+    np.testing.assert_array_equal(first, made(source).volume.stored)
+    assert (first != made(source, seed=8).volume.stored).any()
+    other = augment(source, recipe(source, variant=1), bench())
+    assert (first != other.volume.stored).any()
+
+
+def test_the_batch_size_does_not_decide_pixels() -> None:
+    source = Case(make.volume((5, 64, 64)), (Box((1, 20, 20), (3, 40, 40), "x"),))
+    alone, together = made(source, batch_size=1), made(source, batch_size=5)
+    difference = np.abs(alone.volume.stored.astype(np.int64) - together.volume.stored.astype(np.int64))
+    assert difference.max() <= 1  # the last bit of float32
+
+
+def test_generated_values_stay_in_the_window() -> None:
+    variant = made(case())
+    values = variant.volume.modality[variant.changed]
+    assert values.min() >= variant.window.low - 1
+    assert values.max() <= variant.window.high + 1
+
+
+def test_monochrome1_gives_the_same_picture_in_flipped_numbers() -> None:
+    plain = case(dtype=np.uint16)
+    top = 4095
+    flipped_stored = (top - plain.volume.stored.astype(np.int64)).astype(np.uint16)
+    window = bench().window(plain.volume)
+    flipped = Case(replace(plain.volume, stored=flipped_stored, inverted=True), plain.boxes)
+    mirrored = type(window).spanning(top - window.high, top - window.low)
+    a = made(plain, window=lambda _: window).volume.stored.astype(np.int64)
+    b = made(flipped, window=lambda _: mirrored).volume.stored.astype(np.int64)
+    assert np.abs(a - (top - b)).max() <= 1
+
+
+def test_inside_regenerates_the_lesion_and_nothing_else() -> None:
+    law = PROFILE.model_copy(
+        update={"regions": profiles.Inside(kind="inside", margin=profiles.Margin(value=0)), "prior": _pinned()}
+    )
+    source = case()
+    variant = augment(source, recipe(source), tools(law, "cpu", PixelPrior()))
+    outside = np.ones(source.volume.stored.shape, dtype=bool)
+    outside[BOX.slices] = False
+    assert not variant.changed[outside].any()
+    assert variant.changed[BOX.slices].any()
+
+
+def test_replace_puts_the_decoded_image_in() -> None:
+    source = case()
+    replaced, added = made(source, restore=restore_replace), made(source)
+    assert (replaced.volume.stored != added.volume.stored).any()
+    kept = replaced.regions.protected
+    np.testing.assert_array_equal(replaced.volume.stored[kept], source.volume.stored[kept])
+
+
+def test_a_domain_that_holds_nothing_is_an_error() -> None:
+    nowhere = partial(lambda volume, _: np.zeros(volume.stored.shape, dtype=bool))
+    with pytest.raises(RegionError, match="nothing may change"):
+        made(case(), domain=nowhere)
+
+
+def test_a_box_outside_the_grid_is_refused() -> None:
+    with pytest.raises(RegionError, match="outside the grid"):
+        Case(make.volume((1, 20, 20)), (BOX,))
+
+
+def test_slices_without_free_voxels_are_left_alone() -> None:
+    def only_the_first(volume: Volume, _: object) -> np.ndarray:
+        domain = np.zeros(volume.stored.shape, dtype=bool)
+        domain[0] = True
+        return domain
+
+    source = Case(make.volume((3, 64, 64)), (Box((0, 20, 20), (1, 30, 30), "x"),))
+    variant = made(source, domain=only_the_first)
+    assert variant.changed[0].any()
+    assert not variant.changed[1:].any()
+
+
+def test_the_unit_key_follows_every_choice() -> None:
+    source = case()
+    base = recipe(source)
+    others = [replace(base, **{name: "1" * 64 if isinstance(value, str) else 99}) for name, value in vars(base).items()]
+    assert len({base.id, *(other.id for other in others)}) == len(others) + 1
+    assert boxes_digest(source.boxes) == boxes_digest(tuple(reversed(source.boxes)))
+
+
+def _pinned() -> profiles.EmbeddedPrior:
+    return profiles.EmbeddedPrior(kind="embedded", sha256="0" * 64)

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import make
+from tests.execution.test_run import boxes, export, small_profile
+
+
+def medaug(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "medaug.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def quiet(result: subprocess.CompletedProcess[str]) -> None:
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_help_needs_no_torch_and_starts_fast() -> None:
+    script = (
+        "import sys; sys.argv = ['medaug', '--help']\n"
+        "from medaug.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'monai', 'diffusers', 'SimpleITK', 'scipy', 'pydicom', 'highdicom'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
+    bare, full = [], []
+    for _ in range(5):
+        for times, command in ((bare, ["-c", "pass"]), (full, ["-m", "medaug.cli", "--help"])):
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *command], capture_output=True, check=True)
+            times.append(time.perf_counter() - started)
+    assert min(full) < 0.3 + min(bare)  # a busy machine slows both
+
+
+def test_planning_needs_no_torch(tmp_path: Path) -> None:
+    export(tmp_path / "in")
+    script = (
+        "import sys, medaug\n"
+        "planned = medaug.plan(sys.argv[1], profile=sys.argv[2], annotations=sys.argv[3])\n"
+        "assert len(planned.units) == 2\n"
+        "assert not {'torch', 'monai', 'diffusers'} & set(sys.modules)\n"
+    )
+    arguments = [tmp_path / "in", small_profile(tmp_path), boxes(tmp_path / "boxes.json")]
+    subprocess.run([sys.executable, "-c", script, *map(str, arguments)], check=True)
+
+
+def test_run_and_plan_say_what_they_do(tmp_path: Path) -> None:
+    export(tmp_path / "in")
+    common = [tmp_path / "in", "--profile", small_profile(tmp_path), "--annotations", boxes(tmp_path / "boxes.json")]
+    planned = medaug("plan", *common, "--variants", 2)
+    quiet(planned)
+    assert planned.returncode == 0
+    assert "4 variants of 2 sources" in planned.stdout
+    assert "refused [missing-slice] 5 files" in planned.stdout
+    assert "skipped [no-boxes] 1 files" in planned.stdout
+    assert "time: about" in planned.stdout
+    dry = medaug("run", *common, "--variants", 2, "-o", tmp_path / "out", "--dry-run")
+    assert dry.stdout == planned.stdout
+    assert not (tmp_path / "out").exists()
+    done = medaug("run", *common, "-o", tmp_path / "out")
+    quiet(done)
+    assert done.returncode == 4
+    assert "2 written" in done.stdout
+    assert "index.html" in done.stdout
+    assert "[2/2]" in done.stderr
+    again = medaug("run", *common, "-o", tmp_path / "out")
+    assert again.returncode == 4
+    assert "(2 were done before)" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "sentence"),
+    [
+        ("an input that isn't there", 3, "no such file or folder"),
+        ("an empty folder", 3, "no file"),
+        ("a text file", 3, "not-dicom"),
+        ("a truncated file", 3, "refused"),
+        ("annotations that match nothing", 3, "unmatched"),
+        ("annotations that aren't there", 2, "no such"),
+        ("malformed annotations", 2, "JSON"),
+        ("an unknown profile", 2, "did you mean 'bone-xray'"),
+        ("a misspelt key", 2, "did you mean 'solver'"),
+        ("an unwritable output", 2, "disk did not take it"),
+        ("another prior's digest", 2, "pins the prior"),
+        ("a prior that isn't there", 2, "prior"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_an_exit_code(tmp_path: Path, what: str, code: int, sentence: str) -> None:
+    folder = tmp_path / "in"
+    image = make.radiograph(folder, name="x1.dcm", rows=120, columns=100)
+    arguments: dict[str, object] = {
+        "--output": tmp_path / "out",
+        "--profile": small_profile(tmp_path),
+        "--annotations": boxes(tmp_path / "boxes.json", ("x1.dcm",)),
+    }
+    if what == "an input that isn't there":
+        folder = tmp_path / "nowhere"
+    elif what in {"an empty folder", "a text file"}:
+        image.unlink()
+        if what == "a text file":
+            (folder / "notes.txt").write_text("hello")
+    elif what == "a truncated file":
+        image.write_bytes(image.read_bytes()[:-2000])
+    elif what == "annotations that match nothing":
+        boxes(tmp_path / "boxes.json", ("other.dcm",))
+    elif what == "annotations that aren't there":
+        arguments["--annotations"] = tmp_path / "nothing.json"
+    elif what == "malformed annotations":
+        (tmp_path / "boxes.json").write_text('{"images": [')
+    elif what == "an unknown profile":
+        arguments["--profile"] = "bonexray"
+    elif what == "a misspelt key":
+        arguments["--profile"] = small_profile(tmp_path, slover=1)
+    elif what == "an unwritable output":
+        (tmp_path / "file").write_text("")
+        arguments["--output"] = tmp_path / "file" / "out"
+    elif what == "another prior's digest":
+        arguments["--profile"] = small_profile(tmp_path, prior={"kind": "embedded", "sha256": "1" * 64})
+    elif what == "a prior that isn't there":
+        arguments["--prior"] = tmp_path / "no-prior"
+    result = medaug("run", folder, *(text for pair in arguments.items() for text in pair))
+    quiet(result)
+    assert result.returncode == code, result.stdout + result.stderr
+    assert sentence in result.stdout + result.stderr
+
+
+def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from medaug.execution import work\n"
+        "real = work.write_previews\n"
+        "def stop(*a, **k):\n    os.kill(os.getpid(), signal.SIGTERM); real(*a, **k)\n"
+        "work.write_previews = stop\n"
+        "from medaug.cli import main\n"
+        "main()\n"
+    )
+    export(tmp_path / "in")
+    arguments = ["run", tmp_path / "in", "-o", tmp_path / "out", "-p", small_profile(tmp_path)]
+    arguments += ["-a", boxes(tmp_path / "boxes.json")]
+    stopped = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert stopped.returncode == 130, stopped.stderr
+    assert "it continues" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not any((tmp_path / "out" / "variants").iterdir())
+    assert "2 written" in medaug(*arguments).stdout
+
+
+def test_profile_commands() -> None:
+    assert "bone-xray" in medaug("profile", "list").stdout
+    assert "schema_version: 1" in medaug("profile", "show", "paper").stdout
+    assert "valid" in medaug("profile", "check", "brain-ct").stdout
+    assert "properties" in json.loads(medaug("profile", "schema").stdout)
+    wrong = medaug("profile", "check", "nothing")
+    assert wrong.returncode == 2
+    quiet(wrong)
+
+
+def test_doctor_and_prior_show() -> None:
+    result = medaug("doctor", "--json")
+    findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
+    assert result.returncode == 0
+    assert findings["codec JPEG Lossless"]["ok"]
+    card = json.loads(medaug("prior", "show").stdout)
+    assert card["sha256"] in findings["prior embedded"]["found"]
+
+
+def test_version() -> None:
+    from medaug import __version__
+
+    assert medaug("--version").stdout.strip() == __version__

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import medaug.training
+from medaug.errors import ProfileError
+from medaug.training.diffusion import rate
+from medaug.training.recipe import TrainingRecipe, read_recipe
+
+EMBEDDED = Path(medaug.training.__file__).parent / "recipes" / "radiograph-256.yaml"
+
+
+def _changed(recipe: TrainingRecipe, part: str, **changes: object) -> TrainingRecipe:
+    data = recipe.model_dump()
+    data[part] |= changes
+    return TrainingRecipe.model_validate(data)
+
+
+def test_the_embedded_recipe_is_valid_and_its_shares_sum_to_one() -> None:
+    recipe = read_recipe(EMBEDDED)
+    assert recipe.name == "radiograph-256"
+    assert sum(recipe.data.shares.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "message"),
+    [
+        ("diffusion", "stepss", 3, r"diffusion\.stepss: Extra inputs"),
+        ("diffusion", "steps", "3", r"diffusion\.steps: Input should be a valid integer"),
+        ("data", "size", 250, r"data\.size: Input should be a multiple of 8"),
+        ("autoencoder", "rate", 0.0, r"autoencoder\.rate: Input should be greater than 0"),
+    ],
+)
+def test_a_malformed_recipe_is_refused(tmp_path: Path, part: str, key: str, value: object, message: str) -> None:
+    data = yaml.safe_load(EMBEDDED.read_text(encoding="utf-8"))
+    data[part][key] = value
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(ProfileError, match=message):
+        read_recipe(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "!!python/object/apply:os.getcwd []", "3"])
+def test_what_is_no_plain_yaml_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(ProfileError, match=r"recipe r\.yaml"):
+        read_recipe(tmp_path / "r.yaml")
+
+
+def test_digests_follow_what_decides_the_weights() -> None:
+    recipe = read_recipe(EMBEDDED)
+    longer, faster = _changed(recipe, "diffusion", steps=9999), _changed(recipe, "diffusion", rate=1e-5)
+    reworded, wider = _changed(recipe, "card", licence="other"), _changed(recipe, "autoencoder", width=32)
+    assert recipe.before_decay == longer.before_decay == reworded.before_decay
+    assert len({recipe.before_decay, faster.before_decay, wider.before_decay}) == 3
+    assert recipe.first_stage == longer.first_stage == faster.first_stage != wider.first_stage
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    plan = _changed(read_recipe(EMBEDDED), "diffusion", steps=1000, warmup=10, decay=100, rate=1.0).diffusion
+    rates = [rate(plan, step) for step in range(1000)]
+    assert rates[:2] == [0.1, 0.2]
+    assert set(rates[10:900]) == {1.0}
+    assert rates[-1] == 0.01
+    longer = plan.model_copy(update={"steps": 2000})
+    assert [rate(longer, step) for step in range(900)] == rates[:900]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from medaug.errors import PriorError
+from medaug.inverse.priors.embedded import load_trained
+from medaug.training import diffusion
+from medaug.training.diffusion import CHECKPOINT, batch
+from medaug.training.export import export, logged_psnr
+from medaug.training.recipe import TrainingRecipe, read_recipe
+from medaug.training.stages import AUTOENCODER, LATENTS
+from medaug.training.train import LOG, train
+
+RECIPE = {
+    "schema_version": 1,
+    "name": "tiny",
+    "seed": 7,
+    "data": {"size": 64, "validation": 0.3, "shares": {"a": 0.75, "b": 0.25}},
+    "autoencoder": {
+        "channels": 4,
+        "width": 8,
+        "steps": 2,
+        "batch": 2,
+        "rate": 1e-3,
+        "gradient_weight": 1.0,
+        "cycle_weight": 0.1,
+    },
+    "diffusion": {
+        "channels": [8, 16],
+        "layers": 1,
+        "head": 8,
+        "groups": 4,
+        "steps": 4,
+        "batch": 3,
+        "rate": 1e-3,
+        "warmup": 2,
+        "decay": 1,
+        "ema": 0.9,
+        "validate_every": 2,
+        "checkpoint_every": 1,
+    },
+    "card": {"licence": "none", "attribution": "none", "trained_on": "noise", "not_for": "anything"},
+}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("images")
+    draw = np.random.default_rng(1)
+    for index in range(16):
+        folder = root / ("a" if index < 12 else "b")
+        folder.mkdir(exist_ok=True)
+        cells = Image.fromarray(draw.integers(0, 256, (12, 9), dtype=np.uint8))
+        cells.resize((48, 64), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def recipe_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(RECIPE))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(images: Path, recipe_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    train(recipe_path, images, out)
+    return out
+
+
+class _InterruptedError(Exception):
+    pass
+
+
+def test_an_interrupted_run_equals_an_uninterrupted_one(
+    run: Path, images: Path, recipe_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion, "v_loss", _failing_at(3, diffusion.v_loss))
+        with pytest.raises(_InterruptedError):
+            train(recipe_path, images, tmp_path)
+    assert (tmp_path / CHECKPOINT).read_bytes() != (run / CHECKPOINT).read_bytes()
+    train(recipe_path, images, tmp_path)
+    for name in (AUTOENCODER, LATENTS, CHECKPOINT):
+        assert (tmp_path / name).read_bytes() == (run / name).read_bytes(), name
+
+
+def _failing_at(call: int, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    calls = iter(range(call))
+
+    def failing(*args: Any) -> torch.Tensor:
+        if next(calls) == call - 1:
+            raise _InterruptedError
+        return function(*args)
+
+    return failing
+
+
+def test_the_log_is_json_lines_with_the_loss_by_noise_level(run: Path) -> None:
+    lines = [json.loads(line) for line in (run / LOG).read_text().splitlines()]
+    validation = [line for line in lines if line["stage"] == "validation"]
+    assert [line["step"] for line in validation] == [2, 4]
+    assert all(line[f"loss_{level}"] > 0 for line in validation for level in (50, 400, 950))
+    assert all("seconds" in line for line in lines)
+
+
+def test_an_exported_run_is_a_prior(run: Path, recipe_path: Path, tmp_path: Path) -> None:
+    card = export(read_recipe(recipe_path), run, tmp_path, logged_psnr(run / LOG))
+    prior = load_trained(tmp_path)
+    assert prior.card == card
+    assert card.autoencoder_psnr_db is not None
+    z = prior.encode(torch.zeros(1, 1, 64, 64))
+    assert prior.denoise(z, torch.tensor([500])).shape == (1, 4, 8, 8)
+
+
+def test_exporting_again_keeps_the_calibration(run: Path, recipe_path: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_path)
+    export(recipe, run, tmp_path, None)
+    data = json.loads((tmp_path / "card.json").read_text())
+    data["weights"] = [{"solver": "psld", "steps": 25, "start": 0.6, "omega": 1.0, "gamma": 0.1}]
+    (tmp_path / "card.json").write_text(json.dumps(data))
+    card = export(recipe, run, tmp_path, None)
+    assert card.weights_for("psld", 25, 0.6).gamma == 0.1
+    assert card.sha256 == data["sha256"]
+
+
+@pytest.mark.parametrize(("part", "key"), [("autoencoder", "width"), ("diffusion", "batch")])
+def test_a_folder_of_another_recipe_is_refused(run: Path, images: Path, tmp_path: Path, part: str, key: str) -> None:
+    changed = json.loads(json.dumps(RECIPE))
+    changed[part][key] = 4
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(changed))
+    before = (run / CHECKPOINT).read_bytes()
+    with pytest.raises(PriorError, match="start in an empty folder"):
+        train(tmp_path / "other.yaml", images, run)
+    assert (run / CHECKPOINT).read_bytes() == before
+
+
+def test_a_batch_hangs_on_its_step_alone_and_keeps_the_shares() -> None:
+    recipe = TrainingRecipe.model_validate({**RECIPE, "diffusion": {**RECIPE["diffusion"], "batch": 400}})  # type: ignore[dict-item]
+    folder = torch.tensor([0] * 2 + [1] * 90 + [-1] * 8)
+    latents = {"train": torch.arange(100.0).reshape(100, 1, 1, 1, 1).expand(100, 2, 1, 1, 1), "folder": folder}
+    z0, t, noise = batch(recipe, latents, 5, 1000)
+    again = batch(recipe, latents, 5, 1000)
+    other = batch(recipe, latents, 6, 1000)
+    assert all(torch.equal(a, b) for a, b in zip((z0, t, noise), again, strict=True))
+    assert not torch.equal(noise, other[2])
+    drawn = folder[z0.flatten().long()]
+    assert (drawn >= 0).all()  # outside the shares: never
+    assert 0.65 < (drawn == 0).float().mean() < 0.85  # 0.75 asked for, 2 % of the images
+    assert t.sort().values.equal(t)  # spread evenly: one per 1/400 of the schedule
+    assert t.diff().max() <= 5
