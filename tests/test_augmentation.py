@@ -28,7 +28,9 @@ BOX = Box((0, 30, 40), (1, 50, 60), "fracture")
 
 
 def bench(**changes: object) -> Tools:
-    built = tools(PROFILE.model_copy(update={"prior": PROFILE.prior.model_copy(update={"sha256": "0" * 64})}), "cpu", PixelPrior())
+    built = tools(
+        PROFILE.model_copy(update={"prior": PROFILE.prior.model_copy(update={"sha256": "0" * 64})}), "cpu", PixelPrior()
+    )
     return replace(built, **changes)
 
 

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -82,60 +84,82 @@ def test_run_and_plan_say_what_they_do(tmp_path: Path) -> None:
     assert "(2 were done before)" in again.stdout
 
 
-@pytest.mark.parametrize(
-    ("what", "code", "sentence"),
-    [
-        ("an input that isn't there", 3, "no such file or folder"),
-        ("an empty folder", 3, "no file"),
-        ("a text file", 3, "not-dicom"),
-        ("a truncated file", 3, "refused"),
-        ("annotations that match nothing", 3, "unmatched"),
-        ("annotations that aren't there", 2, "no such"),
-        ("malformed annotations", 2, "JSON"),
-        ("an unknown profile", 2, "did you mean 'bone-xray'"),
-        ("a misspelt key", 2, "did you mean 'solver'"),
-        ("an unwritable output", 2, "disk did not take it"),
-        ("another prior's digest", 2, "pins the prior"),
-        ("a prior that isn't there", 2, "prior"),
-    ],
-)
-def test_bad_input_gets_one_sentence_and_an_exit_code(tmp_path: Path, what: str, code: int, sentence: str) -> None:
-    folder = tmp_path / "in"
-    image = make.radiograph(folder, name="x1.dcm", rows=120, columns=100)
-    arguments: dict[str, object] = {
-        "--output": tmp_path / "out",
-        "--profile": small_profile(tmp_path),
-        "--annotations": boxes(tmp_path / "boxes.json", ("x1.dcm",)),
-    }
-    if what == "an input that isn't there":
-        folder = tmp_path / "nowhere"
-    elif what in {"an empty folder", "a text file"}:
-        image.unlink()
-        if what == "a text file":
-            (folder / "notes.txt").write_text("hello")
-    elif what == "a truncated file":
-        image.write_bytes(image.read_bytes()[:-2000])
-    elif what == "annotations that match nothing":
-        boxes(tmp_path / "boxes.json", ("other.dcm",))
-    elif what == "annotations that aren't there":
-        arguments["--annotations"] = tmp_path / "nothing.json"
-    elif what == "malformed annotations":
-        (tmp_path / "boxes.json").write_text('{"images": [')
-    elif what == "an unknown profile":
-        arguments["--profile"] = "bonexray"
-    elif what == "a misspelt key":
-        arguments["--profile"] = small_profile(tmp_path, slover=1)
-    elif what == "an unwritable output":
-        (tmp_path / "file").write_text("")
-        arguments["--output"] = tmp_path / "file" / "out"
-    elif what == "another prior's digest":
-        arguments["--profile"] = small_profile(tmp_path, prior={"kind": "embedded", "sha256": "1" * 64})
-    elif what == "a prior that isn't there":
-        arguments["--prior"] = tmp_path / "no-prior"
-    result = medaug("run", folder, *(text for pair in arguments.items() for text in pair))
+@dataclass
+class Call:
+    """A run that would succeed, to be spoilt."""
+
+    image: Path
+    input: Path
+    output: Path
+    boxes: Path
+    profile: str
+    extra: tuple[str, ...] = ()
+
+    def spoil(self, **changes: object) -> Call:
+        return replace(self, **changes)
+
+
+def empty(call: Call) -> Call:
+    call.image.unlink()
+    return call
+
+
+def text_only(call: Call) -> Call:
+    (call.input / "notes.txt").write_text("hello")
+    return empty(call)
+
+
+def truncated(call: Call) -> Call:
+    call.image.write_bytes(call.image.read_bytes()[:-2000])
+    return call
+
+
+def malformed(call: Call) -> Call:
+    call.boxes.write_text('{"images": [')
+    return call
+
+
+def unwritable(call: Call) -> Call:
+    (call.input.parent / "file").write_text("")
+    return call.spoil(output=call.input.parent / "file" / "out")
+
+
+def profiled(call: Call, **changes: object) -> Call:
+    return call.spoil(profile=small_profile(call.input.parent, **changes))
+
+
+BAD: dict[str, tuple[Callable[[Call], Call], int, str]] = {
+    "an input that isn't there": (lambda c: c.spoil(input=c.input / "nowhere"), 3, "no such file or folder"),
+    "an empty folder": (empty, 3, "file"),
+    "a text file": (text_only, 3, "not-dicom"),
+    "a truncated file": (truncated, 3, "refused [truncated]"),
+    "annotations that match nothing": (lambda c: c.spoil(boxes=boxes(c.boxes, ("other.dcm",))), 3, "unmatched"),
+    "annotations that aren't there": (lambda c: c.spoil(boxes=c.boxes.with_name("nothing.json")), 2, "annotations"),
+    "malformed annotations": (malformed, 2, "JSON"),
+    "an unknown profile": (lambda c: c.spoil(profile="bonexray"), 2, "did you mean 'bone-xray'"),
+    "a misspelt key": (lambda c: profiled(c, slover=1), 2, "did you mean 'solver'"),
+    "an unwritable output": (unwritable, 2, "disk did not take it"),
+    "another prior's digest": (
+        lambda c: profiled(c, prior={"kind": "embedded", "sha256": "1" * 64}),
+        2,
+        "pins the prior",
+    ),
+    "a prior that isn't there": (lambda c: c.spoil(extra=("--prior", str(c.input / "no-prior"))), 2, "prior"),
+    "a check that doesn't exist": (lambda c: profiled(c, checks={"sharpnes": [0, 1]}), 2, "did you mean 'sharpness'"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_gets_one_sentence_and_an_exit_code(tmp_path: Path, what: str) -> None:
+    spoil, code, sentence = BAD[what]
+    image = make.radiograph(tmp_path / "in", name="x1.dcm", rows=120, columns=100)
+    annotations = boxes(tmp_path / "boxes.json", ("x1.dcm",))
+    call = spoil(Call(image, tmp_path / "in", tmp_path / "out", annotations, small_profile(tmp_path)))
+    result = medaug("run", call.input, "-o", call.output, "-a", call.boxes, "-p", call.profile, *call.extra)
     quiet(result)
     assert result.returncode == code, result.stdout + result.stderr
     assert sentence in result.stdout + result.stderr
+    assert str(tmp_path) not in result.stderr
 
 
 def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path) -> None:

@@ -78,5 +78,7 @@ def test_a_profile_by_path_and_its_digest(tmp_path: Path) -> None:
 
 def test_every_key_is_documented() -> None:
     text = (Path(__file__).parent.parent / "docs" / "profiles.md").read_text()
-    keys = {key for spec in [profile.schema(), *profile.schema()["$defs"].values()] for key in spec.get("properties", {})}
+    keys = {
+        key for spec in [profile.schema(), *profile.schema()["$defs"].values()] for key in spec.get("properties", {})
+    }
     assert not [key for key in sorted(keys) if f"`{key}`" not in text]

@@ -165,7 +165,7 @@ def _safely(store: Store, bench: Bench, unit: Unit) -> Record:
     started = time.monotonic()
     try:
         return work_unit(store, bench, unit)
-    except Exception as error:  # noqa: BLE001 - see the docstring
+    except Exception as error:
         if isinstance(error, MedaugError) and not isinstance(error, SourceError):
             raise  # the disk, the prior or the profile: no unit would fare better
         record = failure(store, bench, unit, error, place_of(error), started)

@@ -170,15 +170,21 @@ def _check_identity(volume: Volume, reason: str | None) -> None:
 
 
 def _boxes(paths: Sequence[Path], volumes: Sequence[Volume]) -> tuple[dict[str, tuple[Box, ...]], tuple[str, ...]]:
-    """All annotation files together; a box given twice counts once."""
+    """All annotation files together; a box given twice counts once.
+
+    A volume with a lesion that could not be placed is left out whole: what is not boxed would be repainted.
+    """
     collected: dict[str, set[Box]] = defaultdict(set)
     unmatched: list[str] = []
+    withheld: set[str] = set()
     for path in paths:
         matched = read_annotations(path, volumes)
         unmatched += matched.unmatched_annotations
+        withheld |= matched.withheld
         for key, found in matched.boxes.items():
             collected[key].update(found)
-    return {key: tuple(sorted(found)) for key, found in collected.items()}, tuple(unmatched)
+    boxes = {key: tuple(sorted(found)) for key, found in collected.items() if key not in withheld}
+    return boxes, tuple(unmatched)
 
 
 def _patients(volumes: Iterable[Volume]) -> dict[str, str]:

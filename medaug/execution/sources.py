@@ -90,7 +90,7 @@ def collect(root: Path, profile: Profile, leave_out: Sequence[Path]) -> tuple[tu
     found = discover(root)
     sources = [Source(series, None, by_slice) for series in found.series]
     sources += [Source(None, path, by_slice) for path in nifti]
-    skips = tuple(Skip(s.code, s.reason, s.count, refused=False) for s in found.skipped)
+    skips = tuple(Skip(s.code, s.reason, s.count, s.refused) for s in found.skipped)
     return tuple(sources), skips
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from medaug.errors import ProfileError
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.quality import figures
@@ -64,8 +66,9 @@ class Check:
 def judged(name: str, value: float, limit: Limits) -> Check:
     """A check with its verdict."""
     low, high = limit
+    value = float(value)  # figures may be NumPy's; records hold plain numbers
     within = math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
-    return Check(name, float(value), limit, within)
+    return Check(name, value, limit, within)
 
 
 def failing(checks: Sequence[Check]) -> tuple[str, ...]:
@@ -106,5 +109,6 @@ def inspect(
             raise ProfileError(f"checks: no check is named {name!r}{hint}; there are {', '.join(DEFAULT_LIMITS)}")
     pair = Pair(source, variant, protected, window)
     bounds = {**DEFAULT_LIMITS, **limits}
-    found = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)
+    with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
+        found = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)
     return tuple(judged(name, value, bounds[name]) for name, value in found.items())

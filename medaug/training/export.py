@@ -18,6 +18,8 @@ from medaug.training.diffusion import CHECKPOINT, network_config
 from medaug.training.recipe import TrainingRecipe
 from medaug.training.stages import AUTOENCODER, read_tensors
 
+STRIDE = 8  # of the autoencoder that `training.autoencoder` makes
+
 
 def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | None) -> PriorCard:
     """Write the averaged weights in 16 bits, their configurations and the card.
@@ -33,17 +35,7 @@ def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | Non
     Raises:
         PriorError: ``run`` holds no checkpoint of this recipe.
     """
-    autoencoder = read_tensors(run / AUTOENCODER, recipe.first_stage)
-    checkpoint = read_tensors(run / CHECKPOINT, recipe.before_decay)
-    average = {k.removeprefix("average."): v for k, v in checkpoint.items() if k.startswith("average.")}
-    stride = 8
-    contents = {
-        "autoencoder.json": _json({**recipe.autoencoder.model_dump(include={"channels", "width"}), "stride": stride}),
-        "autoencoder.safetensors": save(_half(autoencoder, keep={"mean", "std"})),
-        "scheduler.json": _json(SCHEDULER),
-        "unet.json": _json(network_config(recipe, recipe.data.size // stride)),
-        "unet.safetensors": save(_half(average)),
-    }
+    contents = _contents(recipe, run)
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     card = PriorCard(
         name=recipe.name,
@@ -51,7 +43,7 @@ def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | Non
         **recipe.card.model_dump(),
         size=recipe.data.size,
         channels=1,
-        stride=stride,
+        stride=STRIDE,
         latent_channels=recipe.autoencoder.channels,
         prediction_type="v_prediction",
         autoencoder_psnr_db=psnr_db,
@@ -62,6 +54,20 @@ def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | Non
     for name, content in {**contents, CARD: card.to_json().encode()}.items():
         (folder / name).write_bytes(content)
     return card
+
+
+def _contents(recipe: TrainingRecipe, run: Path) -> dict[str, bytes]:
+    """File name → bytes of everything but the card."""
+    autoencoder = read_tensors(run / AUTOENCODER, recipe.first_stage)
+    checkpoint = read_tensors(run / CHECKPOINT, recipe.before_decay)
+    average = {k.removeprefix("average."): v for k, v in checkpoint.items() if k.startswith("average.")}
+    return {
+        "autoencoder.json": _json({**recipe.autoencoder.model_dump(include={"channels", "width"}), "stride": STRIDE}),
+        "autoencoder.safetensors": save(_half(autoencoder, keep={"mean", "std"})),
+        "scheduler.json": _json(SCHEDULER),
+        "unet.json": _json(network_config(recipe, recipe.data.size // STRIDE)),
+        "unet.safetensors": save(_half(average)),
+    }
 
 
 def logged_psnr(log: Path) -> float | None:

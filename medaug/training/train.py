@@ -8,19 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medaug.training.diffusion import train_diffusion
+from medaug.training.export import export, logged_psnr
 from medaug.training.recipe import read_recipe
 from medaug.training.stages import first_stage
 
-LOG = "log.jsonl"
+LOG, PRIOR = "log.jsonl", "prior"
 
 
 def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True) -> None:
-    """Run a recipe from the images to the averaged weights; call it again to go on after an interruption.
+    """Run a recipe from the images to a prior's folder, ``out/prior``; call it again to go on after an interruption.
 
     Args:
         recipe_path: YAML, see `recipe.TrainingRecipe`.
         data_root: folder of JPEG or PNG images, grey, bright is high.
-        out: folder for the stages, the checkpoint and ``log.jsonl``; outside any repository.
+        out: folder for the stages, the checkpoint, ``log.jsonl`` and ``prior``; outside any repository.
         resume: go on from the checkpoint in ``out`` where there is one; else train the diffusion model anew.
 
     Raises:
@@ -32,6 +33,7 @@ def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True) ->
     log = _log_to(out / LOG)
     _, latents = first_stage(recipe, data_root, out, log)
     train_diffusion(recipe, latents, out, log, resume=resume)
+    export(recipe, out, out / PRIOR, logged_psnr(out / LOG))
 
 
 def _log_to(path: Path) -> Callable[..., None]:

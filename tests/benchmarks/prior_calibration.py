@@ -58,7 +58,7 @@ def steps_where(image: torch.Tensor, where: torch.Tensor, across: bool) -> float
     return mean if across else mean**0.5
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, default=Path("medaug/training/recipes/radiograph-256.yaml"))
@@ -70,9 +70,11 @@ def main() -> None:
     parser.add_argument("--gamma", type=float, nargs="+", default=[0.03, 0.1, 0.3])
     parser.add_argument("--sheet", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    return parser.parse_args()
 
+
+def main(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
     pool = read_pool(options.data, read_recipe(options.recipe).data)
     held = [i for i in np.flatnonzero(pool.held_out) if pool.folders[i].startswith("bone")]
     bones = held[:: len(held) // (options.count - 1)][: options.count - 1]
@@ -108,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(arguments())

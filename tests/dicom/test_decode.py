@@ -143,3 +143,21 @@ def test_jpeg_2000_is_read(tmp_path: Path) -> None:
     with quiet():
         edit(tmp_path / "a", SOPClassUID=make.SOP_CLASSES["CR"], Modality="CR")
     assert load(tmp_path).stored.shape == (1, source.Rows, source.Columns)
+
+
+@pytest.mark.parametrize("at", [0, 4, 8, 70])
+def test_damaged_run_lengths_are_refused(tmp_path: Path, at: int) -> None:
+    path = make.radiograph(tmp_path, rows=16, columns=16)
+    rewrite(path, RLELossless)
+
+    def damage(ds: Dataset) -> None:
+        frame = bytearray(next(pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=1)))
+        frame[at : at + 4] = b"\xff" * 4
+        ds.PixelData = pydicom.encaps.encapsulate([bytes(frame)])
+
+    plain = load(tmp_path).stored
+    edit(path, damage)
+    try:
+        assert (load(tmp_path).stored != plain).any()  # damage inside a run can't be seen
+    except ReadError as error:
+        assert error.code == "pixels"  # noqa: PT017 - either way it does not crash

@@ -28,14 +28,16 @@ SMALL = {
     "modalities": ["CR", "DX", "CT", "NIFTI"],
     "domain": ["not-padding"],
     "solver": {"kind": "psld", "steps": 3, "start": 0.3, "omega": 0.05, "gamma": 0.01},
-    "checks": {"seam": [None, None], "sharpness": [None, None], "noise": [None, None], "observed_residual": [None, None]},
+    "checks": {name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "observed_residual")},
 }
 
 
 def small_profile(folder: Path, **changes: object) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(profiles.load("bone-xray").model_dump(mode="json") | {"name": "small"} | SMALL | changes))
+    path.write_text(
+        yaml.safe_dump(profiles.load("bone-xray").model_dump(mode="json") | {"name": "small"} | SMALL | changes)
+    )
     return str(path)
 
 
@@ -110,7 +112,9 @@ def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[
 
 def test_protected_pixels_are_the_sources_by_reading_both_files(arguments: dict[str, object]) -> None:
     summary = medaug.run(**arguments)
-    sources = {pydicom.dcmread(p).SOPInstanceUID: pydicom.dcmread(p) for p in Path(str(arguments["input"])).rglob("x*.dcm")}
+    sources = {
+        pydicom.dcmread(p).SOPInstanceUID: pydicom.dcmread(p) for p in Path(str(arguments["input"])).rglob("x*.dcm")
+    }
     for record in summary.records:
         derived = pydicom.dcmread(summary.output / record.images[0].path)
         source = sources[derived.SourceImageSequence[0].ReferencedSOPInstanceUID]
@@ -310,7 +314,7 @@ def test_an_input_that_is_not_there_and_one_that_is_empty(arguments: dict[str, o
     with pytest.raises(ReadError, match="no such"):
         medaug.run(**(arguments | {"input": tmp_path / "nowhere"}))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ReadError, match="no file|empty"):
+    with pytest.raises(ReadError, match="file"):
         medaug.run(**(arguments | {"input": tmp_path / "empty"}))
 
 

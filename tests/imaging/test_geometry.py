@@ -34,7 +34,8 @@ def test_the_affine_places_voxel_centres_k_i_j() -> None:
 def test_a_world_box_is_enclosed_under_any_rotation_and_two_corners_are_not_enough(seed: int) -> None:
     grid = oblique(seed)
     centre = grid.to_world((3, 10, 15))
-    low, high = centre - [3, 4, 5], centre + [3, 4, 5]
+    half = np.array([3.0, 4.0, 5.0])
+    low, high = centre - half, centre + half
     box = from_world(low, high, grid, "lesion")
     assert box is not None
     inside = np.random.Generator(np.random.PCG64(seed)).uniform(low, high, size=(500, 3))

@@ -18,7 +18,7 @@ from medaug.training.diffusion import CHECKPOINT, batch
 from medaug.training.export import export, logged_psnr
 from medaug.training.recipe import TrainingRecipe, read_recipe
 from medaug.training.stages import AUTOENCODER, LATENTS
-from medaug.training.train import LOG, train
+from medaug.training.train import LOG, PRIOR, train
 
 RECIPE = {
     "schema_version": 1,
@@ -121,6 +121,10 @@ def test_an_exported_run_is_a_prior(run: Path, recipe_path: Path, tmp_path: Path
     assert card.autoencoder_psnr_db is not None
     z = prior.encode(torch.zeros(1, 1, 64, 64))
     assert prior.denoise(z, torch.tensor([500])).shape == (1, 4, 8, 8)
+
+
+def test_a_finished_run_holds_its_prior(run: Path, recipe_path: Path, tmp_path: Path) -> None:
+    assert load_trained(run / PRIOR).card == export(read_recipe(recipe_path), run, tmp_path, logged_psnr(run / LOG))
 
 
 def test_exporting_again_keeps_the_calibration(run: Path, recipe_path: Path, tmp_path: Path) -> None:
