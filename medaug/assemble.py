@@ -22,7 +22,7 @@ from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.embedded import CARD, EMBEDDED, load_embedded, load_trained, read_card
 from medaug.inverse.protocols import Prior, Solver
 from medaug.inverse.solvers.psld import psld
-from medaug.quality import DEFAULT_LIMITS
+from medaug.quality import DEFAULT_LIMITS, require_known
 from medaug.regions import domains, laws
 
 
@@ -36,7 +36,9 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
 
     Raises:
         PriorError: the prior isn't what the profile pins, or has no weights for this solver.
+        ProfileError: a limit is for a check that does not exist.
     """
+    require_known(profile.checks)
     place = resolve_device(device)
     loaded = prior or load_prior(profile, place)
     return Tools(

@@ -145,7 +145,8 @@ def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, in
     presented = view.present(volume.modality)
     on_grid = _regions_on_grid(view, domain, grown, volume, recipe, tools)
     regions = _regions_native(view, domain, grown, on_grid, tools)
-    solution = solve_slices(presented, on_grid, recipe, tools, on_step)
+    taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
+    solution = solve_slices(presented, on_grid, taper, recipe, tools, on_step)
     values = tools.restore(volume, view, solution)
     low, high = window.low, window.high
     result = volume.with_modality(np.clip(values, low, high), regions.free)
@@ -158,6 +159,7 @@ def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, in
 def solve_slices(
     presented: Float32,
     on_grid: Regions,
+    taper: Float32,
     recipe: Recipe,
     tools: Tools,
     on_step: Callable[[int, int], None] | None = None,
@@ -182,7 +184,7 @@ def solve_slices(
         noise = _noise(recipe, "noise", len(batch), tools)
         x_star = tools.solver(tools.prior, operator, y, noise=noise, start=start, on_step=step)
         solved[batch] = x_star[:, 0].float().cpu().numpy()
-    return Solution(presented, solved, round_trip, _taper(on_grid.protected, tools.feather))
+    return Solution(presented, solved, round_trip, taper)
 
 
 def restore_delta(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
@@ -254,14 +256,18 @@ def _regions_native(view: Presentation, domain: Mask, grown: Sequence[Box], on_g
     return Regions(protected, protected | view.enlarge(on_grid.observed))
 
 
-def _taper(protected: Mask, feather: float) -> Float32:
-    """0 on protected voxels, rising smoothly to 1 at ``feather`` px from them; the seam lies on the free side."""
+def seam_taper(touched: Mask, feather: float) -> Float32:
+    """How much of the solution each voxel of the prior's grid takes, in [0, 1]; the seam lies on the free side.
+
+    0 on voxels that any protected native voxel touches, however small it is, rising smoothly to 1 at ``feather`` px
+    from them: with a law that holds most of a voxel, a speck inside it would stand out with a hard edge.
+    """
     if feather <= 0:
-        return (~protected).astype(np.float32)
+        return (~touched).astype(np.float32)
     from scipy.ndimage import distance_transform_edt
 
-    weight = np.zeros(protected.shape, dtype=np.float32)
-    for k, kept in enumerate(protected):
+    weight = np.zeros(touched.shape, dtype=np.float32)
+    for k, kept in enumerate(touched):
         if kept.all():
             continue
         distance = distance_transform_edt(~kept) if kept.any() else np.full(kept.shape, np.inf)

@@ -67,7 +67,7 @@ def test_run_and_plan_say_what_they_do(tmp_path: Path) -> None:
     quiet(planned)
     assert planned.returncode == 0
     assert "4 variants of 2 sources" in planned.stdout
-    assert "refused [missing-slice] 5 files" in planned.stdout
+    assert "refused [missing-slice] 6 files" in planned.stdout
     assert "skipped [no-boxes] 1 files" in planned.stdout
     assert "time: about" in planned.stdout
     dry = medaug("run", *common, "--variants", 2, "-o", tmp_path / "out", "--dry-run")

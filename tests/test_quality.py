@@ -231,6 +231,16 @@ def test_an_infinite_or_missing_value_fails(figure: Callable[[Pair], float]) -> 
             assert not judged("x", value, (None, None)).passed
 
 
+def test_a_variant_with_missing_values_is_rejected_without_a_warning() -> None:
+    before = source(stored=source().stored.astype(np.float32))
+    stored = before.stored.copy()
+    stored[:, 160:170, 90:110] = np.nan
+    stored[:, 180:190, 60:70] = np.inf
+    found = inspect(before, replace(before, stored=stored), protected(), WINDOW, {}, {})
+    assert {"seam", "sharpness", "change", "range"} <= {check.name for check in found if not check.passed}
+    assert not gate(found)
+
+
 def test_a_tiny_free_region_still_has_figures() -> None:
     kept = np.ones(SHAPE, dtype=np.bool_)
     kept[0, 200:205, 100:105] = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -81,6 +81,19 @@ def gate(checks: Sequence[Check]) -> bool:
     return bool(checks) and not failing(checks)
 
 
+def require_known(names: Iterable[str]) -> None:
+    """Refuse a name that no check has.
+
+    Raises:
+        ProfileError: with the name that was probably meant.
+    """
+    for name in names:
+        if name not in DEFAULT_LIMITS:
+            close = difflib.get_close_matches(name, DEFAULT_LIMITS, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ProfileError(f"checks: no check is named {name!r}{hint}; there are {', '.join(DEFAULT_LIMITS)}")
+
+
 def inspect(
     source: Volume,
     variant: Volume,
@@ -102,11 +115,7 @@ def inspect(
     Raises:
         ProfileError: a limit or a figure is for a check that doesn't exist.
     """
-    for name in (*limits, *measured):
-        if name not in DEFAULT_LIMITS:
-            close = difflib.get_close_matches(name, DEFAULT_LIMITS, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ProfileError(f"checks: no check is named {name!r}{hint}; there are {', '.join(DEFAULT_LIMITS)}")
+    require_known((*limits, *measured))
     pair = Pair(source, variant, protected, window)
     bounds = {**DEFAULT_LIMITS, **limits}
     with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
