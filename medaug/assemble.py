@@ -5,7 +5,7 @@ Each ``match`` ends in ``assert_never``, so a component that is named in `profil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -186,11 +186,9 @@ def _whole_frame(domain: Mask) -> Area | None:  # noqa: ARG001 - the signature o
 
 def _around_domain(domain: Mask) -> Area | None:
     """The domain's bounding box with a twentieth of the frame around it."""
-    flat = domain.any(axis=0)
-    if not flat.any():
+    if not domain.any():
         return None
-    edges: Callable[[Mask], slice] = _span
-    return edges(flat.any(axis=1)), edges(flat.any(axis=0))
+    return _span(np.any(domain, axis=(0, 2))), _span(np.any(domain, axis=(0, 1)))
 
 
 def _span(line: Mask) -> slice:

@@ -6,9 +6,11 @@ import platform
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from medaug.assemble import load_embedded, resolve_device, versions
+from medaug.assemble import resolve_device, versions
 from medaug.errors import MedaugError
+from medaug.inverse.priors.embedded import load_embedded
 
 CODECS = {
     "JPEG Lossless": "1.2.840.10008.1.2.4.70",
@@ -35,7 +37,7 @@ def examine() -> tuple[Finding, ...]:
         Finding("python", ok=True, found=platform.python_version()),
         *packages,
         _tried("device", _device),
-        *(_tried(f"codec {name}", lambda uid=uid: _decoder(uid)) for name, uid in CODECS.items()),
+        *(_tried(f"codec {name}", partial(_decoder, uid)) for name, uid in CODECS.items()),
         _tried("prior embedded", _embedded),
         _tried("temporary folder", _writable),
     )
@@ -56,7 +58,7 @@ def _device() -> str:
 
 
 def _decoder(uid: str) -> str:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     decoder = get_decoder(uid)
     if not decoder.is_available:

@@ -44,9 +44,9 @@ class Box:
 
     def grown(self, margin: Shape, limit: Shape) -> Box:
         """The box with ``margin`` voxels added on both sides of each axis, cut at ``limit``."""
-        low = tuple(max(0, a - m) for a, m in zip(self.start, margin, strict=True))
-        high = tuple(min(n, b + m) for b, m, n in zip(self.stop, margin, limit, strict=True))
-        return replace(self, start=low, stop=high)
+        k, i, j = (max(0, a - m) for a, m in zip(self.start, margin, strict=True))
+        k_stop, i_stop, j_stop = (min(n, b + m) for b, m, n in zip(self.stop, margin, limit, strict=True))
+        return replace(self, start=(k, i, j), stop=(k_stop, i_stop, j_stop))
 
 
 def enclosing(

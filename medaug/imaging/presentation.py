@@ -57,7 +57,7 @@ class Presentation:
     @property
     def scale(self) -> float:
         """Prior px per native column."""
-        return self.inner[1] / (self.area[1].stop - self.area[1].start)
+        return float(self.inner[1] / (self.area[1].stop - self.area[1].start))
 
     def present(self, values: npt.NDArray[np.floating]) -> Float32:
         """Modality values (K, I, J) → (K, size, size) float32 in [-1, 1], bright is high."""
@@ -65,7 +65,8 @@ class Presentation:
 
     def to_display(self, values: npt.NDArray[np.floating]) -> Float32:
         """Modality values → display values, -1 for black and 1 for white, cut at the window's ends."""
-        display = np.clip((values - self.window.center) * (2.0 / self.window.width), -1.0, 1.0).astype(np.float32)
+        centred = (values - self.window.center) * (2.0 / self.window.width)
+        display: Float32 = np.clip(centred, -1.0, 1.0).astype(np.float32)
         return -display if self.inverted else display
 
     def to_modality_step(self, display: Float32) -> Float32:

@@ -26,7 +26,7 @@ def cubic_matrix(n_in: int, n_out: int) -> Float32:
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1
     far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
     weights = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
-    matrix = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    matrix: Float32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     matrix.setflags(write=False)
     return matrix
 
@@ -38,7 +38,7 @@ def coverage_matrix(n_in: int, n_out: int) -> Float32:
     low = np.arange(n_out)[:, None] * ratio
     index = np.arange(n_in)[None, :]
     overlap = np.minimum(index + 1, low + ratio) - np.maximum(index, low)
-    matrix = (np.clip(overlap, 0.0, None) / ratio).astype(np.float32)
+    matrix: Float32 = (np.clip(overlap, 0.0, None) / ratio).astype(np.float32)
     matrix.setflags(write=False)
     return matrix
 

@@ -125,9 +125,9 @@ class Volume:
     @property
     def modality(self) -> Float32 | npt.NDArray[np.float64]:
         """Modality values (HU for CT). float64 where float32 can't hold every stored value exactly."""
-        slope, intercept = self._per_slice(np.float64)
-        wide = self.stored.dtype.itemsize > 2
-        return (self.stored.astype(np.float64) * slope + intercept).astype(np.float64 if wide else np.float32)
+        slope, intercept = self._per_slice()
+        values: npt.NDArray[np.float64] = self.stored.astype(np.float64) * slope + intercept
+        return values if self.stored.dtype.itemsize > 2 else values.astype(np.float32)
 
     @property
     def padded(self) -> Mask:
@@ -135,7 +135,8 @@ class Volume:
         if self.padding is None:
             return np.zeros(self.stored.shape, dtype=np.bool_)
         low, high = self.padding
-        return np.asarray((self.stored >= low) & (self.stored <= high))
+        stored = np.asarray(self.stored, dtype=np.float64)
+        return np.asarray((stored >= low) & (stored <= high))
 
     def with_modality(self, values: npt.NDArray[np.floating], where: Mask) -> Volume:
         """A copy whose voxels at ``where`` hold ``values``; every other stored number is untouched.
@@ -147,7 +148,7 @@ class Volume:
             values: modality values, same shape as ``stored``.
             where: the voxels to overwrite.
         """
-        slope, intercept = self._per_slice(np.float64)
+        slope, intercept = self._per_slice()
         raw = (values.astype(np.float64) - intercept) / slope
         if np.issubdtype(self.stored.dtype, np.integer):
             raw = np.clip(np.rint(raw), *self.stored_range)
@@ -156,9 +157,9 @@ class Volume:
         stored[where] = raw[where].astype(self.stored.dtype)
         return replace(self, stored=stored)
 
-    def _per_slice(self, dtype: type[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        slope = np.array([r.slope for r in self.rescale], dtype=dtype)[:, None, None]
-        intercept = np.array([r.intercept for r in self.rescale], dtype=dtype)[:, None, None]
+    def _per_slice(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        slope = np.array([r.slope for r in self.rescale])[:, None, None]
+        intercept = np.array([r.intercept for r in self.rescale])[:, None, None]
         return slope, intercept
 
 

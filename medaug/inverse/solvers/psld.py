@@ -91,9 +91,11 @@ def _reach(scale: float, loss: Tensor, gradient: Tensor) -> Tensor:
     loss / ||gradient||² (Polyak 1969). At 1000 steps ``scale`` is 1 and the published update is left as it is.
     """
     polyak = loss / _norms(gradient).square().clamp_min(1e-20)
-    return polyak.clamp(min=min(1.0, scale), max=scale).reshape(-1, *[1] * (gradient.ndim - 1))
+    reach: Tensor = polyak.clamp(min=min(1.0, scale), max=scale).reshape(-1, *[1] * (gradient.ndim - 1))
+    return reach
 
 
 def _norms(residual: Tensor) -> Tensor:
     """(B, …) → (B,): over each sample alone, so that batch-mates can't pull on each other."""
-    return vector_norm(residual.flatten(1), dim=1)
+    norms: Tensor = vector_norm(residual.flatten(1), dim=1)
+    return norms
