@@ -114,30 +114,55 @@ def plan(
     chosen = profiles.load(profile) if isinstance(profile, str) else profile
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
     sources, skips = collect(Path(input), chosen, leave_out=paths)
-    loaded: dict[str, tuple[Source, Volume]] = {}
+    headers, refused = _headers(sources, chosen, identity_reason)
+    boxes, unmatched = _boxes(paths, [header.volume for header in headers])
+    patients = _patients(header.volume for header in headers)
+    units: list[Unit] = []
+    unlabelled: list[Skip] = []
+    for header in sorted(headers, key=lambda header: (header.first, header.key)):
+        labels = boxes.get(header.key)
+        if not labels:
+            unlabelled.append(_without_boxes(header.volume))
+            continue
+        digest = boxes_digest(labels)
+        for variant in range(variants):
+            recipe = Recipe(header.key, digest, variant, seed, chosen.sha256, chosen.prior.sha256)
+            units.append(_unit(recipe, header, labels, patients[header.key]))
+    return Plan(chosen, seed, tuple(units), _merged((*skips, *refused, *unlabelled)), unmatched, identity_reason)
+
+
+@dataclass(frozen=True, eq=False)
+class _Header:
+    """A volume without its pixels; ``first`` is the least key of its source, which keeps a series' slices together."""
+
+    source: Source
+    volume: Volume
+    first: str
+
+    @property
+    def key(self) -> str:
+        return self.volume.source.key
+
+
+def _headers(sources: Sequence[Source], profile: Profile, reason: str | None) -> tuple[list[_Header], list[Skip]]:
+    """Every volume that may be used, each content once, and what may not."""
+    headers: dict[str, _Header] = {}
+    skips: list[Skip] = []
     for source in sources:
-        volumes, refused = _usable(source, chosen, identity_reason)
+        volumes, refused = _usable(source, profile, reason)
         skips += refused
         for volume in volumes:
-            if volume.source.key in loaded:
-                skips += (
-                    Skip(
-                        "duplicate", "the same content was found twice; one copy is used", source.files, refused=False
-                    ),
-                )
-            loaded.setdefault(volume.source.key, (source, volume))
-    boxes, unmatched = _boxes(paths, [volume for _, volume in loaded.values()])
-    patients = _patients(volume for _, volume in loaded.values())
-    units: list[Unit] = []
-    for key, (source, volume) in sorted(loaded.items(), key=lambda item: item[0]):
-        if not boxes.get(key):
-            skips += (_without_boxes(volume),)
-            continue
-        for variant in range(variants):
-            recipe = Recipe(key, boxes_digest(boxes[key]), variant, seed, chosen.sha256, chosen.prior.sha256)
-            size = volume.stored.dtype.itemsize * volume.stored.size
-            units.append(Unit(recipe, source, volume.source, boxes[key], patients[key], volume.geometry.shape, size))
-    return Plan(chosen, seed, tuple(units), _merged(skips), unmatched, identity_reason)
+            if volume.source.key in headers:
+                skips.append(Skip("duplicate", "the same content was found twice; one copy is used", 1, refused=False))
+                continue
+            headers[volume.source.key] = _Header(source, volume, min(other.source.key for other in volumes))
+    return list(headers.values()), skips
+
+
+def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...], patient: str) -> Unit:
+    volume = header.volume
+    size = volume.stored.dtype.itemsize * volume.stored.size
+    return Unit(recipe, header.source, volume.source, boxes, patient, volume.geometry.shape, size)
 
 
 def _usable(
@@ -200,7 +225,7 @@ def _patients(volumes: Iterable[Volume]) -> dict[str, str]:
 
 def _without_boxes(volume: Volume) -> Skip:
     files = len(set(volume.source.files))
-    return Skip("no-boxes", "no annotation matches it, so there is no label to keep", files, refused=False)
+    return Skip("no-boxes", "no usable annotation matches it, so there is no label to keep", files, refused=False)
 
 
 def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
