@@ -22,13 +22,14 @@ LEVELS = (50, 200, 400, 600, 800, 950)  # times at which the held-out loss is re
 
 
 def train_diffusion(
-    recipe: TrainingRecipe, latents: dict[str, Tensor], out: Path, log: Log, *, resume: bool
+    recipe: TrainingRecipe, latents: dict[str, Tensor], amplitudes: Tensor, out: Path, log: Log, *, resume: bool
 ) -> nn.Module:
     """Train until ``recipe.diffusion.steps`` and return the network with the averaged (EMA) weights.
 
     Args:
         recipe: what to do.
         latents: of `stages.first_stage`.
+        amplitudes: (c,) how strongly each latent channel shows, mean 1.
         out: folder of the checkpoint.
         log: takes key=value.
         resume: go on from the checkpoint in ``out`` where there is one.
@@ -43,7 +44,8 @@ def train_diffusion(
         z0, t, noise = batch(recipe, latents, step, len(alphas))
         for group in optimiser.param_groups:
             group["lr"] = rate(plan, step)
-        loss = v_loss(net, z0, t, noise, alphas)
+        weight = amplitudes if step >= plan.weighted_from else torch.ones_like(amplitudes)
+        loss = v_loss(net, z0, t, noise, alphas, weight)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -57,7 +59,9 @@ def train_diffusion(
         if done % plan.checkpoint_every == 0 or done == plan.steps:
             _save(net, average, optimiser, done, out / CHECKPOINT, recipe)
         if done % plan.validate_every == 0 or done == plan.steps:
-            log(stage="validation", step=done, **validate(average, latents["held_out"], alphas, recipe.seed))
+            log(
+                stage="validation", step=done, **validate(average, latents["held_out"], alphas, amplitudes, recipe.seed)
+            )
     return average
 
 
@@ -80,30 +84,42 @@ def batch(recipe: TrainingRecipe, latents: dict[str, Tensor], step: int, times: 
     return z0, t, torch.randn(z0.shape, generator=draw)
 
 
-def v_loss(net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor) -> Tensor:
-    """Mean square of the error of v = sqrt(abar) noise − sqrt(1 − abar) z0 (Salimans & Ho 2022, arXiv 2202.00512)."""
+def v_loss(net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor, weight: Tensor) -> Tensor:
+    """Mean square of the error of v = sqrt(abar) noise − sqrt(1 − abar) z0, channels weighted by ``weight`` (c,).
+
+    Source: Salimans & Ho 2022, arXiv 2202.00512, appendix D.
+    """
     a = alphas[t].reshape(-1, 1, 1, 1)
     z_t = a.sqrt() * z0 + (1 - a).sqrt() * noise
     v = a.sqrt() * noise - (1 - a).sqrt() * z0
     output: Tensor = net(z_t, t, return_dict=False)[0]
-    return (output - v).square().mean()
+    return ((output - v).square() * weight[:, None, None]).mean()
 
 
 @torch.no_grad()
-def validate(net: nn.Module, held_out: Tensor, alphas: Tensor, seed: int, count: int = 64) -> dict[str, float]:
-    """The loss on the same held-out images and noise at each of `LEVELS`, and their mean."""
+def validate(
+    net: nn.Module, held_out: Tensor, alphas: Tensor, amplitudes: Tensor, seed: int, count: int = 64
+) -> dict[str, float]:
+    """The loss on the same held-out images and noise at each of `LEVELS`, their mean, and their mean in the image.
+
+    The last weights channels by the square of their amplitude: it is what the eye sees of the error.
+    """
     every = max(1, len(held_out) // count)
     z0 = held_out[::every, 0][:count].float()
     noise = torch.randn(z0.shape, generator=torch.Generator().manual_seed(seed_for(seed, "validation")))
-    figures = {}
+    chunks = list(zip(torch.split(z0, 16), torch.split(noise, 16), strict=True))
+    by_level = []
     for level in LEVELS:
-        parts = [v_loss(net, z, torch.full((len(z),), level), n, alphas) * len(z) for z, n in _chunks(z0, noise)]
-        figures[f"loss_{level}"] = (sum(parts, torch.zeros(())) / len(z0)).item()
-    return {"loss": sum(figures.values()) / len(figures), **figures}
-
-
-def _chunks(z0: Tensor, noise: Tensor, size: int = 16) -> list[tuple[Tensor, Tensor]]:
-    return list(zip(torch.split(z0, size), torch.split(noise, size), strict=True))
+        a = alphas[level]
+        squares = []
+        for clean, white in chunks:
+            output: Tensor = net(a.sqrt() * clean + (1 - a).sqrt() * white, torch.full((len(clean),), level)).sample
+            squares.append((output - a.sqrt() * white + (1 - a).sqrt() * clean).square().mean(dim=(2, 3)))
+        by_level.append(torch.cat(squares).mean(dim=0))
+    errors = torch.stack(by_level)  # (levels, channels)
+    shown = (errors * amplitudes.square()).sum() / amplitudes.square().sum() / len(LEVELS)
+    levels = {f"loss_{level}": row.mean().item() for level, row in zip(LEVELS, errors, strict=True)}
+    return {"loss": errors.mean().item(), "image_loss": shown.item(), **levels}
 
 
 def _fresh(recipe: TrainingRecipe, side: int) -> nn.Module:

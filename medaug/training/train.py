@@ -31,8 +31,8 @@ def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True) ->
     recipe = read_recipe(recipe_path)
     out.mkdir(parents=True, exist_ok=True)
     log = _log_to(out / LOG)
-    _, latents = first_stage(recipe, data_root, out, log)
-    train_diffusion(recipe, latents, out, log, resume=resume)
+    autoencoder, latents = first_stage(recipe, data_root, out, log)
+    train_diffusion(recipe, latents, autoencoder.amplitudes(), out, log, resume=resume)
     export(recipe, out, out / PRIOR, logged_psnr(out / LOG))
 
 

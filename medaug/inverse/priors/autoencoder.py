@@ -48,6 +48,15 @@ class LappedAutoencoder(nn.Module):
         return torch.as_tensor(self.synthesis(raw) + F.pixel_shuffle(self.decoder_branch(raw), self.stride))
 
     @torch.no_grad()
+    def amplitudes(self) -> Tensor:
+        """(channels,) how strongly one unit of each latent channel shows in the image; their mean is 1.
+
+        The mean grey of a patch shows about 8 times as strongly as the next channel, and 40 times as the last.
+        """
+        shown: Tensor = torch.linalg.vector_norm(self.synthesis.weight.flatten(1), dim=1) * self.std.flatten()
+        return shown / shown.mean()
+
+    @torch.no_grad()
     def start_from_patches(self, patches: Tensor) -> None:
         """Set the linear part to the PCA of patches (N, stride, stride), each channel scaled to unit variance."""
         stride, channels = self.stride, self.analysis.out_channels
