@@ -1,6 +1,6 @@
 """Feed an OUTPUT folder to a MONAI pipeline: the images with their boxes, ready for a detector.
 
-    python examples/monai_loader.py demo/output
+python examples/monai_loader.py demo/output
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 def main() -> None:
     """Entry point: turns known errors into one sentence and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except SourceError as error:
@@ -68,7 +69,7 @@ def main() -> None:
         _fail(str(error), 2)
     except Exception as error:  # noqa: BLE001 - an input's name may stand in its message: only the place is shown
         _fail(f"unexpected {type(error).__name__} at {place_of(error)}; please report this line", 1)
-    except KeyboardInterrupt:
+    except Interrupted:
         _fail("interrupted; give the same command again, it continues", 130)
 
 
@@ -279,8 +280,13 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM came. Not KeyboardInterrupt, which the command-line library would turn into a silent exit."""
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)  # a second one is immediate
+    raise Interrupted
 
 
 def _fail(message: str, code: int) -> NoReturn:
