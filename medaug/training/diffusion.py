@@ -44,8 +44,8 @@ def train_diffusion(
         z0, t, noise = batch(recipe, latents, step, len(alphas))
         for group in optimiser.param_groups:
             group["lr"] = rate(plan, step)
-        weight = amplitudes if step >= plan.weighted_from else torch.ones_like(amplitudes)
-        loss = v_loss(net, z0, t, noise, alphas, weight)
+        with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
+            loss = v_loss(net, z0, t, noise, alphas, amplitudes)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -93,7 +93,7 @@ def v_loss(net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor,
     z_t = a.sqrt() * z0 + (1 - a).sqrt() * noise
     v = a.sqrt() * noise - (1 - a).sqrt() * z0
     output: Tensor = net(z_t, t, return_dict=False)[0]
-    return ((output - v).square() * weight[:, None, None]).mean()
+    return ((output.float() - v).square() * weight[:, None, None]).mean()
 
 
 @torch.no_grad()

@@ -47,8 +47,8 @@ class DiffusionRecipe(_Strict):
 
     The rate rises over ``warmup`` steps, stays, and falls linearly to 0 over the last ``decay``: until then nothing
     depends on ``steps``, so a run can be lengthened before its decay begins and is still what its recipe says.
-    From step ``weighted_from`` on, the loss weights latent channels by how strongly they show in the image; until
-    then all count the same.
+    The loss weights latent channels by how strongly they show in the image. With ``precision: bfloat16`` the network's
+    forward pass runs under autocast; weights, their average, the loss and the optimiser stay float32.
     """
 
     channels: tuple[int, ...] = Field(min_length=2, strict=False)
@@ -60,7 +60,7 @@ class DiffusionRecipe(_Strict):
     rate: float = Field(gt=0)
     warmup: int = Field(ge=1)
     decay: int = Field(ge=1)
-    weighted_from: int = Field(ge=0)
+    precision: Literal["float32", "bfloat16"]
     ema: float = Field(ge=0, lt=1)
     validate_every: int = Field(ge=1)
     checkpoint_every: int = Field(ge=1)
@@ -93,8 +93,8 @@ class TrainingRecipe(_Strict):
 
     @property
     def before_decay(self) -> str:
-        """A digest of what decides the first steps: all but when later phases begin, the reporting and the words."""
-        lengths = {"steps", "decay", "weighted_from", "validate_every", "checkpoint_every"}
+        """A digest of what decides the first steps: all but where the end lies, the reporting and the words."""
+        lengths = {"steps", "decay", "validate_every", "checkpoint_every"}
         return _digest(self.model_dump_json(exclude={"diffusion": lengths, "card": True}))
 
 

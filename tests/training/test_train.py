@@ -44,7 +44,7 @@ RECIPE = {
         "rate": 1e-3,
         "warmup": 2,
         "decay": 1,
-        "weighted_from": 1,
+        "precision": "bfloat16",
         "ema": 0.9,
         "validate_every": 2,
         "checkpoint_every": 1,
