@@ -51,7 +51,7 @@ def main() -> int:
     command += ["--annotations", str(coco), "--annotations", str(seg), "--variants", "2", "--seed", "7"]
     print("$", " ".join(command), flush=True)
     started = time.monotonic()
-    code = subprocess.run([sys.executable, "-m", "medaug.cli", *command[1:]], check=False).returncode
+    code = subprocess.run([sys.executable, "-m", "medaug", *command[1:]], check=False).returncode
     print(f"exit code {code} after {time.monotonic() - started:.0f} s", end="")
     print(": all but the broken series was done, which is what this demo expects" if code == PARTIAL else "")
     return 0 if code == PARTIAL else 1

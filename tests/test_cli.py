@@ -17,7 +17,7 @@ from tests.execution.test_run import boxes, export, small_profile
 
 def medaug(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "medaug.cli", *map(str, arguments)],
+        [sys.executable, "-m", "medaug", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -41,7 +41,7 @@ def test_help_needs_no_torch_and_starts_fast() -> None:
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
     bare, full = [], []
     for _ in range(5):
-        for times, command in ((bare, ["-c", "pass"]), (full, ["-m", "medaug.cli", "--help"])):
+        for times, command in ((bare, ["-c", "pass"]), (full, ["-m", "medaug", "--help"])):
             started = time.perf_counter()
             subprocess.run([sys.executable, *command], capture_output=True, check=True)
             times.append(time.perf_counter() - started)

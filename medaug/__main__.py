@@ -1,0 +1,5 @@
+"""``python -m medaug``."""
+
+from medaug.cli import main
+
+main()

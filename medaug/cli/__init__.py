@@ -1,0 +1,46 @@
+"""The command line: parse, call, print, exit code. Nothing else.
+
+Exit codes: 0 all done, 1 unexpected, 2 usage or profile, 3 nothing usable, 4 partial, 130 interrupted (give the same
+command again).
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import NoReturn
+
+import typer
+
+from medaug.cli import checks, priors, profiles, runs  # noqa: F401 - each defines its commands on `app`
+from medaug.cli.app import app
+from medaug.errors import MedaugError, SourceError, place_of
+
+
+def main() -> None:
+    """Entry point: turns known errors into one sentence and an exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app()
+    except SourceError as error:
+        _fail(str(error), 3 if error.code in {"no-input", "empty-input"} else 2)
+    except MedaugError as error:
+        _fail(str(error), 2)
+    except Exception as error:  # noqa: BLE001 - an input's name may stand in its message: only the place is shown
+        _fail(f"unexpected {type(error).__name__} at {place_of(error)}; please report this line", 1)
+    except Interrupted:
+        _fail("interrupted; give the same command again, it continues", 130)
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM came. Not KeyboardInterrupt, which the command-line library would turn into a silent exit."""
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)  # a second one is immediate
+    raise Interrupted
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"medaug: {message}", err=True)
+    raise SystemExit(code)
