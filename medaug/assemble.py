@@ -5,6 +5,8 @@ Each ``match`` ends in ``assert_never``, so a component that is named in `profil
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,13 +16,14 @@ import numpy as np
 
 from medaug import profile as specs
 from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, restore_replace
-from medaug.errors import PriorError
+from medaug.errors import PriorError, ProfileError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.embedded import CARD, EMBEDDED, load_embedded, load_trained, read_card
 from medaug.inverse.protocols import Prior, Solver
+from medaug.inverse.schedule import times
 from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
 from medaug.regions import domains, laws
@@ -41,6 +44,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     require_known(profile.checks)
     place = resolve_device(device)
     loaded = prior or load_prior(profile, place)
+    _check_fit(profile, loaded)
     return Tools(
         prior=loaded,
         solver=_solver(profile.solver, loaded.card),
@@ -56,7 +60,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         measurement_noise=profile.measurement_noise,
         batch_size=profile.batch_size,
         device=place,
-        limits={**DEFAULT_LIMITS, **profile.checks},
+        limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
     )
 
 
@@ -90,6 +94,24 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
             f"{loaded.card.sha256[:16]}…; put the found digest into the profile if that is the prior you mean"
         )
     return loaded
+
+
+def _check_fit(profile: specs.Profile, prior: Prior) -> None:
+    """Refuse what the profile asks for and the prior can't do, before anything is read."""
+    if not re.fullmatch(r"[ -~]{1,64}", prior.card.name):
+        raise PriorError(
+            "prior: expected a name of 1 to 64 plain ASCII characters on its card; it stands in every record"
+        )
+    try:
+        times(prior.alphas_cumprod, profile.solver.steps, profile.solver.start)
+    except ValueError as error:
+        raise ProfileError(f"profile {profile.name!r}: solver: {error} for prior {prior.card.name!r}") from None
+    multiple = math.lcm(prior.card.stride, prior.card.multiple)
+    if profile.size % multiple:
+        raise ProfileError(
+            f"profile {profile.name!r}: size: expected a multiple of {multiple} for prior {prior.card.name!r}, "
+            f"found {profile.size}"
+        )
 
 
 def with_folder_prior(profile: specs.Profile, folder: Path) -> specs.Profile:
@@ -185,7 +207,7 @@ def _whole_frame(domain: Mask) -> Area | None:  # noqa: ARG001 - the signature o
 
 
 def _around_domain(domain: Mask) -> Area | None:
-    """The domain's bounding box with a twentieth of the frame around it."""
+    """The bounding box of the domain and the boxes, with a twentieth of the frame around it."""
     if not domain.any():
         return None
     return _span(np.any(domain, axis=(0, 2))), _span(np.any(domain, axis=(0, 1)))

@@ -20,7 +20,7 @@ from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.protocols import Prior, Solver
 from medaug.quality import Check, Limits, inspect
-from medaug.recipe import Recipe
+from medaug.recipe import Recipe, boxes_digest
 from medaug.regions.regions import Regions
 
 Sampling = tuple[float, float, float]
@@ -54,7 +54,7 @@ class Tools:
         grow: the boxes with their margin, on the native grid.
         restore: `restore_delta` or `restore_replace`.
         size: side of the prior's square in px.
-        crop: the part of a slice that is presented, from the domain; None for the whole.
+        crop: the part of a slice that is presented, from the domain and the boxes; None for the whole.
         feather: width of the seam's taper, in the prior's px.
         measurement_noise: standard deviation of the noise added to y.
         batch_size: slices solved at once.
@@ -136,12 +136,14 @@ def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, in
 
     Raises:
         RegionError: nothing may change, or nothing is kept.
+        ValueError: the recipe was drawn for another volume or other boxes.
     """
+    _check_drawn_for(case, recipe)
     volume = case.volume
     window = tools.window(volume)
     domain = tools.domain(volume, window)
-    view = Presentation.of(volume, window, tools.size, tools.crop(domain))
     grown = tools.grow(volume, case.boxes)
+    view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
     presented = view.present(volume.modality)
     on_grid = _regions_on_grid(view, domain, grown, volume, recipe, tools)
     regions = _regions_native(view, domain, grown, on_grid, tools)
@@ -212,6 +214,22 @@ def observed_residual(solution: Solution, on_grid: Regions) -> float:
         return 0.0
     difference = (solution.solved - solution.presented)[slices][seen]
     return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
+
+
+def _check_drawn_for(case: Case, recipe: Recipe) -> None:
+    """A record that names another source than the one that was used would be worse than none."""
+    if recipe.source != case.volume.source.key:
+        raise ValueError("augment: the recipe's source is not the volume's key; draw it with Recipe.of")
+    if recipe.boxes != boxes_digest(case.boxes):
+        raise ValueError("augment: the recipe was drawn for other boxes; draw it with Recipe.of")
+
+
+def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
+    """The domain and the boxes together: a box on the domain's edge must be seen whole."""
+    together = domain.copy()
+    for box in boxes:
+        together[box.slices] = True
+    return together
 
 
 def _noise(recipe: Recipe, purpose: str, count: int, tools: Tools) -> SampleNoise:

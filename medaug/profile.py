@@ -23,6 +23,10 @@ MAX_BYTES = 1 << 20
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = tuple[float | None, float | None]
+# Every check but protected_identity: what a box holds is not negotiable.
+CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "observed_residual"]
+EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
+NOT_IN_DIGEST: dict[str, Any] = {"description": True, "prior": {"path"}}  # no pixel depends on these
 
 
 class Spec(BaseModel):
@@ -110,7 +114,7 @@ class FolderPrior(Spec):
     """A local folder in diffusers' layout, pinned by its digest."""
 
     kind: Literal["folder"]
-    path: Path
+    path: Path = Field(description="where it lies on this machine; not part of the profile's digest")
     sha256: Sha256
 
 
@@ -123,6 +127,12 @@ class PsldSpec(Spec):
     omega: float | None = Field(None, ge=0)
     gamma: float | None = Field(None, ge=0)
     eta: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _within_schedule(self) -> PsldSpec:
+        if self.steps > round(1000 * self.start):
+            raise ValueError(f"steps ({self.steps}) must be at most 1000 times start ({1000 * self.start:g})")
+        return self
 
 
 class Restore(Spec):
@@ -158,21 +168,33 @@ class Profile(Spec):
     restore: Restore
     volumes: Volumes = Volumes()
     batch_size: int = Field(8, ge=1, le=256)
-    checks: dict[str, Limit] = Field(
+    checks: dict[CheckName, Limit] = Field(
         default_factory=dict, description="limits by check; a named one replaces the default"
     )
     equipment: Literal["standard", "simulate"] = "standard"
     keep_private: bool = False
 
+    @model_validator(mode="after")
+    def _runnable(self) -> Profile:
+        if self.prior.kind == "embedded" and self.size % EMBEDDED_MULTIPLE:
+            raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
+        for name, (low, high) in self.checks.items():
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"checks.{name}: the least value ({low:g}) is above the greatest ({high:g})")
+        return self
+
     @property
     def sha256(self) -> str:
-        """The digest of the profile's canonical JSON: sorted keys, no spaces."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The digest of the profile's canonical JSON (sorted keys, no spaces) without `NOT_IN_DIGEST`."""
+        text = json.dumps(self.model_dump(mode="json", exclude=NOT_IN_DIGEST), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self) -> str:
-        """The profile with every default filled in."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        """The profile with every default filled in; of a prior's path only the last name, which may be shown."""
+        data = self.model_dump(mode="json")
+        if self.prior.kind == "folder":
+            data["prior"]["path"] = self.prior.path.name
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def schema() -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 
 from medaug.imaging.boxes import Box
 from medaug.imaging.seeds import seed_for
+from medaug.imaging.volume import Volume
+from medaug.profile import Profile
 
 NUMERICS = 1  # raised whenever the same recipe would give other pixels; enters every unit's key
 
@@ -34,6 +36,11 @@ class Recipe:
     profile_sha256: str
     prior_sha256: str
     numerics: int = NUMERICS
+
+    @classmethod
+    def of(cls, volume: Volume, boxes: Sequence[Box], profile: Profile, *, variant: int = 0, seed: int = 0) -> Recipe:
+        """The recipe that a run would draw for a volume, its boxes and a profile."""
+        return cls(volume.source.key, boxes_digest(boxes), variant, seed, profile.sha256, profile.prior.sha256)
 
     @property
     def id(self) -> str:

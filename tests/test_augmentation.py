@@ -9,7 +9,7 @@ import pytest
 from medaug import profile as profiles
 from medaug.assemble import tools
 from medaug.augmentation import Case, Tools, Variant, augment, restore_replace
-from medaug.errors import RegionError
+from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 from medaug.recipe import Recipe, boxes_digest
@@ -39,7 +39,8 @@ def case(shape: tuple[int, int, int] = (1, 120, 100), **overrides: object) -> Ca
 
 
 def recipe(of: Case, seed: int = 7, variant: int = 0) -> Recipe:
-    return Recipe(of.volume.source.key, boxes_digest(of.boxes), variant, seed, PROFILE.sha256, "0" * 64)
+    pinned = PROFILE.model_copy(update={"prior": _pinned()})
+    return Recipe.of(of.volume, of.boxes, pinned, variant=variant, seed=seed)
 
 
 def made(of: Case, seed: int = 7, **changes: object) -> Variant:
@@ -134,6 +135,41 @@ def test_slices_without_free_voxels_are_left_alone() -> None:
     variant = made(source, domain=only_the_first)
     assert variant.changed[0].any()
     assert not variant.changed[1:].any()
+
+
+def test_a_box_beyond_the_domain_is_inside_the_crop() -> None:
+    def upper_half(volume: Volume, _: object) -> np.ndarray:
+        domain = np.zeros(volume.stored.shape, dtype=bool)
+        domain[:, :40] = True
+        return domain
+
+    low = Case(make.volume((1, 120, 100)), (Box((0, 100, 40), (1, 110, 60), "x"),))
+    cropped = tools(PROFILE.model_copy(update={"prior": _pinned(), "area": "domain"}), "cpu", PixelPrior())
+    variant = augment(low, recipe(low), replace(cropped, domain=upper_half))
+    assert variant.changed[0, :40].any()
+    assert not variant.changed[0, 40:].any()
+
+
+def test_a_recipe_for_another_source_or_other_boxes_is_refused() -> None:
+    source = case()
+    with pytest.raises(ValueError, match="source"):
+        augment(source, replace(recipe(source), source="0" * 64), bench())
+    with pytest.raises(ValueError, match="boxes"):
+        augment(replace(source, boxes=()), recipe(source), bench())
+
+
+def test_a_prior_that_can_not_do_what_the_profile_asks_is_refused_at_once() -> None:
+    pinned = PROFILE.model_copy(update={"prior": _pinned()})
+    with pytest.raises(ProfileError, match="size: expected a multiple"):
+        tools(pinned.model_copy(update={"size": 72}), "cpu", _with_card(multiple=16))
+    with pytest.raises(PriorError, match="plain ASCII"):
+        tools(pinned, "cpu", _with_card(name="Präparat"))
+
+
+def _with_card(**changes: object) -> PixelPrior:
+    prior = PixelPrior()
+    prior.card = replace(prior.card, **changes)
+    return prior
 
 
 def test_the_unit_key_follows_every_choice() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from medaug import profile
 from medaug.errors import ProfileError
+from medaug.quality import DEFAULT_LIMITS
 
 TEXT = profile.load("bone-xray").to_yaml()
 
@@ -48,6 +50,11 @@ def test_the_paper_profile_holds_the_published_settings() -> None:
         (edited(window={"kind": "fixed", "center": float("nan"), "width": 1}), "window"),
         (edited(window={"kind": "percentile", "low": 60, "high": 50}), "must be below"),
         (edited(domain=["body", "brian"]), "domain"),
+        (edited(solver={"kind": "psld", "steps": 25, "start": 0.02}), "steps (25) must be at most"),
+        (edited(size=264), "size (264) must be a multiple of 32"),
+        (edited(checks={"sharpnes": [0.5, 2]}), "checks.sharpnes"),
+        (edited(checks={"sharpness": [2, 0.5]}), "checks.sharpness: the least value (2)"),
+        (edited(checks={"protected_identity": [None, 1]}), "checks.protected_identity"),
         ("- a\n- b\n", "expected a mapping"),
         ("a: &x 1\nb: *x\n", "aliases"),
         ("a: !!python/object/apply:os.system [echo]\n", "not valid YAML"),
@@ -74,6 +81,20 @@ def test_a_profile_by_path_and_its_digest(tmp_path: Path) -> None:
     assert mine.sha256 != profile.load("bone-xray").sha256
     path.write_text(path.read_text() + "\n# a comment changes no choice\n")
     assert profile.load(str(path)).sha256 == mine.sha256
+
+
+def test_where_a_prior_lies_and_what_a_profile_says_of_itself_decide_no_pixel() -> None:
+    folder = {"kind": "folder", "path": "/secret/place/model", "sha256": "1" * 64}
+    one = profile.parse(edited(prior=folder), "profile 'x'")
+    moved = profile.parse(edited(prior={**folder, "path": "/elsewhere/model"}, description="another"), "profile 'x'")
+    other = profile.parse(edited(prior={**folder, "sha256": "2" * 64}), "profile 'x'")
+    assert one.sha256 == moved.sha256 != other.sha256
+    assert "secret" not in one.to_yaml()
+    assert profile.parse(one.to_yaml(), "profile 'x'").sha256 == one.sha256
+
+
+def test_every_check_but_the_protected_voxels_has_a_limit_that_a_profile_may_set() -> None:
+    assert {*get_args(profile.CheckName), "protected_identity"} == set(DEFAULT_LIMITS)
 
 
 def test_every_key_is_documented() -> None:

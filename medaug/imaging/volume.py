@@ -120,7 +120,9 @@ class Volume:
             raise ValueError(f"stored values {self.stored.shape} don't fit the grid {self.geometry.shape}")
         if len(self.rescale) != self.geometry.shape[0]:
             raise ValueError(f"expected one rescale per slice ({self.geometry.shape[0]}), got {len(self.rescale)}")
-        self.stored.setflags(write=False)
+        view = self.stored.view()  # the caller's own array stays writable
+        view.setflags(write=False)
+        object.__setattr__(self, "stored", view)
 
     @property
     def modality(self) -> Float32 | npt.NDArray[np.float64]:

@@ -76,11 +76,6 @@ def failing(checks: Sequence[Check]) -> tuple[str, ...]:
     return tuple(str(check) for check in checks if not check.passed)
 
 
-def gate(checks: Sequence[Check]) -> bool:
-    """Whether a variant may be written: all checks passed, and there were some."""
-    return bool(checks) and not failing(checks)
-
-
 def require_known(names: Iterable[str]) -> None:
     """Refuse a name that no check has.
 

@@ -44,6 +44,7 @@ def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | Non
         size=recipe.data.size,
         channels=1,
         stride=STRIDE,
+        multiple=STRIDE * 2 ** (len(recipe.diffusion.channels) - 1),
         latent_channels=recipe.autoencoder.channels,
         prediction_type="v_prediction",
         autoencoder_psnr_db=psnr_db,

@@ -78,6 +78,14 @@ def test_psld_calls_the_networks_as_often_as_it_says() -> None:
     assert prior.calls == {"denoise": 7, "encode": 7, "decode": 8}
 
 
+def test_psld_from_pure_noise_knows_nothing_of_the_source() -> None:
+    prior, operator, x = problem()
+    solve = partial(psld, prior, operator, operator.forward(x), steps=5)
+    informed, blind = (solve(noise=SampleNoise([3]), start=s, t0=1.0) for s in (prior.encode(x), None))
+    assert torch.equal(informed, blind)
+    assert not torch.equal(blind, solve(noise=SampleNoise([3]), start=prior.encode(x), t0=0.9))
+
+
 def test_psld_guidance_does_not_shrink_with_the_number_of_steps() -> None:
     prior, operator, x = problem()
     y = operator.forward(x)

@@ -47,6 +47,7 @@ class PriorCard:
         size: px, the longest side of the training images.
         channels: image channels inside the prior; medaug always passes one.
         stride: px per latent cell.
+        multiple: px; an image's side must be a multiple of it, since the network halves its grid.
         latent_channels: channels of z.
         prediction_type: what the network predicts; it stays inside the adapter.
         autoencoder_psnr_db: decode(encode(x)) against x on held-out images, range 2; None where nobody measured it.
@@ -69,6 +70,7 @@ class PriorCard:
     not_for: str = ""
     weights: tuple[SolverWeights, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    multiple: int = 1
 
     def weights_for(self, solver: str, steps: int, start: float) -> SolverWeights:
         """The calibrated weights nearest to a solve: by the ratio of steps and the difference of starts.

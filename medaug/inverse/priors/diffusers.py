@@ -16,6 +16,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -169,7 +170,7 @@ def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict
     stride = 2 ** (len(vae["block_out_channels"]) - 1)
     side = unet["sample_size"]
     return PriorCard(
-        name=path.name,
+        name=path.name if re.fullmatch(r"[\w.-]{1,64}", path.name, re.ASCII) else f"prior-{digest_of(files)[:8]}",
         sha256=digest_of(files),
         licence="unknown: see the model's own licence",
         attribution="",
@@ -177,6 +178,7 @@ def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict
         size=stride * (side if isinstance(side, int) else max(side)),
         channels=vae["in_channels"],
         stride=stride,
+        multiple=stride * 2 ** (len(unet["block_out_channels"]) - 1),
         latent_channels=unet["in_channels"],
         prediction_type=scheduler["prediction_type"],
         not_for="diagnosis",

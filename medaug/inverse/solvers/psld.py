@@ -41,7 +41,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
         operator: the measurement A.
         y: (B, C, H, W), the measurement of each sample.
         noise: one stream per sample.
-        start: clean latents (B, c, h, w) to begin from once noised to ``t0``; pure noise when None.
+        start: clean latents (B, c, h, w) to begin from once noised to ``t0``; pure noise when None, or when t0 is 1.
         on_step: called with (step, steps) before each step.
         steps: denoising steps.
         t0: first time as a share of all, in (0, 1].
@@ -58,7 +58,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
     schedule = times(prior.alphas_cumprod, steps, t0)
     shape = prior.encode(torch.zeros_like(y)).shape if start is None else start.shape
     z_t = noise(tuple(shape))
-    if start is not None:
+    if start is not None and t0 < 1:
         abar = schedule[0][1]
         z_t = abar**0.5 * start + (1 - abar) ** 0.5 * z_t
     scale = REFERENCE_STEPS * t0 / steps

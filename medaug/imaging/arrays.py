@@ -1,0 +1,79 @@
+"""From a plain array to a volume, for those who have no files."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug.imaging.geometry import Geometry, planar
+from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
+
+IDENTITY = Rescale()
+
+
+def from_array(  # noqa: PLR0913 - one argument per attribute of an image
+    stored: Stored,
+    *,
+    spacing: tuple[float, float] | None = None,
+    affine: npt.NDArray[np.float64] | None = None,
+    rescale: Rescale = IDENTITY,
+    window: Window | None = None,
+    padding: tuple[float, float] | None = None,
+    inverted: bool = False,
+    modality: str = "",
+) -> Volume:
+    """A volume of an array; its key is made from the array's bytes.
+
+    Args:
+        stored: (rows, columns) or (1, rows, columns) for a radiograph, (slices, rows, columns) with an ``affine``.
+            Integers or floats; copied.
+        spacing: mm between rows and columns of a radiograph, where known.
+        affine: (4, 4), (k, i, j, 1) → LPS mm, for an image in patient space.
+        rescale: stored · slope + intercept = modality value.
+        window: VOI in modality units; None lets the profile choose.
+        padding: inclusive range of stored values that mean "no image here".
+        inverted: True where low values are bright (MONOCHROME1).
+        modality: DICOM's (0008,0060); ``CT`` lets domains use Hounsfield units.
+
+    Raises:
+        ValueError: the shape is neither, or both or neither of a 3-D array's geometries are given.
+    """
+    array = np.array(stored[None] if stored.ndim == 2 else stored)
+    if array.ndim != 3 or not array.size or (len(array) > 1) != (affine is not None):
+        raise ValueError(
+            f"from_array: expected (rows, columns), or (slices, rows, columns) with an affine; got {stored.shape}"
+            f"{'' if affine is None else ' with an affine'}"
+        )
+    slices, rows, columns = array.shape
+    geometry = (
+        planar(rows, columns, spacing) if affine is None else Geometry((slices, rows, columns), affine, "patient")
+    )
+    digests = tuple(
+        hashlib.sha256(f"{array.dtype.str} {rows} {columns} ".encode() + s.tobytes()).hexdigest() for s in array
+    )
+    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return Volume(
+        stored=array,
+        geometry=geometry,
+        rescale=(rescale,) * slices,
+        window=window,
+        stored_range=_range_of(array.dtype),
+        padding=padding,
+        inverted=inverted,
+        source=SourceRef(
+            format="array",
+            modality=modality,
+            study_uid=f"array-{whole[:16]}",
+            series_uid=f"array-{whole[:16]}",
+            instance_uids=digests,
+            files=(),
+            sha256=digests,
+        ),
+    )
+
+
+def _range_of(kind: np.dtype[np.generic]) -> tuple[float, float]:
+    limits = np.iinfo(kind) if np.issubdtype(kind, np.integer) else np.finfo(kind)  # type: ignore[type-var]
+    return float(limits.min), float(limits.max)
