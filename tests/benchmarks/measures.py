@@ -1,0 +1,114 @@
+"""How far generated regions are from real ones, and what they are compared with. Used by the scripts beside it.
+
+Images are (rows, columns) float32 in [-1, 1]; ``free`` is True where a method generated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+
+Image = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+PATCH = 7  # px
+LEVELS = 4  # of the pyramid: 256, 128, 64, 32
+PER_IMAGE = 256  # patches per image and level
+DIRECTIONS = 256
+
+
+def laplacian_pyramid(image: Image) -> list[Image]:
+    """Band-pass images from fine to coarse; the last is the rest.
+
+    Source: Burt & Adelson 1983; the blur is their 5-tap binomial kernel.
+    """
+    bands, current = [], image
+    for _ in range(LEVELS - 1):
+        small = _blur(current)[::2, ::2]
+        bands.append(current - _enlarged(small, current.shape))
+        current = small
+    return [*bands, current]
+
+
+def patches(images: Sequence[Image], where: Sequence[Mask], seed: int = 0) -> list[npt.NDArray[np.float32]]:
+    """Per level (N, PATCH²) patches whose centre lies in ``where``, the same number of each image."""
+    draw = np.random.default_rng(seed)
+    levels: list[list[npt.NDArray[np.float32]]] = [[] for _ in range(LEVELS)]
+    for image, mask in zip(images, where, strict=True):
+        current = mask
+        for level, band in enumerate(laplacian_pyramid(image)):
+            half = PATCH // 2
+            centres = np.argwhere(current[half:-half, half:-half])
+            if len(centres):
+                chosen = centres[draw.integers(len(centres), size=PER_IMAGE)]
+                windows = np.lib.stride_tricks.sliding_window_view(band, (PATCH, PATCH))
+                levels[level].append(windows[chosen[:, 0], chosen[:, 1]].reshape(len(chosen), -1))
+            current = current[::2, ::2]
+    return [np.concatenate(level) for level in levels]
+
+
+def sliced_wasserstein(one: Sequence[npt.NDArray[np.float32]], other: Sequence[npt.NDArray[np.float32]]) -> float:
+    """Mean over levels of the sliced Wasserstein-1 distance of patches, each level in units of ``other``'s scatter.
+
+    Source: Rabin et al. 2011; on Laplacian pyramids Karras et al. 2018, arXiv 1710.10196, section 5. They normalise
+    each set by itself; here both are divided by the real patches' scatter, so that contrast counts.
+    """
+    distances = []
+    for a, b in zip(one, other, strict=True):
+        direction = np.random.default_rng(1).normal(size=(a.shape[1], DIRECTIONS)).astype(np.float32)
+        direction /= np.linalg.norm(direction, axis=0)
+        quantiles = np.linspace(0, 1, 512)
+        mean, scatter = b.mean(), b.std() + 1e-6
+        projected = [np.quantile((x - mean) / scatter @ direction, quantiles, axis=0) for x in (a, b)]
+        distances.append(float(np.abs(projected[0] - projected[1]).mean()))
+    return float(np.mean(distances))
+
+
+def biharmonic_fill(image: Image, known: Mask) -> Image:
+    """The smoothest surface through the known pixels: zero bilaplacian elsewhere, mirrored at the edges."""
+    rows, columns = image.shape
+    lines = [sparse.diags([np.ones(n - 1), -_degree(n), np.ones(n - 1)], [-1, 0, 1]) for n in (rows, columns)]
+    laplacian = sparse.kronsum(lines[1], lines[0], format="csr")
+    bilaplacian = (laplacian @ laplacian).tocsr()
+    unknown = ~known.ravel()
+    inner = bilaplacian[unknown]
+    right = -(inner[:, ~unknown] @ image.ravel()[~unknown])
+    result = image.ravel().copy()
+    result[unknown] = spsolve(inner[:, unknown].tocsc(), right)
+    return np.clip(result.reshape(image.shape), -1, 1).astype(np.float32)
+
+
+def blurred_fill(image: Image, known: Mask, sigma: float = 4.0) -> Image:
+    """Normalised convolution of the known pixels with a Gaussian; wider where nothing is near."""
+    result, done = image.copy(), known.copy()
+    while not done.all():
+        weight = ndimage.gaussian_filter(known.astype(np.float32), sigma)
+        value = ndimage.gaussian_filter(np.where(known, image, 0).astype(np.float32), sigma)
+        new = ~done & (weight > 1e-3)
+        result[new] = value[new] / weight[new]
+        done |= new
+        sigma *= 2
+    return result
+
+
+FILLS: dict[str, Callable[[Image, Mask], Image]] = {"biharmonic fill": biharmonic_fill, "Gaussian fill": blurred_fill}
+
+
+def _degree(n: int) -> npt.NDArray[np.float64]:
+    return np.r_[1.0, np.full(n - 2, 2.0), 1.0]
+
+
+def _blur(image: Image) -> Image:
+    kernel = np.array([1, 4, 6, 4, 1], dtype=np.float32) / 16
+    once: Image = ndimage.convolve1d(image, kernel, axis=0, mode="mirror")
+    return np.asarray(ndimage.convolve1d(once, kernel, axis=1, mode="mirror"))
+
+
+def _enlarged(small: Image, shape: tuple[int, ...]) -> Image:
+    spread = np.zeros(shape, dtype=np.float32)
+    spread[::2, ::2] = 4 * small
+    return _blur(spread)

@@ -1,0 +1,190 @@
+"""The prior in use, against fills that know nothing: ``python tests/benchmarks/prior_controls.py --data POOL``.
+
+Held-out images of the training pool at 256 px, a drawn box each, the paper's mask law, the default solve of bone-xray
+and chest-xray, through `medaug.augment`; all methods get the same protected and observed pixels and the same paste.
+
+  distance   sliced Wasserstein of the free regions' Laplacian pyramid to that of the real images in the same places;
+             less is better, and only a method that returns the source has none
+  to others  likewise, to other real images; mostly the difference between two small sets of images
+  sharpness, noise   free region over its source; 1 is as in the source. Judged by |log|
+  seam       worst tile, over its source; up to 1 no seam can be seen. Judged above 1
+  diversity  mean |difference| of two seeds in the free region, in display units (range 2)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import medaug
+from medaug.augmentation import Tools
+from medaug.errors import RegionError
+from medaug.imaging.presentation import Presentation
+from medaug.imaging.seeds import generator
+from medaug.imaging.volume import Volume
+from medaug.quality.figures import Pair, noise, seam, sharpness
+from medaug.training.data import Pool, read_pool
+from medaug.training.recipe import read_recipe
+from tests.benchmarks.measures import FILLS, Image, Mask, patches, sliced_wasserstein
+
+RECIPE = Path("medaug/training/recipes/radiograph-256.yaml")
+AUTOENCODED = "autoencoded Gaussian fill"
+WINDOW = medaug.Window.spanning(0, 255)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One held-out image with its box, and medaug's two variants of it."""
+
+    source: Volume
+    variants: tuple[medaug.Variant, medaug.Variant]
+
+    @property
+    def free(self) -> Mask:
+        return np.asarray(self.variants[0].regions.free[0])
+
+
+def main(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    pool = read_pool(options.data, read_recipe(RECIPE).data)
+    subjects: list[Subject] = []
+    profiles = {
+        "bone": _profile("bone-xray", options.prior),
+        "chest": _profile("chest-xray", options.prior),
+    }
+    benches = {kind: medaug.tools(profile, "cpu") for kind, profile in profiles.items()}
+    for kind, index in _chosen(pool, options.count):
+        volume = medaug.from_array(_cropped(pool, index), window=WINDOW)
+        boxes = (_box(volume, index),)
+        case = medaug.Case(volume, boxes)
+        recipes = [medaug.Recipe.of(volume, boxes, profiles[kind], variant=n, seed=1) for n in (0, 1)]
+        try:
+            first, second = (medaug.augment(case, recipe, benches[kind]) for recipe in recipes)
+        except RegionError:
+            continue  # a box that covers all of a small limb
+        subjects.append(Subject(volume, (first, second)))
+        print(f"{len(subjects)} {kind}", flush=True)
+    references = [_display(medaug.from_array(_cropped(pool, i), window=WINDOW)) for i in _others(pool, options.count)]
+    real = patches(references, [image > -0.9 for image in references])
+    results: dict[str, list[Volume]] = defaultdict(list)
+    for subject in subjects:
+        for name, volume in _methods(subject, benches["bone"]).items():
+            results[name].append(volume)
+    table = {name: _figures(volumes, subjects, real) for name, volumes in results.items()}
+    table["real (free region of the sources)"] = _real(subjects, real)
+    apart = [
+        2 / 255 * np.abs(np.subtract(*(v.volume.stored.astype(float) for v in s.variants)))[0][s.free].mean()
+        for s in subjects
+    ]
+    report = {"images": len(subjects), "methods": table, "diversity": _spread(apart)}
+    options.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+
+
+def _profile(name: str, prior: Path | None) -> medaug.Profile:
+    profile = medaug.load_profile(name)
+    if prior is None:
+        return profile
+    from medaug.assemble import with_folder_prior
+
+    return with_folder_prior(profile, prior)
+
+
+def _methods(subject: Subject, tools: Tools) -> dict[str, Volume]:
+    """Every method's result on the native grid; protected voxels are the source's in all."""
+    source, regions = subject.source, subject.variants[0].regions
+    image, known = _display(source), np.asarray(regions.observed[0])
+    filled = {name: fill(image, known) for name, fill in FILLS.items()}
+    view = Presentation.of(source, WINDOW, tools.size)
+    presented = view.present(_volume(source, filled["Gaussian fill"], regions.free).modality)
+    with torch.no_grad():
+        again = tools.prior.decode(tools.prior.encode(torch.from_numpy(presented[None]))).numpy()[0]
+    filled[AUTOENCODED] = view.to_native(again)[0]
+    made = {name: _volume(source, fill, regions.free) for name, fill in filled.items()}
+    return {"medaug": subject.variants[0].volume, **made}
+
+
+def _figures(volumes: list[Volume], subjects: list[Subject], real: list) -> dict:
+    pairs = [Pair(s.source, v, ~s.variants[0].regions.free, WINDOW) for s, v in zip(subjects, volumes, strict=True)]
+    found = patches([_display(volume) for volume in volumes], [subject.free for subject in subjects])
+    return {
+        "distance": round(sliced_wasserstein(found, _own(subjects)), 4),
+        "to others": round(sliced_wasserstein(found, real), 4),
+        **{take.__name__: _spread([take(pair) for pair in pairs]) for take in (sharpness, noise, seam)},
+    }
+
+
+def _real(subjects: list[Subject], real: list) -> dict:
+    return {"distance": 0.0, "to others": round(sliced_wasserstein(_own(subjects), real), 4)}
+
+
+def _own(subjects: list[Subject]) -> list:
+    return patches([_display(s.source) for s in subjects], [s.free for s in subjects])
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    """Median and quartiles."""
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return {"median": round(float(middle), 3), "q1": round(float(low), 3), "q3": round(float(high), 3)}
+
+
+def _volume(source: Volume, display: Image, free: Mask) -> Volume:
+    return source.with_modality(((display + 1) * 127.5)[None].astype(np.float32), free)
+
+
+def _display(volume: Volume) -> Image:
+    return np.asarray(volume.stored[0].astype(np.float32) / 127.5 - 1)
+
+
+def _chosen(pool: Pool, count: int) -> list[tuple[str, int]]:
+    """Held-out images, two bones to a chest, spread over the pool."""
+    chosen = []
+    for kind, share in (("bone", 2 * count // 3), ("chest", count // 3)):
+        held = [i for i in np.flatnonzero(pool.held_out) if pool.folders[i].startswith(kind)]
+        chosen += [(kind, int(i)) for i in held[:: max(1, len(held) // share)][:share]]
+    return chosen
+
+
+def _others(pool: Pool, count: int) -> list[int]:
+    """As many held-out images of each kind that are not among the chosen."""
+    taken = {index for _, index in _chosen(pool, count)}
+    others = []
+    for kind, share in (("bone", 2 * count // 3), ("chest", count // 3)):
+        held = [i for i in np.flatnonzero(pool.held_out) if pool.folders[i].startswith(kind) and i not in taken]
+        others += [int(i) for i in held[1 :: max(1, len(held) // share)][:share]]
+    return others
+
+
+def _cropped(pool: Pool, index: int) -> np.ndarray:
+    """The image without the canvas around it."""
+    rows, columns = (int(n) for n in pool.extents[index])
+    top, left = (pool.images.shape[1] - rows) // 2, (pool.images.shape[2] - columns) // 2
+    return pool.images[index, top : top + rows, left : left + columns]
+
+
+def _box(volume: Volume, index: int) -> medaug.Box:
+    """A box of 24 to 72 px with its centre on the brighter part of the image."""
+    draw = generator("prior-controls", index)
+    image = volume.stored[0]
+    bright = np.argwhere(image > np.percentile(image, 60))
+    centre = bright[draw.integers(len(bright))]
+    size = draw.integers(24, 72, 2)
+    low = np.maximum(0, centre - size // 2)
+    high = np.minimum(image.shape, low + size)
+    return medaug.Box((0, int(low[0]), int(low[1])), (1, int(high[0]), int(high[1])), "lesion")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--prior", type=Path, help="a prior's folder; the embedded one if left out")
+    parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    main(parser.parse_args())
