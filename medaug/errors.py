@@ -19,6 +19,9 @@ and records: they hold hashes, figures and UIDs, never a name, an ID or a path o
 from __future__ import annotations
 
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -93,3 +96,11 @@ def place_of(error: BaseException) -> str:
     """File names and lines of the innermost calls, latest first: it finds a bug, and shows nobody's path or value."""
     frames = traceback.extract_tb(error.__traceback__)
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what a library warns about while it reads: sources are read tolerantly, and warnings quote values."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from medaug.annotations.files import corners, number, read_text, text, whole
 from medaug.annotations.place import place
-from medaug.annotations.values import Entry, Placed, Rectangle
+from medaug.annotations.values import Entry, Images, Placed, Rectangle
 from medaug.errors import AnnotationError
-from medaug.imaging.volume import Volume
 
 
-def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+def read(path: Path, images: Images) -> Placed:
     """Boxes of one COCO file.
 
     An image is named by ``sop_instance_uid`` or by ``file_name``; ``slice`` (0-based) is needed where that file
@@ -24,7 +22,7 @@ def read(path: Path, volumes: Sequence[Volume]) -> Placed:
     Raises:
         AnnotationError: not COCO, or an entry is malformed.
     """
-    return place(_entries(_parsed(path)), volumes)
+    return place(_entries(_parsed(path)), images)
 
 
 def _parsed(path: Path) -> dict[str, list[Any]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from pathlib import Path
 
 from medaug.errors import AnnotationError
 
 MAX_TEXT = 512 << 20  # bytes; a COCO file of a million boxes has some 200 MiB
+MAX_LABEL = 64  # characters: DICOM's long string (PS3.5 6.2), which SegmentLabel and CodeMeaning are
+FORBIDDEN = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control, surrogate, line and paragraph separator
 IMAGE_SUFFIXES = (
     ".gz", ".nii", ".nrrd", ".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp",
 )  # fmt: skip
@@ -65,10 +68,23 @@ def whole(value: object, where: str, what: str) -> int:
 
 
 def text(value: object, where: str, what: str) -> str:
-    """A string that isn't empty, without surrounding blanks."""
+    """A label: one line of 1 to `MAX_LABEL` characters, without surrounding blanks, in Unicode's composed form.
+
+    It goes into manifests, records and DICOM, so what one of them can't hold is refused here.
+
+    Raises:
+        AnnotationError: no text, empty, too long, or with control characters or halves of a surrogate pair.
+    """
     if not isinstance(value, str) or not value.strip():
         raise AnnotationError(f"{where}: expected text for {what}, found {_kind(value)}")
-    return value.strip()
+    result = unicodedata.normalize("NFC", value.strip())
+    if any(unicodedata.category(character) in FORBIDDEN for character in result):
+        raise AnnotationError(f"{where}: expected one line of text for {what}, found a control character; rename it")
+    if len(result) > MAX_LABEL:
+        raise AnnotationError(
+            f"{where}: expected at most {MAX_LABEL} characters for {what}, found {len(result)}; shorten it"
+        )
+    return result
 
 
 def corners(
@@ -87,7 +103,34 @@ def corners(
 
 def base_name(name: str) -> str:
     """The last part of a path of either kind, folded so that case doesn't matter."""
-    return name.replace("\\", "/").rsplit("/", 1)[-1].casefold()
+    return _folded(name).rsplit("/", 1)[-1]
+
+
+def folders(name: str) -> tuple[str, ...]:
+    """The folders of a path of either kind, outermost first, folded likewise."""
+    return tuple(part for part in _folded(name).split("/")[:-1] if part not in ("", "."))
+
+
+def beside(file: Path, name: str, root: Path) -> str:
+    """The image that a file of annotations names, with the folders that the file lies in below ``root``."""
+    inside = file.parent.relative_to(root).as_posix() if file != root else "."
+    return name if folders(name) or inside == "." else f"{inside}/{name}"
+
+
+def common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """How many of the last parts are equal: of ``a/b/c`` and ``x/b/c`` two."""
+    count = 0
+    for a, b in zip(reversed(one), reversed(other), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _folded(name: str) -> str:
+    """One spelling for all systems: macOS takes letters with marks apart, Windows turns the slash."""
+    path = name.replace("\\", "/")
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
 
 
 def stem(name: str) -> str:

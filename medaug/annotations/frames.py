@@ -10,6 +10,7 @@ import numpy as np
 
 from medaug.annotations.lattice import TOLERANCE, Step, snapped
 from medaug.annotations.place import Index
+from medaug.annotations.values import Images
 from medaug.errors import AnnotationError
 from medaug.imaging.geometry import Float64, Geometry
 from medaug.imaging.volume import Volume
@@ -81,7 +82,7 @@ def placements(dataset: Any, frames: Sequence[Frame], volumes: Sequence[Volume],
     Raises:
         AnnotationError: a frame's position and its source image name different slices.
     """
-    uids = Index.of(volumes).tables[0]
+    uids = Index.of(Images(volumes)).uids
     series, instances = _referenced(dataset)
     frame_of_reference = dataset.get("FrameOfReferenceUID")
     nowhere = not series and not any(frame.uid for frame in frames)
@@ -89,7 +90,7 @@ def placements(dataset: Any, frames: Sequence[Frame], volumes: Sequence[Volume],
     common = frame_of_reference if nowhere else None
     related = [v for v, volume in enumerate(volumes) if _related(volume, series, common)]
     for frame in frames:
-        spots = uids.get(frame.uid, []) if frame.uid else []
+        spots = uids.get(frame.uid.casefold(), []) if frame.uid else []
         for v in sorted({v for v, _ in spots}) or related:
             slices = [k for w, k in spots if w == v]
             step = _step(frame, volumes[v], slices, frame_of_reference, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medaug.annotations.alike import Alike, Names
 from medaug.annotations.components import component_spans
-from medaug.annotations.files import read_text, stem
+from medaug.annotations.files import read_text, text
 from medaug.annotations.lattice import Step, between
-from medaug.annotations.values import Note, Placed, joined
+from medaug.annotations.values import Images, Note, Placed, joined
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.geometry import Float64, Shape
@@ -39,15 +41,15 @@ class Claim:
         path: the file.
         where: how messages name it.
         reader: SimpleITK's, with the header read.
-        fits: volumes that share its voxels; only those named like it, where there are any.
-        by_name: the file is named like these volumes.
+        fits: volumes that share its voxels; only those named like it, where any file is.
+        alike: the files that it is named like, which need not be volumes.
     """
 
     path: Path
     where: str
     reader: Any
     fits: tuple[tuple[Volume, Step], ...]
-    by_name: bool
+    alike: Alike
 
     @property
     def keys(self) -> frozenset[str]:
@@ -55,28 +57,55 @@ class Claim:
         return frozenset(volume.source.key for volume, _ in self.fits)
 
 
-def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+@dataclass(frozen=True, eq=False)
+class Claims:
+    """All maps of a folder together, by the key of the volume that they may belong to.
+
+    Attributes:
+        named: for maps that are named like the volume, their best score and the folders they lie in.
+        unnamed: how many others there are.
+    """
+
+    named: dict[str, tuple[int, frozenset[Path]]]
+    unnamed: Counter[str]
+
+    @classmethod
+    def of(cls, claims: Sequence[Claim]) -> Claims:
+        """Collect them."""
+        named: dict[str, tuple[int, frozenset[Path]]] = {}
+        for claim in claims:
+            for key in claim.keys if claim.alike.files else ():
+                best, lie = named.get(key, (-1, frozenset()))
+                if claim.alike.score >= best:
+                    own = frozenset((claim.path.parent,))
+                    named[key] = (claim.alike.score, own | lie if claim.alike.score == best else own)
+        return cls(named, Counter(key for claim in claims if not claim.alike.files for key in claim.keys))
+
+
+def read(path: Path, images: Images) -> Placed:
     """Boxes of one label map, or of every one below a folder that is not itself one of the volumes.
 
     A map belongs to the volume whose voxels it shares. Where several volumes do, they must be of one series, or of one
-    study and frame of reference; NIfTI has neither, so there the file's name decides. Names of classes come from a JSON
-    beside the map with the same stem, ``{"1": "tumour"}``, else value 1 is ``label-1``.
+    study and frame of reference; NIfTI has neither, so there the file's name decides, and of several images with one
+    name the one whose folders fit best. Names of classes come from a JSON beside the map with the same stem,
+    ``{"1": "tumour"}``, else value 1 is ``label-1``.
 
     Raises:
         AnnotationError: not a label map, or (a single file) on no volume's voxels, or named like a NIfTI volume but
             not on its voxels.
     """
-    if path.is_dir():
-        claims = [_claim(file, volumes, f"label map {n}") for n, file in enumerate(map_files(path, volumes))]
-        return joined(tuple(_placed(claim, claims) for claim in claims))
-    claim = _claim(path, volumes, "label map")
-    if not claim.fits:
+    files = map_files(path, images.volumes) if path.is_dir() else [path]
+    names = Names.of(images, files)
+    wheres = [f"label map {n}" if path.is_dir() else "label map" for n in range(len(files))]
+    claims = [_claim(file, images.volumes, names, where) for file, where in zip(files, wheres, strict=True)]
+    if path.is_file() and not claims[0].fits and not claims[0].alike.files:
         raise AnnotationError(
-            f"label map: expected the voxels of one of the {len(volumes)} series, found none on the same grid in "
-            "patient space (within 0.1 voxel); resample it onto its image",
+            f"label map: expected the voxels of one of the {len(images.volumes)} series, found none on the same grid "
+            "in patient space (within 0.1 voxel); resample it onto its image",
             code="grid-differs",
         )
-    return _placed(claim, [claim])
+    every = Claims.of(claims)
+    return joined(tuple(_placed(claim, every) for claim in claims))
 
 
 def map_files(folder: Path, volumes: Sequence[Volume]) -> list[Path]:
@@ -86,41 +115,62 @@ def map_files(folder: Path, volumes: Sequence[Volume]) -> list[Path]:
     return [p for p in found if p.resolve() not in images]
 
 
-def _claim(path: Path, volumes: Sequence[Volume], where: str) -> Claim:
+def _claim(path: Path, volumes: Sequence[Volume], names: Names, where: str) -> Claim:
     reader = _header(path, where)
     affine, shape = _grid(reader)
     fits = [(volume, step) for volume in volumes if (step := between(affine, shape, volume.geometry)) is not None]
-    meant = {volume.source.key for volume in _named_alike(path, volumes)}
-    if not meant:
-        return Claim(path, where, reader, tuple(fits), by_name=False)
-    fits = [(volume, step) for volume, step in fits if volume.source.key in meant]
-    if not fits:
-        raise AnnotationError(f"{where}: is named like a series but lies on another grid; resample it onto its image")
-    return Claim(path, where, reader, tuple(fits), by_name=True)
+    alike = names.like(path)
+    if alike.files:
+        meant = [volume for volume in volumes if str(volume.source.files[0]) in alike.files]
+        fits = [(volume, step) for volume, step in fits if str(volume.source.files[0]) in alike.files]
+        if meant and not fits:
+            raise AnnotationError(
+                f"{where}: is named like a series but lies on another grid; resample it onto its image"
+            )
+        elsewhere = {str(volume.source.files[0]) for volume in meant} - {str(v.source.files[0]) for v, _ in fits}
+        alike = Alike(tuple(file for file in alike.files if file not in elsewhere), alike.score)
+    return Claim(path, where, reader, tuple(fits), alike)
 
 
-def _placed(claim: Claim, claims: Sequence[Claim]) -> Placed:
-    """Boxes of one map, once it is certain whose they are.
-
-    Many NIfTI sets have the same affine in every file, so a map that isn't named like its volume proves little: it
-    gives way to one that is, and two such maps on one volume are refused.
-    """
-    fits = claim.fits
-    if not claim.by_name:
-        taken = frozenset().union(*(other.keys for other in claims if other.by_name))
-        fits = tuple((volume, step) for volume, step in fits if volume.source.key not in taken)
-        rivals = [other for other in claims if not other.by_name and other is not claim]
-        contested = {key for other in rivals for key in other.keys}
-        unsure = frozenset(v.source.key for v, _ in fits)
-        if not fits:
-            return Placed(notes=(Note("no-image" if claim.fits else "grid-differs", claim.where),))
-        if not _together([volume for volume, _ in fits]):
-            return Placed(unsure=unsure, notes=(Note("several-images", claim.where),))
-        if any(v.source.format == "nifti" and v.source.key in contested for v, _ in fits):
-            return Placed(unsure=unsure, notes=(Note("several-maps", claim.where),))
+def _placed(claim: Claim, claims: Claims) -> Placed:
+    """Boxes of one map, once it is certain whose they are."""
+    code, fits = _named(claim, claims) if claim.alike.files else _unnamed(claim, claims)
+    keys = frozenset(volume.source.key for volume, _ in fits)
+    if code:
+        return Placed(unsure=keys, notes=(Note(code, claim.where),))
     values, names = _values(claim.reader, claim.where), _names(claim.path, claim.where)
     boxes = [(v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, claim.where)]
-    return Placed(tuple(boxes), frozenset(volume.source.key for volume, _ in fits))
+    return Placed(tuple(boxes), keys)
+
+
+Fits = tuple[tuple[Volume, Step], ...]
+
+
+def _named(claim: Claim, claims: Claims) -> tuple[str, Fits]:
+    """A map with a name gives way to one nearer to the image, and of equally near folders none is believed."""
+    if len({Path(file).parent for file in claim.alike.files}) > 1:
+        return ("several-images" if claim.fits else "no-image"), claim.fits
+    rivals = [claims.named[key] for key in claim.keys]
+    if not rivals or max(score for score, _ in rivals) > claim.alike.score:
+        return "no-image", ()
+    if any(len(lie) > 1 for _, lie in rivals):
+        return "several-maps", claim.fits
+    return "", claim.fits
+
+
+def _unnamed(claim: Claim, claims: Claims) -> tuple[str, Fits]:
+    """Many NIfTI sets have the same affine in every file, so a map that isn't named like its volume proves little.
+
+    It gives way to one that is, and two such maps on one volume are refused.
+    """
+    fits = tuple((volume, step) for volume, step in claim.fits if volume.source.key not in claims.named)
+    if not fits:
+        return ("no-image" if claim.fits else "grid-differs"), ()
+    if not _together([volume for volume, _ in fits]):
+        return "several-images", fits
+    if any(v.source.format == "nifti" and claims.unnamed[v.source.key] > 1 for v, _ in fits):
+        return "several-maps", fits
+    return "", fits
 
 
 def _boxes(values: Values, step: Step, limit: Shape, names: dict[int, str], where: str) -> list[Box]:
@@ -148,6 +198,7 @@ def _header(path: Path, where: str) -> Any:
 
     if path.name.lower().endswith(".nrrd"):
         _check_nrrd(path, where)
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings on stderr quote the path
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -211,25 +262,7 @@ def _names(path: Path, where: str) -> dict[int, str]:
         raise AnnotationError(f"{where}, names: expected JSON; check the file") from None
     if not isinstance(content, dict):
         raise AnnotationError(f'{where}, names: expected an object such as {{"1": "tumour"}}')
-    names = {int(key): name for key, name in content.items() if key.isdecimal()}
-    if not all(isinstance(name, str) and name.strip() for name in names.values()):
-        raise AnnotationError(f"{where}, names: expected text for every value")
-    return {value: name.strip() for value, name in names.items()}
-
-
-def _named_alike(path: Path, volumes: Sequence[Volume]) -> list[Volume]:
-    """NIfTI volumes named like the map: case7 for case7 and case7_seg; nnU-Net's channel case7_0000 for case7."""
-    own = stem(path.name)
-    scored = []
-    for volume in volumes:
-        if volume.source.format == "nifti":
-            name = stem(volume.source.files[0].name)
-            if name == own or re.fullmatch(re.escape(own) + r"_\d{4}", name):
-                scored.append((len(own) + 1, volume))
-            elif re.fullmatch(re.escape(name) + r"[_.\- ][a-z][a-z_\- ]*", own):  # no digits: case7_2 is another case
-                scored.append((len(name), volume))
-    best = max((score for score, _ in scored), default=0)
-    return [volume for score, volume in scored if score == best]
+    return {int(key): text(name, f"{where}, names", "every value") for key, name in content.items() if key.isdecimal()}
 
 
 def _together(volumes: Sequence[Volume]) -> bool:

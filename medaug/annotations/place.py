@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from medaug.annotations.files import base_name, stem
-from medaug.annotations.values import Entry, Note, Placed, Rectangle
+from medaug.annotations.files import base_name, common, folders, stem
+from medaug.annotations.values import Entry, Images, Note, Placed, Rectangle
 from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.volume import Volume
 
@@ -19,33 +19,65 @@ Place = tuple[int, int]  # (volume's position in the list, slice k)
 
 
 @dataclass(frozen=True, eq=False)
-class Index:
-    """Which slices carry an identifier: a SOP Instance UID, a file name, a name without suffix, in this order."""
+class Hit:
+    """What an entry may mean.
 
-    volumes: Sequence[Volume]
-    tables: tuple[dict[str, list[Place]], ...]
+    Attributes:
+        places: slices of volumes.
+        files: the files that carry its name, among them such as are no volume; empty when a UID decided.
+        score: how many folders the entry shares with each of them, counted from the file upwards.
+    """
+
+    places: list[Place]
+    files: tuple[str, ...] = ()
+    score: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Which slices carry an identifier.
+
+    Attributes:
+        uids: SOP Instance UID → its slices.
+        names: file name, folded → the files with it, whether they are a volume or not.
+        stems: the same without image suffixes.
+        slices: file → its slices, where it has some.
+    """
+
+    uids: dict[str, list[Place]]
+    names: dict[str, list[str]]
+    stems: dict[str, list[str]]
+    slices: dict[str, list[Place]]
 
     @classmethod
-    def of(cls, volumes: Sequence[Volume]) -> Index:
-        """Index every slice of every volume."""
-        uids, names, stems = defaultdict(list), defaultdict(list), defaultdict(list)
-        for v, volume in enumerate(volumes):
+    def of(cls, images: Images) -> Index:
+        """Index every slice of every volume, and every other file by its name."""
+        uids, slices, names, stems = defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list)
+        for v, volume in enumerate(images.volumes):
             for k, (uid, file) in enumerate(zip(volume.source.instance_uids, volume.source.files, strict=True)):
                 uids[uid.casefold()].append((v, k))
-                names[base_name(file.name)].append((v, k))
-                stems[stem(file.name)].append((v, k))
-        return cls(volumes, (dict(uids), dict(names), dict(stems)))
+                slices[str(file)].append((v, k))
+        for name in dict.fromkeys((*slices, *map(str, images.known))):
+            names[base_name(name)].append(name)
+            stems[stem(name)].append(name)
+        return cls(dict(uids), dict(names), dict(stems), dict(slices))
 
-    def find(self, entry: Entry) -> list[Place]:
-        """Every slice that an entry may mean; the first identifier that is known decides."""
-        uids, names, stems = self.tables
-        if entry.uid:
-            return uids.get(entry.uid.casefold(), [])
+    def find(self, entry: Entry) -> Hit:
+        """Everything that an entry may mean; the first identifier that is known decides, then the folders."""
         bare = stem(entry.name)
-        return uids.get(bare) or names.get(base_name(entry.name)) or stems.get(bare, [])
+        if places := self.uids.get((entry.uid or bare).casefold()):
+            return Hit(places)
+        if entry.uid:
+            return Hit([])
+        files = self.names.get(base_name(entry.name)) or self.stems.get(bare, [])
+        stated = folders(entry.name)
+        scores = [common(stated, folders(file)) if stated else 0 for file in files]
+        score = max(scores, default=0)
+        best = tuple(file for file, own in zip(files, scores, strict=True) if own == score)
+        return Hit([spot for file in best for spot in self.slices.get(file, [])], best, score)
 
 
-def place(entries: Iterable[Entry], volumes: Sequence[Volume]) -> Placed:
+def place(entries: Iterable[Entry], images: Images) -> Placed:
     """Put rectangles on the slices that their image names.
 
     A rectangle that may lie on a volume but can't be placed makes that volume ``unsure``: it has a lesion nobody can
@@ -53,20 +85,22 @@ def place(entries: Iterable[Entry], volumes: Sequence[Volume]) -> Placed:
 
     Args:
         entries: in file order.
-        volumes: everything that may be meant.
+        images: everything that may be meant.
     """
-    index = Index.of(volumes)
+    listed, volumes = list(entries), images.volumes
+    index = Index.of(images)
+    hits = [index.find(entry) for entry in listed]
+    claims = _claims(listed, hits)
     boxes: list[tuple[str, Box]] = []
     named: set[str] = set()
     unsure: set[str] = set()
     notes: list[Note] = []
-    for entry in entries:
-        places = index.find(entry)
-        code, spot = _spot(entry, places, volumes)
-        keys = {volumes[v].source.key for v, _ in places}
+    for entry, hit in zip(listed, hits, strict=True):
+        code, spot = _spot(entry, hit, claims, volumes)
+        keys = {volumes[v].source.key for v, _ in hit.places}
         if spot is None:
             notes += [Note(code, rectangle.where) for rectangle in entry.rectangles]
-            unsure |= keys if entry.rectangles else set()
+            unsure |= keys if entry.rectangles and code != "no-image" else set()
             continue
         volume = volumes[spot[0]]
         named |= keys
@@ -78,15 +112,34 @@ def place(entries: Iterable[Entry], volumes: Sequence[Volume]) -> Placed:
     return Placed(tuple(boxes), frozenset(named), frozenset(unsure), tuple(notes))
 
 
-def _spot(entry: Entry, places: list[Place], volumes: Sequence[Volume]) -> tuple[str, Place | None]:
+Claims = dict[str, tuple[int, set[tuple[str, ...]]]]
+
+
+def _claims(entries: Sequence[Entry], hits: Sequence[Hit]) -> Claims:
+    """File → the best score of the entries that mean it, and the folders which those entries state.
+
+    ``a/1.png`` and ``b/1.png`` are two images; where only one file is called 1.png, one of them means another.
+    """
+    result: Claims = {}
+    for entry, hit in zip(entries, hits, strict=True):
+        stated = folders(entry.name)
+        if len(hit.files) == 1 and stated:
+            best, tied = result.get(hit.files[0], (-1, set()))
+            if hit.score > best:
+                result[hit.files[0]] = (hit.score, {stated})
+            elif hit.score == best:
+                tied.add(stated)
+    return result
+
+
+def _spot(entry: Entry, hit: Hit, claims: Claims, volumes: Sequence[Volume]) -> tuple[str, Place | None]:
     """The one slice that is meant, or the code of why there is none."""
-    if not places:
-        return "no-image", None
-    if len({v for v, _ in places}) > 1:
-        return "several-images", None
-    spot = places[0]
-    if len(places) > 1:
-        stated = [p for p in places if p[1] == entry.slice]
+    code = _doubt(entry, hit, claims)
+    if code:
+        return code, None
+    spot = hit.places[0]
+    if len(hit.places) > 1:
+        stated = [p for p in hit.places if p[1] == entry.slice]
         if not stated:
             return "slice-not-stated", None
         spot = stated[0]
@@ -94,6 +147,21 @@ def _spot(entry: Entry, places: list[Place], volumes: Sequence[Volume]) -> tuple
     if entry.size is not None and entry.size != (columns, rows):
         return "size-differs", None
     return "", spot
+
+
+def _doubt(entry: Entry, hit: Hit, claims: Claims) -> str:
+    """Why it isn't certain which image is meant, as a code; "" when it is."""
+    if not hit.places:
+        return "no-image"
+    if len(hit.files) > 1 or len({v for v, _ in hit.places}) > 1:
+        return "several-images"
+    if hit.files and folders(entry.name):
+        best, stated = claims[hit.files[0]]
+        if hit.score < best:
+            return "no-image"
+        if len(stated) > 1:
+            return "several-images"
+    return ""
 
 
 def _boxes(entry: Entry, volume: Volume, k: int) -> Iterator[tuple[Rectangle, Box | None]]:

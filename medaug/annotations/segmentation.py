@@ -13,8 +13,8 @@ import numpy.typing as npt
 from medaug.annotations.components import component_spans
 from medaug.annotations.files import text
 from medaug.annotations.frames import Frame, Placement, frames_of, placements
-from medaug.annotations.values import Note, Placed, joined
-from medaug.errors import AnnotationError
+from medaug.annotations.values import Images, Note, Placed, joined
+from medaug.errors import AnnotationError, quiet
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 
@@ -24,7 +24,7 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"  # inflated whole by every reader, with no 
 MAX_BYTES = 4 << 30  # of a file, and of its decoded pixels
 
 
-def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+def read(path: Path, images: Images) -> Placed:
     """Boxes of one Segmentation, or of every one below a folder; other DICOM files there are passed over.
 
     Each frame lies where its source image says (SOP Instance UID) and, in patient space, where its own position says;
@@ -35,7 +35,7 @@ def read(path: Path, volumes: Sequence[Volume]) -> Placed:
         AnnotationError: not a readable Segmentation, or it contradicts its images.
     """
     files = [path] if path.is_file() else segmentation_files(path)
-    return joined(tuple(_one(file, volumes, f"segmentation {n}") for n, file in enumerate(files)))
+    return joined(tuple(_one(file, images.volumes, f"segmentation {n}") for n, file in enumerate(files)))
 
 
 def segmentation_files(folder: Path) -> list[Path]:
@@ -76,8 +76,9 @@ class Masks:
 def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
     dataset = _loaded(path, where)
     try:
-        frames = frames_of(dataset)
-        found = placements(dataset, frames, volumes, where)
+        with quiet():
+            frames = frames_of(dataset)
+            found = placements(dataset, frames, volumes, where)
         every = [(int(s.SegmentNumber), text(s.SegmentLabel, where, "SegmentLabel")) for s in dataset.SegmentSequence]
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
@@ -124,7 +125,8 @@ def _loaded(path: Path, where: str) -> Any:
         expected = f"a DICOM Segmentation, not deflated, of at most {MAX_BYTES >> 20} MiB"
         raise AnnotationError(f"{where}: expected {expected}, found something else")
     try:
-        return imread(path)
+        with quiet():
+            return imread(path)
     except Exception as error:  # noqa: BLE001 - a parser of foreign bytes; its message may hold content
         kind = type(error).__name__
         raise AnnotationError(f"{where}: can't be parsed as a Segmentation ({kind}); export it again") from None
@@ -138,6 +140,7 @@ def _pixels(dataset: Any, frames: int, where: str) -> npt.NDArray[np.integer]:
             f"{where}: expected {frames} frames of at most {MAX_BYTES >> 20} MiB, found {size >> 20} MiB"
         )
     try:
-        return np.asarray(dataset.pixel_array).reshape(shape)
+        with quiet():
+            return np.asarray(dataset.pixel_array).reshape(shape)
     except Exception as error:  # noqa: BLE001 - likewise
         raise AnnotationError(f"{where}: its pixels can't be decoded ({type(error).__name__})") from None

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.annotations import coco, labelmap, segmentation, tabular, voc, yolo
-from medaug.annotations.values import Note, Placed
+from medaug.annotations.values import Images, Note, Placed
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 
-Reader = Callable[[Path, Sequence[Volume]], Placed]
+Reader = Callable[[Path, Images], Placed]
 
 READERS: dict[str, Reader] = {
     "coco": coco.read,
@@ -26,8 +26,10 @@ READERS: dict[str, Reader] = {
 
 SENTENCES: dict[str, str] = {
     "no-image": "the image is not among the series given",
-    "several-images": "several series have that image name, and are left out; name SOP Instance UIDs",
-    "several-maps": "several label maps lie on one series, which is left out; name each map like its image",
+    "several-images": "several files have that image name, or several series that grid, and are left out; name SOP "
+    "Instance UIDs, or the folders too",
+    "several-maps": "several label maps may belong to one series, which is left out; name each map like its image, "
+    "or give their folders one by one",
     "slice-not-stated": "the file holds several slices and none is stated, so it is left out; state the slice from 0",
     "size-differs": "the stated image size is not the image's, so it is left out; check which image was annotated",
     "grid-differs": "the mask doesn't share the voxels of a series; resample it onto its image",
@@ -54,12 +56,20 @@ class Matched:
     withheld: frozenset[str]
 
 
-def read_annotations(path: Path, volumes: Sequence[Volume], *, format: str | None = None) -> Matched:  # noqa: A002
+def read_annotations(
+    path: Path,
+    volumes: Sequence[Volume],
+    *,
+    known: Sequence[Path] = (),
+    format: str | None = None,  # noqa: A002 - the word the documentation uses
+) -> Matched:
     """Read one annotation file or folder and match it with volumes; their pixels are not looked at.
 
     Args:
         path: a file, or a folder of YOLO, VOC, SEG or label map files.
         volumes: everything that may be annotated.
+        known: every file found where the volumes were, spelt as in ``SourceRef.files``; a name that one of those has
+            in common with a volume doesn't say which of the two is meant.
         format: a name of `READERS`, or None to tell by content and suffix.
 
     Raises:
@@ -70,7 +80,7 @@ def read_annotations(path: Path, volumes: Sequence[Volume], *, format: str | Non
         name = detect(path, images) if format is None else format
         if name not in READERS:
             raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
-        placed = READERS[name](path, volumes)
+        placed = READERS[name](path, Images(volumes, known))
     except OSError as error:
         raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
     keys = list(dict.fromkeys(volume.source.key for volume in volumes))
@@ -102,7 +112,7 @@ def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
     if len(found) != 1:
         what = f"several formats ({', '.join(sorted(found))})" if found else "none of them"
         raise AnnotationError(
-            f"annotations: expected one of {', '.join(READERS)}, found {what}; state the format",
+            f"annotations: expected one of {', '.join(READERS)}, found {what}; state the format (--format)",
             code="annotation-format",
         )
     return found.pop()
@@ -120,6 +130,14 @@ def _in_folder(file: Path) -> str | None:
     """A folder is read as many small files; its tables, lists and notes don't decide what it is."""
     kind = None if file.name.lower() in yolo.NOT_LABELS else _kind(file)
     return None if kind in ("coco", "csv") else kind
+
+
+def is_annotation(file: Path) -> bool:
+    """Whether some reader takes such a file; a file that can't be opened is none."""
+    try:
+        return file.name.lower() in yolo.NOT_LABELS or _kind(file) is not None
+    except OSError:
+        return False
 
 
 def _sentences(notes: Sequence[Note]) -> Iterator[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from medaug.annotations.files import corners, number, read_text, text, whole
 from medaug.annotations.place import place
-from medaug.annotations.values import Entry, Placed, Rectangle
+from medaug.annotations.values import Entry, Images, Placed, Rectangle
 from medaug.errors import AnnotationError
-from medaug.imaging.volume import Volume
 
 # Meaning → column names, best first, as they stand in the header in lower case. RSNA has patientId and Target, VinDr
 # has image_id and class_name, NIH writes its header so that "Bbox [x,y,w,h]" falls apart into four columns.
@@ -33,7 +32,7 @@ SIZED = ("x", "y", "width", "height")
 CORNERED = ("x_min", "y_min", "x_max", "y_max")
 
 
-def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+def read(path: Path, images: Images) -> Placed:
     """Boxes of one table, in continuous pixels from 0; x runs along columns.
 
     A row whose coordinates are all empty says that nothing was found. The separator is what the header uses: comma,
@@ -42,7 +41,7 @@ def read(path: Path, volumes: Sequence[Volume]) -> Placed:
     Raises:
         AnnotationError: a column is missing, or a row is malformed.
     """
-    return place(_entries(read_text(path, "CSV file")), volumes)
+    return place(_entries(read_text(path, "CSV file")), images)
 
 
 def _entries(content: str) -> Iterator[Entry]:

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What annotations may mean.
+
+    Attributes:
+        volumes: everything that may be annotated; pixels are not looked at.
+        known: every file found where the volumes were, also those that are no volume: a name that one of them has
+            in common with a volume doesn't say which of the two is meant. Spelt as in ``SourceRef.files``.
+    """
+
+    volumes: Sequence[Volume]
+    known: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from medaug.annotations.files import corners, number, read_text, text, whole
+from medaug.annotations.files import beside, corners, number, read_text, text, whole
 from medaug.annotations.place import place
-from medaug.annotations.values import Entry, Placed, Rectangle
+from medaug.annotations.values import Entry, Images, Placed, Rectangle
 from medaug.errors import AnnotationError
-from medaug.imaging.volume import Volume
 
 MAX_XML = 16 << 20  # bytes of one file
 
 
-def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+def read(path: Path, images: Images) -> Placed:
     """Boxes of one XML file, or of every ``.xml`` below a folder.
 
-    The image is ``filename``, or else the XML's own name. A file without objects says that nothing was found.
+    The image is ``filename``, or else the XML's own name; without folders of its own it takes the XML's below ``path``.
+    A file without objects says that nothing was found.
 
     Raises:
         AnnotationError: not XML, with a document type, or an object is malformed.
     """
-    return place(_entries(xml_files(path)), volumes)
+    return place(_entries(xml_files(path), path), images)
 
 
 def xml_files(path: Path) -> list[Path]:
@@ -40,14 +40,14 @@ class _NoDoctype(ET.TreeBuilder):
         raise ValueError
 
 
-def _entries(files: list[Path]) -> Iterator[Entry]:
+def _entries(files: list[Path], root: Path) -> Iterator[Entry]:
     for n, file in enumerate(files):
         where = f"XML file {n}"
-        root = _root(read_text(file, where, MAX_XML), where)
-        name = (root.findtext("filename") or "").strip() or file.stem
-        objects = root.findall("object")
+        top = _root(read_text(file, where, MAX_XML), where)
+        name = (top.findtext("filename") or "").strip() or file.stem
+        objects = top.findall("object")
         rectangles = [_rectangle(item, f"{where}, object {m}") for m, item in enumerate(objects)]
-        yield Entry(tuple(rectangles), name=name, size=_size(root, where))
+        yield Entry(tuple(rectangles), name=beside(file, name, root), size=_size(top, where))
 
 
 def _root(content: str, where: str) -> ET.Element:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from medaug.annotations.files import corners, number, read_text, text, whole
+from medaug.annotations.files import beside, corners, number, read_text, text, whole
 from medaug.annotations.place import place
-from medaug.annotations.values import Entry, Placed, Rectangle
+from medaug.annotations.values import Entry, Images, Placed, Rectangle
 from medaug.errors import AnnotationError
-from medaug.imaging.volume import Volume
 
 CLASS_FILES = ("data.yaml", "data.yml", "classes.txt")
 NOT_LABELS = frozenset({"classes.txt", "train.txt", "val.txt", "test.txt", "readme.txt", "license.txt"})
@@ -17,17 +16,18 @@ LEVELS_UP = 2  # data.yaml of a usual set lies two above train/labels
 MAX_SMALL = 1 << 20  # bytes of one label file or class list
 
 
-def read(path: Path, volumes: Sequence[Volume]) -> Placed:
+def read(path: Path, images: Images) -> Placed:
     """Boxes of one label file, or of every ``.txt`` below a folder.
 
-    A file's stem is its image's stem; an empty file says that nothing was found. Class names come from the nearest
-    data.yaml or classes.txt, up to two folders above; without one, class 3 is called ``class-3``.
+    A file's stem is its image's stem, and its folders below ``path`` help to find the image; an empty file says that
+    nothing was found. Class names come from the nearest data.yaml or classes.txt, up to two folders above; without one,
+    class 3 is called ``class-3``.
 
     Raises:
         AnnotationError: a line is malformed, a share lies outside 0…1, or a class has no name in the list.
     """
     names = _class_names(path if path.is_dir() else path.parent)
-    return place(_entries(label_files(path), names), volumes)
+    return place(_entries(label_files(path), path, names), images)
 
 
 def label_files(path: Path) -> list[Path]:
@@ -38,12 +38,18 @@ def label_files(path: Path) -> list[Path]:
     return [p for p in found if p.name.lower() not in NOT_LABELS]
 
 
-def _entries(files: list[Path], names: dict[int, str] | None) -> Iterator[Entry]:
+def _entries(files: list[Path], root: Path, names: dict[int, str] | None) -> Iterator[Entry]:
     for n, file in enumerate(files):
         where = f"label file {n}"
         lines = read_text(file, where, MAX_SMALL).splitlines()
         rectangles = [_rectangle(li, names, f"{where}, line {m}") for m, li in enumerate(lines, 1) if li.strip()]
-        yield Entry(tuple(rectangles), name=file.stem)
+        yield Entry(tuple(rectangles), name=_image(file, root))
+
+
+def _image(file: Path, root: Path) -> str:
+    """``train/labels/a.txt`` is about ``train/images/a``: the convention of every YOLO trainer."""
+    *folders, name = beside(file, file.stem, root).split("/")
+    return "/".join([*("images" if part == "labels" else part for part in folders), name])
 
 
 def _rectangle(line: str, names: dict[int, str] | None, where: str) -> Rectangle:
@@ -82,7 +88,7 @@ def _class_names(folder: Path) -> dict[int, str] | None:
 
 
 def _listed(content: str) -> dict[int, str]:
-    return {n: line.strip() for n, line in enumerate(content.splitlines()) if line.strip()}
+    return {n: text(line, "classes.txt", f"line {n + 1}") for n, line in enumerate(content.split("\n")) if line.strip()}
 
 
 def _from_yaml(content: str) -> dict[int, str]:

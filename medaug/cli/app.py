@@ -29,6 +29,10 @@ Annotations = Annotated[
         "--annotations", "-a", help="File or folder with boxes; may be given several times.", show_default=False
     ),
 ]
+AnnotationFormat = Annotated[
+    str | None,
+    typer.Option("--format", help="Their format, by its name in docs/annotations.md; told by content when left out."),
+]
 Variants = Annotated[int, typer.Option(min=1, max=10_000, help="Variants per source.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed: same seed, same images.")]
 Identity = Annotated[

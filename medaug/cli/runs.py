@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import Annotations, Identity, Input, PriorFolder, ProfileName, Seed, Variants, app
+from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, PriorFolder, ProfileName, Seed, Variants, app
 
 if TYPE_CHECKING:
     from medaug.execution.execute import Progress, Summary
@@ -28,11 +28,12 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     prior: PriorFolder = None,
     identity_reason: Identity = None,
+    annotation_format: AnnotationFormat = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
     if dry_run:
-        plan_command(input, annotations, profile, variants, seed, prior, identity_reason)
+        plan_command(input, annotations, profile, variants, seed, prior, identity_reason, annotation_format)
         return
     import medaug
 
@@ -45,6 +46,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         seed=seed,
         device=device,
         identity_reason=identity_reason,
+        annotation_format=annotation_format,
         on_progress=_show_progress,
     )
     _show_summary(summary)
@@ -52,7 +54,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command("plan")
-def plan_command(
+def plan_command(  # noqa: PLR0913 - likewise
     input: Input,  # noqa: A002 - the word in the help
     annotations: Annotations,
     profile: ProfileName = "bone-xray",
@@ -60,6 +62,7 @@ def plan_command(
     seed: Seed = 0,
     prior: PriorFolder = None,
     identity_reason: Identity = None,
+    annotation_format: AnnotationFormat = None,
 ) -> None:
     """Say what `medaug run` would do: series, boxes, skips with reasons, time and disk."""
     from medaug.execution.plan import plan
@@ -71,6 +74,7 @@ def plan_command(
         variants=variants,
         seed=seed,
         identity_reason=identity_reason,
+        annotation_format=annotation_format,
     )
     _show_plan(planned)
     if not planned.units:

@@ -24,9 +24,8 @@ from pydicom.uid import (
 
 from medaug.dicom import fields
 from medaug.dicom.codestream import dimensions
-from medaug.dicom.parse import quiet
 from medaug.dicom.preflight import Outline
-from medaug.errors import ReadError
+from medaug.errors import ReadError, quiet
 from medaug.imaging.volume import Stored
 
 MAX_PIXELS = 2**26  # of one image; the largest detectors and stitched radiographs have 30 million

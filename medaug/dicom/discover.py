@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,19 +24,22 @@ class Found:
     Attributes:
         series: what can be tried, ordered by UIDs.
         skipped: everything else, ordered, equal reasons counted together.
+        files: every regular file, whatever it is, in name order.
     """
 
     series: tuple[SeriesFiles, ...]
     skipped: tuple[Skipped, ...]
+    files: tuple[Path, ...] = ()
 
 
-def discover(root: Path) -> Found:
+def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> Found:
     """Look at every file below ``root``, whatever its name; nothing is changed, and one bad file stops nothing.
 
     Only regular files are opened: a FIFO would block for ever. Symbolic links are not followed.
 
     Args:
         root: a folder, or one file.
+        expected: whether a file that is no DICOM image is something else that the caller reads, and so no skip.
 
     Raises:
         ReadError: ``no-input``: there is no such folder, it can't be listed, or it holds no file.
@@ -45,16 +48,19 @@ def discover(root: Path) -> Found:
         raise ReadError("input: no such file or folder; give the folder of the export", code="no-input")
     headers: list[Header] = []
     skipped: list[Skipped] = []
+    files: list[Path] = []
     for entry in _files(root):
         outcome = _look(entry) if isinstance(entry, Path) else entry
+        if isinstance(entry, Path):
+            files.append(entry)
         if isinstance(outcome, Header):
             headers.append(outcome)
-        else:
+        elif outcome.refused or not (isinstance(entry, Path) and expected(entry)):
             skipped.append(outcome)
-    if not headers and not skipped:
+    if not files and not skipped:
         raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
     series, refused = group(headers)
-    return Found(series, _counted([*skipped, *refused]))
+    return Found(series, _counted([*skipped, *refused]), tuple(files))
 
 
 def _files(folder: Path) -> Iterator[Path | Skipped]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medaug.dicom.preflight import Outline, outline
-from medaug.errors import ReadError
+from medaug.errors import ReadError, quiet
 
 MAX_FILE = 2**28  # bytes of one file; the largest radiographs have 60 million, and parsing holds them three times
 
@@ -61,14 +60,6 @@ def instance(path: Path) -> Instance:
         found = outline(io.BytesIO(data), len(data))
         dataset = _parsed(io.BytesIO(data), found, None)
         return Instance(dataset, found, hashlib.sha256(data).hexdigest())
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what pydicom warns about while it reads: sources are read tolerantly, and its warnings quote values."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from medaug.dicom.header import Kind, kind_of, modality_of
 from medaug.dicom.identity import Identity, identity_of, identity_of_all, patient_of, refuse_burned_in
 from medaug.dicom.meaning import padding_of, plane_spacing, rescale_of, window_of
 from medaug.dicom.stack import Plane, plane_of, slice_grid, stack_grid
-from medaug.errors import ReadError
+from medaug.errors import ReadError, quiet
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
 
@@ -63,7 +63,7 @@ def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ..
     where = f"series {files.series_uid} ({files.modality})"
     images = []
     for index, path in enumerate(files.files):
-        with _at(f"{where}: file {index + 1} of {len(files.files)}"), parse.quiet():
+        with _at(f"{where}: file {index + 1} of {len(files.files)}"), quiet():
             images.append(_image(parse.instance(path), index))
     with _at(where):
         if not images:

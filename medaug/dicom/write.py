@@ -31,11 +31,11 @@ from medaug.dicom.attributes import rows
 from medaug.dicom.decode import stored_values
 from medaug.dicom.derive import derive
 from medaug.dicom.overwrite import check_change, check_fits, overwritten, put_pixels
-from medaug.dicom.parse import Instance, instance, quiet
+from medaug.dicom.parse import Instance, instance
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from medaug.dicom.values import Equipment, Facts
-from medaug.errors import OutputError, ReadError, WriteError
+from medaug.errors import OutputError, ReadError, WriteError, quiet
 from medaug.imaging.volume import Mask, Stored, Volume
 
 SOP_CLASSES = frozenset(

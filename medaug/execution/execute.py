@@ -88,6 +88,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     seed: int = 0,
     device: str = "auto",
     identity_reason: str | None = None,
+    annotation_format: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Augment an export. The same call again continues, or finds nothing to do.
@@ -101,6 +102,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         seed: the run's seed.
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
+        annotation_format: a name of docs/annotations.md for all of ``annotations``, or None to tell by content.
         on_progress: called after each unit.
 
     Raises:
@@ -119,6 +121,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         variants=variants,
         seed=seed,
         identity_reason=identity_reason,
+        annotation_format=annotation_format,
     )
     return execute(planned, root, device=device, on_progress=on_progress)
 

@@ -93,6 +93,7 @@ def plan(
     variants: int = 1,
     seed: int = 0,
     identity_reason: str | None = None,
+    annotation_format: str | None = None,
 ) -> Plan:
     """Work out what `run` would do. Reads every source once; writes nothing.
 
@@ -103,6 +104,7 @@ def plan(
         variants: variants per source, at least 1.
         seed: the run's seed.
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
+        annotation_format: a name of docs/annotations.md for all of ``annotations``, or None to tell by content.
 
     Raises:
         ProfileError: the profile is wrong.
@@ -113,22 +115,22 @@ def plan(
         raise AnnotationError(f"variants: expected at least 1, got {variants}")
     chosen = profiles.load(profile) if isinstance(profile, str) else profile
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
-    sources, skips = collect(Path(input), chosen, leave_out=paths)
-    headers, refused = _headers(sources, chosen, identity_reason)
-    boxes, unmatched = _boxes(paths, [header.volume for header in headers])
+    found = collect(Path(input), chosen, paths)
+    headers, refused = _headers(found.sources, chosen, identity_reason)
+    boxes, withheld, unmatched = _boxes(paths, annotation_format, [header.volume for header in headers], found.files)
     patients = _patients(header.volume for header in headers)
     units: list[Unit] = []
     unlabelled: list[Skip] = []
     for header in sorted(headers, key=lambda header: (header.first, header.key)):
         labels = boxes.get(header.key)
         if not labels:
-            unlabelled.append(_without_boxes(header.volume))
+            unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
             continue
         digest = boxes_digest(labels)
         for variant in range(variants):
             recipe = Recipe(header.key, digest, variant, seed, chosen.sha256, chosen.prior.sha256)
             units.append(_unit(recipe, header, labels, patients[header.key]))
-    return Plan(chosen, seed, tuple(units), _merged((*skips, *refused, *unlabelled)), unmatched, identity_reason)
+    return Plan(chosen, seed, tuple(units), _merged((*found.skips, *refused, *unlabelled)), unmatched, identity_reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +196,10 @@ def _check_identity(volume: Volume, reason: str | None) -> None:
         )
 
 
-def _boxes(paths: Sequence[Path], volumes: Sequence[Volume]) -> tuple[dict[str, tuple[Box, ...]], tuple[str, ...]]:
-    """All annotation files together; a box given twice counts once.
+def _boxes(
+    paths: Sequence[Path], format_name: str | None, volumes: Sequence[Volume], known: Sequence[Path]
+) -> tuple[dict[str, tuple[Box, ...]], set[str], tuple[str, ...]]:
+    """All annotation files together: boxes by source, sources withheld, the unmatched; a box given twice counts once.
 
     A volume with a lesion that could not be placed is left out whole: what is not boxed would be repainted.
     """
@@ -203,13 +207,13 @@ def _boxes(paths: Sequence[Path], volumes: Sequence[Volume]) -> tuple[dict[str, 
     unmatched: list[str] = []
     withheld: set[str] = set()
     for path in paths:
-        matched = read_annotations(path, volumes)
+        matched = read_annotations(path, volumes, known=known, format=format_name)
         unmatched += matched.unmatched_annotations
         withheld |= matched.withheld
         for key, found in matched.boxes.items():
             collected[key].update(found)
     boxes = {key: tuple(sorted(found)) for key, found in collected.items() if key not in withheld}
-    return boxes, tuple(unmatched)
+    return boxes, withheld, tuple(unmatched)
 
 
 def _patients(volumes: Iterable[Volume]) -> dict[str, str]:
@@ -223,8 +227,11 @@ def _patients(volumes: Iterable[Volume]) -> dict[str, str]:
     return {key: names[patient] for patient, keys in groups.items() for key in keys}
 
 
-def _without_boxes(volume: Volume) -> Skip:
+def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
     files = len(set(volume.source.files))
+    if withheld:
+        reason = "an annotation may lie on it but could not be placed, so what it marks can't be kept; see unmatched"
+        return Skip("unplaced-box", reason, files, refused=True)
     return Skip("no-boxes", "no usable annotation matches it, so there is no label to keep", files, refused=False)
 
 

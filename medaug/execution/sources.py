@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medaug.annotations.table import is_annotation
 from medaug.errors import ReadError, SourceError
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
@@ -69,13 +69,28 @@ class Source:
         return len(self.series.files) if self.series else 1
 
 
-def collect(root: Path, profile: Profile, leave_out: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
-    """Find every source below ``root``; nothing of it is changed.
+@dataclass(frozen=True)
+class Collected:
+    """What INPUT holds.
+
+    Attributes:
+        sources: DICOM series and NIfTI files.
+        skips: what is none, and no annotation either.
+        files: every file but annotations; an annotation by name may mean any of them.
+    """
+
+    sources: tuple[Source, ...]
+    skips: tuple[Skip, ...]
+    files: tuple[Path, ...]
+
+
+def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collected:
+    """Find every source below ``root`` in one walk; nothing of it is changed.
 
     Args:
         root: INPUT.
         profile: says whether series are taken slice by slice.
-        leave_out: files and folders of annotations: a label map is not an image to augment.
+        annotations: files and folders of annotations, which may lie in INPUT: a label map is not an image to augment.
 
     Raises:
         ReadError: ``root`` does not exist or holds no file.
@@ -84,14 +99,19 @@ def collect(root: Path, profile: Profile, leave_out: Sequence[Path]) -> tuple[tu
 
     if not root.exists():
         raise ReadError("INPUT: no such file or folder; give the folder of the export", code="no-input")
+    given = {path.resolve() for path in annotations}
+    labels = given - {root.resolve()}  # INPUT itself may hold SEG objects
+
+    def expected(path: Path) -> bool:
+        return _is_nifti(path) or (_within(path, given) and is_annotation(path))
+
+    found = discover(root, expected)
+    files = tuple(path for path in found.files if not _within(path, labels))
     by_slice = profile.volumes.slices == "each"
-    labels = {path.resolve() for path in leave_out} - {root.resolve()}  # INPUT itself may hold SEG objects
-    nifti = [p for p in _nifti_files(root) if not labels.intersection((p.resolve(), *p.resolve().parents))]
-    found = discover(root)
     sources = [Source(series, None, by_slice) for series in found.series]
-    sources += [Source(None, path, by_slice) for path in nifti]
+    sources += [Source(None, path, by_slice) for path in files if _is_nifti(path)]
     skips = tuple(Skip(s.code, s.reason, s.count, s.refused) for s in found.skipped)
-    return tuple(sources), skips
+    return Collected(tuple(sources), skips, files)
 
 
 def load_headers(source: Source) -> tuple[Volume, ...]:
@@ -109,9 +129,10 @@ def _without_pixels(volume: Volume) -> Volume:
     return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape))
 
 
-def _nifti_files(root: Path) -> Iterator[Path]:
-    candidates = [root] if root.is_file() else sorted(root.rglob("*"))
-    for path in candidates:
-        name = path.name.lower()
-        if name.endswith((".nii", ".nii.gz")) and stat.S_ISREG(path.lstat().st_mode):
-            yield path
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith((".nii", ".nii.gz"))
+
+
+def _within(path: Path, folders: Collection[Path]) -> bool:
+    """Whether a resolved path is one of these, or lies below one."""
+    return bool(folders) and (path in folders or any(parent in folders for parent in path.parents))

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from medaug.annotations import files, labelmap
@@ -167,3 +169,48 @@ def test_text_that_is_not_utf8_is_refused_and_a_byte_order_mark_is_not(tmp_path:
         read_annotations(tmp_path / "a.csv", [named("doe.png")])
     (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbf" + CSV.encode() + b"doe.png,1,2,3,4,a\r\n")
     assert read_annotations(tmp_path / "a.csv", [named("doe.png")]).boxes
+
+
+@pytest.mark.parametrize("label", ["a\tb", "a\nb", "a\x00b", "\ud800", "a\u2028b", "a\x7f", "a" * 65])
+def test_a_label_that_no_output_can_hold_is_refused_in_every_format(tmp_path: Path, label: str) -> None:
+    content = json.dumps(
+        {
+            "images": [{"id": 1, "file_name": "doe.png"}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 0, "bbox": [1, 2, 3, 4]}],
+            "categories": [{"id": 0, "name": label}],
+        }
+    )
+    (tmp_path / "a.json").write_text(content)
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo" / "doe.txt").write_text("0 0.5 0.5 0.5 0.5")
+    (tmp_path / "yolo" / "data.yaml").write_text(f"names: {json.dumps([label])}")
+    for path in (tmp_path / "a.json", tmp_path / "yolo"):
+        with pytest.raises(AnnotationError) as caught:
+            read_annotations(path, [named("doe.png")])
+        assert caught.value.code == "annotation"
+        str(caught.value).encode()
+    (tmp_path / "m.json").write_text(json.dumps({"1": label}))
+    with pytest.raises(AnnotationError, match="label map, names: expected"):
+        labelmap._names(tmp_path / "m.nii", "label map")
+
+
+def test_labels_are_composed_and_may_have_64_characters() -> None:
+    assert files.text(" La\u0308sion ", "x", "label") == "L\u00e4sion"
+    assert files.text("\u00e4" * 64, "x", "label") == "\u00e4" * 64
+
+
+def test_readers_of_others_write_nothing_to_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """ITK warns about an affine of two meanings, and quotes the path."""
+    folder = tmp_path / "JaneDoe"
+    folder.mkdir()
+    header = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    header.header["qform_code"], header.header["sform_code"] = 1, 1
+    header.header["srow_x"] = [1, 0.2, 0, 0]
+    nib.save(header, folder / "a.nii")
+    data = bytearray((folder / "a.nii").read_bytes())
+    data[280:296] = np.array([1, 0.2, 0, 0], "<f4").tobytes()
+    data[252:256] = np.array([1, 1], "<i2").tobytes()
+    (folder / "a.nii").write_bytes(bytes(data))
+    with pytest.raises(AnnotationError):
+        read_annotations(folder / "a.nii", [named("doe.png")])
+    assert capfd.readouterr().err == ""

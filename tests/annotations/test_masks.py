@@ -375,6 +375,53 @@ def test_sets_on_one_common_grid_go_by_name(tmp_path: Path) -> None:
     assert not found.withheld
 
 
+def cases(folder: Path, *names: str) -> list[Volume]:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    return [read_nifti(nifti(folder, name, blob(n + 1))) for n, name in enumerate(names)]
+
+
+def maps(folder: Path, **named: int) -> Path:
+    """``a__ct_seg=1`` is the map a/ct_seg.nii.gz with value 1."""
+    for name, value in named.items():
+        path = folder / f"{name.replace('__', '/')}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nifti(path.parent, path.name, blob(value))
+    return folder
+
+
+def test_maps_of_namesakes_go_by_their_folders(tmp_path: Path) -> None:
+    a, b = cases(tmp_path / "in", "a/ct.nii.gz", "b/ct.nii.gz")
+    found = read_annotations(maps(tmp_path / "m", a__ct=1, b__ct_seg=2), [a, b])
+    assert [box.label for v in (a, b) for box in found.boxes[v.source.key]] == ["label-1", "label-2"]
+    found = read_annotations(maps(tmp_path / "flat", ct_seg=3), [a, b])
+    assert found.boxes == {}
+    assert found.withheld == {a.source.key, b.source.key}
+    assert found.unmatched_annotations[0].startswith("several-images: 1 (label map 0)")
+
+
+def test_a_map_of_a_refused_namesake_is_nobody_s(tmp_path: Path) -> None:
+    a, b = cases(tmp_path / "in", "a/ct.nii.gz", "b/ct.nii.gz")
+    known = (*a.source.files, *b.source.files)
+    found = read_annotations(maps(tmp_path / "m", b__ct_seg=2), [a], known=known)
+    assert found.boxes == {}
+    assert found.unmatched_annotations[0].startswith("no-image: 1")
+    found = read_annotations(maps(tmp_path / "flat", ct_seg=3), [a], known=known)
+    assert found.withheld == {a.source.key}
+
+
+def test_maps_in_several_folders_for_one_image_are_not_both_believed(tmp_path: Path) -> None:
+    (a,) = cases(tmp_path / "in", "a/ct.nii.gz")
+    found = read_annotations(maps(tmp_path / "m", a__ct_seg=1, b__ct_seg=2), [a])
+    assert [box.label for box in found.boxes[a.source.key]] == ["label-1"]
+    assert found.unmatched_annotations[0].startswith("no-image: 1 (label map 1)")
+    found = read_annotations(maps(tmp_path / "n", x__ct_seg=1, y__ct_seg=2), [a])
+    assert found.withheld == {a.source.key}
+    assert found.unmatched_annotations[0].startswith("several-maps: 2")
+    found = read_annotations(maps(tmp_path / "o", x__ct_seg=1, x__ct_cyst=2), [a])
+    assert [box.label for box in found.boxes[a.source.key]] == ["label-1", "label-2"]
+
+
 def test_a_common_grid_without_common_names_is_nobody_s(tmp_path: Path) -> None:
     volumes = images(tmp_path, "a.nii", "b.nii")
     path = nifti(tmp_path, "mask.nii", blob())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,72 @@ def test_a_name_that_fits_two_series_places_nothing_and_withholds_both(tmp_path:
     assert list(found.boxes) == [c.source.key]
     assert found.withheld == {a.source.key, b.source.key}
     assert found.unmatched_annotations[0].startswith("several-images: 1 (line 2)")
+
+
+def at(path: str, seed: int) -> Volume:
+    return named(path, seed=seed)
+
+
+def test_folders_tell_namesakes_apart_whatever_their_case_and_slash(tmp_path: Path) -> None:
+    a, b = at("/in/patientA/0001.dcm", 0), at("/in/patientB/0001.dcm", 1)
+    rows = ["patienta\\0001.DCM,10,20,15,11,lesion,", "D:\\x\\patientB\\0001.dcm,1,1,5,5,other,"]
+    found = read_annotations(table(tmp_path, *rows), [a, b])
+    assert only(found, a) == (BOX,)
+    assert [box.label for box in found.boxes[b.source.key]] == ["other"]
+    assert not found.withheld
+
+
+def test_a_box_of_a_refused_file_never_lands_on_its_namesake(tmp_path: Path) -> None:
+    """patientB/0001.dcm was found in INPUT but is no volume: its lesion is not patientA's."""
+    a, refused = at("/in/patientA/0001.dcm", 0), Path("/in/patientB/0001.dcm")
+    for name in ("patientB/0001.dcm", "patientB/0001.png"):
+        found = read_annotations(table(tmp_path, f"{name},10,20,15,11,lesion,"), [a], known=[*a.source.files, refused])
+        assert found.boxes == {}
+        assert found.unmatched_annotations[0].startswith("no-image: 1")
+    mine = read_annotations(table(tmp_path, "patientA/0001.dcm,10,20,15,11,lesion,"), [a], known=[refused])
+    assert only(mine, a) == (BOX,)
+    for name in ("0001.dcm", "elsewhere/0001.dcm", "0001"):
+        found = read_annotations(table(tmp_path, f"{name},10,20,15,11,lesion,"), [a], known=[refused])
+        assert found.boxes == {}
+        assert found.withheld == {a.source.key}
+        assert found.unmatched_annotations[0].startswith("several-images: 1 (line 2)")
+
+
+def test_two_images_of_an_annotation_file_are_never_one_image_of_input(tmp_path: Path) -> None:
+    """Only patientB's image was exported: the annotations themselves say that there are two of that name."""
+    b = at("/in/patientB/0001.dcm", 0)
+    rows = ("patientA/0001.dcm,1,1,5,5,other,", "patientB/0001.dcm,10,20,15,11,lesion,")
+    found = read_annotations(table(tmp_path, *rows), [b])
+    assert only(found, b) == (BOX,)
+    assert found.unmatched_annotations[0].startswith("no-image: 1 (line 2)")
+    flat = at("/in/0001.dcm", 0)
+    found = read_annotations(table(tmp_path, *rows), [flat])
+    assert found.boxes == {}
+    assert found.withheld == {flat.source.key}
+    assert found.unmatched_annotations[0].startswith("several-images: 2 (line 2, line 3)")
+
+
+def test_folders_of_label_files_count_as_folders_of_their_images(tmp_path: Path) -> None:
+    a, b = at("/in/train/images/0001.png", 0), at("/in/val/images/0001.png", 1)
+    content = {"train": "0 0.5 0.5 0.5 0.5", "val": "1 0.5 0.5 0.5 0.5"}
+    for split, line in content.items():
+        (tmp_path / split / "labels").mkdir(parents=True)
+        (tmp_path / split / "labels" / "0001.txt").write_text(line)
+    found = read_annotations(tmp_path, [a, b])
+    assert [box.label for v in (a, b) for box in found.boxes[v.source.key]] == ["class-0", "class-1"]
+    assert not found.withheld
+    alone = read_annotations(tmp_path, [a], known=b.source.files)
+    assert [box.label for box in alone.boxes[a.source.key]] == ["class-0"]
+
+
+def test_a_hundred_thousand_files_are_indexed_fast(tmp_path: Path) -> None:
+    volume = at("/in/p7/0001.dcm", 0)
+    known = [Path(f"/in/p{n // 100}/{n % 100:04}.dcm") for n in range(100_000)]
+    rows = [f"p{n // 10}/{n % 10:04}.dcm,10,20,15,11,lesion," for n in range(200)]
+    started = time.process_time()
+    found = read_annotations(table(tmp_path, *rows), [volume], known=known)
+    assert time.process_time() - started < 5  # measured 0.9 s on one core
+    assert only(found, volume) == (BOX,)
 
 
 def test_one_file_with_several_slices_needs_the_slice(tmp_path: Path) -> None:

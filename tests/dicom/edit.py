@@ -9,15 +9,15 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-from medaug.dicom import parse
 from medaug.dicom.discover import SeriesFiles, discover
 from medaug.dicom.read import read_series
+from medaug.errors import quiet
 from medaug.imaging.volume import Volume
 
 
 def edit(path: Path, change: Callable[[Dataset], object] | None = None, **values: Any) -> Path:
     """Set attributes by keyword (None deletes), or change the data set freely; legality is not asked for."""
-    with parse.quiet():
+    with quiet():
         ds = pydicom.dcmread(path)
         for keyword, value in values.items():
             if value is None:

@@ -20,8 +20,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom.decode import PACKAGES, PLUGINS
-from medaug.dicom.parse import quiet
-from medaug.errors import ReadError
+from medaug.errors import ReadError, quiet
 from tests import make
 from tests.dicom.edit import edit, load
 

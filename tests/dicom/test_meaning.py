@@ -6,8 +6,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from medaug.dicom.meaning import padding_of, plane_spacing, rescale_of, window_of
-from medaug.dicom.parse import quiet
-from medaug.errors import ReadError
+from medaug.errors import ReadError, quiet
 from medaug.imaging.volume import Rescale, Window
 
 

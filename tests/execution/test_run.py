@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,12 @@ import medaug
 from medaug import profile as profiles
 from medaug.audit import ledger
 from medaug.audit.record import Record
-from medaug.errors import OutputError, ReadError
+from medaug.errors import AnnotationError, OutputError, ReadError
 from medaug.execution import execute as execution
 from medaug.execution import work
+from medaug.imaging.geometry import Geometry
+from medaug.imaging.volume import Rescale
+from medaug.nifti import write_nifti
 from tests import make
 
 SMALL = {
@@ -327,6 +331,62 @@ def test_nothing_touches_the_network(arguments: dict[str, object], monkeypatch: 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert medaug.run(**arguments).counts == {"written": 4}
+
+
+def test_a_source_whose_box_could_not_be_placed_is_skipped_for_that_reason(tmp_path: Path) -> None:
+    for patient in "ab":
+        make.radiograph(tmp_path / "in" / patient, name="x1.dcm", rows=120, columns=100, seed=ord(patient))
+    planned = medaug.plan(
+        tmp_path / "in", profile=small_profile(tmp_path), annotations=boxes(tmp_path / "boxes.json", ("x1.dcm",))
+    )
+    assert not planned.units
+    (skip,) = planned.skips
+    assert (skip.code, skip.files, skip.refused) == ("unplaced-box", 2, True)
+    assert planned.unmatched[0].startswith("several-images")
+
+
+def test_a_box_of_a_refused_file_is_not_its_namesake_s(tmp_path: Path) -> None:
+    make.radiograph(tmp_path / "in" / "a", name="x1.dcm", rows=120, columns=100)
+    broken = make.radiograph(tmp_path / "in" / "b", name="x1.dcm", rows=120, columns=100, seed=2)
+    broken.write_bytes(broken.read_bytes()[:-2000])
+    common = {"input": tmp_path / "in", "profile": small_profile(tmp_path)}
+    planned = medaug.plan(**common, annotations=boxes(tmp_path / "boxes.json", ("b/x1.dcm",)))
+    assert not planned.units
+    planned = medaug.plan(**common, annotations=boxes(tmp_path / "boxes.json", ("a/x1.dcm",)))
+    assert len(planned.units) == 1
+
+
+def test_nifti_and_annotations_in_input_are_no_skips(tmp_path: Path) -> None:
+    volume = make.volume((4, 40, 40), dtype=np.int16)
+    geometry = Geometry(volume.geometry.shape, np.diag([-1.0, -1, 1, 1])[:, [2, 1, 0, 3]], "patient")
+    volume = replace(volume, geometry=geometry, rescale=(Rescale(),) * 4)
+    mask = np.zeros((4, 40, 40), np.uint8)
+    mask[1, 10:20, 10:20] = 1
+    (tmp_path / "in" / "labels").mkdir(parents=True)
+    write_nifti(volume, tmp_path / "in" / "case.nii.gz")
+    write_nifti(replace(volume, stored=mask), tmp_path / "in" / "labels" / "case_seg.nii.gz")
+    (tmp_path / "in" / "labels" / "case_seg.json").write_text('{"1": "tumour"}')
+    (tmp_path / "in" / "notes.md").write_text("not an image")
+    planned = medaug.plan(
+        tmp_path / "in",
+        profile=small_profile(tmp_path),
+        annotations=tmp_path / "in" / "labels",
+        identity_reason="a test",
+    )
+    assert [(unit.boxes[0].label, unit.shape) for unit in planned.units] == [("tumour", (4, 40, 40))]
+    assert [(skip.code, skip.files) for skip in planned.skips] == [("not-dicom", 1)]
+
+
+def test_the_format_can_be_stated(tmp_path: Path) -> None:
+    make.radiograph(tmp_path / "in", name="x1.dcm", rows=120, columns=100)
+    table = tmp_path / "boxes.txt"
+    table.write_text("image,x,y,width,height,label\nx1.dcm,10,20,15,11,lesion\n")
+    common = {"input": tmp_path / "in", "profile": small_profile(tmp_path), "annotations": table}
+    with pytest.raises(AnnotationError, match="label file 0, line 1"):
+        medaug.plan(**common)
+    assert len(medaug.plan(**common, annotation_format="csv").units) == 1
+    with pytest.raises(AnnotationError, match="expected one of coco"):
+        medaug.plan(**common, annotation_format="pdf")
 
 
 def test_input_is_not_changed(arguments: dict[str, object]) -> None:
