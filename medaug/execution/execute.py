@@ -18,7 +18,7 @@ from medaug.execution.executors import Executor, serial
 from medaug.execution.plan import Plan, Unit, plan
 from medaug.execution.sources import Skip
 from medaug.execution.store import Store, disk_errors, open_store
-from medaug.execution.work import Bench, failure, work_unit
+from medaug.execution.work import Bench, elapsed, failure, work_unit
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import write_monai
 from medaug.profile import Profile
@@ -171,8 +171,8 @@ def _safely(store: Store, bench: Bench, unit: Unit) -> Record:
     except Exception as error:
         if isinstance(error, MedaugError) and not isinstance(error, SourceError):
             raise  # the disk, the prior or the profile: no unit would fare better
-        record = failure(store, bench, unit, error, place_of(error), started)
-        store.log(record)
+        record = failure(store, bench, unit, error, place_of(error))
+        store.log(record, elapsed(started))
         return record
 
 

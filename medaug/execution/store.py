@@ -25,6 +25,7 @@ from medaug.profile import Profile
 
 FORMAT = "medaug-output"
 VERSION = 1
+WRITER = "local"  # of the ledger's segment
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 
 
@@ -43,26 +44,25 @@ class Store:
 
     @property
     def ledger(self) -> Path:
-        """The append-only record."""
-        return self.root / "ledger" / "ledger.jsonl"
+        """The folder of the append-only record."""
+        return self.root / ledger.FOLDER
 
     def folder(self, unit: str) -> Path:
         """Where a unit lies once it is committed."""
         return self.root / "variants" / unit[:16]
 
     def records(self) -> tuple[Record, ...]:
-        """The last line of every unit, in the order of the unit keys."""
-        latest = {record.unit: record for record in ledger.read(self.ledger)}
-        return tuple(latest[unit] for unit in sorted(latest))
+        """The decisive line of every unit, in the order of the unit keys."""
+        return ledger.read(self.ledger)
 
-    def log(self, record: Record) -> None:
-        """Append one line.
+    def log(self, record: Record, seconds: float) -> None:
+        """Append one line: what became of a unit, and the wall time it took.
 
         Raises:
             OutputError: the disk didn't take it.
         """
         with disk_errors("the ledger"):
-            ledger.append(self.ledger, record)
+            ledger.append(self.ledger, WRITER, record, seconds)
 
     @contextmanager
     def staged(self, unit: str) -> Iterator[Path]:
@@ -79,7 +79,7 @@ class Store:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def commit(self, staged: Path, record: Record) -> None:
+    def commit(self, staged: Path, record: Record, seconds: float) -> None:
         """Make a staged unit visible and log it. If another worker was first, this one's copy is dropped.
 
         Raises:
@@ -97,7 +97,7 @@ class Store:
                     raise
                 return
             flush_folder(target.parent)
-        self.log(record)
+        self.log(record, seconds)
 
 
 def open_store(root: Path, profile: Profile, now: datetime) -> Store:
@@ -116,7 +116,7 @@ def open_store(root: Path, profile: Profile, now: datetime) -> Store:
             stamp = {"format": FORMAT, "version": VERSION, "created": now.isoformat()}
             replace_file(mark, (json.dumps(stamp, indent=2) + "\n").encode())
         created = _checked(mark, root / "profile.yaml", profile)
-        for folder in ("variants", "ledger"):
+        for folder in ("variants", ledger.FOLDER):
             (root / folder).mkdir(exist_ok=True)
         shutil.rmtree(root / ".staging", ignore_errors=True)
     store = Store(root, created)
@@ -179,4 +179,4 @@ def _relog(store: Store) -> None:
     for path in sorted((store.root / "variants").glob("*/record.json")):
         record = Record.from_json(path.read_text(encoding="utf-8"))
         if record.unit not in known:
-            store.log(record)
+            store.log(record, 0.0)

@@ -76,8 +76,8 @@ def work_unit(store: Store, bench: Bench, unit: Unit) -> Record:
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
-        record = _record(store, bench, unit, started, "rejected", error.code, str(error), variant)
-        store.log(record)
+        record = _record(store, bench, unit, "rejected", error.code, str(error), variant)
+        store.log(record, elapsed(started))
         return record
     with store.staged(unit.recipe.id) as staged:
         write_image(variant, source, staged, bench.profile, provenance(store, bench, unit))
@@ -91,17 +91,22 @@ def work_unit(store: Store, bench: Bench, unit: Unit) -> Record:
             window=variant.window,
         )
         outputs = describe_output(staged, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
-        record = _record(store, bench, unit, started, "written", "", "", variant, outputs)
-        store.commit(staged, record)
+        record = _record(store, bench, unit, "written", "", "", variant, outputs)
+        store.commit(staged, record, elapsed(started))
     return record
 
 
-def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str, started: float) -> Record:
+def elapsed(started: float) -> float:
+    """Seconds since ``started``, which `time.monotonic` gave."""
+    return round(time.monotonic() - started, 3)
+
+
+def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str) -> Record:
     """The record of a unit that raised: ``failed`` for a known error, ``crashed`` for a bug."""
     if isinstance(error, SourceError):
-        return _record(store, bench, unit, started, "failed", error.code, str(error), None)
+        return _record(store, bench, unit, "failed", error.code, str(error), None)
     name = type(error).__name__
-    return _record(store, bench, unit, started, "crashed", name, f"{name} at {where}", None)
+    return _record(store, bench, unit, "crashed", name, f"{name} at {where}", None)
 
 
 def provenance(store: Store, bench: Bench, unit: Unit) -> Provenance:
@@ -124,7 +129,6 @@ def _record(  # noqa: PLR0913 - the fields that differ between outcomes
     store: Store,
     bench: Bench,
     unit: Unit,
-    started: float,
     status: Status,
     code: str = "",
     message: str = "",
@@ -153,6 +157,5 @@ def _record(  # noqa: PLR0913 - the fields that differ between outcomes
         outputs=outputs,
         boxes=unit.boxes,
         geometry=Grid.of(variant.volume.geometry) if variant else None,
-        seconds=round(time.monotonic() - started, 3),
         created=store.created.isoformat(),
     )
