@@ -19,7 +19,8 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse.priors.card import PriorCard
-from medaug.inverse.priors.embedded import CARD, EMBEDDED, load_embedded, load_trained, read_card
+from medaug.inverse.priors.embedded import load_embedded, load_trained
+from medaug.inverse.priors.folders import CARD, EMBEDDED, read_card
 from medaug.inverse.protocols import Prior, Solver
 from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
@@ -90,12 +91,6 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
             f"{loaded.card.sha256[:16]}…; put the found digest into the profile if that is the prior you mean"
         )
     return loaded
-
-
-def with_folder_prior(profile: specs.Profile, folder: Path) -> specs.Profile:
-    """The profile with its prior replaced by a folder's, pinned at the digest found now."""
-    prior = specs.FolderPrior(kind="folder", path=folder, sha256=card_of(folder).sha256)
-    return profile.model_copy(update={"prior": prior})
 
 
 def card_of(folder: Path | None) -> PriorCard:
