@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from medaug.audit.record import Record
+from medaug.audit.seal import seal
 from medaug.errors import MedaugError, OutputError, SourceError, place_of
 from medaug.execution.executors import Executor, serial
 from medaug.execution.plan import Plan, Unit, plan
@@ -158,6 +159,7 @@ def execute(
         write_monai(records, store.root)
         write_coco(records, store.root)
         write_page(records, store.root, skipped=[(skip.code, skip.reason, skip.files) for skip in planned.skips])
+        seal(store.root)
     return Summary(
         output, records, planned.skips, planned.unmatched, len(planned.units), len(planned.units) - len(todo)
     )
