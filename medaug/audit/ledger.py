@@ -104,8 +104,8 @@ def append(folder: Path, writer: str, record: Record, seconds: float) -> None:
 def read(folder: Path) -> tuple[Record, ...]:
     """The decisive record of every unit, in the order of the unit keys; none when there is no ledger yet.
 
-    ``written`` decides over ``rejected``, that over ``failed``, that over ``crashed``; among equals the line logged
-    last, then the greater segment name, then the later line. Torn last lines are left out.
+    ``written`` decides over ``rejected``, that over ``failed``, that over ``crashed``; among equals the last logged,
+    then the greater segment name, then the later line. Torn last lines are left out.
 
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from medaug.audit.inventory import sha256_of
+from medaug.audit.pixels import decoded, digest_of_image, pixels_digest
 from medaug.audit.record import Output
 from medaug.augmentation import Variant
+from medaug.dicom.parse import instance
 from medaug.dicom.provenance import Provenance
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
@@ -49,10 +51,9 @@ def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
 
 
 def _described(path: Path, name: str) -> Output:
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if path.suffix != ".dcm":
-        return Output(name, sha256)
-    from pydicom import dcmread
-
-    dataset = dcmread(path)
-    return Output(name, sha256, hashlib.sha256(dataset.PixelData).hexdigest(), str(dataset.SOPInstanceUID))
+        pixels = digest_of_image(path) if path.name == "image.nii.gz" else ""
+        return Output(name, sha256_of(path), pixels)
+    read = instance(path)
+    pixels = pixels_digest(decoded(read)) if path.parent.name == "image" else ""
+    return Output(name, read.sha256, pixels, str(read.dataset.SOPInstanceUID))

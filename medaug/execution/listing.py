@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medaug.audit.canonical import canonical
 from medaug.audit.record import Record
+from medaug.audit.seal import seal
 from medaug.errors import OutputError
 from medaug.execution.sources import Skip
 from medaug.execution.store import Store, disk_errors
@@ -57,7 +58,7 @@ def read_listing(root: Path) -> Listing:
 
 
 def write_lists(store: Store) -> tuple[Record, ...]:
-    """Write the manifests and the page for what is there of the plan in plan.json; an interrupted run's too.
+    """Write the manifests, the page and the seal for what is there of the plan in plan.json; an interrupted run's too.
 
     Returns:
         The decisive records of all units in OUTPUT, those that the plan doesn't hold included.
@@ -73,4 +74,5 @@ def write_lists(store: Store) -> tuple[Record, ...]:
         write_monai(listed, store.root)
         write_coco(listed, store.root)
         write_page(listed, store.root, skipped=[(skip.code, skip.reason, skip.files) for skip in listing.skips])
+        seal(store.root)
     return records
