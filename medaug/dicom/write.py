@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -32,10 +31,11 @@ from medaug.dicom.decode import stored_values
 from medaug.dicom.derive import derive
 from medaug.dicom.overwrite import check_change, check_fits, overwritten, put_pixels
 from medaug.dicom.parse import Instance, instance
+from medaug.dicom.placing import on_output, place
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from medaug.dicom.values import Equipment, Facts
-from medaug.errors import OutputError, ReadError, WriteError, quiet
+from medaug.errors import ReadError, WriteError, quiet
 from medaug.imaging.volume import Mask, Stored, Volume
 
 SOP_CLASSES = frozenset(
@@ -98,7 +98,7 @@ def write_series(
     """
     check_change(variant, changed, source)
     policy = _Policy(provenance, keep_private, equipment)
-    _on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
+    on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
     paths = []
     for k in range(source.stored.shape[0]):
         path = folder / f"{k + 1:04d}.dcm"
@@ -106,7 +106,7 @@ def write_series(
         with _header_errors(k), quiet():  # illegal values of the source are copied; ours were checked in `values.put`
             buffer = BytesIO()
             dcmwrite(buffer, ds, enforce_file_format=True)
-        _save(ds, buffer.getvalue(), expected, path, policy)
+        _place(ds, buffer.getvalue(), expected, path, policy)
         paths.append(path)
     return tuple(paths)
 
@@ -193,22 +193,8 @@ def _header_errors(k: int) -> Iterator[None]:
         ) from error
 
 
-def _save(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> None:
-    """Write beside the final name, flush, read back, compare, rename."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        _on_output(lambda: _flushed(part, data))
-        _compare(part, data, ds, expected, policy)
-        _on_output(lambda: part.replace(path))
-    finally:
-        _on_output(lambda: part.unlink(missing_ok=True))
-
-
-def _flushed(part: Path, data: bytes) -> None:
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> None:
+    place(path, data, lambda part: _compare(part, data, ds, expected, policy))
 
 
 def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: _Policy) -> None:
@@ -231,12 +217,3 @@ def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: 
             f"{'right' if named else 'wrong'}, attributes that differ: {', '.join(wrong) or 'none'}; check the disk",
             code=_BAD,
         )
-
-
-def _on_output(action: Callable[[], object]) -> None:
-    try:
-        action()
-    except OSError as error:
-        raise OutputError(
-            f"OUTPUT can't be written ({error.strerror}); free space or make it writable, then run again"
-        ) from error

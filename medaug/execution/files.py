@@ -8,12 +8,13 @@ from pathlib import Path
 from medaug.audit.record import Output
 from medaug.augmentation import Variant
 from medaug.dicom.provenance import Provenance
+from medaug.execution.evidence import write_evidence
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
 
 def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance) -> None:
-    """Write a variant in its source's format: ``image/0001.dcm`` … or ``image.nii.gz``.
+    """Write a variant in its source's format, ``image/0001.dcm`` … or ``image.nii.gz``, and its evidence.
 
     Raises:
         WriteError: the derived instance would not be valid, or the source changed.
@@ -22,6 +23,7 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
         from medaug.nifti import write_nifti
 
         write_nifti(variant.volume, folder / "image.nii.gz")
+        write_evidence(variant, folder, profile, provenance)
         return
     from medaug.dicom.write import write_series
 
@@ -35,6 +37,7 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
         keep_private=profile.keep_private,
         equipment=profile.equipment,
     )
+    write_evidence(variant, folder, profile, provenance)
 
 
 def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
@@ -55,4 +58,5 @@ def _described(path: Path, name: str) -> Output:
     from pydicom import dcmread
 
     dataset = dcmread(path)
-    return Output(name, sha256, hashlib.sha256(dataset.PixelData).hexdigest(), str(dataset.SOPInstanceUID))
+    pixels = hashlib.sha256(dataset.PixelData).hexdigest() if "PixelData" in dataset else ""
+    return Output(name, sha256, pixels, str(dataset.SOPInstanceUID))
