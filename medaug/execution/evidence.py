@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def labelled(variant: Variant) -> Mask:
     return mask
 
 
-def label_map(volume: Volume, masks: tuple[Mask, Mask, Mask]) -> Volume:
+def label_map(volume: Volume, masks: Sequence[Mask]) -> Volume:
     """The three masks as bits of one uint8 volume on the image's grid."""
     stored = np.zeros(volume.stored.shape, dtype=np.uint8)
     for bit, mask in zip((FREE, OBSERVED, LABEL), masks, strict=True):
