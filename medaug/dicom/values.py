@@ -127,12 +127,12 @@ def instance_number(facts: Facts) -> int:
 
 
 def date(facts: Facts) -> str:
-    """DA."""
+    """Date of `created`, in the time zone of the source's times."""
     return facts.created.strftime("%Y%m%d")
 
 
 def time(facts: Facts) -> str:
-    """TM."""
+    """Time of `created`, likewise."""
     return facts.created.strftime("%H%M%S")
 
 

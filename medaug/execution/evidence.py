@@ -61,4 +61,6 @@ def label_map(volume: Volume, masks: Sequence[Mask]) -> Volume:
     stored = np.zeros(volume.stored.shape, dtype=np.uint8)
     for bit, mask in zip((FREE, OBSERVED, LABEL), masks, strict=True):
         stored[mask] |= np.uint8(bit)
-    return replace(volume, stored=stored, rescale=(Rescale(),) * stored.shape[0], stored_range=(0, 255), padding=None)
+    return replace(
+        volume, stored=stored, rescale=(Rescale(),) * len(volume.rescale), stored_range=(0, 255), padding=None
+    )
