@@ -26,7 +26,12 @@ Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
 CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "observed_residual"]
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
-NOT_IN_DIGEST: dict[str, Any] = {"description": True, "prior": {"path"}, "evidence": True}  # no pixel depends on these
+NOT_IN_DIGEST: dict[str, Any] = {
+    "description": True,
+    "prior": {"path"},
+    "evidence": True,
+    "output_syntax": True,
+}  # no pixel depends on these
 
 
 class Spec(BaseModel):
@@ -180,6 +185,9 @@ class Profile(Spec):
     )
     equipment: Literal["standard", "simulate"] = "standard"
     keep_private: bool = False
+    output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
+        "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
     evidence: Evidence = Evidence()
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
         write_nifti(variant.volume, folder / "image.nii.gz")
         write_evidence(variant, folder, profile, provenance)
         return
-    from medaug.dicom.write import write_series
+    from medaug.dicom.write import Style, write_series
 
     (folder / "image").mkdir()
     write_series(
@@ -34,8 +34,7 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
         source=source,
         provenance=provenance,
         folder=folder / "image",
-        keep_private=profile.keep_private,
-        equipment=profile.equipment,
+        style=Style(profile.keep_private, profile.equipment, profile.output_syntax),
     )
     write_evidence(variant, folder, profile, provenance)
 
