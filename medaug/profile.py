@@ -26,7 +26,12 @@ Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
 CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "observed_residual"]
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
-NOT_IN_DIGEST: dict[str, Any] = {"description": True, "prior": {"path"}}  # no pixel depends on these
+NOT_IN_DIGEST: dict[str, Any] = {
+    "description": True,
+    "prior": {"path"},
+    "evidence": True,
+    "output_syntax": True,
+}  # no pixel depends on these
 
 
 class Spec(BaseModel):
@@ -150,6 +155,13 @@ class Volumes(Spec):
     )
 
 
+class Evidence(Spec):
+    """What is written beside a variant, for those who ask which voxels are generated."""
+
+    segmentation: bool = Field(True, description="the regions as a DICOM Segmentation, or as a NIfTI label map")
+    report: bool = Field(True, description="the boxes as a DICOM measurement report; DICOM sources only")
+
+
 class Profile(Spec):
     """Every choice that decides a pixel."""
 
@@ -173,6 +185,10 @@ class Profile(Spec):
     )
     equipment: Literal["standard", "simulate"] = "standard"
     keep_private: bool = False
+    output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
+        "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    evidence: Evidence = Evidence()
 
     @model_validator(mode="after")
     def _runnable(self) -> Profile:

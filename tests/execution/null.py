@@ -60,10 +60,13 @@ def run(output: Path, *numbers: int, work: Work = work, **options: object) -> Su
 
 
 def files(output: Path) -> dict[str, bytes]:
-    """Everything of OUTPUT that the contract says is the same, however often a run was interrupted."""
+    """Everything of OUTPUT that the contract says is the same, however often a run was interrupted.
+
+    The ledger holds wall times and every attempt, and the seal binds the ledger.
+    """
     found = {}
     for path in sorted(output.rglob("*")):
         name = path.relative_to(output).as_posix()
-        if path.is_file() and not name.startswith((".staging/", "ledger/")):
+        if path.is_file() and not name.startswith((".staging/", "ledger/", "seal.json")):
             found[name] = path.read_bytes()
     return found

@@ -110,7 +110,10 @@ def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[
     for name in ("FORMAT.json", "profile.yaml", "monai.json", "coco.json", "index.html"):
         assert (output / name).stat().st_size > 0
     for record in summary.records:
-        assert sorted(path.name for path in (output / record.folder).iterdir()) == ["image", "preview", "record.json"]
+        names = sorted(path.name for path in (output / record.folder).iterdir())
+        assert names == ["evidence", "image", "preview", "record.json"]
+        listed = [o.path.removeprefix(f"{record.folder}/evidence/") for o in record.outputs if "/evidence/" in o.path]
+        assert listed == ["boxes.dcm", "regions.dcm"]
         assert Record.from_json((output / record.folder / "record.json").read_text()) == record
     assert {path.name for path in (output / ".staging").iterdir()} <= {"clock", "lock"}
     assert not ledger.verify_chain(output / "ledger")
