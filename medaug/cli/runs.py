@@ -103,7 +103,7 @@ def _show_plan(planned: Plan) -> None:
         typer.echo(
             f"  {key[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  {len(unit.boxes)} boxes ({labels})"
         )
-    _show_skips(planned.skips, planned.unmatched)
+    show_skips(planned.skips, planned.unmatched)
     time = (
         "unknown until the first unit"
         if planned.seconds is None
@@ -131,16 +131,18 @@ def _show_summary(summary: Summary) -> None:
     for record in summary.records:
         if record.status != "written":
             typer.echo(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
-    _show_skips(summary.skips, summary.unmatched)
+    show_skips(summary.skips, summary.unmatched)
     if counts["written"]:
         typer.echo(f"look at {summary.output / 'index.html'}; train on {summary.output / 'monai.json'}")
 
 
-def _show_skips(skips: tuple[Skip, ...], unmatched: tuple[str, ...]) -> None:
+def show_skips(skips: tuple[Skip, ...], unmatched: tuple[str, ...], *, err: bool = False) -> None:
+    """One line for each reason; on stderr where stdout holds a file."""
     for skip in skips:
-        typer.echo(f"  {'refused' if skip.refused else 'skipped'} [{skip.code}] {skip.files} files: {skip.reason}")
+        what = "refused" if skip.refused else "skipped"
+        typer.echo(f"  {what} [{skip.code}] {skip.files} files: {skip.reason}", err=err)
     for sentence in unmatched:
-        typer.echo(f"  unmatched: {sentence}")
+        typer.echo(f"  unmatched: {sentence}", err=err)
 
 
 def _duration(seconds: float) -> str:
