@@ -195,6 +195,27 @@ def test_profile_commands() -> None:
     quiet(wrong)
 
 
+def test_boxes_are_shown_and_converted(tmp_path: Path) -> None:
+    make.radiograph(tmp_path / "in", name="x1.dcm", rows=120, columns=100)
+    common = [tmp_path / "in", "-p", small_profile(tmp_path), "-a", boxes(tmp_path / "boxes.json", ("x1.dcm",))]
+    shown = medaug("boxes", *common)
+    assert shown.returncode == 0, shown.stderr
+    lesion = make.lesion((1, 120, 100))
+    assert (
+        f"rows {lesion.start[1]}…{lesion.stop[1] - 1}, columns {lesion.start[2]}…{lesion.stop[2] - 1}" in shown.stdout
+    )
+    table = medaug("boxes", *common, "--to", "csv")
+    assert table.stdout.splitlines()[0] == "sop_instance_uid,slice,x_min,y_min,x_max,y_max,label"
+    assert "x1" not in table.stdout
+    assert medaug("boxes", *common, "--to", "yolo").returncode == 2
+    assert medaug("boxes", *common, "--to", "yolo", "-o", tmp_path / "labels").returncode == 0
+    again = medaug("boxes", *common[:3], "-a", tmp_path / "labels", "--format", "yolo")
+    assert again.stdout == shown.stdout
+    taken = medaug("boxes", *common, "--to", "coco", "-o", tmp_path / "labels")
+    assert taken.returncode == 2
+    assert "nothing is overwritten" in taken.stderr
+
+
 def test_doctor_and_prior_show() -> None:
     result = medaug("doctor", "--json")
     findings = {finding["name"]: finding for finding in json.loads(result.stdout)}

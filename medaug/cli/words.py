@@ -60,7 +60,7 @@ def show_plan(planned: Plan) -> None:
         typer.echo(
             f"  {key[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  {len(unit.boxes)} boxes ({labels})"
         )
-    _show_left_out(planned.skips, planned.unmatched, planned.notes)
+    show_left_out(planned.skips, planned.unmatched, planned.notes)
     time_needed = (
         "unknown until the first unit"
         if planned.seconds is None
@@ -79,7 +79,7 @@ def show_summary(summary: Summary) -> None:
             typer.echo(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
     if summary.elsewhere:
         typer.echo(f"  {summary.elsewhere} other units lie there that these inputs don't make; they are in no list")
-    _show_left_out(summary.skips, summary.unmatched, summary.notes)
+    show_left_out(summary.skips, summary.unmatched, summary.notes)
     if counts["written"]:
         typer.echo(f"look at {summary.output / 'index.html'}; train on {summary.output / 'monai.json'}")
 
@@ -93,8 +93,10 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _show_left_out(skips: tuple[Skip, ...], unmatched: tuple[str, ...], notes: tuple[str, ...]) -> None:
-    """Equal reasons on one line, with the first series they hold for."""
+def show_left_out(
+    skips: tuple[Skip, ...], unmatched: tuple[str, ...], notes: tuple[str, ...] = (), *, err: bool = False
+) -> None:
+    """Equal reasons on one line, with the first series they hold for; on stderr where stdout holds a file."""
     alike: dict[tuple[bool, str, str], list[Skip]] = defaultdict(list)
     for skip in skips:
         alike[skip.refused, skip.code, skip.reason].append(skip)
@@ -103,8 +105,8 @@ def _show_left_out(skips: tuple[Skip, ...], unmatched: tuple[str, ...], notes: t
         more = f" and {len(uids) - UIDS_SHOWN} more" if len(uids) > UIDS_SHOWN else ""
         where = f"; series {', '.join(uids[:UIDS_SHOWN])}{more}" if uids else ""
         files = sum(skip.files for skip in found)
-        typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files} files: {reason}{where}")
+        typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files} files: {reason}{where}", err=err)
     for sentence in unmatched:
-        typer.echo(f"  unmatched: {sentence}")
+        typer.echo(f"  unmatched: {sentence}", err=err)
     for sentence in notes:
-        typer.echo(f"  note: {sentence}")
+        typer.echo(f"  note: {sentence}", err=err)
