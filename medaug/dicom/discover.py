@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medaug.dicom import fields, parse
 from medaug.dicom.grouping import SeriesFiles, Skipped, group
-from medaug.dicom.header import KEYWORDS, Header, header_of
+from medaug.dicom.header import KEYWORDS, Header, headers_of
 from medaug.errors import ReadError
 
 __all__ = ["Found", "SeriesFiles", "Skipped", "discover"]
@@ -47,10 +47,10 @@ def discover(root: Path) -> Found:
     skipped: list[Skipped] = []
     for entry in _files(root):
         outcome = _look(entry) if isinstance(entry, Path) else entry
-        if isinstance(outcome, Header):
-            headers.append(outcome)
-        else:
+        if isinstance(outcome, Skipped):
             skipped.append(outcome)
+        else:
+            headers += outcome
     if not headers and not skipped:
         raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
     series, refused = group(headers)
@@ -76,13 +76,13 @@ def _files(folder: Path) -> Iterator[Path | Skipped]:
             )
 
 
-def _look(path: Path) -> Header | Skipped:
+def _look(path: Path) -> tuple[Header, ...] | Skipped:
     series_uid = ""
     try:
         dataset, outline = parse.header(path, KEYWORDS)
         with parse.coded():
             series_uid = fields.uid(dataset, "SeriesInstanceUID", required=False)
-            return header_of(path, dataset, outline)
+            return headers_of(path, dataset, outline)
     except ReadError as error:
         return Skipped(series_uid, error.code, str(error), 1)
 

@@ -66,7 +66,7 @@ class Source:
     @property
     def files(self) -> int:
         """How many files it is made of."""
-        return len(self.series.files) if self.series else 1
+        return self.series.file_count if self.series else 1
 
 
 def collect(root: Path, profile: Profile, leave_out: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Skip, ...]]:
