@@ -162,6 +162,15 @@ def _same_size(codestream: bytes, rows: int, columns: int) -> None:
         )
 
 
+def check_codec(ds: Dataset) -> None:
+    """Refuse a transfer syntax that nothing installed decodes.
+
+    Raises:
+        ReadError: ``codec``; the message names the package to install.
+    """
+    _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
+
+
 def stored_range(ds: Dataset) -> tuple[int, int]:
     """The least and greatest value that BitsStored and PixelRepresentation can hold."""
     bits = fields.integer(ds, "BitsStored")

@@ -19,6 +19,9 @@ from pydicom.uid import (
     MRImageStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
+    UltrasoundImageStorage,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
 )
 
 from medaug.dicom import fields
@@ -36,11 +39,16 @@ KINDS: dict[str, Kind] = {
     DigitalMammographyXRayImageStorageForPresentation: "radiograph",
     DigitalMammographyXRayImageStorageForProcessing: "radiograph",
     SecondaryCaptureImageStorage: "radiograph",
+    UltrasoundImageStorage: "radiograph",  # as one plane without a place in the patient
+    XRayAngiographicImageStorage: "radiograph",
+    XRayRadiofluoroscopicImageStorage: "radiograph",
     CTImageStorage: "slice",
     MRImageStorage: "slice",
     **dict.fromkeys(ENHANCED, "slice"),
 }
-RADIOGRAPHS = frozenset({"CR", "DX", "IO", "MG", "PX", "RG"})  # modalities that a Secondary Capture may have here
+# Modalities that a Secondary Capture may have here; a captured CT or MR is a picture of a screen, without its units.
+CAPTURED = frozenset({"CR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "US", "XA"})
+TEXT_LIKELY = frozenset({SecondaryCaptureImageStorage, UltrasoundImageStorage})
 
 # Numbers that tell apart several images of one place: phases, echoes, diffusion weights, repeated acquisitions.
 REPEATS = (
@@ -60,6 +68,7 @@ KEYWORDS = (
     *NEEDED,
     *REPEATS,
     *GROUPS,
+    "MaskSubtractionSequence",
     "SOPClassUID",
     "SOPInstanceUID",
     "StudyInstanceUID",
@@ -197,7 +206,7 @@ def kind_of(ds: Dataset, outline: Outline) -> Kind:
     """How an instance is read, by its SOP class.
 
     Raises:
-        ReadError: ``dicomdir``, ``not-an-image``, ``unsupported-class`` or ``missing-attribute``.
+        ReadError: ``dicomdir``, ``not-an-image``, ``unsupported-class``, ``subtraction`` or ``missing-attribute``.
     """
     meta = UID(fields.text(ds.file_meta, "MediaStorageSOPClassUID"))
     if meta == MediaStorageDirectoryStorage:
@@ -208,10 +217,13 @@ def kind_of(ds: Dataset, outline: Outline) -> Kind:
     name = "a private SOP class" if sop_class.name == sop_class else sop_class.name
     if sop_class == SegmentationStorage or (sop_class not in KINDS and not outline.has_pixels):
         raise ReadError(f"{name}: not an image to augment", code="not-an-image")
-    wrong = sop_class == SecondaryCaptureImageStorage and fields.text(ds, "Modality") not in RADIOGRAPHS
+    wrong = sop_class == SecondaryCaptureImageStorage and fields.text(ds, "Modality") not in CAPTURED
     if sop_class not in KINDS or wrong:
-        which = " of a modality other than radiography" if wrong else ""
-        raise ReadError(f"{name}{which}: not handled; expected CR, DX, MG, CT or MR", code="unsupported-class")
+        which = " of a volume's modality" if wrong else ""
+        handled = "CR, DX, MG, XA, RF, US, CT, MR or Secondary Capture"
+        raise ReadError(f"{name}{which}: not handled; expected {handled}", code="unsupported-class")
+    if fields.value(ds, "MaskSubtractionSequence"):
+        raise ReadError("a mask is to be subtracted before display; export the subtracted image", code="subtraction")
     return KINDS[sop_class]
 
 
@@ -231,6 +243,7 @@ def modality_of(ds: Dataset) -> str:
 
 def _notes(ds: Dataset) -> tuple[str, ...]:
     unflagged = not fields.text(ds, "BurnedInAnnotation")
-    if unflagged and fields.text(ds, "SOPClassUID") == SecondaryCaptureImageStorage:
-        return ("Secondary Capture without BurnedInAnnotation: look for text in the pixels",)
+    sop_class = UID(fields.text(ds, "SOPClassUID"))
+    if unflagged and sop_class in TEXT_LIKELY:
+        return (f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels",)
     return ()

@@ -86,7 +86,7 @@ def collect(root: Path, profile: Profile, leave_out: Sequence[Path]) -> tuple[tu
         raise ReadError("INPUT: no such file or folder; give the folder of the export", code="no-input")
     by_slice = profile.volumes.slices == "each"
     labels = {path.resolve() for path in leave_out} - {root.resolve()}  # INPUT itself may hold SEG objects
-    nifti = [p for p in _nifti_files(root) if not labels.intersection((p.resolve(), *p.resolve().parents))]
+    nifti = [p for p in nifti_files(root) if not labels.intersection((p.resolve(), *p.resolve().parents))]
     found = discover(root)
     sources = [Source(series, None, by_slice) for series in found.series]
     sources += [Source(None, path, by_slice) for path in nifti]
@@ -109,7 +109,8 @@ def _without_pixels(volume: Volume) -> Volume:
     return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape))
 
 
-def _nifti_files(root: Path) -> Iterator[Path]:
+def nifti_files(root: Path) -> Iterator[Path]:
+    """Regular files with a NIfTI name, in name order."""
     candidates = [root] if root.is_file() else sorted(root.rglob("*"))
     for path in candidates:
         name = path.name.lower()

@@ -16,7 +16,7 @@ CLASSES = {"CT": EnhancedCTImageStorage, "MR": EnhancedMRImageStorage}
 Macros = dict[str, dict[str, Any]]
 
 
-def values(frames: int, rows: int = 12, columns: int = 10) -> np.ndarray:
+def values(frames: int, rows: int = 40, columns: int = 36) -> np.ndarray:
     """(frames, rows, columns) of 12 bits; every frame differs from every other."""
     noise = np.random.default_rng(7).integers(0, 1000, (frames, rows, columns))
     return (noise + 100 * np.arange(frames)[:, None, None]).astype(np.uint16) % 4096
