@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from medaug.errors import ReadError
 
@@ -40,6 +41,20 @@ def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
     """The values as stripped texts."""
     joined = text(ds, keyword)
     return tuple(joined.split("\\")) if joined else ()
+
+
+def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """The items of a sequence; empty when absent.
+
+    Raises:
+        ReadError: ``bad-value`` when the element is no sequence.
+    """
+    found = value(ds, keyword)
+    if found is None:
+        return ()
+    if not isinstance(found, Sequence):
+        raise _bad(keyword)
+    return tuple(found)
 
 
 def uid(ds: Dataset, keyword: str, *, required: bool = True) -> str:

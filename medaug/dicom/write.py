@@ -129,6 +129,11 @@ def _derived_slice(k: int, values: Stored, changed: Mask, source: Volume, policy
     """The instance of slice ``k`` and the stored integers that it must hold."""
     read = _read_again(source, k)
     ds, syntax = read.dataset, read.dataset.file_meta.TransferSyntaxUID
+    if "SharedFunctionalGroupsSequence" in ds:
+        raise WriteError(
+            "derived multi-frame objects can't be written yet; export the series as single-frame objects",
+            code="multi-frame",
+        )
     original = stored_values(ds, read.outline)
     if original.dtype != source.stored.dtype or not np.array_equal(original, source.stored[k]):
         raise WriteError(

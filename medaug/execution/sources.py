@@ -68,7 +68,7 @@ class Source:
     @property
     def files(self) -> int:
         """How many files it is made of."""
-        return len(self.series.files) if self.series else 1
+        return self.series.file_count if self.series else 1
 
     @property
     def series_uid(self) -> str:
@@ -115,13 +115,13 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
     labels = given - {root.resolve()}  # INPUT itself may hold SEG objects
 
     def expected(path: Path) -> bool:
-        return _is_nifti(path) or (_within(path, given) and is_annotation(path))
+        return is_nifti(path) or (_within(path, given) and is_annotation(path))
 
     found = discover(root, expected)
     files = tuple(path for path in found.files if not _within(path, labels))
     by_slice = profile.volumes.slices == "each"
     sources = [Source(series, None, by_slice) for series in found.series]
-    sources += [Source(None, path, by_slice) for path in files if _is_nifti(path)]
+    sources += [Source(None, path, by_slice) for path in files if is_nifti(path)]
     skips = tuple(Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped)
     return Collected(tuple(sources), skips, files)
 
@@ -141,7 +141,8 @@ def _without_pixels(volume: Volume) -> Volume:
     return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape))
 
 
-def _is_nifti(path: Path) -> bool:
+def is_nifti(path: Path) -> bool:
+    """Whether a file is named like NIfTI."""
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 

@@ -77,6 +77,7 @@ def slices_of(volume: Volume) -> list[Volume]:
         one = replace(
             source,
             instance_uids=(source.instance_uids[k],),
+            frames=(source.frames[k],),
             files=(source.files[k],),
             sha256=(source.sha256[k],),
             part=f"slice {k}",

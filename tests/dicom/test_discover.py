@@ -119,7 +119,7 @@ def test_a_dicomdir_is_no_image(tmp_path: Path) -> None:
     ("change", "code"),
     [
         ({"SOPClassUID": UltrasoundImageStorage}, "unsupported-class"),
-        ({"SOPClassUID": EnhancedMRImageStorage}, "multi-frame"),
+        ({"SOPClassUID": EnhancedMRImageStorage}, "functional-groups"),
         ({"SOPClassUID": SecondaryCaptureImageStorage, "Modality": "OT"}, "unsupported-class"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
         ({"NumberOfFrames": 2}, "multi-frame"),
