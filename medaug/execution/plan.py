@@ -200,10 +200,10 @@ def _check_identity(volume: Volume, reason: str | None) -> None:
 
 def _check_writable(volume: Volume) -> None:
     """Refuse now what could only be refused after the solve."""
-    if len(set(volume.source.files)) < len(volume.source.files):
+    if any(volume.source.frames):
         raise WriteError(
-            "multi-frame objects can be read and inspected, but derived ones can't be written yet; export the series as "
-            "single-frame objects",
+            "multi-frame objects can be read and inspected, but derived ones can't be written yet; export the series "
+            "as single-frame objects",
             code="multi-frame",
         )
 
