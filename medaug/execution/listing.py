@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +75,14 @@ def write_lists(store: Store) -> tuple[Record, ...]:
         listed = [r for r in records if r.unit in wanted and (r.status != "written" or store.holds(r.unit))]
         write_monai(listed, store.root)
         write_coco(listed, store.root)
-        write_page(listed, store.root, skipped=[(skip.code, skip.reason, skip.files) for skip in listing.skips])
+        write_page(listed, store.root, skipped=_by_reason(listing.skips))
         seal(store.root)
     return records
+
+
+def _by_reason(skips: Iterable[Skip]) -> list[tuple[str, str, int]]:
+    """(code, reason, files), equal reasons of several series together."""
+    files: Counter[tuple[str, str]] = Counter()
+    for skip in skips:
+        files[skip.code, skip.reason] += skip.files
+    return [(code, reason, count) for (code, reason), count in sorted(files.items())]
