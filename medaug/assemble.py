@@ -21,7 +21,8 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse.priors.card import PriorCard
-from medaug.inverse.priors.embedded import CARD, EMBEDDED, load_embedded, load_trained, read_card
+from medaug.inverse.priors.embedded import load_embedded, load_trained
+from medaug.inverse.priors.folders import CARD, EMBEDDED, read_card
 from medaug.inverse.protocols import Prior, Solver
 from medaug.inverse.schedule import times
 from medaug.inverse.solvers.psld import psld
@@ -112,12 +113,6 @@ def _check_fit(profile: specs.Profile, prior: Prior) -> None:
             f"profile {profile.name!r}: size: expected a multiple of {multiple} for prior {prior.card.name!r}, "
             f"found {profile.size}"
         )
-
-
-def with_folder_prior(profile: specs.Profile, folder: Path) -> specs.Profile:
-    """The profile with its prior replaced by a folder's, pinned at the digest found now."""
-    prior = specs.FolderPrior(kind="folder", path=folder, sha256=card_of(folder).sha256)
-    return profile.model_copy(update={"prior": prior})
 
 
 def card_of(folder: Path | None) -> PriorCard:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from medaug.cli import checks, priors, profiles, runs  # noqa: F401 - each defines its commands on `app`
+from medaug.cli import checks, outputs, priors, profiles, runs  # noqa: F401 - each defines its commands on `app`
 from medaug.cli.app import app
 from medaug.errors import MedaugError, SourceError, place_of
 
@@ -36,8 +36,9 @@ class Interrupted(BaseException):
     """SIGINT or SIGTERM came. Not KeyboardInterrupt, which the command-line library would turn into a silent exit."""
 
 
-def _interrupt(number: int, _frame: object) -> NoReturn:
-    signal.signal(number, signal.SIG_DFL)  # a second one is immediate
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # a second one is immediate
     raise Interrupted
 
 

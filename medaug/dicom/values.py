@@ -94,13 +94,14 @@ def code(value: str, scheme: str, meaning: str) -> list[Dataset]:
 
 
 def sop_instance_uid(facts: Facts) -> str:
-    """From the unit, the source instance and the variant."""
-    return instance_uid(facts.provenance.unit, str(facts.source.SOPInstanceUID), facts.provenance.variant)
+    """From the run, the unit, the source instance and the variant."""
+    ours = facts.provenance
+    return instance_uid(ours.run, ours.unit, str(facts.source.SOPInstanceUID), ours.variant)
 
 
 def series_instance_uid(facts: Facts) -> str:
-    """From the unit."""
-    return series_uid(facts.provenance.unit)
+    """From the run and the unit."""
+    return series_uid(facts.provenance.run, facts.provenance.unit)
 
 
 def series_number(facts: Facts) -> int:

@@ -23,7 +23,8 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.seeds import generator, seed_for
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
-from medaug.inverse.priors.embedded import EMBEDDED, load_trained
+from medaug.inverse.priors.embedded import load_trained
+from medaug.inverse.priors.folders import EMBEDDED
 from medaug.inverse.solvers.psld import psld
 from medaug.regions.laws import gaussian_outside
 from medaug.training.autoencoder import to_tensor

@@ -26,6 +26,7 @@ PROVENANCE = Provenance(
     software_version="0.1.0",
     created=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
     prior="tiny-limb sha256:0123456789abcdef",
+    run="0123456789abcdef",
 )
 
 

@@ -131,8 +131,10 @@ def test_a_new_series_in_the_same_study(source: Volume, tmp_path: Path) -> None:
     read = [pydicom.dcmread(path) for path in files]
     for k, ds in enumerate(read):
         before = pydicom.dcmread(source.source.files[k])
-        assert ds.SOPInstanceUID == instance_uid(PROVENANCE.unit, before.SOPInstanceUID, PROVENANCE.variant)
-        assert ds.SeriesInstanceUID == series_uid(PROVENANCE.unit) != before.SeriesInstanceUID
+        assert ds.SOPInstanceUID == instance_uid(
+            PROVENANCE.run, PROVENANCE.unit, before.SOPInstanceUID, PROVENANCE.variant
+        )
+        assert ds.SeriesInstanceUID == series_uid(PROVENANCE.run, PROVENANCE.unit) != before.SeriesInstanceUID
         assert ds.InstanceNumber == k + 1
         for kept in ("StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID", "ImagePositionPatient", "PixelSpacing"):
             assert ds.get(kept) == before.get(kept)

@@ -74,6 +74,7 @@ def boxes(path: Path, names: tuple[str, ...] = ("x1.dcm", "x2.dcm")) -> Path:
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> dict[str, object]:
+    (tmp_path / "key").write_bytes(bytes(range(32)))
     return {
         "input": export(tmp_path / "in"),
         "output": tmp_path / "out",
@@ -81,6 +82,7 @@ def arguments(tmp_path: Path) -> dict[str, object]:
         "annotations": boxes(tmp_path / "boxes.json"),
         "variants": 2,
         "seed": 7,
+        "key_file": tmp_path / "key",
     }
 
 
@@ -105,12 +107,12 @@ def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[
     assert summary.exit_code == 4  # the CT with the gap was refused
     assert {skip.code for skip in summary.skips if skip.refused} == {"missing-slice"}
     assert {"no-boxes", "not-dicom"} <= {skip.code for skip in summary.skips if not skip.refused}
-    for name in ("FORMAT.json", "profile.yaml", "monai.json", "coco.json", "index.html", "ledger/local.jsonl"):
+    for name in ("FORMAT.json", "profile.yaml", "monai.json", "coco.json", "index.html", "plan.json", "private/key"):
         assert (output / name).stat().st_size > 0
     for record in summary.records:
         assert sorted(path.name for path in (output / record.folder).iterdir()) == ["image", "preview", "record.json"]
         assert Record.from_json((output / record.folder / "record.json").read_text()) == record
-    assert not (output / ".staging").exists() or not any((output / ".staging").iterdir())
+    assert {path.name for path in (output / ".staging").iterdir()} <= {"clock", "lock"}
     assert not ledger.verify_chain(output / "ledger")
 
 

@@ -12,7 +12,6 @@ conditional UNet runs on the empty prompt, without guidance.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import json
@@ -28,9 +27,9 @@ from torch import Tensor
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import PredictionType, PriorCard, digest_of
 from medaug.inverse.priors.embedded import schedule
+from medaug.inverse.priors.folders import NULL_EMBEDDING, file_digests
 from medaug.inverse.priors.latent import LatentPrior, frozen
 
-NULL_EMBEDDING = "null_embedding.safetensors"
 _CLASSES = {"vae": ("AutoencoderKL", "VQModel"), "unet": ("UNet2DModel", "UNet2DConditionModel")}
 _PICKLED = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 
@@ -166,7 +165,7 @@ def _null_embedding(path: Path) -> Tensor:
 
 
 def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict[str, Any]) -> PriorCard:
-    files = {p.relative_to(path).as_posix(): _digest(p) for p in _parts(path)}
+    files = file_digests(path)
     stride = 2 ** (len(vae["block_out_channels"]) - 1)
     side = unet["sample_size"]
     return PriorCard(
@@ -184,14 +183,3 @@ def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict
         not_for="diagnosis",
         files=files,
     )
-
-
-def _parts(path: Path) -> list[Path]:
-    folders = ("vae", "unet", "scheduler", "text_encoder", "tokenizer")
-    inside = [p for f in folders for s in ("*.safetensors", "*.json") for p in (path / f).glob(s)]
-    return sorted([*inside, *path.glob(NULL_EMBEDDING)])
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

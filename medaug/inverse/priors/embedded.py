@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from medaug.errors import PriorError
 from medaug.inverse.priors.autoencoder import LappedAutoencoder
 from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.folders import EMBEDDED, read_card
 from medaug.inverse.priors.latent import LatentPrior, frozen
 
-EMBEDDED = Path(__file__).parent / "radiograph_256"
-CARD = "card.json"
 FILES = ("autoencoder.json", "autoencoder.safetensors", "scheduler.json", "unet.json", "unet.safetensors")
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
@@ -62,18 +61,6 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
     return LatentPrior(
         card, alphas, autoencoder.encode, autoencoder.decode, lambda z, t: network(z, t, return_dict=False)[0]
     )
-
-
-def read_card(folder: Path) -> PriorCard:
-    """The card of a prior's folder; no weights are read.
-
-    Raises:
-        PriorError: there is none, or it is malformed.
-    """
-    try:
-        return PriorCard.from_json((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PriorError(f"prior {folder.name}: expected a readable {CARD}, found none; reinstall medaug") from error
 
 
 def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
