@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit import ledger
-from medaug.audit.pixels import NIFTI, digest_of_image
+from medaug.audit.pixels import NIFTI, decoded, pixels_digest
 from medaug.audit.record import Record
 from medaug.audit.verification import whole
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.verify import regular_files
+from medaug.dicom.parse import instance
 from medaug.errors import OutputError, ReadError
+from medaug.nifti import read_nifti
 
-NO_IMAGE = frozenset({"no-pixels", "not-dicom", "not-image", "unsupported-encoding", "multi-frame"})
+NO_IMAGE = frozenset({"archive", "dicomdir", "empty", "no-pixels", "not-an-image", "not-dicom"})
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,13 @@ def _known(records: tuple[Record, ...]) -> Mapping[str, tuple[tuple[str, str], .
 
 
 def _digest(path: Path) -> str | None:
-    """Of an image; None for what isn't one; ``""`` for one that can't be read, which matches nothing."""
+    """None for what is no image, evidence included; ``""`` for an image that can't be read: it matches nothing."""
     try:
-        return digest_of_image(path)
+        if path.name.endswith(NIFTI):
+            return pixels_digest(read_nifti(path).stored)
+        read = instance(path)
+        if "PixelData" not in read.dataset or "SegmentSequence" in read.dataset:
+            return None
+        return pixels_digest(decoded(read))
     except ReadError as error:
         return None if error.code in NO_IMAGE or path.name.endswith(NIFTI) else ""
