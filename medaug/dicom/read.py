@@ -65,9 +65,10 @@ def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ..
     """
     where = f"series {files.series_uid} ({files.modality})"
     images = []
+    unit = "frame" if any(files.frames) else "file"
     opened: tuple[Path, parse.Instance] | None = None
     for index, (path, frame) in enumerate(files.images):
-        with _at(f"{where}: image {index + 1} of {len(files.files)}"), quiet():
+        with _at(f"{where}: {unit} {index + 1} of {len(files.files)}"), quiet():
             if opened is None or opened[0] != path:
                 opened = None  # let go of the last file first
                 opened = path, parse.instance(path)
