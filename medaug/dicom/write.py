@@ -23,6 +23,9 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     MRImageStorage,
     SecondaryCaptureImageStorage,
+    UltrasoundImageStorage,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
 )
 
 from medaug.dicom.attributes import rows
@@ -48,6 +51,9 @@ SOP_CLASSES = frozenset(
         DigitalXRayImageStorageForProcessing,
         MRImageStorage,
         SecondaryCaptureImageStorage,
+        UltrasoundImageStorage,
+        XRayAngiographicImageStorage,
+        XRayRadiofluoroscopicImageStorage,
     }
 )
 
@@ -169,7 +175,7 @@ def _read_again(source: Volume, k: int) -> Instance:
     if read.dataset.SOPClassUID not in SOP_CLASSES:
         raise WriteError(
             f"slice {k + 1}: SOP class {read.dataset.SOPClassUID} can't be written yet; expected a single-frame CR, "
-            "DX, CT, MR, MG or SC image; leave the series out",
+            "DX, CT, MG, MR, SC, US, XA or XRF image; leave the series out",
             code="sop-class",
         )
     return read

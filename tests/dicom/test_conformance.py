@@ -13,6 +13,13 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import (
+    DigitalMammographyXRayImageStorageForPresentation,
+    SecondaryCaptureImageStorage,
+    UltrasoundImageStorage,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
+)
 
 from medaug.dicom.discover import discover
 from medaug.dicom.read import read_series
@@ -37,6 +44,55 @@ BUILT: dict[str, Callable[[Path], tuple[Path, ...]]] = {
     "CT signed, padding": lambda folder: make.series(folder, slices=3, padding=-2000),
     "MR oblique": lambda folder: make.series(folder, slices=3, modality="MR", orientation=(0, 1, 0, 0, 0, -1)),
     "CR, every trap": lambda folder: (edited(make.radiograph(folder), full_of_traps),),
+}
+
+
+def mammogram(ds: Dataset) -> None:
+    ds.SOPClassUID, ds.Modality = DigitalMammographyXRayImageStorageForPresentation, "MG"
+    ds.ImageType = ["ORIGINAL", "PRIMARY", ""]
+    ds.PresentationIntentType, ds.ImageLaterality, ds.OrganExposed = "FOR PRESENTATION", "L", "BREAST"
+    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
+    ds.PresentationLUTShape, ds.BurnedInAnnotation, ds.LossyImageCompression = "IDENTITY", "NO", "00"
+
+
+def angiogram(ds: Dataset) -> None:
+    ds.SOPClassUID, ds.Modality = XRayAngiographicImageStorage, "XA"
+    ds.ImageType, ds.PixelIntensityRelationship = ["ORIGINAL", "PRIMARY", "SINGLE PLANE"], "LOG"
+    ds.KVP, ds.RadiationSetting, ds.PositionerMotion = 80, "GR", "STATIC"
+    ds.PositionerPrimaryAngle, ds.PositionerSecondaryAngle = 0, 0
+    ds.Exposure = ds.ExposureTime = ds.XRayTubeCurrent = None
+    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
+
+
+def fluoroscopy(ds: Dataset) -> None:
+    angiogram(ds)
+    ds.SOPClassUID, ds.Modality = XRayRadiofluoroscopicImageStorage, "RF"
+
+
+def ultrasound(ds: Dataset) -> None:
+    ds.SOPClassUID, ds.Modality, ds.LossyImageCompression = UltrasoundImageStorage, "US", "00"
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "ABDOMINAL", "0001"]
+    del ds.PixelSpacing
+    region = Dataset()
+    region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 0
+    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = ds.Columns - 1, ds.Rows - 1
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
+    region.PhysicalDeltaX = region.PhysicalDeltaY = 0.02
+    ds.SequenceOfUltrasoundRegions = [region]
+
+
+def capture(ds: Dataset) -> None:
+    ds.SOPClassUID, ds.Modality, ds.ConversionType = SecondaryCaptureImageStorage, "OT", "WSD"
+
+
+OTHERS: dict[str, Callable[[Dataset], None]] = {
+    "MG": mammogram,
+    "XA": angiogram,
+    "RF": fluoroscopy,
+    "US": ultrasound,
+    "SC": capture,
 }
 
 
@@ -72,6 +128,22 @@ def test_options_get_no_new_finding(options: dict[str, object], tmp_path: Path) 
     (path,) = BUILT["CR, every trap"](tmp_path / "in")
     (derived,) = written(as_volume([path]), tmp_path / "out", **options)
     assert errors(dciodvfy(derived)) - errors(dciodvfy(path)) == set()
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("equipment", ["standard", "simulate"])
+def test_other_classes_get_no_new_error(kind: str, equipment: str, tmp_path: Path) -> None:
+    path = make.radiograph(tmp_path / "in", bits=8 if kind in ("US", "SC") else 12)
+    edited(path, OTHERS[kind])
+    (derived,) = written(as_volume([path]), tmp_path / "out", equipment=equipment)
+    known = errors(dciodvfy(path))
+    assert known == set() or kind == "MG"  # a whole mammogram is among the real cases
+    assert errors(dciodvfy(derived)) - known == set()
+    before, after = pydicom.dcmread(path), pydicom.dcmread(derived)
+    assert after.SOPClassUID == before.SOPClassUID
+    assert list(after.ImageType) == ["DERIVED", "SECONDARY", *before.ImageType[2:]]
+    assert after.SyntheticData == "YES"
+    assert (after.Manufacturer == "medaug") == (equipment == "standard")
 
 
 def test_carried_over_slices_get_no_new_finding(tmp_path: Path) -> None:
