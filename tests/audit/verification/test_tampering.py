@@ -23,22 +23,7 @@ from medaug.audit.seal import seal
 from medaug.audit.verification.faults import CODES
 from medaug.audit.verification.verify import Verdict, verify
 from medaug.nifti import read_nifti, write_nifti
-from tests.audit.verification.output import build, of, records, redigest, relog, rewrite
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    root = build(folder)
-    private, _ = keys.new_keys(folder / "keys")
-    seal(root, key=private)
-    return folder
-
-
-@pytest.fixture
-def folder(sound: Path, tmp_path: Path) -> Path:
-    shutil.copytree(sound, tmp_path / "copy")
-    return tmp_path / "copy"
+from tests.audit.verification.output import of, records, redigest, relog, rewrite
 
 
 def codes(verdict: Verdict) -> set[str]:
