@@ -12,7 +12,7 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -281,6 +281,8 @@ def _fault(item: dict[str, Any]) -> str:
     key = ".".join(location)
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}{_suggestion(location[-1], _known_keys())}"
+    if location[:1] == ["checks"] and item["type"] == "literal_error":
+        return f"checks: no limit can be set for {location[1]!r}{_suggestion(location[1], get_args(CheckName))}"
     return f"{key or 'profile'}: {item['msg']}"
 
 

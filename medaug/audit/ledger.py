@@ -145,8 +145,8 @@ def outcomes(folder: Path) -> dict[str, Status]:
                     found[unit] = status
             except (ValueError, KeyError, TypeError):
                 raise OutputError(
-                    f"ledger: segment {path.stem}: line {number} was edited or damaged. Restore the ledger from a copy, "
-                    "or write to a new OUTPUT"
+                    f"ledger: segment {path.stem}: line {number} was edited or damaged. Restore the ledger from a "
+                    "copy, or write to a new OUTPUT"
                 ) from None
     return found
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from medaug import profile as profiles
+from medaug.audit import ledger
 from medaug.audit.durable import flush_folder, replace_file
 from medaug.errors import OutputError, ProfileError
 from medaug.execution import leases
