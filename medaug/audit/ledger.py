@@ -128,7 +128,7 @@ def read(folder: Path) -> tuple[Record, ...]:
 
 
 def outcomes(folder: Path) -> dict[str, Status]:
-    """Unit → status of its decisive record, as in `read`, without building records: fast, and small in memory.
+    """Unit → status of its decisive record, as in `read`, without building records: fast and small.
 
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
@@ -145,8 +145,8 @@ def outcomes(folder: Path) -> dict[str, Status]:
                     found[unit] = status
             except (ValueError, KeyError, TypeError):
                 raise OutputError(
-                    f"ledger: segment {path.stem}: line {number} was edited or damaged. Restore the ledger from a copy, "
-                    "or write to a new OUTPUT"
+                    f"ledger: segment {path.stem}: line {number} was edited or damaged. Restore the ledger from a "
+                    "copy, or write to a new OUTPUT"
                 ) from None
     return found
 
