@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from medaug import profile as profiles
+from medaug.audit import ledger
 from medaug.audit.durable import flush_folder, replace_file
 from medaug.errors import OutputError, ProfileError
 from medaug.execution import leases
@@ -55,7 +56,7 @@ def open_store(
             _check_profile(root, profile)
             _check_key(store, _given(key_file))
             _check_plan(root, listing, extend=extend)
-            for folder in ("variants", "ledger"):
+            for folder in ("variants", ledger.FOLDER):
                 _make_folder(root / folder)
             leases.tidy(store.staging)
             ledger.mend(store.ledger)
