@@ -128,7 +128,7 @@ def read(folder: Path) -> tuple[Record, ...]:
 
 
 def outcomes(folder: Path) -> dict[str, Status]:
-    """Unit → status of its decisive record, as in `read`, without building records: fast, and small in memory.
+    """Unit → status of its decisive record, as in `read`, without building records: fast and small.
 
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.

@@ -56,7 +56,7 @@ def open_store(
             _check_profile(root, profile)
             _check_key(store, _given(key_file))
             _check_plan(root, listing, extend=extend)
-            for folder in ("variants", "ledger"):
+            for folder in ("variants", ledger.FOLDER):
                 _make_folder(root / folder)
             leases.tidy(store.staging)
             ledger.mend(store.ledger)
