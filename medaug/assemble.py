@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import assert_never
 
@@ -21,7 +21,11 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse.priors.card import PriorCard
-from medaug.inverse.priors.embedded import CARD, EMBEDDED, load_embedded, load_trained, read_card
+from medaug.inverse.priors.embedded import EMBEDDED, load_embedded
+from medaug.inverse.priors.guidance import guided
+from medaug.inverse.priors.latent import LatentPrior, padded
+from medaug.inverse.priors.load import card_of, load_folder
+from medaug.inverse.priors.store import locate, store_root
 from medaug.inverse.protocols import Prior, Solver
 from medaug.inverse.schedule import times
 from medaug.inverse.solvers.psld import psld
@@ -45,8 +49,9 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     place = resolve_device(device)
     loaded = prior or load_prior(profile, place)
     _check_fit(profile, loaded)
+    fitted = padded(loaded, profile.size) if isinstance(loaded, LatentPrior) else loaded
     return Tools(
-        prior=loaded,
+        prior=fitted,
         solver=_solver(profile.solver, loaded.card),
         window=partial(_window, profile.window),
         domain=partial(domains.domain, parts=profile.domain),
@@ -61,6 +66,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         batch_size=profile.batch_size,
         device=place,
         limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
+        prompted=_prompted(profile, fitted),
     )
 
 
@@ -85,7 +91,7 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
         case specs.EmbeddedPrior():
             loaded = load_embedded(device)
         case specs.FolderPrior():
-            loaded = _load_folder(spec.path, device)
+            loaded = load_folder(locate(str(spec.path), store_root()), device)
         case _:
             assert_never(spec)
     if loaded.card.sha256 != spec.sha256:
@@ -107,35 +113,71 @@ def _check_fit(profile: specs.Profile, prior: Prior) -> None:
     except ValueError as error:
         raise ProfileError(f"profile {profile.name!r}: solver: {error} for prior {prior.card.name!r}") from None
     multiple = math.lcm(prior.card.stride, prior.card.multiple)
-    if profile.size % multiple:
+    if profile.size % multiple and not isinstance(prior, LatentPrior):  # which is padded
         raise ProfileError(
             f"profile {profile.name!r}: size: expected a multiple of {multiple} for prior {prior.card.name!r}, "
             f"found {profile.size}"
         )
 
 
-def with_folder_prior(profile: specs.Profile, folder: Path) -> specs.Profile:
-    """The profile with its prior replaced by a folder's, pinned at the digest found now."""
-    prior = specs.FolderPrior(kind="folder", path=folder, sha256=card_of(folder).sha256)
-    return profile.model_copy(update={"prior": prior})
+def with_prior(profile: specs.Profile, name_or_path: str) -> specs.Profile:
+    """The profile with another prior: a stored one by its name, the embedded one, or a folder.
 
-
-def card_of(folder: Path | None) -> PriorCard:
-    """The card of a folder's prior, or of the embedded one.
+    It is pinned at the digest found now, and weights that the profile leaves to the card are written into the profile,
+    so that its digest covers them: a later calibration makes another profile.
 
     Raises:
         PriorError: no such prior, or not what its card says.
     """
-    return read_card(EMBEDDED) if folder is None else _load_folder(folder, "cpu").card
+    folder = folder_of(name_or_path)
+    card = card_of(folder)
+    if folder == EMBEDDED:
+        prior: specs.EmbeddedPrior | specs.FolderPrior = specs.EmbeddedPrior(kind="embedded", sha256=card.sha256)
+    else:
+        prior = specs.FolderPrior(kind="folder", path=Path(name_or_path), sha256=card.sha256)
+    return profile.model_copy(update={"prior": prior, "solver": _weighted(profile.solver, card)})
 
 
-def _load_folder(folder: Path, device: str) -> Prior:
-    """What `medaug prior train` made has a card; anything else must be in diffusers' layout."""
-    if (folder / CARD).is_file():
-        return load_trained(folder, device)
-    from medaug.inverse.priors.diffusers import load_diffusers
+def folder_of(name_or_path: str | None) -> Path:
+    """Where a prior lies: stored under a name, a folder, or the embedded one (None or ``embedded``).
 
-    return load_diffusers(folder, device)
+    Raises:
+        PriorError: none of them.
+    """
+    if name_or_path in {None, "embedded"}:
+        return EMBEDDED
+    return locate(str(name_or_path), store_root())
+
+
+def _weighted(spec: specs.PsldSpec, card: PriorCard) -> specs.PsldSpec:
+    if (spec.omega is not None and spec.gamma is not None) or not any(w.solver == spec.kind for w in card.weights):
+        return spec
+    found = card.weights_for(spec.kind, spec.steps, spec.start)
+    given = {"omega": found.omega, "gamma": found.gamma} | spec.model_dump(
+        include={"omega", "gamma"}, exclude_none=True
+    )
+    return spec.model_copy(update=given)
+
+
+def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]], Prior] | None:
+    """The prior under the prompt of a case's labels; None, and no cost, where the profile has no prompt."""
+    if profile.prompt is None:
+        return None
+    if not isinstance(prior, LatentPrior) or prior.prompted is None:
+        raise PriorError(
+            f"profile {profile.name!r} has a prompt, and prior {prior.card.name!r} takes none (it needs a "
+            "UNet2DConditionModel with text_encoder/ and tokenizer/); remove the prompt or choose another prior"
+        )
+    prompts, scale = profile.prompt, profile.guidance_scale
+    under = cache(lambda text: guided(prior, text, scale))
+
+    def of(boxes: Sequence[Box]) -> Prior:
+        if isinstance(prompts, str):
+            return under(prompts)
+        text = ", ".join(prompts[label] for label in sorted({box.label for box in boxes}) if label in prompts)
+        return under(text) if text else prior
+
+    return of
 
 
 def _solver(spec: specs.PsldSpec, card: PriorCard) -> Solver:

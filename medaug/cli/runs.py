@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, PriorFolder, ProfileName, Seed, Variants, app
+from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, PriorChoice, ProfileName, Seed, Variants, app
 
 if TYPE_CHECKING:
     from medaug.execution.execute import Progress, Summary
@@ -26,7 +26,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     variants: Variants = 1,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    prior: PriorFolder = None,
+    prior: PriorChoice = None,
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
@@ -60,7 +60,7 @@ def plan_command(  # noqa: PLR0913 - likewise
     profile: ProfileName = "bone-xray",
     variants: Variants = 1,
     seed: Seed = 0,
-    prior: PriorFolder = None,
+    prior: PriorChoice = None,
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
 ) -> None:
@@ -81,15 +81,15 @@ def plan_command(  # noqa: PLR0913 - likewise
         raise typer.Exit(3)
 
 
-def _profile(name: str, prior: Path | None) -> Profile:
+def _profile(name: str, prior: str | None) -> Profile:
     from medaug import profile
 
     chosen = profile.load(name)
     if prior is None:
         return chosen
-    from medaug.assemble import with_folder_prior
+    from medaug.assemble import with_prior
 
-    return with_folder_prior(chosen, prior)
+    return with_prior(chosen, prior)
 
 
 def _show_plan(planned: Plan) -> None:

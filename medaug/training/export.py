@@ -12,8 +12,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import PriorCard, SolverWeights, digest_of
-from medaug.inverse.priors.embedded import CARD, SCHEDULER, read_card
+from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of
+from medaug.inverse.priors.embedded import SCHEDULER, read_card
 from medaug.training.diffusion import CHECKPOINT, network_config
 from medaug.training.recipe import TrainingRecipe
 from medaug.training.stages import AUTOENCODER, read_tensors

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from medaug.errors import PriorError
 
+CARD = "card.json"
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
 T = TypeVar("T")
 
@@ -115,12 +116,47 @@ class PriorCard:
         return card
 
 
+def with_facts(found: PriorCard, text: str) -> PriorCard:
+    """What a model's own files say, completed by the card that a user wrote beside them.
+
+    Words, fidelity and calibrated weights come from the user; what the files themselves decide may be repeated there,
+    but not contradicted.
+
+    Args:
+        found: the card made from the model's files.
+        text: JSON with any of a card's keys.
+
+    Raises:
+        PriorError: the text is no JSON object, has an unknown key or a wrong type, or contradicts the files.
+    """
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise PriorError(f"prior {found.name}: {CARD}: expected JSON, found none; correct or remove it") from error
+    if not isinstance(given, dict):
+        raise PriorError(f"prior {found.name}: {CARD}: expected an object, found {type(given).__name__}")
+    known = asdict(found)
+    for name in sorted(set(given) & _DECIDED_BY_FILES):
+        if given[name] != json.loads(json.dumps(known[name])):
+            raise PriorError(f"prior {found.name}: {CARD}: {_contradiction(name, given[name], known[name])}")
+    return PriorCard.from_json(json.dumps({**known, **given}))
+
+
+def _contradiction(name: str, given: object, known: object) -> str:
+    if name == "files" and isinstance(given, dict) and isinstance(known, dict):
+        changed = min(file for file in {*given, *known} if given.get(file) != known.get(file))
+        expected, found = given.get(changed, "no digest"), known.get(changed, "no such file")
+        return f"{changed}: expected sha256 {expected}, found {found}; the file was changed, restore it"
+    return f"{name}: expected {given!r} as the card says, found {known!r} in the files; restore one of them"
+
+
 def digest_of(files: Mapping[str, str]) -> str:
     """One sha256 over the sorted lines ``<sha256>  <name>``, as ``sha256sum`` prints them."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+_DECIDED_BY_FILES = {"files", "sha256", "channels", "stride", "multiple", "latent_channels", "prediction_type"}
 _CHECKS: dict[str, tuple[str, Any]] = {
     "str": ("a text", lambda v: isinstance(v, str)),
     "int": ("a whole number above 0", lambda v: type(v) is int and v > 0),

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.autoencoder import LappedAutoencoder
-from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.card import CARD, PriorCard
 from medaug.inverse.priors.latent import LatentPrior, frozen
+from medaug.inverse.priors.layout import TRAINED
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
-CARD = "card.json"
-FILES = ("autoencoder.json", "autoencoder.safetensors", "scheduler.json", "unet.json", "unet.safetensors")
+FILES = TRAINED
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
     "num_train_timesteps": 1000,
@@ -73,7 +73,10 @@ def read_card(folder: Path) -> PriorCard:
     try:
         return PriorCard.from_json((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PriorError(f"prior {folder.name}: expected a readable {CARD}, found none; reinstall medaug") from error
+        raise PriorError(
+            f"prior {folder.name}: expected a readable {CARD}, found none; restore it "
+            "(the embedded prior: reinstall medaug)"
+        ) from error
 
 
 def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
@@ -100,12 +103,13 @@ def _verified(path: Path, card: PriorCard) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise PriorError(
-            f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; reinstall medaug"
+            f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; restore it "
+            "(the embedded prior: reinstall medaug)"
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise PriorError(
             f"prior {card.name}: {path.name}: expected sha256 {expected}, found {found}; "
-            "the file was changed or cut short, reinstall medaug"
+            "the file was changed or cut short, restore it (the embedded prior: reinstall medaug)"
         )
     return content
