@@ -221,6 +221,11 @@ def _restoration(spec: specs.Restore) -> Restoration:
             assert_never(spec.kind)
 
 
+def window_of(profile: specs.Profile, volume: Volume) -> Window:
+    """The window a profile shows a volume through."""
+    return _window(profile.window, volume)
+
+
 def _window(spec: specs.FileWindow | specs.FixedWindow | specs.PercentileWindow, volume: Volume) -> Window:
     match spec:
         case specs.FixedWindow():

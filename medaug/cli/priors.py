@@ -89,8 +89,8 @@ def prior_export(
 ) -> None:
     """Write a prior as one file, for a site without a network; prints the file's digest."""
     from medaug.assemble import folder_of
-    from medaug.inverse.priors.load import card_of
     from medaug.inverse.priors.archive import export_prior
+    from medaug.inverse.priors.load import card_of
 
     folder = folder_of(prior)
     typer.echo(f"{export_prior(folder, card_of(folder), output)}  {output.name}")

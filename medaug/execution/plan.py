@@ -241,3 +241,43 @@ def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
     for skip in skips:
         files[skip.code, skip.reason, skip.refused] += skip.files
     return tuple(Skip(code, reason, count, refused) for (code, reason, refused), count in sorted(files.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class Usable:
+    """A volume that may be used, labelled or not.
+
+    Attributes:
+        source: where to load it from.
+        key: of the volume; a source may hold several.
+        boxes: its labels; empty where there are none.
+        patient: as in `Unit`.
+    """
+
+    source: Source
+    key: str
+    boxes: tuple[Box, ...]
+    patient: str
+
+
+def survey(
+    root: Path, profile: Profile, annotations: Sequence[Path] = (), identity_reason: str | None = None
+) -> tuple[tuple[Usable, ...], tuple[Skip, ...]]:
+    """Every usable volume below ``root`` by the same rules as `plan`, whether it is labelled or not.
+
+    A volume with a lesion that could not be placed is left out: where it lies isn't known.
+
+    Raises:
+        ReadError: ``root`` does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    found = collect(root, profile, annotations)
+    headers, refused = _headers(found.sources, profile, identity_reason)
+    boxes, withheld, _ = _boxes(annotations, None, [header.volume for header in headers], found.files)
+    patients = _patients(header.volume for header in headers)
+    usable = [
+        Usable(header.source, header.key, boxes.get(header.key, ()), patients[header.key])
+        for header in sorted(headers, key=lambda header: (header.first, header.key))
+        if header.key not in withheld
+    ]
+    return tuple(usable), _merged((*found.skips, *refused))

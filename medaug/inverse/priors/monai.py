@@ -94,10 +94,8 @@ def read_latent(path: Path) -> LatentFacts:
     """
     try:
         data = json.loads((path / LATENT).read_text(encoding="utf-8"))
-        facts = LatentFacts(
-            float(data["scale_factor"]), str(data["scale_from"]), tuple(map(float, data["value_range"])), data["axes"]
-        )
-        low, high = facts.value_range
+        low, high = map(float, data["value_range"])
+        facts = LatentFacts(float(data["scale_factor"]), str(data["scale_from"]), (low, high), data["axes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PriorError(
             f"prior {shown(path)}: expected {LATENT} with scale_factor, scale_from, value_range and axes, found none "
