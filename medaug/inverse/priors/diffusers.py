@@ -76,14 +76,20 @@ def _network(path: Path, part: str, device: str) -> Any:
         )
     try:
         with torch.random.fork_rng(devices=[]):
-            net = getattr(diffusers, name).from_pretrained(
+            net, report = getattr(diffusers, name).from_pretrained(
                 folder,
+                output_loading_info=True,
                 local_files_only=True,
                 use_safetensors=True,
                 low_cpu_mem_usage=importlib.util.find_spec("accelerate") is not None,
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise PriorError(f"prior {shown(path)}: {part}: expected weights of a {name}, found: {error}") from error
+    if report["missing_keys"]:  # diffusers would go on with random numbers there
+        raise PriorError(
+            f"prior {shown(path)}: {part}: expected all weights of a {name}, found {len(report['missing_keys'])} "
+            f"missing, such as {min(report['missing_keys'])}; use the weights that belong to config.json"
+        )
     return frozen(net, device)
 
 

@@ -120,6 +120,11 @@ def build(name: Literal["AutoencoderKL", "DiffusionModelUNet"], arguments: dict[
     try:
         with torch.random.fork_rng(devices=[]):
             net: nn.Module = getattr(nets, name)(**arguments)
+    except ImportError as error:
+        raise PriorError(
+            f"prior {shown(path)}: {name}: expected what MONAI needs for attention, found it missing; "
+            "install medaug[bundles]"
+        ) from error
     except (TypeError, ValueError) as error:
         raise PriorError(
             f"prior {shown(path)}: {name}: expected arguments that MONAI takes, found others ({error}); "
