@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from medaug.cli import checks, priors, profiles, runs  # noqa: F401 - each defines its commands on `app`
+from medaug.cli import checks, prior_making, priors, profiles, runs  # noqa: F401 - each defines its commands on `app`
 from medaug.cli.app import app
 from medaug.errors import MedaugError, SourceError, place_of
 

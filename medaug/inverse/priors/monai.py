@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -107,6 +107,18 @@ def read_latent(path: Path) -> LatentFacts:
             f"{', '.join(get_args(Axes))}; found {data!r:.200}; convert the bundle again"
         )
     return facts
+
+
+def known_axes(name: str) -> Axes:
+    """One of `Axes`, from a text.
+
+    Raises:
+        PriorError: none of them.
+    """
+    for axes in get_args(Axes):
+        if name == axes:
+            return cast("Axes", axes)
+    raise PriorError(f"axes: expected one of {', '.join(get_args(Axes))}, found {name!r:.40}; see docs/priors.md")
 
 
 def build(name: Literal["AutoencoderKL", "DiffusionModelUNet"], arguments: dict[str, Any], path: Path) -> nn.Module:
