@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from medaug.errors import PriorError
 from medaug.inverse.priors.autoencoder import LappedAutoencoder
 from medaug.inverse.priors.card import CARD, PriorCard
-from medaug.inverse.priors.latent import LatentPrior, frozen
+from medaug.inverse.priors.latent import LatentPrior, Network, frozen
 from medaug.inverse.priors.layout import TRAINED
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
@@ -59,9 +59,8 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
         net.load_state_dict(load(content[f"{name}.safetensors"]))
         frozen(net, device)
     alphas = schedule(json.loads(content["scheduler.json"])).to(device)
-    return LatentPrior(
-        card, alphas, autoencoder.encode, autoencoder.decode, lambda z, t: network(z, t, return_dict=False)[0]
-    )
+    seeing = telling_all(network, card.latent_channels)
+    return LatentPrior(card, alphas, autoencoder.encode, autoencoder.decode, seeing)
 
 
 def read_card(folder: Path) -> PriorCard:
@@ -95,6 +94,13 @@ def unet(config: Mapping[str, Any]) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         net: nn.Module = UNet2DModel(**config)
     return net
+
+
+def telling_all(net: nn.Module, latent_channels: int) -> Network:
+    """The network on latents alone: one that was trained with parts hidden is told that it sees every cell."""
+    if net.config["in_channels"] == latent_channels:  # type: ignore[index]
+        return lambda z, t: net(z, t, return_dict=False)[0]
+    return lambda z, t: net(torch.cat([z, torch.ones_like(z[:, :1])], dim=1), t, return_dict=False)[0]
 
 
 def _verified(path: Path, card: PriorCard) -> bytes:
