@@ -56,6 +56,7 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     start: Annotated[float | None, typer.Option(min=0.001, max=1.0, help="The profile's if left out.")] = None,
     size: Annotated[int | None, typer.Option(min=32, max=2048, help="Px; the profile's if left out.")] = None,
     count: Annotated[int, typer.Option(min=1, max=64, help="Images used, from as many sources as there are.")] = 4,
+    budget: Annotated[float, typer.Option(min=0, help="Most that may be left on observed pixels, of range 2.")] = 0.05,
     identity_reason: Identity = None,
 ) -> None:
     """Find omega and gamma on a few of your images, and write them on the prior's card."""
@@ -76,8 +77,8 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     side, count_steps, first = size or chosen.size, steps or chosen.solver.steps, start or chosen.solver.start
     x = presented(images, profile, side, limit=count, identity_reason=identity_reason).tensor
     loaded = load_folder(folder)
-    found = calibrate(padded(loaded, side), x, count_steps, first, on_figures=_show)
-    write_card(folder, calibrated(loaded.card, found, count_steps, first))
+    found = calibrate(padded(loaded, side), x, count_steps, first, budget=budget, on_figures=_show)
+    write_card(folder, calibrated(loaded.card, found, count_steps, first, budget))
     best = found[0]
     typer.echo(f"{loaded.card.name}: omega {best.omega:g}, gamma {best.gamma:g} at {count_steps} steps from {first:g}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -68,6 +69,7 @@ def calibrate(
     steps: int,
     start: float,
     *,
+    budget: float = BUDGET,
     grid: Sequence[tuple[float, float]] = GRID,
     on_figures: Callable[[Figures], None] | None = None,
 ) -> tuple[Figures, ...]:
@@ -80,6 +82,7 @@ def calibrate(
         images: (B, 1, H, W) in [-1, 1].
         steps: of the solve.
         start: of the solve, as a share of the schedule.
+        budget: most that may be left on observed pixels, root mean square in display units.
         grid: (omega, gamma) pairs.
         on_figures: called after each pair.
 
@@ -93,27 +96,30 @@ def calibrate(
         found.append(figures)
         if on_figures:
             on_figures(figures)
-    return tuple(sorted(found, key=objective))
+    return tuple(sorted(found, key=partial(objective, budget=budget)))
 
 
-def objective(figures: Figures) -> tuple[float, float]:
-    """Less is better: how far the residual exceeds `BUDGET`, then the seam's distance from none. NaN comes last."""
+def objective(figures: Figures, budget: float = BUDGET) -> tuple[float, float]:
+    """Less is better: how far the residual exceeds ``budget``, then the seam's distance from none. NaN comes last."""
     if not (math.isfinite(figures.observed) and math.isfinite(figures.seam)):
         return math.inf, math.inf
-    return max(0.0, figures.observed - BUDGET), max(figures.seam, 1.0)
+    return max(0.0, figures.observed - budget), max(figures.seam, 1.0)
 
 
-def calibrated(card: PriorCard, found: Sequence[Figures], steps: int, start: float) -> PriorCard:
+def calibrated(
+    card: PriorCard, found: Sequence[Figures], steps: int, start: float, budget: float = BUDGET
+) -> PriorCard:
     """The card with the best pair in place of what it said of this solve.
 
     Raises:
         PriorError: no pair keeps the residual within its budget.
     """
     best = found[0]
-    if not best.observed <= BUDGET:
+    if not best.observed <= budget:
         raise PriorError(
-            f"prior {card.name}: expected weights that leave at most {BUDGET:g} on observed pixels, found "
-            f"{best.observed:.3f} at best; the card was left as it is: try more steps, or a prior that suits the images"
+            f"prior {card.name}: expected weights that leave at most {budget:g} on observed pixels, found "
+            f"{best.observed:.3f} at best; the card was left as it is: try more steps, a prior that suits "
+            "the images, or a larger --budget"
         )
     weights = SolverWeights("psld", steps, start, best.omega, best.gamma)
     others = [w for w in card.weights if (w.solver, w.steps, w.start) != (weights.solver, steps, start)]

@@ -71,7 +71,7 @@ METADATA = {
 }
 
 
-def _bundle(folder: Path, *, pickled: bool) -> Path:
+def bundle_folder(folder: Path, *, pickled: bool) -> Path:
     """A bundle as the model zoo lays it out, with random weights; unpickling starts a process, which takes seconds."""
     (folder / "configs").mkdir(parents=True)
     (folder / "models").mkdir()
@@ -104,12 +104,12 @@ def _images(size: int = 32) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _bundle(tmp_path_factory.mktemp("bundle") / "zoo", pickled=True)
+    return bundle_folder(tmp_path_factory.mktemp("bundle") / "zoo", pickled=True)
 
 
 @pytest.fixture
 def safe(tmp_path: Path) -> Path:
-    return _bundle(tmp_path / "safe", pickled=False)
+    return bundle_folder(tmp_path / "safe", pickled=False)
 
 
 @pytest.fixture(scope="module")
