@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import assert_never
 
 import numpy as np
@@ -21,10 +20,10 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse.priors.card import PriorCard
-from medaug.inverse.priors.embedded import EMBEDDED, load_embedded
+from medaug.inverse.priors.embedded import load_embedded
 from medaug.inverse.priors.guidance import guided
 from medaug.inverse.priors.latent import LatentPrior, padded
-from medaug.inverse.priors.load import card_of, load_folder
+from medaug.inverse.priors.load import load_folder
 from medaug.inverse.priors.store import locate, store_root
 from medaug.inverse.protocols import Prior, Solver
 from medaug.inverse.schedule import times
@@ -118,45 +117,6 @@ def _check_fit(profile: specs.Profile, prior: Prior) -> None:
             f"profile {profile.name!r}: size: expected a multiple of {multiple} for prior {prior.card.name!r}, "
             f"found {profile.size}"
         )
-
-
-def with_prior(profile: specs.Profile, name_or_path: str) -> specs.Profile:
-    """The profile with another prior: a stored one by its name, the embedded one, or a folder.
-
-    It is pinned at the digest found now, and weights that the profile leaves to the card are written into the profile,
-    so that its digest covers them: a later calibration makes another profile.
-
-    Raises:
-        PriorError: no such prior, or not what its card says.
-    """
-    folder = folder_of(name_or_path)
-    card = card_of(folder)
-    if folder == EMBEDDED:
-        prior: specs.EmbeddedPrior | specs.FolderPrior = specs.EmbeddedPrior(kind="embedded", sha256=card.sha256)
-    else:
-        prior = specs.FolderPrior(kind="folder", path=Path(name_or_path), sha256=card.sha256)
-    return profile.model_copy(update={"prior": prior, "solver": _weighted(profile.solver, card)})
-
-
-def folder_of(name_or_path: str | None) -> Path:
-    """Where a prior lies: stored under a name, a folder, or the embedded one (None or ``embedded``).
-
-    Raises:
-        PriorError: none of them.
-    """
-    if name_or_path in {None, "embedded"}:
-        return EMBEDDED
-    return locate(str(name_or_path), store_root())
-
-
-def _weighted(spec: specs.PsldSpec, card: PriorCard) -> specs.PsldSpec:
-    if (spec.omega is not None and spec.gamma is not None) or not any(w.solver == spec.kind for w in card.weights):
-        return spec
-    found = card.weights_for(spec.kind, spec.steps, spec.start)
-    given = {"omega": found.omega, "gamma": found.gamma} | spec.model_dump(
-        include={"omega", "gamma"}, exclude_none=True
-    )
-    return spec.model_copy(update=given)
 
 
 def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]], Prior] | None:

@@ -4,6 +4,7 @@
     ├── ProfileError        a profile is unknown, malformed, or holds an unknown key         exit 2
     ├── PriorError          a prior's folder, digest or architecture is not usable           exit 2
     ├── OutputError         OUTPUT can't be used: full, read-only, another run's             exit 2
+    ├── RunError            a run can't go on as it was set up                               exit 2
     └── SourceError         one source can't be used; the rest of the export goes on
         ├── ReadError       a file or a series is not readable, or not safe to read as a volume
         ├── IdentityError   a person may be identified and nobody stated that it was checked
@@ -39,6 +40,10 @@ class PriorError(MedaugError):
 
 class OutputError(MedaugError):
     """OUTPUT can't be used; nothing partial was left visible."""
+
+
+class RunError(MedaugError):
+    """A run can't go on as it was set up: too many units fail, workers die, or its options contradict each other."""
 
 
 class SourceError(MedaugError):

@@ -26,7 +26,12 @@ Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
 CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "observed_residual"]
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
-NOT_IN_DIGEST: dict[str, Any] = {"description": True, "prior": {"path"}}  # no pixel depends on these
+NOT_IN_DIGEST: dict[str, Any] = {
+    "description": True,
+    "prior": {"path"},
+    "evidence": True,
+    "output_syntax": True,
+}  # no pixel depends on these
 
 
 class Spec(BaseModel):
@@ -150,13 +155,22 @@ class Volumes(Spec):
     )
 
 
+class Evidence(Spec):
+    """What is written beside a variant, for those who ask which voxels are generated."""
+
+    segmentation: bool = Field(True, description="the regions as a DICOM Segmentation, or as a NIfTI label map")
+    report: bool = Field(True, description="the boxes as a DICOM measurement report; DICOM sources only")
+
+
 class Profile(Spec):
     """Every choice that decides a pixel."""
 
     schema_version: Literal[1]
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
     description: str = Field(max_length=400)
-    modalities: tuple[Literal["CR", "DX", "MG", "CT", "MR", "NIFTI"], ...] = Field(min_length=1)
+    modalities: tuple[Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI"], ...] = (
+        Field(min_length=1)
+    )
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
@@ -177,6 +191,10 @@ class Profile(Spec):
     )
     equipment: Literal["standard", "simulate"] = "standard"
     keep_private: bool = False
+    output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
+        "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    evidence: Evidence = Evidence()
 
     @model_validator(mode="after")
     def _runnable(self) -> Profile:

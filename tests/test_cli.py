@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from medaug.cli.words import Voice
+from medaug.execution import opening, quarantine
 from tests import make
+from tests.execution import null
 from tests.execution.test_run import boxes, export, small_profile
 
 
@@ -67,7 +71,7 @@ def test_run_and_plan_say_what_they_do(tmp_path: Path) -> None:
     quiet(planned)
     assert planned.returncode == 0
     assert "4 variants of 2 sources" in planned.stdout
-    assert "refused [missing-slice] 6 files" in planned.stdout
+    assert re.search(r"refused \[missing-slice\] 6 files: .*; series [0-9.]+", planned.stdout)
     assert "skipped [no-boxes] 1 files" in planned.stdout
     assert "time: about" in planned.stdout
     dry = medaug("run", *common, "--variants", 2, "-o", tmp_path / "out", "--dry-run")
@@ -138,7 +142,8 @@ BAD: dict[str, tuple[Callable[[Call], Call], int, str]] = {
     "malformed annotations": (malformed, 2, "JSON"),
     "an unknown profile": (lambda c: c.spoil(profile="bonexray"), 2, "did you mean 'bone-xray'"),
     "a misspelt key": (lambda c: profiled(c, slover=1), 2, "did you mean 'solver'"),
-    "an unwritable output": (unwritable, 2, "disk did not take it"),
+    "an unwritable output": (unwritable, 2, "writing OUTPUT failed"),
+    "a share that isn't one": (lambda c: c.spoil(extra=("--shard", "2/2")), 2, "shard: expected i/n"),
     "another prior's digest": (
         lambda c: profiled(c, prior={"kind": "embedded", "sha256": "1" * 64}),
         2,
@@ -182,7 +187,67 @@ def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path) -> None
     assert "it continues" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert not any((tmp_path / "out" / "variants").iterdir())
+    assert json.loads((tmp_path / "out" / "monai.json").read_text())["numTraining"] == 0  # lists for what is there
+    assert (tmp_path / "out" / "index.html").exists()
     assert "2 written" in medaug(*arguments).stdout
+
+
+def test_an_output_says_how_far_it_is_and_lists_are_written_again(tmp_path: Path) -> None:
+    null.run(tmp_path / "out", 1, 2)
+    said = medaug("status", tmp_path / "out").stdout
+    assert "2 units: 2 written" in said
+    assert "0 to do" in said
+    assert json.loads(medaug("status", tmp_path / "out", "--json").stdout)["left"] == 0
+    before = (tmp_path / "out" / "monai.json").read_bytes()
+    (tmp_path / "out" / "monai.json").unlink()
+    assert medaug("finish", tmp_path / "out").returncode == 0
+    assert (tmp_path / "out" / "monai.json").read_bytes() == before
+    wrong = medaug("status", tmp_path)
+    assert wrong.returncode == 2
+    quiet(wrong)
+
+
+def test_quarantine_is_listed_explained_and_retried(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    null.run(out, 1)
+    store = opening.attach(out)
+    record = replace(store.records()[0], status="failed", code="worker-died", message="3 workers died", outputs=())
+    quarantine.put(store, record, stage="solve")
+    unit = record.unit[:16]
+    assert f"{unit}  worker-died  at solve" in medaug("quarantine", "list", out).stdout
+    explained = medaug("quarantine", "explain", out, unit).stdout
+    assert "3 workers died" in explained
+    assert "memory" in explained
+    assert medaug("quarantine", "explain", out, "0000").returncode == 2
+    assert "1 units will be tried again" in medaug("quarantine", "retry", out, unit).stdout
+    assert not medaug("quarantine", "list", out).stdout
+
+
+def test_a_voice_tells_the_steps_of_a_unit_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voice = Voice()
+    voice.step(null.unit(1), 1, 40)
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(voice, "live", True)
+    voice.step(null.unit(1), 1, 40)
+    voice.step(null.unit(1), 20, 40)
+    assert "50 %" in (said := capsys.readouterr().err)
+    assert "left for this unit" in said
+
+
+def test_planning_with_a_folders_prior_reads_no_weights() -> None:
+    """The digest comes from the card, so that neither torch nor the weights are needed."""
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from medaug import profile\n"
+        "from medaug.inverse.priors.folders import EMBEDDED, with_folder_prior\n"
+        "chosen = profile.load('bone-xray')\n"
+        "assert with_folder_prior(chosen, EMBEDDED).prior.sha256 == chosen.prior.sha256\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_profile_commands() -> None:
@@ -193,6 +258,27 @@ def test_profile_commands() -> None:
     wrong = medaug("profile", "check", "nothing")
     assert wrong.returncode == 2
     quiet(wrong)
+
+
+def test_boxes_are_shown_and_converted(tmp_path: Path) -> None:
+    make.radiograph(tmp_path / "in", name="x1.dcm", rows=120, columns=100)
+    common = [tmp_path / "in", "-p", small_profile(tmp_path), "-a", boxes(tmp_path / "boxes.json", ("x1.dcm",))]
+    shown = medaug("boxes", *common)
+    assert shown.returncode == 0, shown.stderr
+    lesion = make.lesion((1, 120, 100))
+    assert (
+        f"rows {lesion.start[1]}…{lesion.stop[1] - 1}, columns {lesion.start[2]}…{lesion.stop[2] - 1}" in shown.stdout
+    )
+    table = medaug("boxes", *common, "--to", "csv")
+    assert table.stdout.splitlines()[0] == "sop_instance_uid,slice,x_min,y_min,x_max,y_max,label"
+    assert "x1" not in table.stdout
+    assert medaug("boxes", *common, "--to", "yolo").returncode == 2
+    assert medaug("boxes", *common, "--to", "yolo", "-o", tmp_path / "labels").returncode == 0
+    again = medaug("boxes", *common[:3], "-a", tmp_path / "labels", "--format", "yolo")
+    assert again.stdout == shown.stdout
+    taken = medaug("boxes", *common, "--to", "coco", "-o", tmp_path / "labels")
+    assert taken.returncode == 2
+    assert "nothing is overwritten" in taken.stderr
 
 
 def test_doctor_and_prior_show() -> None:

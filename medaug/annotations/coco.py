@@ -1,14 +1,15 @@
-"""COCO JSON: [x, y, w, h], 0-based and continuous; polygons where a box is missing."""
+"""COCO JSON: [x, y, w, h], 0-based and continuous; polygons or run-lengths where a box is missing."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from medaug.annotations.files import corners, number, read_text, text, whole
+from medaug.annotations.documents import get, parsed
+from medaug.annotations.files import corners, number, text, whole
 from medaug.annotations.place import place
+from medaug.annotations.runlengths import span
 from medaug.annotations.values import Entry, Images, Placed, Rectangle
 from medaug.errors import AnnotationError
 
@@ -26,15 +27,7 @@ def read(path: Path, images: Images) -> Placed:
 
 
 def _parsed(path: Path) -> dict[str, list[Any]]:
-    def refuse(_: str) -> float:
-        raise ValueError
-
-    try:
-        content = json.loads(read_text(path, "COCO file"), parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise AnnotationError(f"COCO file: line {error.lineno}: expected JSON; check the file") from None
-    except (ValueError, RecursionError):
-        raise AnnotationError("COCO file: expected finite numbers and shallow nesting; check the file") from None
+    content = parsed(path, "COCO file")
     keys = ("images", "annotations", "categories")
     if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in keys):
         raise AnnotationError(f"COCO file: expected an object with the lists {', '.join(keys)}")
@@ -45,19 +38,19 @@ def _entries(content: dict[str, list[Any]]) -> list[Entry]:
     names = {}
     for n, category in enumerate(content["categories"]):
         where = f"category {n}"
-        names[whole(_get(category, "id", where), where, "id")] = text(_get(category, "name", where), where, "name")
+        names[whole(get(category, "id", where), where, "id")] = text(get(category, "name", where), where, "name")
     images = {}
     for n, image in enumerate(content["images"]):
         where = f"image {n}"
-        identifier = whole(_get(image, "id", where), where, "id")
+        identifier = whole(get(image, "id", where), where, "id")
         if identifier in images:
             raise AnnotationError(f"{where}: expected an id of its own, found {identifier} twice")
         images[identifier] = (where, image)
     drawn: dict[int, list[Rectangle]] = defaultdict(list)
     for n, annotation in enumerate(content["annotations"]):
         where = f"annotation {n}"
-        image_id = whole(_get(annotation, "image_id", where), where, "image_id")
-        category_id = whole(_get(annotation, "category_id", where), where, "category_id")
+        image_id = whole(get(annotation, "image_id", where), where, "image_id")
+        category_id = whole(get(annotation, "category_id", where), where, "category_id")
         if image_id not in images or category_id not in names:
             raise AnnotationError(f"{where}: expected the ids of an image and a category that the file lists")
         drawn[image_id].append(_rectangle(annotation, names[category_id], where))
@@ -88,18 +81,14 @@ def _rectangle(annotation: dict[str, Any], label: str, where: str) -> Rectangle:
     return Rectangle(low, high, label, where, "" if identifier is None else str(whole(identifier, where, "id")))
 
 
-def _around(polygons: object, where: str) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The corners of the rectangle around all polygons [x, y, x, y, …] of one annotation."""
-    valid = isinstance(polygons, list) and polygons
-    if not valid or any(not isinstance(p, list) or len(p) < 6 or len(p) % 2 for p in polygons):  # type: ignore[attr-defined]
+def _around(drawn: object, where: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The corners of the rectangle around the polygons [x, y, x, y, …] or the run-lengths of one annotation."""
+    if isinstance(drawn, dict):
+        return span(drawn, where)
+    valid = isinstance(drawn, list) and drawn
+    if not valid or any(not isinstance(p, list) or len(p) < 6 or len(p) % 2 for p in drawn):  # type: ignore[attr-defined]
         raise AnnotationError(
-            f"{where}: expected bbox, or segmentation as polygons of 3 or more points; run-lengths need bbox"
+            f"{where}: expected bbox, or segmentation as polygons of 3 or more points or as run-lengths"
         )
-    xs, ys = ([number(n, where, "segmentation") for p in polygons for n in p[axis::2]] for axis in (0, 1))  # type: ignore[attr-defined]
+    xs, ys = ([number(n, where, "segmentation") for p in drawn for n in p[axis::2]] for axis in (0, 1))  # type: ignore[attr-defined]
     return corners((min(xs), min(ys)), (max(xs), max(ys)), where)
-
-
-def _get(entry: object, key: str, where: str) -> object:
-    if not isinstance(entry, dict) or key not in entry:
-        raise AnnotationError(f"{where}: expected an object with {key!r}")
-    return entry[key]

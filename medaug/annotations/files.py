@@ -67,7 +67,7 @@ def whole(value: object, where: str, what: str) -> int:
     return int(result)
 
 
-def text(value: object, where: str, what: str) -> str:
+def text(value: object, where: str, what: str, limit: int = MAX_LABEL) -> str:
     """A label: one line of 1 to `MAX_LABEL` characters, without surrounding blanks, in Unicode's composed form.
 
     It goes into manifests, records and DICOM, so what one of them can't hold is refused here.
@@ -80,9 +80,9 @@ def text(value: object, where: str, what: str) -> str:
     result = unicodedata.normalize("NFC", value.strip())
     if any(unicodedata.category(character) in FORBIDDEN for character in result):
         raise AnnotationError(f"{where}: expected one line of text for {what}, found a control character; rename it")
-    if len(result) > MAX_LABEL:
+    if len(result) > limit:
         raise AnnotationError(
-            f"{where}: expected at most {MAX_LABEL} characters for {what}, found {len(result)}; shorten it"
+            f"{where}: expected at most {limit} characters for {what}, found {len(result)}; shorten it"
         )
     return result
 

@@ -17,6 +17,7 @@ from medaug.annotations.alike import Alike, Names
 from medaug.annotations.components import component_spans
 from medaug.annotations.files import read_text, text
 from medaug.annotations.lattice import Step, between
+from medaug.annotations.room import together
 from medaug.annotations.values import Images, Note, Placed, joined
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, enclosing
@@ -166,7 +167,7 @@ def _unnamed(claim: Claim, claims: Claims) -> tuple[str, Fits]:
     fits = tuple((volume, step) for volume, step in claim.fits if volume.source.key not in claims.named)
     if not fits:
         return ("no-image" if claim.fits else "grid-differs"), ()
-    if not _together([volume for volume, _ in fits]):
+    if not together([volume for volume, _ in fits]):
         return "several-images", fits
     if any(v.source.format == "nifti" and claims.unnamed[v.source.key] > 1 for v, _ in fits):
         return "several-maps", fits
@@ -263,14 +264,3 @@ def _names(path: Path, where: str) -> dict[int, str]:
     if not isinstance(content, dict):
         raise AnnotationError(f'{where}, names: expected an object such as {{"1": "tumour"}}')
     return {int(key): text(name, f"{where}, names", "every value") for key, name in content.items() if key.isdecimal()}
-
-
-def _together(volumes: Sequence[Volume]) -> bool:
-    """Whether a mask on one of these grids is a mask on all: one series, or one study in one frame of reference."""
-    first = volumes[0]
-    frame = first.geometry.frame_of_reference_uid
-    return all(
-        v.source.series_uid == first.source.series_uid
-        or (frame and v.source.study_uid == first.source.study_uid and v.geometry.frame_of_reference_uid == frame)
-        for v in volumes
-    )

@@ -13,14 +13,12 @@ import numpy.typing as npt
 from medaug.annotations.components import component_spans
 from medaug.annotations.files import text
 from medaug.annotations.frames import Frame, Placement, frames_of, placements
+from medaug.annotations.objects import DEFLATED, kind_of, objects
 from medaug.annotations.values import Images, Note, Placed, joined
 from medaug.errors import AnnotationError, quiet
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 
-# Segmentation Storage and Label Map Segmentation Storage
-SOP_CLASSES = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
-DEFLATED = b"1.2.840.10008.1.2.1.99"  # inflated whole by every reader, with no bound: refused
 MAX_BYTES = 4 << 30  # of a file, and of its decoded pixels
 
 
@@ -34,24 +32,8 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not a readable Segmentation, or it contradicts its images.
     """
-    files = [path] if path.is_file() else segmentation_files(path)
+    files = objects(path, "seg")
     return joined(tuple(_one(file, images.volumes, f"segmentation {n}") for n, file in enumerate(files)))
-
-
-def segmentation_files(folder: Path) -> list[Path]:
-    """The Segmentations below a folder, in order."""
-    return sorted(p for p in folder.rglob("*") if p.is_file() and is_segmentation(p))
-
-
-def is_segmentation(path: Path) -> bool:
-    """Whether the file's meta information (PS3.10 7.1, always explicit little endian) names a Segmentation class."""
-    with path.open("rb") as file:
-        head = file.read(1024)
-    start = head.find(b"\x02\x00\x02\x00UI", 132)  # (0002,0002) MediaStorageSOPClassUID
-    if head[128:132] != b"DICM" or start < 0:
-        return False
-    length = int.from_bytes(head[start + 6 : start + 8], "little")
-    return head[start + 8 : start + 8 + length].rstrip(b"\0 ") in SOP_CLASSES
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +103,7 @@ def _loaded(path: Path, where: str) -> Any:
 
     with path.open("rb") as file:
         head = file.read(1024)
-    if not is_segmentation(path) or DEFLATED in head or path.stat().st_size > MAX_BYTES:
+    if kind_of(path) != "seg" or DEFLATED in head or path.stat().st_size > MAX_BYTES:
         expected = f"a DICOM Segmentation, not deflated, of at most {MAX_BYTES >> 20} MiB"
         raise AnnotationError(f"{where}: expected {expected}, found something else")
     try:

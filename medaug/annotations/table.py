@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medaug.annotations import coco, labelmap, segmentation, tabular, voc, yolo
+from medaug.annotations import (
+    coco,
+    cvat,
+    gsps,
+    labelmap,
+    labelme,
+    labelstudio,
+    luna,
+    objects,
+    report,
+    rtstruct,
+    segmentation,
+    slicer,
+    tabular,
+    voc,
+    yolo,
+)
 from medaug.annotations.values import Images, Note, Placed
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box
@@ -18,8 +35,16 @@ Reader = Callable[[Path, Images], Placed]
 READERS: dict[str, Reader] = {
     "coco": coco.read,
     "csv": tabular.read,
+    "cvat": cvat.read,
+    "gsps": gsps.read,
     "labelmap": labelmap.read,
+    "labelme": labelme.read,
+    "labelstudio": labelstudio.read,
+    "luna": luna.read,
+    "rtstruct": rtstruct.read,
     "seg": segmentation.read,
+    "slicer": slicer.read,
+    "sr": report.read,
     "voc": voc.read,
     "yolo": yolo.read,
 }
@@ -33,6 +58,9 @@ SENTENCES: dict[str, str] = {
     "slice-not-stated": "the file holds several slices and none is stated, so it is left out; state the slice from 0",
     "size-differs": "the stated image size is not the image's, so it is left out; check which image was annotated",
     "grid-differs": "the mask doesn't share the voxels of a series; resample it onto its image",
+    "nothing-drawn": "the object holds no coordinates; a report may name a Segmentation instead: give that",
+    "no-extent": "a point, or something drawn on the screen, doesn't say how far it reaches, so its series is left "
+    "out; draw a box",
     "outside": "nothing of the box lies inside its image",
 }
 SHOWN = 5  # places a sentence names; the rest is a count
@@ -122,14 +150,32 @@ def _kind(file: Path) -> str | None:
     name = file.name.lower()
     if name.endswith(labelmap.SUFFIXES):
         return "labelmap"
+    if name.endswith(slicer.SUFFIX):
+        return "slicer"
     by_suffix = {".json": "coco", ".csv": "csv", ".tsv": "csv", ".xml": "voc", ".txt": "yolo"}
-    return by_suffix.get(file.suffix.lower()) or ("seg" if segmentation.is_segmentation(file) else None)
+    kind = by_suffix.get(file.suffix.lower())
+    return _dialect(file, kind) if kind else objects.kind_of(file)
+
+
+# Where one suffix has several formats: what the first kilobytes hold, and then which it is.
+DIALECTS: dict[str, tuple[tuple[re.Pattern[bytes], str], ...]] = {
+    "coco": ((re.compile(rb"^\s*\[\s*\{"), "labelstudio"), (re.compile(rb'"shapes"\s*:'), "labelme")),
+    "csv": ((re.compile(rb"^[^\n]*seriesuid[^\n]*coordx", re.IGNORECASE), "luna"),),
+    "voc": ((re.compile(rb"<annotations[\s>]"), "cvat"),),
+}
+HEAD = 64 << 10  # bytes
+
+
+def _dialect(file: Path, kind: str) -> str:
+    with file.open("rb") as stream:
+        head = stream.read(HEAD).removeprefix(b"\xef\xbb\xbf")
+    return next((name for pattern, name in DIALECTS.get(kind, ()) if pattern.search(head)), kind)
 
 
 def _in_folder(file: Path) -> str | None:
     """A folder is read as many small files; its tables, lists and notes don't decide what it is."""
     kind = None if file.name.lower() in yolo.NOT_LABELS else _kind(file)
-    return None if kind in ("coco", "csv") else kind
+    return None if kind in ("coco", "csv", "cvat", "labelstudio", "luna") else kind
 
 
 def is_annotation(file: Path) -> bool:

@@ -43,14 +43,19 @@ class _NoDoctype(ET.TreeBuilder):
 def _entries(files: list[Path], root: Path) -> Iterator[Entry]:
     for n, file in enumerate(files):
         where = f"XML file {n}"
-        top = _root(read_text(file, where, MAX_XML), where)
+        top = tree(read_text(file, where, MAX_XML), where, "annotation")
         name = (top.findtext("filename") or "").strip() or file.stem
         objects = top.findall("object")
         rectangles = [_rectangle(item, f"{where}, object {m}") for m, item in enumerate(objects)]
         yield Entry(tuple(rectangles), name=beside(file, name, root), size=_size(top, where))
 
 
-def _root(content: str, where: str) -> ET.Element:
+def tree(content: str, where: str, top: str) -> ET.Element:
+    """The parsed document, whose first element has that name.
+
+    Raises:
+        AnnotationError: not XML, with a document type, or another element.
+    """
     parser = ET.XMLParser(target=_NoDoctype())  # noqa: S314 - a document type is refused, so nothing can be expanded or fetched
     try:
         parser.feed(content)
@@ -60,8 +65,8 @@ def _root(content: str, where: str) -> ET.Element:
         raise AnnotationError(f"{where}: line {line}, column {column}: expected XML; check the file") from None
     except ValueError:
         raise AnnotationError(f"{where}: expected no DOCTYPE: annotations need no entities") from None
-    if root.tag != "annotation":
-        raise AnnotationError(f"{where}: expected Pascal VOC's <annotation> at the top, found another element")
+    if root.tag != top:
+        raise AnnotationError(f"{where}: expected <{top}> at the top, found another element")
     return root
 
 

@@ -39,10 +39,17 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def unusable(name: str, error: OSError, *, needed: int) -> OutputError:
-    """Say what a failed write means, without a path."""
+def unusable(name: str, error: OSError, *, needed: int = 0) -> OutputError:
+    """Say what a failed write means, without a path.
+
+    Args:
+        name: what was written, in OUTPUT's words.
+        error: what the system said.
+        needed: bytes that were to be written, where that is known.
+    """
     reason = error.strerror or type(error).__name__
+    size = f" ({needed} bytes)" if needed else ""
     return OutputError(
-        f"OUTPUT: writing {name} ({needed} bytes) failed: {reason}; nothing partial was left under that name. "
+        f"OUTPUT: writing {name}{size} failed: {reason}; nothing partial was left under that name. "
         "Make room or restore access, then give the same command again: it continues"
     )

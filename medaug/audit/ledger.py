@@ -1,9 +1,11 @@
-"""The ledger: one line per unit of work, append-only, each line bound to the one before it.
+"""The ledger: a folder of segments, one per writer; in each one line per unit of work, bound to the line before it.
 
-A line is ``{"prev": …, "record": {…}}`` in canonical JSON, where ``prev`` is the sha256 of the line before it,
-without its line break, and 64 zeros on the first. A line without a line break is the trace of a crash: readers leave
-it out, the next `append` cuts it off, and its unit, whose files may be complete, is logged again by the run. The chain
-shows an edit to anyone who keeps the last digest; it doesn't stop someone who rewrites the whole file.
+A line is ``{"logged": …, "prev": …, "record": {…}, "seconds": …}`` in canonical JSON, where ``prev`` is the sha256 of
+the line before it, without its line break, and 64 zeros on the first of a segment. No writer touches another's segment,
+so that any number of machines may write at once. A line without a line break is the trace of a crash: readers leave it
+out, the writer's next `append` cuts it off, and its unit, whose files may be complete, is logged again by the run. The
+chain shows an edit to anyone who keeps the last digests (the seal does); alone it doesn't stop someone who rewrites a
+whole segment.
 """
 
 from __future__ import annotations
@@ -11,38 +13,82 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from medaug.audit.canonical import canonical, parse
+from medaug.audit.decode import decode
 from medaug.audit.durable import flush_folder, unusable
-from medaug.audit.record import Record, from_data, to_data
+from medaug.audit.record import Record, Status, to_data
 from medaug.errors import OutputError
 
 if sys.platform != "win32":
     import fcntl
 
+FOLDER = "ledger"  # inside OUTPUT
+SUFFIX = ".jsonl"
 START = "0" * 64
 BLOCK = 1 << 16
+WRITER = re.compile(r"[a-z0-9-]{1,32}")
+RANK: Mapping[Status, int] = {"written": 3, "rejected": 2, "failed": 1, "crashed": 0}
 
 
-def append(path: Path, record: Record) -> None:
-    """Add one line and flush it to disk; it is there whole, or the ledger is as it was.
+@dataclass(frozen=True)
+class Line:
+    """One line of a segment.
 
-    Writers on one machine wait for each other; ``path`` is made with its folder when missing.
+    Attributes:
+        prev: digest of the line before it.
+        record: what became of a unit.
+        seconds: wall time of the unit; here and not in the record, which is the same whenever it is made.
+        logged: when the line was written, ISO 8601, UTC, by the writer's clock.
+    """
+
+    prev: str
+    record: Record
+    seconds: float
+    logged: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a seal holds of a segment: its file name, its complete lines and the digest of the last of them."""
+
+    name: str
+    lines: int
+    head: str
+
+
+def append(folder: Path, writer: str, record: Record, seconds: float) -> None:
+    """Add one line to the writer's segment and flush it to disk; it is there whole, or the segment is as it was.
+
+    Processes of one machine that share a writer's name wait for each other. The folder is made when missing.
+
+    Args:
+        folder: OUTPUT/ledger.
+        writer: 1 to 32 of a-z, 0-9 and "-".
+        record: what became of a unit.
+        seconds: wall time it took.
 
     Raises:
         OutputError: the disk is full, read-only or failing.
+        ValueError: the writer's name, or what JSON can't carry.
     """
+    if not WRITER.fullmatch(writer):
+        raise ValueError('ledger: expected a writer of 1 to 32 characters of a-z, 0-9 and "-"')
+    path = folder / f"{writer}{SUFFIX}"
     size = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path) as descriptor:
             end, last = _last_line(descriptor)
             os.ftruncate(descriptor, end)
-            line = canonical({"prev": _digest(last), "record": to_data(record)}) + b"\n"
+            line = spell(Line(_digest(last), record, seconds, _now())) + b"\n"
             size = len(line)
             try:
                 _write(descriptor, line)
@@ -55,61 +101,122 @@ def append(path: Path, record: Record) -> None:
         raise unusable(path.name, error, needed=size) from None
 
 
-def read(path: Path) -> tuple[Record, ...]:
-    """All complete lines, oldest first; nothing when there is no ledger yet. A torn last line is left out.
+def read(folder: Path) -> tuple[Record, ...]:
+    """The decisive record of every unit, in the order of the unit keys; none when there is no ledger yet.
+
+    ``written`` decides over ``rejected``, that over ``failed``, that over ``crashed``; among equals the last logged,
+    then the greater segment name, then the later line. Torn last lines are left out.
 
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    try:
-        return tuple(_parse(line)[1] for line in _lines(path)[0])
-    except ValueError as error:
-        raise OutputError(
-            f"ledger: {error}; a complete line was edited or damaged. Restore the ledger from a copy, "
-            "or write to a new OUTPUT"
-        ) from None
-
-
-def verify_chain(path: Path) -> list[str]:
-    """Everything that is wrong with a ledger, one sentence each; empty when it is sound."""
-    lines, torn = _lines(path)
-    problems, previous, written = [], START, set()
-    for number, line in enumerate(lines, 1):
+    found: dict[str, tuple[tuple[int, str], Record]] = {}
+    for path in segments(folder):
         try:
-            prev, record = _parse(line)
+            for line in lines(path):
+                rank = (RANK[line.record.status], line.logged)
+                known = found.get(line.record.unit)
+                if known is None or rank >= known[0]:
+                    found[line.record.unit] = (rank, line.record)
         except ValueError as error:
-            problems.append(f"line {number}: {error}")
-        else:
-            if prev != previous:
-                problems.append(f"line {number}: the chain is broken: the line before it was changed, removed or added")
-            if canonical({"prev": prev, "record": to_data(record)}) != line:
-                problems.append(f"line {number}: not in canonical spelling")
-            if record.status == "written" and record.unit in written:
-                problems.append(f"line {number}: unit {record.unit[:16]} was already written")
-            written |= {record.unit} if record.status == "written" else set()
-        previous = _digest(line)
-    if torn:
-        problems.append(f"after line {len(lines)}: {torn} bytes of an unfinished line; the next append cuts them off")
+            raise OutputError(
+                f"ledger: segment {path.stem}: {error}; a complete line was edited or damaged. Restore the ledger from "
+                "a copy, or write to a new OUTPUT"
+            ) from None
+    return tuple(found[unit][1] for unit in sorted(found))
+
+
+def verify_chain(folder: Path) -> list[str]:
+    """Everything that is wrong with a ledger by itself, one sentence each; empty when it is sound."""
+    problems = [f"{name}: not a segment" for name in strangers(folder)]
+    for path in segments(folder):
+        problems += [f"segment {path.stem}: {problem}" for problem in _chain_problems(path)]
     return problems
 
 
-def _lines(path: Path) -> tuple[list[bytes], int]:
-    """The complete lines without their breaks, and the size of a torn rest."""
-    if not path.exists():
-        return [], 0
-    *lines, rest = path.read_bytes().split(b"\n")
-    return lines, len(rest)
+def segments(folder: Path) -> tuple[Path, ...]:
+    """The segments, by name; empty where there is no folder."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path for path in folder.iterdir() if _is_segment(path)))
 
 
-def _parse(line: bytes) -> tuple[str, Record]:
-    data = parse(line)
-    if not isinstance(data, dict) or set(data) != {"prev", "record"}:
-        raise ValueError('expected an object of "prev" and "record"')
-    return str(data["prev"]), from_data(data["record"])
+def strangers(folder: Path) -> tuple[str, ...]:
+    """Names in the folder that are no segment's."""
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path.name for path in folder.iterdir() if not _is_segment(path)))
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """The complete lines of a segment, oldest first, one at a time.
+
+    Raises:
+        ValueError: names the line by its number.
+    """
+    for number, text in enumerate(_texts(path), 1):
+        if text.endswith(b"\n"):
+            try:
+                yield decode(Line, parse(text[:-1]), "line")
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+
+
+def head(path: Path) -> Segment:
+    """A segment's name, number of complete lines and the digest of the last of them; reads the whole of it."""
+    count, last = 0, b""
+    for text in _texts(path):
+        if text.endswith(b"\n"):
+            count, last = count + 1, text[:-1]
+    return Segment(path.name, count, _digest(last))
+
+
+def spell(line: Line) -> bytes:
+    """A line's one spelling, without its line break.
+
+    Raises:
+        ValueError: a figure isn't finite, or the recipe holds what JSON can't.
+    """
+    data = {"prev": line.prev, "record": to_data(line.record), "seconds": line.seconds, "logged": line.logged}
+    return canonical(data)
+
+
+def _chain_problems(path: Path) -> Iterator[str]:
+    previous = START
+    for number, text in enumerate(_texts(path), 1):
+        if not text.endswith(b"\n"):
+            torn = f"{len(text)} bytes of an unfinished line"
+            yield f"after line {number - 1}: {torn}; the writer's next line cuts them off"
+            return
+        complete = text[:-1]
+        try:
+            line: Line = decode(Line, parse(complete), "line")
+        except ValueError as error:
+            yield f"line {number}: {error}"
+        else:
+            if line.prev != previous:
+                yield f"line {number}: the chain is broken: the line before it was changed, removed or added"
+            if spell(line) != complete:
+                yield f"line {number}: not in canonical spelling"
+        previous = _digest(complete)
+
+
+def _is_segment(path: Path) -> bool:
+    return path.suffix == SUFFIX and WRITER.fullmatch(path.stem) is not None and path.is_file()
+
+
+def _texts(path: Path) -> Iterator[bytes]:
+    """The lines as they are, each with its break; a last one without it is torn."""
+    with path.open("rb") as file:
+        yield from file
 
 
 def _digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest() if line else START
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _last_line(descriptor: int) -> tuple[int, bytes]:

@@ -165,7 +165,6 @@ class Record:
         batch_size: slices solved at once; it may decide last digits.
         identity: what the source declared.
         created: ISO 8601, UTC.
-        seconds: wall time.
         code: a frozen English word for what went wrong; ``""`` when written.
         message: one sentence without identity; ``""`` when written.
         prior: the weights, None where the unit ended before they were loaded.
@@ -187,7 +186,6 @@ class Record:
     batch_size: int
     identity: Identity
     created: str
-    seconds: float
     code: str = ""
     message: str = ""
     prior: PriorRef | None = None

@@ -1,7 +1,7 @@
 """The command line: parse, call, print, exit code. Nothing else.
 
-Exit codes: 0 all done, 1 unexpected, 2 usage or profile, 3 nothing usable, 4 partial, 130 interrupted (give the same
-command again).
+Exit codes: 0 all done, 1 unexpected, 2 usage or profile, 3 nothing usable, 4 partial, 5 verification failed, 130
+interrupted (give the same command again).
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import NoReturn
 
 import typer
 
-from medaug.cli import checks, prior_making, priors, profiles, runs  # noqa: F401 - each defines its commands on `app`
+from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
+    boxes,
+    checks,
+    inspect,
+    outputs,
+    prior_making,
+    priors,
+    profiles,
+    runs,
+    verify,
+)
 from medaug.cli.app import app
 from medaug.errors import MedaugError, SourceError, place_of
 
@@ -36,8 +46,9 @@ class Interrupted(BaseException):
     """SIGINT or SIGTERM came. Not KeyboardInterrupt, which the command-line library would turn into a silent exit."""
 
 
-def _interrupt(number: int, _frame: object) -> NoReturn:
-    signal.signal(number, signal.SIG_DFL)  # a second one is immediate
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # a second one is immediate
     raise Interrupted
 
 

@@ -61,9 +61,8 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Find omega and gamma on a few of your images, and write them on the prior's card."""
     from medaug import profile as profiles
-    from medaug.assemble import folder_of
     from medaug.errors import PriorError
-    from medaug.inverse.priors.embedded import EMBEDDED
+    from medaug.inverse.priors.folders import EMBEDDED, folder_of
     from medaug.inverse.priors.latent import padded
     from medaug.inverse.priors.load import load_folder
     from medaug.inverse.priors.store import write_card
@@ -100,7 +99,7 @@ def prior_train(  # noqa: PLR0913 - one parameter per option
     identity_reason: Identity = None,
 ) -> None:
     """Train a prior; the same command again resumes from the last checkpoint."""
-    from medaug.assemble import folder_of
+    from medaug.inverse.priors.folders import folder_of
     from medaug.training.inputs import presented
     from medaug.training.own import ambient_recipe, pool_of, started_from, yours
     from medaug.training.recipe import read_recipe

@@ -19,7 +19,7 @@ Name = Annotated[str | None, typer.Option("--name", help="Name to store it under
 @prior_app.command("list")
 def prior_list() -> None:
     """The embedded prior and the stored ones: name, digest, size, calibrated or not."""
-    from medaug.inverse.priors.embedded import EMBEDDED, read_card
+    from medaug.inverse.priors.folders import EMBEDDED, read_card
     from medaug.inverse.priors.store import store_root, stored, stored_card
 
     root = store_root()
@@ -35,7 +35,7 @@ def prior_show(
     ] = None,
 ) -> None:
     """A prior's card: who made it of what, its digest, its fidelity, what it is not for."""
-    from medaug.assemble import folder_of
+    from medaug.inverse.priors.folders import folder_of
     from medaug.inverse.priors.load import card_of
 
     typer.echo(card_of(folder_of(prior)).to_json())
@@ -63,8 +63,8 @@ def prior_check(
     ),
 ) -> None:
     """Hash every file again, run the network once, and send an image through the autoencoder."""
-    from medaug.assemble import folder_of
     from medaug.inverse.priors.check import examine, phantom
+    from medaug.inverse.priors.folders import folder_of
     from medaug.inverse.priors.latent import padded
     from medaug.inverse.priors.load import load_folder, rehash
     from medaug.training.inputs import presented
@@ -88,8 +88,8 @@ def prior_export(
     output: Annotated[Path, typer.Option("--output", "-o", help="New file.")],
 ) -> None:
     """Write a prior as one file, for a site without a network; prints the file's digest."""
-    from medaug.assemble import folder_of
     from medaug.inverse.priors.archive import export_prior
+    from medaug.inverse.priors.folders import folder_of
     from medaug.inverse.priors.load import card_of
 
     folder = folder_of(prior)

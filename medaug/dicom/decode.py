@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
@@ -24,11 +25,13 @@ from pydicom.uid import (
 
 from medaug.dicom import fields
 from medaug.dicom.codestream import dimensions
-from medaug.dicom.preflight import Outline
+from medaug.dicom.frames import frame_count
+from medaug.dicom.preflight import HEAD, Outline
 from medaug.errors import ReadError, quiet
 from medaug.imaging.volume import Stored
 
 MAX_PIXELS = 2**26  # of one image; the largest detectors and stitched radiographs have 30 million
+MAX_VOXELS = 2**28  # of one file; a head of 1 mm has 10 million, a perfusion study 200 million
 
 # Which of pydicom's plugins decodes what, best first: decoders of a lossy syntax may differ by rounding, so the choice
 # must not depend on the order in which packages were installed.
@@ -55,8 +58,8 @@ PACKAGES = {
 }
 
 
-def stored_values(ds: Dataset, outline: Outline) -> Stored:
-    """Decode a single-frame grey image.
+def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
+    """Decode one grey frame.
 
     Bits above BitsStored, where old objects keep an overlay, are masked, and the sign is extended into them.
 
@@ -73,7 +76,11 @@ def stored_values(ds: Dataset, outline: Outline) -> Stored:
     plugin = _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
     try:
         with quiet():
-            decoded = pixel_array(ds, raw=True, decoding_plugin=plugin)
+            if frame and plugin:
+                _check_codestream(ds, frame)
+            decoded = pixel_array(ds, raw=True, index=frame, decoding_plugin=plugin)
+    except ReadError:
+        raise
     except Exception as error:  # decoders raise anything
         raise ReadError(
             f"the pixel data can't be decoded ({type(error).__name__}); export the image again", code="pixels"
@@ -85,15 +92,14 @@ def stored_values(ds: Dataset, outline: Outline) -> Stored:
 
 
 def check_encoding(ds: Dataset) -> None:
-    """Refuse what is not one frame of grey integers.
+    """Refuse what is not grey integers, in one frame or in frames that functional groups describe.
 
     Raises:
-        ReadError: ``multi-frame``, ``palette``, ``colour``, ``unsupported-encoding``; ``missing-attribute``.
+        ReadError: ``multi-frame``, ``functional-groups``, ``palette``, ``colour``,
+            ``unsupported-encoding``; ``missing-attribute``.
     """
-    frames = fields.number(ds, "NumberOfFrames") or 1
+    frame_count(ds)
     photometric = fields.text(ds, "PhotometricInterpretation").upper()
-    if frames != 1:
-        raise ReadError(f"{frames:g} frames in one instance: multi-frame is not handled yet", code="multi-frame")
     if photometric == "PALETTE COLOR":
         raise ReadError("palette colour: its numbers are indices of colours, not grey levels", code="palette")
     if not photometric:
@@ -117,26 +123,51 @@ def check_size(ds: Dataset, outline: Outline) -> None:
     Raises:
         ReadError: ``no-pixels``, ``too-large``, ``truncated``, ``pixel-length`` or ``codestream-size``.
     """
-    rows, columns = fields.integer(ds, "Rows"), fields.integer(ds, "Columns")
+    rows, columns, frames = fields.integer(ds, "Rows"), fields.integer(ds, "Columns"), frame_count(ds)
     if not outline.has_pixels:
         raise ReadError("there is no pixel data; export the image itself", code="no-pixels")
     if rows < 1 or columns < 1 or rows * columns > MAX_PIXELS:
         raise ReadError(f"{rows} × {columns} pixels (expected 1 to {MAX_PIXELS})", code="too-large")
+    if frames * rows * columns > MAX_VOXELS:
+        raise ReadError(f"{frames} frames of {rows} × {columns} pixels (limit {MAX_VOXELS} in all)", code="too-large")
     if outline.native_bytes is None:
-        found = dimensions(outline.codestream)
-        if found not in {None, (rows, columns)}:
-            raise ReadError(
-                f"the compressed image is {found}, the header says {(rows, columns)} (rows, columns)",
-                code="codestream-size",
-            )
+        if len(outline.fragments) < frames:
+            raise ReadError(f"expected {frames} compressed frames, found {len(outline.fragments)}", code="truncated")
+        _same_size(outline.codestream, rows, columns)
         return
-    expected = rows * columns * fields.integer(ds, "BitsAllocated") // 8
+    expected = frames * rows * columns * fields.integer(ds, "BitsAllocated") // 8
     if outline.native_bytes not in {expected, expected + expected % 2}:
         code = "truncated" if outline.native_bytes < expected else "pixel-length"
         raise ReadError(
-            f"expected {expected} bytes of pixels ({rows} × {columns}), found {outline.native_bytes}; export it again",
+            f"expected {expected} bytes of pixels ({frames} × {rows} × {columns}), found {outline.native_bytes}; "
+            "export it again",
             code=code,
         )
+
+
+def _check_codestream(ds: Dataset, frame: int) -> None:
+    """What `check_size` asks of the first frame, asked of another one before its decoder takes memory."""
+    offsets = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths) if "ExtendedOffsetTable" in ds else None
+    code = get_frame(ds.PixelData, frame, number_of_frames=frame_count(ds), extended_offsets=offsets)
+    _same_size(code[:HEAD], fields.integer(ds, "Rows"), fields.integer(ds, "Columns"))
+
+
+def _same_size(codestream: bytes, rows: int, columns: int) -> None:
+    found = dimensions(codestream)
+    if found not in {None, (rows, columns)}:
+        raise ReadError(
+            f"the compressed image is {found}, the header says {(rows, columns)} (rows, columns)",
+            code="codestream-size",
+        )
+
+
+def check_codec(ds: Dataset) -> None:
+    """Refuse a transfer syntax that nothing installed decodes.
+
+    Raises:
+        ReadError: ``codec``; the message names the package to install.
+    """
+    _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
 
 
 def stored_range(ds: Dataset) -> tuple[int, int]:

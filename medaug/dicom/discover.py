@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medaug.dicom import fields, parse
 from medaug.dicom.grouping import SeriesFiles, Skipped, group
-from medaug.dicom.header import KEYWORDS, Header, header_of
+from medaug.dicom.header import KEYWORDS, Header, headers_of
 from medaug.errors import ReadError
 
 __all__ = ["Found", "SeriesFiles", "Skipped", "discover"]
@@ -53,8 +53,8 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> 
         outcome = _look(entry) if isinstance(entry, Path) else entry
         if isinstance(entry, Path):
             files.append(entry)
-        if isinstance(outcome, Header):
-            headers.append(outcome)
+        if not isinstance(outcome, Skipped):
+            headers += outcome
         elif outcome.refused or not (isinstance(entry, Path) and expected(entry)):
             skipped.append(outcome)
     if not files and not skipped:
@@ -82,13 +82,13 @@ def _files(folder: Path) -> Iterator[Path | Skipped]:
             )
 
 
-def _look(path: Path) -> Header | Skipped:
+def _look(path: Path) -> tuple[Header, ...] | Skipped:
     series_uid = ""
     try:
         dataset, outline = parse.header(path, KEYWORDS)
         with parse.coded():
             series_uid = fields.uid(dataset, "SeriesInstanceUID", required=False)
-            return header_of(path, dataset, outline)
+            return headers_of(path, dataset, outline)
     except ReadError as error:
         return Skipped(series_uid, error.code, str(error), 1)
 

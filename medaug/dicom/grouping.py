@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medaug.dicom.header import REPEATS, Header
+from medaug.dicom.header import Header
 from medaug.dicom.identity import Identity, identity_of_all
 
 DIRECTIONS = 1e-3  # largest difference of direction cosines and spacings (mm) inside one stack
@@ -44,16 +44,17 @@ class Skipped:
 
 @dataclass(frozen=True)
 class SeriesFiles:
-    """The files of one grid: a radiograph, or the slices of one stack.
+    """The files (or frames of files) of one grid: a radiograph, or the slices of one stack.
 
     Attributes:
         study_uid: StudyInstanceUID.
         series_uid: SeriesInstanceUID.
         modality: (0008,0060).
-        files: in order of SOPInstanceUID; paths stay inside the process.
+        files: in order of SOPInstanceUID and frame; paths stay inside the process.
         identity: of the least safe instance.
         rows: image height in px.
         columns: image width in px.
+        frames: 0-based frame per entry of ``files``, where a file stands once for each of its frames; left out, all 0.
         part: what tells apart several stacks at one place, such as ``EchoTime 15``; usually empty.
         notes: sentences for the user.
     """
@@ -67,6 +68,17 @@ class SeriesFiles:
     columns: int
     part: str = ""
     notes: tuple[str, ...] = ()
+    frames: tuple[int, ...] = ()
+
+    @property
+    def images(self) -> tuple[tuple[Path, int], ...]:
+        """File and frame of every image."""
+        return tuple(zip(self.files, self.frames or (0,) * len(self.files), strict=True))
+
+    @property
+    def file_count(self) -> int:
+        """How many different files it is made of."""
+        return len(set(self.files))
 
 
 def group(headers: Iterable[Header]) -> tuple[tuple[SeriesFiles, ...], tuple[Skipped, ...]]:
@@ -75,16 +87,25 @@ def group(headers: Iterable[Header]) -> tuple[tuple[SeriesFiles, ...], tuple[Ski
     Repeats of one place (echoes, phases) become stacks of their own where a numbered attribute tells them apart;
     where none does they stay together, and reading refuses them.
     """
-    ordered = sorted(headers, key=lambda h: (h.study_uid, h.series_uid, h.instance_uid))
+    ordered = sorted(headers, key=lambda h: (h.study_uid, h.series_uid, h.instance_uid, h.frame))
     unique, skipped = _without_duplicates(ordered)
     usable, refused = _without_conflicts(unique, ordered)
     found = []
-    for one_grid in _by(usable, lambda h: (h.study_uid, h.series_uid, h.kind, *h.grid)):
+    stacks: dict[str, set[str]] = defaultdict(set)
+    for header in usable:
+        stacks[header.series_uid].add(header.stack)
+    for one_grid in _by(usable, lambda h: (h.study_uid, h.series_uid, h.kind, h.stack, *h.grid)):
         for stack in _alone(one_grid) if one_grid[0].kind == "radiograph" else _alike(one_grid):
             parts = _repeats(stack) if stack[0].kind == "slice" else [("", stack)]
-            found += [_series(part, files) for part, files in parts]
+            found += [_series(f"{_stack_name(stack[0], stacks)} {part}".strip(), files) for part, files in parts]
     found.sort(key=lambda s: (s.study_uid, s.series_uid))  # stable: inside a series the order of the groups stays
     return tuple(found), (*skipped, *refused)
+
+
+def _stack_name(header: Header, stacks: dict[str, set[str]]) -> str:
+    """``StackID 2`` where a series has several; by rank, because the ID itself is free text."""
+    known = sorted(stacks[header.series_uid])
+    return f"StackID {known.index(header.stack) + 1}" if len(known) > 1 else ""
 
 
 def _series(part: str, headers: Sequence[Header]) -> SeriesFiles:
@@ -98,6 +119,7 @@ def _series(part: str, headers: Sequence[Header]) -> SeriesFiles:
         rows=first.rows,
         columns=first.columns,
         part=part,
+        frames=tuple(h.frame for h in headers),
         notes=tuple(sorted({note for h in headers for note in h.notes})),
     )
 
@@ -107,11 +129,12 @@ def _without_duplicates(headers: Sequence[Header]) -> tuple[list[Header], list[S
     kept: list[Header] = []
     skipped = []
     for same in _by(headers, lambda h: h.instance_uid):
-        if len(same) > 1:
-            same = [copies[0] for copies in _by(same, _digest)]  # noqa: PLW2901
-        kept += same
-    dropped = Counter(h.series_uid for h in headers)
-    dropped.subtract(h.series_uid for h in kept)
+        files = _by(same, lambda h: h.path)
+        if len(files) > 1:
+            files = [copies[0] for copies in _by_digest(files)]
+        kept += [header for file in files for header in file]
+    dropped = Counter(series for series, _ in {(h.series_uid, h.path) for h in headers})
+    dropped.subtract(series for series, _ in {(h.series_uid, h.path) for h in kept})
     reason = "a copy of another file, byte by byte"
     skipped = [Skipped(series, "duplicate-file", reason, n) for series, n in dropped.items() if n]
     return kept, skipped
@@ -121,17 +144,25 @@ def _without_conflicts(headers: Sequence[Header], every: Sequence[Header]) -> tu
     """Leave out series whose UIDs contradict each other."""
     reasons: dict[tuple[str, str], tuple[str, str]] = {}
     for same in _by(headers, lambda h: h.instance_uid):
-        if len(same) > 1:
-            why = f"{len(same)} different files hold one SOP Instance UID; export the study again"
+        paths = {h.path for h in same}
+        if len(paths) > 1:
+            why = f"{len(paths)} different files hold one SOP Instance UID; export the study again"
             reasons |= {(h.study_uid, h.series_uid): ("uid-conflict", why) for h in same}
     for study in _by(headers, lambda h: h.study_uid):
         patients = len({h.patient for h in study} - {""})
         if patients > 1:
             why = f"the study names {patients} patients; correct it where it was stored"
             reasons |= {(h.study_uid, h.series_uid): ("two-patients", why) for h in study}
-    files = Counter((h.study_uid, h.series_uid) for h in every)
+    files = Counter(key for key, _ in {((h.study_uid, h.series_uid), h.path) for h in every})
     refused = [Skipped(key[1], code, why, files[key]) for key, (code, why) in reasons.items()]
     return [h for h in headers if (h.study_uid, h.series_uid) not in reasons], refused
+
+
+def _by_digest(files: list[list[Header]]) -> list[list[list[Header]]]:
+    groups: dict[str, list[list[Header]]] = defaultdict(list)
+    for file in files:
+        groups[_digest(file[0])].append(file)
+    return list(groups.values())
 
 
 def _digest(header: Header) -> str:
@@ -178,13 +209,13 @@ def _repeats(headers: list[Header]) -> list[tuple[str, list[Header]]]:
     rises with every slice would leave single slices.
     """
     stacks = [("", headers)]
-    for index, keyword in enumerate(REPEATS):
+    for name in dict.fromkeys(name for header in headers for name, _ in header.repeats):
         split: list[tuple[str, list[Header]]] = []
         for part, stack in stacks:
-            values = _by(stack, lambda h, n=index: h.repeats[n])  # type: ignore[misc]
+            values = _by(stack, lambda h, n=name: dict(h.repeats).get(n, ""))  # type: ignore[misc]
             most = max(Counter(tuple(round(x, PLACE) for x in h.position) for h in stack).values())
             if 1 < len(values) <= most:
-                split += [(f"{part} {keyword} {v[0].repeats[index] or 'none'}".strip(), v) for v in values]
+                split += [(f"{part} {name} {dict(v[0].repeats).get(name) or 'none'}".strip(), v) for v in values]
             else:
                 split.append((part, stack))
         stacks = split

@@ -21,6 +21,7 @@ class Provenance:
         software_version: of medaug.
         created: when the unit was computed, with a time zone; the run decides it (SOURCE_DATE_EPOCH).
         prior: name and digest of the prior.
+        run: the run's public name, 16 hex digits; new UIDs come from it and the unit.
     """
 
     unit: str
@@ -30,10 +31,13 @@ class Provenance:
     software_version: str
     created: datetime
     prior: str
+    run: str
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.unit):
             raise ValueError(f"provenance unit: expected 64 hex digits, got {len(self.unit)} characters")
+        if not re.fullmatch(r"[0-9a-f]{16}", self.run):
+            raise ValueError(f"provenance run: expected 16 hex digits, got {len(self.run)} characters")
         if self.variant < 0:
             raise ValueError(f"provenance variant: expected 0 or more, got {self.variant}")
         if self.created.tzinfo is None:

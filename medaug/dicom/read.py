@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from medaug.dicom import fields, parse
-from medaug.dicom.decode import stored_range, stored_values
+from medaug.dicom.decode import check_encoding, stored_range, stored_values
+from medaug.dicom.frames import frame_count, frame_of
 from medaug.dicom.grouping import SeriesFiles
 from medaug.dicom.header import Kind, kind_of, modality_of
 from medaug.dicom.identity import Identity, identity_of, identity_of_all, patient_of, refuse_burned_in
@@ -24,9 +26,10 @@ from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
 
 @dataclass(frozen=True, eq=False)
 class _Image:
-    """One instance, decoded; its data set is let go, so that a series is held once."""
+    """One instance or frame, decoded; its data set is let go, so that a series is held once."""
 
     index: int
+    frame: int
     kind: Kind
     modality: str
     study_uid: str
@@ -62,15 +65,21 @@ def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ..
     """
     where = f"series {files.series_uid} ({files.modality})"
     images = []
-    for index, path in enumerate(files.files):
-        with _at(f"{where}: file {index + 1} of {len(files.files)}"), quiet():
-            images.append(_image(parse.instance(path), index))
+    unit = "frame" if any(files.frames) else "file"
+    opened: tuple[Path, parse.Instance] | None = None
+    for index, (path, frame) in enumerate(files.images):
+        with _at(f"{where}: {unit} {index + 1} of {len(files.files)}"), quiet():
+            if opened is None or opened[0] != path:
+                opened = None  # let go of the last file first
+                opened = path, parse.instance(path)
+            images.append(_image(opened[1], index, frame))
+    del opened
     with _at(where):
         if not images:
             raise ReadError("no file is listed", code="no-input")
         if images[0].kind == "radiograph":
             return tuple(_volume(files, [image], _planar(image)) for image in images)
-        ordered = sorted(images, key=lambda image: (_plane(image).depth, image.instance_uid))
+        ordered = sorted(images, key=lambda image: (_plane(image).depth, image.instance_uid, image.frame))
         rows, columns = ordered[0].stored.shape
         if slices:
             return tuple(
@@ -93,12 +102,17 @@ def _at(where: str) -> Iterator[None]:
         raise ReadError(f"{where}: can't be read ({kind}); export it again", code="unreadable") from error
 
 
-def _image(instance: parse.Instance, index: int) -> _Image:
+def _image(instance: parse.Instance, index: int, number: int) -> _Image:
     ds = instance.dataset
     kind = kind_of(ds, instance.outline)
     refuse_burned_in(ds)
+    check_encoding(ds)
+    if number >= frame_count(ds):
+        raise ReadError("a frame that was listed is no longer there; give the same command again", code="input-changed")
+    frame = frame_of(ds, number)
     return _Image(
         index=index,
+        frame=number,
         kind=kind,
         modality=modality_of(ds),
         study_uid=fields.uid(ds, "StudyInstanceUID"),
@@ -107,13 +121,13 @@ def _image(instance: parse.Instance, index: int) -> _Image:
         sha256=instance.sha256,
         identity=identity_of(ds),
         patient=patient_of(ds),
-        stored=stored_values(ds, instance.outline),
-        rescale=rescale_of(ds),
-        window=window_of(ds),
+        stored=stored_values(ds, instance.outline, number),
+        rescale=rescale_of(frame),
+        window=window_of(frame),
         stored_range=stored_range(ds),
         padding=padding_of(ds),
         inverted=_inverted(ds),
-        plane=plane_of(ds) if kind == "slice" else None,
+        plane=plane_of(frame) if kind == "slice" else None,
         plane_spacing=plane_spacing(ds) if kind == "radiograph" else None,
     )
 
@@ -151,7 +165,7 @@ def _refuse_mixed(images: Sequence[_Image]) -> None:
                 f"{others} of {len(images)} slices differ from the first in {what}; export each as its own series",
                 code="mixed-series",
             )
-    if len({image.instance_uid for image in images}) < len(images):
+    if len({(image.instance_uid, image.frame) for image in images}) < len(images):
         raise ReadError("a SOP Instance UID occurs twice; export the series again", code="uid-conflict")
 
 
@@ -167,6 +181,7 @@ def _volume(files: SeriesFiles, images: Sequence[_Image], geometry: Geometry, pa
         sha256=tuple(image.sha256 for image in images),
         identity=identity_of_all(image.identity for image in images),
         patient=middle.patient,
+        frames=tuple(image.frame for image in images),
         part=", ".join(filter(None, (files.part, part))),
     )
     return Volume(

@@ -22,14 +22,18 @@ def derived_uid(*names: str | int) -> str:
     return f"2.25.{uuid.uuid5(NAMESPACE, text).int}"
 
 
-def instance_uid(unit: str, source: str, variant: int) -> str:
-    """SOPInstanceUID of the instance that ``unit`` derives from the instance ``source``."""
-    return derived_uid("instance", unit, source, variant)
+def instance_uid(run: str, unit: str, source: str, variant: int) -> str:
+    """SOPInstanceUID of the instance that ``unit`` derives from the instance ``source``.
+
+    The run enters: another run may give the same unit other bytes (a device, a date, a version), and one UID may
+    stand for one object only (PS3.5 section 9).
+    """
+    return derived_uid("instance", run, unit, source, variant)
 
 
-def series_uid(unit: str) -> str:
-    """SeriesInstanceUID of the series that ``unit`` writes; a unit is one source series and one variant."""
-    return derived_uid("series", unit)
+def series_uid(run: str, unit: str) -> str:
+    """SeriesInstanceUID of the series that ``unit`` writes in ``run``; a unit is one source series and one variant."""
+    return derived_uid("series", run, unit)
 
 
 IMPLEMENTATION_CLASS_UID = derived_uid("implementation", "medaug")

@@ -59,11 +59,16 @@ class Facts:
 
     @property
     def created(self) -> datetime:
-        """When the unit was computed, in the time zone that the source's times are in (0008,0201), else in UTC."""
-        offset = re.fullmatch(r"([+-])(\d\d)(\d\d)", str(self.source.get("TimezoneOffsetFromUTC", "+0000")).strip())
-        sign, hours, minutes = offset.groups() if offset else ("+", "00", "00")
-        span = timedelta(hours=int(hours), minutes=int(minutes))
-        return self.provenance.created.astimezone(timezone(-span if sign == "-" else span))
+        """When the unit was computed, in the time zone of the source's own times."""
+        return local_time(self.provenance.created, self.source)
+
+
+def local_time(moment: datetime, ds: Dataset) -> datetime:
+    """``moment`` in the time zone that the times of ``ds`` are in (0008,0201), else in UTC."""
+    offset = re.fullmatch(r"([+-])(\d\d)(\d\d)", str(ds.get("TimezoneOffsetFromUTC", "+0000")).strip())
+    sign, hours, minutes = offset.groups() if offset else ("+", "00", "00")
+    span = timedelta(hours=int(hours), minutes=int(minutes))
+    return moment.astimezone(timezone(-span if sign == "-" else span))
 
 
 def put(ds: Dataset, keyword: str, value: object) -> None:
@@ -94,13 +99,14 @@ def code(value: str, scheme: str, meaning: str) -> list[Dataset]:
 
 
 def sop_instance_uid(facts: Facts) -> str:
-    """From the unit, the source instance and the variant."""
-    return instance_uid(facts.provenance.unit, str(facts.source.SOPInstanceUID), facts.provenance.variant)
+    """From the run, the unit, the source instance and the variant."""
+    ours = facts.provenance
+    return instance_uid(ours.run, ours.unit, str(facts.source.SOPInstanceUID), ours.variant)
 
 
 def series_instance_uid(facts: Facts) -> str:
-    """From the unit."""
-    return series_uid(facts.provenance.unit)
+    """From the run and the unit."""
+    return series_uid(facts.provenance.run, facts.provenance.unit)
 
 
 def series_number(facts: Facts) -> int:
@@ -122,12 +128,12 @@ def instance_number(facts: Facts) -> int:
 
 
 def date(facts: Facts) -> str:
-    """DA."""
+    """Date of `created`, in the time zone of the source's times."""
     return facts.created.strftime("%Y%m%d")
 
 
 def time(facts: Facts) -> str:
-    """TM."""
+    """Time of `created`, likewise."""
     return facts.created.strftime("%H%M%S")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,20 +21,24 @@ from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
     ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
     MRImageStorage,
     SecondaryCaptureImageStorage,
+    UltrasoundImageStorage,
+    XRayAngiographicImageStorage,
+    XRayRadiofluoroscopicImageStorage,
 )
 
 from medaug.dicom.attributes import rows
 from medaug.dicom.decode import stored_values
 from medaug.dicom.derive import derive
-from medaug.dicom.overwrite import check_change, check_fits, overwritten, put_pixels
+from medaug.dicom.encode import CODECS, OutputSyntax, encode
+from medaug.dicom.overwrite import check_change, check_fits, overwritten
 from medaug.dicom.parse import Instance, instance
+from medaug.dicom.placing import on_output, place
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from medaug.dicom.values import Equipment, Facts
-from medaug.errors import OutputError, ReadError, WriteError, quiet
+from medaug.errors import ReadError, WriteError, quiet
 from medaug.imaging.volume import Mask, Stored, Volume
 
 SOP_CLASSES = frozenset(
@@ -48,17 +51,36 @@ SOP_CLASSES = frozenset(
         DigitalXRayImageStorageForProcessing,
         MRImageStorage,
         SecondaryCaptureImageStorage,
+        UltrasoundImageStorage,
+        XRayAngiographicImageStorage,
+        XRayRadiofluoroscopicImageStorage,
     }
 )
 
+
+@dataclass(frozen=True)
+class Style:
+    """What a profile may choose about the files; no pixel depends on it.
+
+    Attributes:
+        keep_private: keep private elements, whatever they hold.
+        equipment: ``standard`` names medaug as the equipment, ``simulate`` keeps the scanner's name.
+        syntax: the encoding; none of them loses anything, and each file is decoded again and compared.
+    """
+
+    keep_private: bool = False
+    equipment: Equipment = "standard"
+    syntax: OutputSyntax = "explicit-le"
+
+
+DEFAULT = Style()
 _BAD = "not-read-back"
 
 
 @dataclass(frozen=True)
 class _Policy:
     provenance: Provenance
-    keep_private: bool
-    equipment: Equipment
+    style: Style
 
 
 def write_series(
@@ -68,10 +90,9 @@ def write_series(
     source: Volume,
     provenance: Provenance,
     folder: Path,
-    keep_private: bool = False,
-    equipment: Equipment = "standard",
+    style: Style = DEFAULT,
 ) -> tuple[Path, ...]:
-    """Write the derived series, one Explicit VR Little Endian file per slice, in order along the slice normal.
+    """Write the derived series, one file per slice, in order along the slice normal.
 
     Each file starts from the source's own bytes, read again and checked by digest; only pixels in ``changed`` are
     overwritten. A file takes its name after it was flushed, read back and compared; flushing ``folder`` itself
@@ -84,8 +105,7 @@ def write_series(
         source: the volume that ``variant`` was made from.
         provenance: what the headers say about it; new UIDs come from it.
         folder: made when missing; its files are ``0001.dcm`` and up.
-        keep_private: keep private elements, whatever they hold.
-        equipment: ``standard`` names medaug as the equipment, ``simulate`` keeps the scanner's name.
+        style: what the profile chose.
 
     Returns:
         The files, one per slice.
@@ -97,8 +117,8 @@ def write_series(
         OutputError: the disk is full, read-only or failing.
     """
     check_change(variant, changed, source)
-    policy = _Policy(provenance, keep_private, equipment)
-    _on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
+    policy = _Policy(provenance, style)
+    on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
     paths = []
     for k in range(source.stored.shape[0]):
         path = folder / f"{k + 1:04d}.dcm"
@@ -106,7 +126,7 @@ def write_series(
         with _header_errors(k), quiet():  # illegal values of the source are copied; ours were checked in `values.put`
             buffer = BytesIO()
             dcmwrite(buffer, ds, enforce_file_format=True)
-        _save(ds, buffer.getvalue(), expected, path, policy)
+        _place(ds, buffer.getvalue(), expected, path, policy)
         paths.append(path)
     return tuple(paths)
 
@@ -115,6 +135,11 @@ def _derived_slice(k: int, values: Stored, changed: Mask, source: Volume, policy
     """The instance of slice ``k`` and the stored integers that it must hold."""
     read = _read_again(source, k)
     ds, syntax = read.dataset, read.dataset.file_meta.TransferSyntaxUID
+    if "SharedFunctionalGroupsSequence" in ds:
+        raise WriteError(
+            "derived multi-frame objects can't be written yet; export the series as single-frame objects",
+            code="multi-frame",
+        )
     original = stored_values(ds, read.outline)
     if original.dtype != source.stored.dtype or not np.array_equal(original, source.stored[k]):
         raise WriteError(
@@ -125,11 +150,11 @@ def _derived_slice(k: int, values: Stored, changed: Mask, source: Volume, policy
     check_fits(ds, stored)
     facts = Facts(ds, syntax, stored, k, not bool(changed.any()), policy.provenance)
     with _header_errors(k), quiet():
-        derive(facts, changed, keep_private=policy.keep_private, equipment=policy.equipment)
+        derive(facts, changed, keep_private=policy.style.keep_private, equipment=policy.style.equipment)
         _check_words(ds, syntax == ExplicitVRBigEndian)
-    put_pixels(ds, stored)
     ds.preamble = b"\0" * 128  # a source's preamble may be a program's (MZ) or a TIFF header: never passed on
     ds.file_meta = _file_meta(ds)
+    encode(ds, stored, policy.style.syntax)
     return ds, stored
 
 
@@ -150,7 +175,7 @@ def _read_again(source: Volume, k: int) -> Instance:
     if read.dataset.SOPClassUID not in SOP_CLASSES:
         raise WriteError(
             f"slice {k + 1}: SOP class {read.dataset.SOPClassUID} can't be written yet; expected a single-frame CR, "
-            "DX, CT, MR, MG or SC image; leave the series out",
+            "DX, CT, MG, MR, SC, US, XA or XRF image; leave the series out",
             code="sop-class",
         )
     return read
@@ -160,7 +185,6 @@ def _file_meta(ds: Dataset) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ds.SOPClassUID
     meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     return meta
@@ -193,22 +217,8 @@ def _header_errors(k: int) -> Iterator[None]:
         ) from error
 
 
-def _save(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> None:
-    """Write beside the final name, flush, read back, compare, rename."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        _on_output(lambda: _flushed(part, data))
-        _compare(part, data, ds, expected, policy)
-        _on_output(lambda: part.replace(path))
-    finally:
-        _on_output(lambda: part.unlink(missing_ok=True))
-
-
-def _flushed(part: Path, data: bytes) -> None:
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> None:
+    place(path, data, lambda part: _compare(part, data, ds, expected, policy))
 
 
 def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: _Policy) -> None:
@@ -219,11 +229,12 @@ def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: 
     except ReadError as error:
         raise WriteError(f"the written file can't be read back ({error.code}); check the disk", code=_BAD) from error
     again, meta = read.dataset, read.dataset.file_meta
-    table = rows(policy.equipment)
+    table = rows(policy.style.equipment)
     with quiet():
         wrong = [row.keyword for row in table if again.get(row.keyword) != ds.get(row.keyword)]
     wrong += [row.keyword for row in table if row.rule == "drop" and row.keyword in again]
-    named = meta.MediaStorageSOPInstanceUID == again.SOPInstanceUID and meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    syntax = CODECS[policy.style.syntax].syntax
+    named = meta.MediaStorageSOPInstanceUID == again.SOPInstanceUID and meta.TransferSyntaxUID == syntax
     same = read.sha256 == hashlib.sha256(written).hexdigest() and np.array_equal(pixels, expected)
     if not same or wrong or not named:
         raise WriteError(
@@ -231,12 +242,3 @@ def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: 
             f"{'right' if named else 'wrong'}, attributes that differ: {', '.join(wrong) or 'none'}; check the disk",
             code=_BAD,
         )
-
-
-def _on_output(action: Callable[[], object]) -> None:
-    try:
-        action()
-    except OSError as error:
-        raise OutputError(
-            f"OUTPUT can't be written ({error.strerror}); free space or make it writable, then run again"
-        ) from error

@@ -6,25 +6,29 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from medaug.audit.record import Record
-from medaug.errors import MedaugError, OutputError, SourceError, place_of
-from medaug.execution.executors import Executor, serial
+from medaug.errors import MedaugError, OutputError, RunError
+from medaug.execution import quarantine
+from medaug.execution.attempt import Setup, Work
+from medaug.execution.executors import Done, Executor, Step, serial
+from medaug.execution.listing import Listing, write_lists
+from medaug.execution.opening import MARK, open_store
 from medaug.execution.plan import Plan, Unit, plan
+from medaug.execution.processes import processes
 from medaug.execution.sources import Skip
-from medaug.execution.store import Store, disk_errors, open_store
-from medaug.execution.work import Bench, failure, work_unit
-from medaug.manifests.coco import write_coco
-from medaug.manifests.monai import write_monai
+from medaug.execution.store import Store
+from medaug.execution.work import work_unit
 from medaug.profile import Profile
-from medaug.report.page import write_page
 
-FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
+WAIT = 1.0  # seconds between looks at units that other workers have
+ENOUGH = 20  # units after which the share of failures says something
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,47 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Options:
+    """How a plan is carried out; nothing in here decides a pixel.
+
+    Attributes:
+        device: ``auto``, ``cpu`` or a torch device.
+        key_file: 32 secret bytes for a new OUTPUT; drawn at random otherwise.
+        extend: take another plan than the one that OUTPUT was made for.
+        shard: (i, n): only the units of share i of n, from 0.
+        workers: processes; 1 works in this one.
+        max_failures: the share of failed or crashed units, in (0, 1], above which a run stops.
+    """
+
+    device: str = "auto"
+    key_file: Path | None = None
+    extend: bool = False
+    shard: tuple[int, int] | None = None
+    workers: int = 1
+    max_failures: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.shard is not None and not 0 <= self.shard[0] < self.shard[1]:
+            raise RunError(f"shard: expected i/n with i from 0 to n - 1, found {self.shard[0]}/{self.shard[1]}")
+        if self.workers < 1:
+            raise RunError(f"workers: expected at least 1, found {self.workers}")
+        if not 0 < self.max_failures <= 1:
+            raise RunError(f"max_failures: expected a share above 0 and up to 1, found {self.max_failures:g}")
+
+
+@dataclass(frozen=True)
 class Summary:
     """What a run left behind.
 
     Attributes:
         output: OUTPUT.
-        records: the last record of every unit in OUTPUT.
+        records: the decisive record of every unit of this plan (with a shard: of its share).
         skips: sources that were left out.
         unmatched: annotations that fit no image.
-        planned: units of this plan.
+        planned: units of this plan or share.
         already_done: of them, those that needed nothing.
+        notes: sentences about sources that are used.
+        elsewhere: units in OUTPUT that the plan doesn't hold; they are in no list.
     """
 
     output: Path
@@ -63,18 +98,19 @@ class Summary:
     unmatched: tuple[str, ...]
     planned: int
     already_done: int
+    notes: tuple[str, ...] = ()
+    elsewhere: int = 0
+    counts: Counter[str] = field(init=False, repr=False)
 
-    @property
-    def counts(self) -> Counter[str]:
-        """Units by status: written, rejected, failed, crashed."""
-        return Counter(record.status for record in self.records)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", Counter(record.status for record in self.records))
 
     @property
     def exit_code(self) -> int:
         """0 all done, 3 nothing usable, 4 partial (house.md, Errors)."""
         if not self.counts["written"]:
             return 3
-        incomplete = sum(self.counts.values()) > self.counts["written"] or any(skip.refused for skip in self.skips)
+        incomplete = self.planned > self.counts["written"] or any(skip.refused for skip in self.skips)
         return 4 if incomplete or self.unmatched else 0
 
 
@@ -89,13 +125,16 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     device: str = "auto",
     identity_reason: str | None = None,
     annotation_format: str | None = None,
+    key_file: str | Path | None = None,
+    extend: bool = False,
+    workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Augment an export. The same call again continues, or finds nothing to do.
 
     Args:
         input: a folder or file of DICOM and NIfTI; never changed.
-        output: a new folder, or one that the same profile made before.
+        output: a new folder, or one that the same call made before.
         profile: a shipped profile's name, a path, or a profile.
         annotations: one or more files or folders with boxes.
         variants: variants per source, at least 1.
@@ -103,6 +142,10 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
         annotation_format: a name of docs/annotations.md for all of ``annotations``, or None to tell by content.
+        key_file: 32 secret bytes that new UIDs and patient tokens come from; with the same key and SOURCE_DATE_EPOCH,
+            another OUTPUT gets the same bytes. Drawn at random otherwise.
+        extend: other images, annotations, variants or seed may come into an OUTPUT that is there.
+        workers: processes; a script that asks for several needs ``if __name__ == "__main__":``.
         on_progress: called after each unit.
 
     Raises:
@@ -111,9 +154,11 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         ReadError: INPUT does not exist.
         AnnotationError: an annotation file is malformed.
         OutputError: OUTPUT can't be used; nothing partial is visible.
+        RunError: the run makes no sense as it is set up.
     """
     source_root, root = Path(input), Path(output)
-    _apart(source_root, root)
+    check_apart(source_root, root)
+    options = Options(device, Path(key_file) if key_file else None, extend, workers=workers)
     planned = plan(
         source_root,
         profile=profile,
@@ -123,57 +168,119 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         identity_reason=identity_reason,
         annotation_format=annotation_format,
     )
-    return execute(planned, root, device=device, on_progress=on_progress)
+    return execute(planned, root, options, on_progress=on_progress)
 
 
 def execute(
     planned: Plan,
     output: Path,
+    options: Options = Options(),
     *,
-    device: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
-    executor: Executor = serial,
+    on_step: Step | None = None,
+    work: Work = work_unit,
 ) -> Summary:
-    """Do what ``planned`` says and write the manifests and the page.
+    """Do what ``planned`` says and write the manifests and the page, also when it is stopped on the way.
+
+    Args:
+        planned: what to do.
+        output: OUTPUT.
+        options: how.
+        on_progress: called after each unit.
+        on_step: called with (unit, step, steps) during each unit.
+        work: what is done with a unit.
 
     Raises:
         PriorError: the prior isn't what the profile pins.
         OutputError: OUTPUT can't be used; nothing partial is visible.
+        RunError: more units fail than the options allow.
     """
-    if not planned.units and not (output / "FORMAT.json").exists():
-        return Summary(output, (), planned.skips, planned.unmatched, 0, 0)
-    bench = Bench(planned.profile, device, planned.identity_reason)
-    store = open_store(output, planned.profile, _now())
-    finished = {record.unit for record in store.records() if record.status in FINAL}
-    todo = [unit for unit in planned.units if unit.recipe.id not in finished]
-    if todo:
-        _check_space(store, planned, todo)
-        started = time.monotonic()
-        for done, record in enumerate(executor(partial(_safely, store, bench), todo), start=1):
-            if on_progress:
-                left = (time.monotonic() - started) / done * (len(todo) - done)
-                on_progress(Progress(done, len(todo), record, left))
-    records = store.records()
-    with disk_errors("the manifests"):
-        write_monai(records, store.root)
-        write_coco(records, store.root)
-        write_page(records, store.root, skipped=[(skip.code, skip.reason, skip.files) for skip in planned.skips])
+    if not planned.units and not (output / MARK).exists():
+        return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
+    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work)
+    bench = setup.bench()
+    if not (output / MARK).exists() and options.workers == 1 and work is work_unit:
+        _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
+    store = open_store(
+        output, planned.profile, _listing(planned), _now(), key_file=options.key_file, extend=options.extend
+    )
+    mine = [unit for unit in planned.units if _in_shard(unit, options.shard)]
+    todo = _unfinished(store, mine)
+    _check_space(store, planned, todo)
+    executor: Executor = partial(serial, bench) if options.workers == 1 else partial(processes, options.workers)
+    try:
+        outcomes = _until_done(store, partial(executor, setup, on_step=on_step), todo)
+        _watch(outcomes, len(todo), options.max_failures, on_progress)
+    except BaseException:
+        with suppress(MedaugError, OSError):  # what stopped the run is what the user is told
+            write_lists(store)
+        raise
+    records = {record.unit: record for record in write_lists(store)}
+    keys = {unit.recipe.id for unit in planned.units}
     return Summary(
-        output, records, planned.skips, planned.unmatched, len(planned.units), len(planned.units) - len(todo)
+        output,
+        tuple(records[key] for key in sorted(unit.recipe.id for unit in mine) if key in records),
+        planned.skips,
+        planned.unmatched,
+        len(mine),
+        len(mine) - len(todo),
+        planned.notes,
+        len(records.keys() - keys),
     )
 
 
-def _safely(store: Store, bench: Bench, unit: Unit) -> Record:
-    """The one place that catches everything: a bad unit becomes a record, and the export goes on."""
+def _until_done(
+    store: Store, pass_over: Callable[[Sequence[Unit]], Iterator[Done]], todo: list[Unit]
+) -> Iterator[Record]:
+    """Pass over the units until none is left; those that other workers have are looked at again later."""
+    while todo:
+        busy = []
+        for unit, record in pass_over(todo):
+            if record is None:
+                busy.append(unit)
+            else:
+                yield record
+        if busy:
+            time.sleep(WAIT)
+            done = {record.unit: record for record in store.records()}
+            waited = _unfinished(store, busy)
+            yield from (done[key] for key in {u.recipe.id for u in busy} - {u.recipe.id for u in waited} if key in done)
+            busy = waited
+        todo = busy
+
+
+def _watch(
+    outcomes: Iterator[Record], total: int, max_failures: float, on_progress: Callable[[Progress], None] | None
+) -> None:
+    """Pull the outcomes, tell of each, and stop when too many fail."""
     started = time.monotonic()
-    try:
-        return work_unit(store, bench, unit)
-    except Exception as error:
-        if isinstance(error, MedaugError) and not isinstance(error, SourceError):
-            raise  # the disk, the prior or the profile: no unit would fare better
-        record = failure(store, bench, unit, error, place_of(error), started)
-        store.log(record)
-        return record
+    bad = 0
+    for done, record in enumerate(outcomes, start=1):
+        bad += record.status in {"failed", "crashed"}
+        if on_progress:
+            left = (time.monotonic() - started) / done * (total - done)
+            on_progress(Progress(done, total, record, left))
+        if done >= ENOUGH and bad > max_failures * done and done < total:
+            raise RunError(
+                f"stopped: {bad} of {done} units failed, more than the share of {max_failures:g} that --max-failures "
+                f"allows; the last: [{record.code}] {record.message}. Remove the cause, then give the same command "
+                "again"
+            )
+
+
+def _unfinished(store: Store, units: Sequence[Unit]) -> list[Unit]:
+    """Units that are not done, and not left alone either."""
+    done = store.finished(store.records()) | {entry.unit for entry in quarantine.entries(store.root)}
+    return [unit for unit in units if unit.recipe.id not in done]
+
+
+def _in_shard(unit: Unit, shard: tuple[int, int] | None) -> bool:
+    """By the key, so that a unit's share doesn't depend on the other units."""
+    return shard is None or int(unit.recipe.id[:16], 16) % shard[1] == shard[0]
+
+
+def _listing(planned: Plan) -> Listing:
+    return Listing(tuple(sorted(unit.recipe.id for unit in planned.units)), planned.skips)
 
 
 def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
@@ -186,8 +293,12 @@ def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
         )
 
 
-def _apart(source: Path, output: Path) -> None:
-    """OUTPUT inside INPUT would be read as input by the next run; INPUT inside OUTPUT would be written to."""
+def check_apart(source: Path, output: Path) -> None:
+    """OUTPUT inside INPUT would be read as input by the next run; INPUT inside OUTPUT would be written to.
+
+    Raises:
+        OutputError: one is inside the other.
+    """
     a, b = source.resolve(), output.resolve()
     if a == b or a in b.parents or b in a.parents:
         raise OutputError("OUTPUT and INPUT must lie apart: neither may be inside the other")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from medaug.audit.inventory import sha256_of
+from medaug.audit.pixels import decoded, digest_of_image, pixels_digest
 from medaug.audit.record import Output
 from medaug.augmentation import Variant
+from medaug.dicom.parse import instance
 from medaug.dicom.provenance import Provenance
+from medaug.execution.evidence import write_evidence
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
 
 def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance) -> None:
-    """Write a variant in its source's format: ``image/0001.dcm`` … or ``image.nii.gz``.
+    """Write a variant in its source's format, ``image/0001.dcm`` … or ``image.nii.gz``, and its evidence.
 
     Raises:
         WriteError: the derived instance would not be valid, or the source changed.
@@ -22,8 +25,9 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
         from medaug.nifti import write_nifti
 
         write_nifti(variant.volume, folder / "image.nii.gz")
+        write_evidence(variant, folder, profile, provenance)
         return
-    from medaug.dicom.write import write_series
+    from medaug.dicom.write import Style, write_series
 
     (folder / "image").mkdir()
     write_series(
@@ -32,9 +36,9 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
         source=source,
         provenance=provenance,
         folder=folder / "image",
-        keep_private=profile.keep_private,
-        equipment=profile.equipment,
+        style=Style(profile.keep_private, profile.equipment, profile.output_syntax),
     )
+    write_evidence(variant, folder, profile, provenance)
 
 
 def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
@@ -49,10 +53,9 @@ def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
 
 
 def _described(path: Path, name: str) -> Output:
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if path.suffix != ".dcm":
-        return Output(name, sha256)
-    from pydicom import dcmread
-
-    dataset = dcmread(path)
-    return Output(name, sha256, hashlib.sha256(dataset.PixelData).hexdigest(), str(dataset.SOPInstanceUID))
+        pixels = digest_of_image(path) if path.name == "image.nii.gz" else ""
+        return Output(name, sha256_of(path), pixels)
+    read = instance(path)
+    pixels = pixels_digest(decoded(read)) if path.parent.name == "image" else ""
+    return Output(name, read.sha256, pixels, str(read.dataset.SOPInstanceUID))

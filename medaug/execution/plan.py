@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medaug import profile as profiles
 from medaug.annotations.table import read_annotations
-from medaug.errors import AnnotationError, IdentityError, SourceError
+from medaug.errors import AnnotationError, IdentityError, SourceError, WriteError
 from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import SourceRef, Volume
@@ -32,7 +32,6 @@ class Unit:
         source: where to load the volume from.
         reference: what it was planned from.
         boxes: its labels.
-        patient: the same for all sources of one patient in this plan; made from content, not from an identifier.
         shape: the volume's (slices, rows, columns).
         bytes: size of its stored numbers.
     """
@@ -41,7 +40,6 @@ class Unit:
     source: Source
     reference: SourceRef
     boxes: tuple[Box, ...]
-    patient: str
     shape: tuple[int, int, int]
     bytes: int
 
@@ -57,6 +55,7 @@ class Plan:
         skips: sources that are left out.
         unmatched: sentences about annotations that fit no image.
         identity_reason: what the user stated about identity, or None.
+        notes: sentences about sources that are used.
     """
 
     profile: Profile
@@ -65,6 +64,7 @@ class Plan:
     skips: tuple[Skip, ...]
     unmatched: tuple[str, ...]
     identity_reason: str | None
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float | None:
@@ -118,7 +118,6 @@ def plan(
     found = collect(Path(input), chosen, paths)
     headers, refused = _headers(found.sources, chosen, identity_reason)
     boxes, withheld, unmatched = _boxes(paths, annotation_format, [header.volume for header in headers], found.files)
-    patients = _patients(header.volume for header in headers)
     units: list[Unit] = []
     unlabelled: list[Skip] = []
     for header in sorted(headers, key=lambda header: (header.first, header.key)):
@@ -129,8 +128,10 @@ def plan(
         digest = boxes_digest(labels)
         for variant in range(variants):
             recipe = Recipe(header.key, digest, variant, seed, chosen.sha256, chosen.prior.sha256)
-            units.append(_unit(recipe, header, labels, patients[header.key]))
-    return Plan(chosen, seed, tuple(units), _merged((*found.skips, *refused, *unlabelled)), unmatched, identity_reason)
+            units.append(_unit(recipe, header, labels))
+    notes = tuple(sorted({note for header in headers for note in header.source.notes}))
+    skips = _merged((*found.skips, *refused, *unlabelled))
+    return Plan(chosen, seed, tuple(units), skips, unmatched, identity_reason, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,16 +156,17 @@ def _headers(sources: Sequence[Source], profile: Profile, reason: str | None) ->
         skips += refused
         for volume in volumes:
             if volume.source.key in headers:
-                skips.append(Skip("duplicate", "the same content was found twice; one copy is used", 1, refused=False))
+                why = "the same content was found twice; one copy is used"
+                skips.append(Skip("duplicate", why, 1, refused=False, series_uid=source.series_uid))
                 continue
             headers[volume.source.key] = _Header(source, volume, min(other.source.key for other in volumes))
     return list(headers.values()), skips
 
 
-def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...], patient: str) -> Unit:
+def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...]) -> Unit:
     volume = header.volume
     size = volume.stored.dtype.itemsize * volume.stored.size
-    return Unit(recipe, header.source, volume.source, boxes, patient, volume.geometry.shape, size)
+    return Unit(recipe, header.source, volume.source, boxes, volume.geometry.shape, size)
 
 
 def _usable(
@@ -174,16 +176,17 @@ def _usable(
     if source.modality not in profile.modalities:
         kinds = ", ".join(profile.modalities)
         reason = f"modality {source.modality or 'unknown'} is not one of profile {profile.name!r} ({kinds})"
-        return (), (Skip("other-modality", reason, source.files, refused=False),)
+        return (), (Skip("other-modality", reason, source.files, refused=False, series_uid=source.series_uid),)
     try:
         volumes = load_headers(source)
         for volume in volumes:
             _check_identity(volume, identity_reason)
+            _check_writable(volume)
     except SourceError as error:
-        return (), (refusal(error, source.files),)
+        return (), (refusal(error, source),)
     except Exception as error:  # noqa: BLE001 - one bad source must not stop the export; its kind is reported
         crash = SourceError(f"reading failed unexpectedly ({type(error).__name__}); please report it", code="crashed")
-        return (), (refusal(crash, source.files),)
+        return (), (refusal(crash, source),)
     return volumes, ()
 
 
@@ -193,6 +196,16 @@ def _check_identity(volume: Volume, reason: str | None) -> None:
         raise IdentityError(
             f"the instances are {volume.source.identity!r}: they don't declare that the patient's identity was removed "
             '(0012,0062); de-identify the export first, or state --accept-identity "reason" if it was checked'
+        )
+
+
+def _check_writable(volume: Volume) -> None:
+    """Refuse now what could only be refused after the solve."""
+    if any(volume.source.frames):
+        raise WriteError(
+            "multi-frame objects can be read and inspected, but derived ones can't be written yet; export the series "
+            "as single-frame objects",
+            code="multi-frame",
         )
 
 
@@ -216,31 +229,21 @@ def _boxes(
     return boxes, withheld, tuple(unmatched)
 
 
-def _patients(volumes: Iterable[Volume]) -> dict[str, str]:
-    """Source key → a name for its patient: the digest of all the patient's sources, which no directory lists."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for volume in volumes:
-        groups[volume.source.patient or volume.source.key].append(volume.source.key)
-    names = {
-        patient: hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16] for patient, keys in groups.items()
-    }
-    return {key: names[patient] for patient, keys in groups.items() for key in keys}
-
-
 def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
-    files = len(set(volume.source.files))
+    files, uid = len(set(volume.source.files)), volume.source.series_uid if volume.source.format == "dicom" else ""
     if withheld:
         reason = "an annotation may lie on it but could not be placed, so what it marks can't be kept; see unmatched"
-        return Skip("unplaced-box", reason, files, refused=True)
-    return Skip("no-boxes", "no usable annotation matches it, so there is no label to keep", files, refused=False)
+        return Skip("unplaced-box", reason, files, refused=True, series_uid=uid)
+    reason = "no usable annotation matches it, so there is no label to keep"
+    return Skip("no-boxes", reason, files, refused=False, series_uid=uid)
 
 
 def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
-    """Equal reasons become one line."""
-    files: dict[tuple[str, str, bool], int] = defaultdict(int)
+    """Equal reasons of one series become one."""
+    files: dict[tuple[str, str, bool, str], int] = defaultdict(int)
     for skip in skips:
-        files[skip.code, skip.reason, skip.refused] += skip.files
-    return tuple(Skip(code, reason, count, refused) for (code, reason, refused), count in sorted(files.items()))
+        files[skip.code, skip.reason, skip.refused, skip.series_uid] += skip.files
+    return tuple(Skip(code, why, n, refused, uid) for (code, why, refused, uid), n in sorted(files.items()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +254,7 @@ class Usable:
         source: where to load it from.
         key: of the volume; a source may hold several.
         boxes: its labels; empty where there are none.
-        patient: as in `Unit`.
+        patient: the same for all of a patient's volumes; a digest, to group by and not to keep.
     """
 
     source: Source
@@ -274,10 +277,13 @@ def survey(
     found = collect(root, profile, annotations)
     headers, refused = _headers(found.sources, profile, identity_reason)
     boxes, withheld, _ = _boxes(annotations, None, [header.volume for header in headers], found.files)
-    patients = _patients(header.volume for header in headers)
     usable = [
-        Usable(header.source, header.key, boxes.get(header.key, ()), patients[header.key])
+        Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))
         if header.key not in withheld
     ]
     return tuple(usable), _merged((*found.skips, *refused))
+
+
+def _patient(volume: Volume) -> str:
+    return hashlib.sha256((volume.source.patient or volume.source.key).encode()).hexdigest()[:16]

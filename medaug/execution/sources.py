@@ -27,12 +27,14 @@ class Skip:
         reason: one sentence.
         files: how many files it stands for.
         refused: True for an image series that could not be used, False for what never was one.
+        series_uid: SeriesInstanceUID, or ``""`` where it isn't known or there is none.
     """
 
     code: str
     reason: str
     files: int
     refused: bool
+    series_uid: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,17 @@ class Source:
     @property
     def files(self) -> int:
         """How many files it is made of."""
-        return len(self.series.files) if self.series else 1
+        return self.series.file_count if self.series else 1
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID, ``""`` for NIfTI."""
+        return self.series.series_uid if self.series else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of it although it can be used."""
+        return tuple(f"series {self.series_uid}: {note}" for note in self.series.notes) if self.series else ()
 
 
 @dataclass(frozen=True)
@@ -103,14 +115,14 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
     labels = given - {root.resolve()}  # INPUT itself may hold SEG objects
 
     def expected(path: Path) -> bool:
-        return _is_nifti(path) or (_within(path, given) and is_annotation(path))
+        return is_nifti(path) or (_within(path, given) and is_annotation(path))
 
     found = discover(root, expected)
     files = tuple(path for path in found.files if not _within(path, labels))
     by_slice = profile.volumes.slices == "each"
     sources = [Source(series, None, by_slice) for series in found.series]
-    sources += [Source(None, path, by_slice) for path in files if _is_nifti(path)]
-    skips = tuple(Skip(s.code, s.reason, s.count, s.refused) for s in found.skipped)
+    sources += [Source(None, path, by_slice) for path in files if is_nifti(path)]
+    skips = tuple(Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped)
     return Collected(tuple(sources), skips, files)
 
 
@@ -119,9 +131,9 @@ def load_headers(source: Source) -> tuple[Volume, ...]:
     return tuple(_without_pixels(volume) for volume in source.load())
 
 
-def refusal(error: SourceError, files: int) -> Skip:
+def refusal(error: SourceError, source: Source) -> Skip:
     """The skip that stands for a source which could not be used."""
-    return Skip(error.code, str(error), files, refused=True)
+    return Skip(error.code, str(error), source.files, refused=True, series_uid=source.series_uid)
 
 
 def _without_pixels(volume: Volume) -> Volume:
@@ -129,7 +141,8 @@ def _without_pixels(volume: Volume) -> Volume:
     return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape))
 
 
-def _is_nifti(path: Path) -> bool:
+def is_nifti(path: Path) -> bool:
+    """Whether a file is named like NIfTI."""
     return path.name.lower().endswith((".nii", ".nii.gz"))
 
 

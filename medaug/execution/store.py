@@ -2,131 +2,166 @@
 
 A unit is written in ``.staging/``, its files and folders are flushed to disk, one rename puts it under ``variants/``,
 and its ledger line follows. Killed at any point, OUTPUT holds whole units only; a unit whose line is missing is logged
-again when OUTPUT is next opened.
+again when OUTPUT is next opened. Any number of processes may work on one OUTPUT.
 """
 
 from __future__ import annotations
 
 import errno
-import json
+import hashlib
+import hmac
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from medaug.audit import ledger
-from medaug.audit.durable import flush_folder, replace_file
+from medaug.audit.durable import flush_folder, unusable
 from medaug.audit.record import Record
-from medaug.errors import OutputError
-from medaug.profile import Profile
+from medaug.execution import leases
+from medaug.execution.leases import Claim
+from medaug.execution.locks import locked
+from medaug.imaging.volume import SourceRef
 
-FORMAT = "medaug-output"
-VERSION = 1
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+STAGING = ".staging"
+TOKEN_DIGITS = 16
+_FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True)
 class Store:
-    """An OUTPUT folder that was checked and recovered by `open_store`.
+    """An OUTPUT folder that was checked by `opening.open_store`.
 
     Attributes:
         root: OUTPUT.
         created: when the run was first started; the date of everything it writes, so that a resumed run ends with the
             same bytes.
+        run: the run's public name, 16 hex digits; it enters every new UID.
+        worker: this process's name.
+        secret: 32 bytes from private/key; they make patient tokens.
     """
 
     root: Path
     created: datetime
+    run: str
+    worker: str
+    secret: bytes = field(repr=False)
 
     @property
     def ledger(self) -> Path:
-        """The append-only record."""
-        return self.root / "ledger" / "ledger.jsonl"
+        """The folder of the append-only record."""
+        return self.root / ledger.FOLDER
+
+    @property
+    def staging(self) -> Path:
+        """Work that isn't done yet."""
+        return self.root / STAGING
 
     def folder(self, unit: str) -> Path:
         """Where a unit lies once it is committed."""
-        return self.root / "variants" / unit[:16]
+        return self.root / "variants" / unit[: leases.DIGITS]
+
+    def holds(self, unit: str) -> bool:
+        """True when the unit is committed."""
+        return (self.folder(unit) / "record.json").is_file()
+
+    def record_of(self, unit: str) -> Record:
+        """The record of a committed unit."""
+        return Record.from_json((self.folder(unit) / "record.json").read_text(encoding="utf-8"))
 
     def records(self) -> tuple[Record, ...]:
-        """The last line of every unit, in the order of the unit keys."""
-        latest = {record.unit: record for record in ledger.read(self.ledger)}
-        return tuple(latest[unit] for unit in sorted(latest))
+        """The decisive line of every unit, in the order of the unit keys."""
+        return ledger.read(self.ledger)
 
-    def log(self, record: Record) -> None:
-        """Append one line.
+    def finished(self, records: Iterable[Record]) -> frozenset[str]:
+        """Units that need nothing more; a written one whose folder was removed is made again."""
+        present = {path.name for path in (self.root / "variants").iterdir()}
+        return frozenset(
+            record.unit
+            for record in records
+            if record.status in _FINAL and (record.status == "rejected" or record.unit[: leases.DIGITS] in present)
+        )
+
+    def token(self, reference: SourceRef) -> str:
+        """A patient's name in this OUTPUT: the same for all sources of one patient, and of no use elsewhere."""
+        return keyed(self.secret, reference.patient or reference.key)
+
+    def log(self, record: Record, seconds: float) -> None:
+        """Append one line: what became of a unit, and the wall time it took.
 
         Raises:
             OutputError: the disk didn't take it.
         """
         with disk_errors("the ledger"):
-            ledger.append(self.ledger, record)
+            ledger.append(self.ledger, self.worker, record, seconds)
 
-    @contextmanager
-    def staged(self, unit: str) -> Iterator[Path]:
-        """A folder to write a unit into. It disappears unless `commit` moved it away.
+    def claim(self, unit: str) -> AbstractContextManager[Claim | None]:
+        """Take a unit for as long as the context lasts; None when another worker has it.
 
         Raises:
-            OutputError: the disk is full, read-only or broken.
+            OSError: see `leases.claim`.
         """
-        folder = self.root / ".staging" / f"{unit[:16]}-{os.getpid()}"
-        with disk_errors(f"unit {unit[:16]}"):
-            try:
-                folder.mkdir(parents=True)
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+        return leases.claim(self.staging, unit, self.worker)
 
-    def commit(self, staged: Path, record: Record) -> None:
+    def commit(self, staged: Path, record: Record, seconds: float) -> None:
         """Make a staged unit visible and log it. If another worker was first, this one's copy is dropped.
 
         Raises:
             OutputError: the disk didn't take it.
         """
         target = self.folder(record.unit)
-        with disk_errors(f"unit {record.unit[:16]}"):
+        with disk_errors(f"unit {record.unit[: leases.DIGITS]}"):
             (staged / "record.json").write_text(record.to_json() + "\n", encoding="utf-8")
             flush_tree(staged)
-            target.parent.mkdir(exist_ok=True)
-            try:
-                staged.rename(target)
-            except OSError as error:
-                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                    raise
-                return
-            flush_folder(target.parent)
-        self.log(record)
+            with self.sharing():
+                if place(staged, target):
+                    self.log(record, seconds)
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Held around rename and line, so that nobody who holds it `alone` sees one without the other."""
+        return locked(self.staging / leases.LOCK, shared=True)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody commits, opens or lists meanwhile."""
+        return locked(self.staging / leases.LOCK)
+
+    def relog(self) -> None:
+        """Log committed units that have no line: a run was killed between the rename and the line.
+
+        Call it `alone`.
+
+        Raises:
+            OutputError: the disk didn't take it.
+        """
+        known = {record.unit[: leases.DIGITS] for record in self.records() if record.status == "written"}
+        for name in sorted({path.name for path in (self.root / "variants").iterdir()} - known):
+            if self.holds(name):
+                self.log(self.record_of(name), 0.0)
 
 
-def open_store(root: Path, profile: Profile, now: datetime) -> Store:
-    """Open OUTPUT, or make it; check that it belongs to this profile; put right what a killed run left.
+def place(staged: Path, target: Path) -> bool:
+    """The commit point: one rename, made durable. False when ``target`` was there already."""
+    try:
+        staged.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        return False
+    flush_folder(target.parent)
+    return True
 
-    Raises:
-        OutputError: OUTPUT is something else, another version's or another profile's, or can't be written.
-    """
-    with disk_errors("OUTPUT"):
-        root.mkdir(parents=True, exist_ok=True)
-        mark = root / "FORMAT.json"
-        if not mark.exists():
-            if any(root.iterdir()):
-                raise OutputError("OUTPUT: the folder is not empty and no medaug output; give a new or an empty folder")
-            replace_file(root / "profile.yaml", profile.to_yaml().encode())
-            stamp = {"format": FORMAT, "version": VERSION, "created": now.isoformat()}
-            replace_file(mark, (json.dumps(stamp, indent=2) + "\n").encode())
-        created = _checked(mark, root / "profile.yaml", profile)
-        for folder in ("variants", "ledger"):
-            (root / folder).mkdir(exist_ok=True)
-        shutil.rmtree(root / ".staging", ignore_errors=True)
-    store = Store(root, created)
-    _relog(store)
-    return store
+
+def keyed(secret: bytes, name: str) -> str:
+    """A name that only the owner of the secret could have made: HMAC-SHA256 (RFC 2104), cut to 16 hex digits."""
+    return hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:TOKEN_DIGITS]
 
 
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Turn a full, read-only or broken disk into one sentence.
+    """Turn a full, read-only or broken disk, or something in the way, into one sentence.
 
     Raises:
         OutputError: in place of such an OSError.
@@ -134,12 +169,8 @@ def disk_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK or isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
-            reason = os.strerror(error.errno or 0)
-            raise OutputError(
-                f"{what}: the disk did not take it ({reason}); nothing partial is visible. Free or grow the disk, then "
-                "give the same command again: it continues"
-            ) from error
+        if error.errno in _DISK or isinstance(error, PermissionError):
+            raise unusable(what, error) from error
         raise
 
 
@@ -154,29 +185,3 @@ def flush_tree(folder: Path) -> None:
 def _flush(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _checked(mark: Path, resolved: Path, profile: Profile) -> datetime:
-    try:
-        stamp = json.loads(mark.read_text(encoding="utf-8"))
-        created = datetime.fromisoformat(stamp["created"]).astimezone(UTC)
-    except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"OUTPUT: FORMAT.json is not readable ({error}); give a new folder") from None
-    if stamp.get("format") != FORMAT or stamp.get("version") != VERSION:
-        found = f"{stamp.get('format')} version {stamp.get('version')}"
-        raise OutputError(f"OUTPUT: expected {FORMAT} version {VERSION}, found {found}; give a new folder")
-    if not resolved.exists() or resolved.read_text(encoding="utf-8") != profile.to_yaml():
-        raise OutputError(
-            f"OUTPUT: it was made with another profile than {profile.name!r} as it is now (see its profile.yaml); "
-            "give a new folder, or the same profile"
-        )
-    return created
-
-
-def _relog(store: Store) -> None:
-    """Log committed units that have no line: the run was killed between the rename and the line."""
-    known = {record.unit for record in ledger.read(store.ledger) if record.status == "written"}
-    for path in sorted((store.root / "variants").glob("*/record.json")):
-        record = Record.from_json(path.read_text(encoding="utf-8"))
-        if record.unit not in known:
-            store.log(record)

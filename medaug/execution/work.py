@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 from medaug import __version__, assemble
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
@@ -12,36 +14,54 @@ from medaug.augmentation import Case, Tools, Variant, augment
 from medaug.dicom.provenance import Provenance
 from medaug.errors import QualityError, ReadError, SourceError
 from medaug.execution.files import describe_output, write_image
+from medaug.execution.leases import Claim
 from medaug.execution.plan import Unit
 from medaug.execution.sources import Source
-from medaug.execution.store import Store
+from medaug.execution.store import Store, disk_errors
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
 
+BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
+OUT_OF_MEMORY = "out-of-memory"
+NAME_LENGTH = 64  # of a prior's or a profile's name in headers
+OnStep = Callable[[int, int], None]
+
 
 class Bench:
     """What a worker keeps between units: the prior on its device, and the source it read last.
-
-    The prior is loaded here, so that a wrong one stops a run before OUTPUT is touched.
 
     Args:
         profile: the resolved profile.
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: what the user stated about identity; goes into every record.
-
-    Raises:
-        PriorError: the prior isn't what the profile pins.
     """
 
     def __init__(self, profile: Profile, device: str, identity_reason: str | None) -> None:
         self.profile = profile
         self.identity_reason = identity_reason
-        self.device = assemble.resolve_device(device)
-        self.versions = assemble.versions()
-        self.tools: Tools = assemble.tools(profile, self.device)
+        self.wanted_device = device
         self._last: tuple[Source, tuple[Volume, ...]] | None = None
+
+    @cached_property
+    def device(self) -> str:
+        """The device by its name; found when first asked for."""
+        return assemble.resolve_device(self.wanted_device)
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Versions of what decides pixels and files."""
+        return assemble.versions()
+
+    @cached_property
+    def tools(self) -> Tools:
+        """The prior and all around it; loaded when first asked for.
+
+        Raises:
+            PriorError: the prior isn't what the profile pins.
+        """
+        return assemble.tools(self.profile, self.device)
 
     def volume(self, unit: Unit) -> Volume:
         """The unit's volume; read again only when the source changes.
@@ -60,7 +80,28 @@ class Bench:
         )
 
 
-def work_unit(store: Store, bench: Bench, unit: Unit) -> Record:
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a unit, apart from what is known beforehand.
+
+    Attributes:
+        status: as in the record.
+        code: as in the record.
+        message: as in the record.
+        variant: where there is one.
+        outputs: files of a written unit.
+        batch_size: slices that were solved at once; None where none was.
+    """
+
+    status: Status
+    code: str = ""
+    message: str = ""
+    variant: Variant | None = None
+    outputs: tuple[Output, ...] = ()
+    batch_size: int | None = None
+
+
+def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
     """Make one variant, and commit it or record why not.
 
     Returns:
@@ -71,18 +112,23 @@ def work_unit(store: Store, bench: Bench, unit: Unit) -> Record:
         OutputError: the disk didn't take it; nothing partial is visible.
     """
     started = time.monotonic()
+    claim.stage("read")
     source = bench.volume(unit)
-    variant = augment(Case(source, unit.boxes), unit.recipe, bench.tools)
+    stated = provenance(store, bench, unit)  # before the solve: what can't be written isn't worth solving
+    claim.stage("solve")
+    variant, batch = solve(Case(source, unit.boxes), unit, bench.tools, on_step)
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
-        record = _record(store, bench, unit, started, "rejected", error.code, str(error), variant)
-        store.log(record)
+        record = to_record(store, bench, unit, Outcome("rejected", error.code, str(error), variant, batch_size=batch))
+        store.log(record, elapsed(started))
         return record
-    with store.staged(unit.recipe.id) as staged:
-        write_image(variant, source, staged, bench.profile, provenance(store, bench, unit))
+    claim.stage("write")
+    with disk_errors(f"unit {unit.recipe.id[:16]}"):
+        claim.folder.mkdir()
+        write_image(variant, source, claim.folder, bench.profile, stated)
         write_previews(
-            staged / "preview",
+            claim.folder / "preview",
             source=source,
             result=variant.volume,
             protected=variant.regions.protected,
@@ -90,18 +136,56 @@ def work_unit(store: Store, bench: Bench, unit: Unit) -> Record:
             boxes=unit.boxes,
             window=variant.window,
         )
-        outputs = describe_output(staged, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
-        record = _record(store, bench, unit, started, "written", "", "", variant, outputs)
-        store.commit(staged, record)
+        outputs = describe_output(claim.folder, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
+        done = Outcome("written", variant=variant, outputs=outputs, batch_size=batch)
+        record = to_record(store, bench, unit, done)
+        store.commit(claim.folder, record, elapsed(started))
     return record
 
 
-def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str, started: float) -> Record:
-    """The record of a unit that raised: ``failed`` for a known error, ``crashed`` for a bug."""
-    if isinstance(error, SourceError):
-        return _record(store, bench, unit, started, "failed", error.code, str(error), None)
+def solve(case: Case, unit: Unit, tools: Tools, on_step: OnStep | None = None) -> tuple[Variant, int]:
+    """Augment; when memory doesn't suffice, with half the batch, at most `BACK_OFFS` times.
+
+    Returns:
+        The variant, and how many slices were solved at once.
+
+    Raises:
+        SourceError: ``out-of-memory``: not even the smallest batch fits.
+    """
+    batch = tools.batch_size
+    for _ in range(BACK_OFFS + 1):
+        try:
+            return augment(case, unit.recipe, replace(tools, batch_size=batch), on_step), batch
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+        _let_go()
+        if batch == 1:
+            break
+        batch = max(1, batch // 2)
+    raise SourceError(
+        f"the memory of {tools.device} doesn't hold {batch} slices at {tools.size} px; use a device with more, "
+        "or a profile with a smaller size",
+        code=OUT_OF_MEMORY,
+    )
+
+
+def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str) -> Record:
+    """The record of a unit that raised: ``failed`` for a known error, ``crashed`` for a bug.
+
+    What makes a unit fail may make its record fail, too; then the record goes without boxes and without the sentence.
+    """
     name = type(error).__name__
-    return _record(store, bench, unit, started, "crashed", name, f"{name} at {where}", None)
+    known = isinstance(error, SourceError)
+    code = error.code if isinstance(error, SourceError) else name
+    outcome = Outcome("failed" if known else "crashed", code, str(error) if known else f"{name} at {where}")
+    try:
+        record = to_record(store, bench, unit, outcome)
+        record.to_json()
+    except ValueError:
+        bare = replace(outcome, message=f"{code}; its labels or its message can't be recorded")
+        return to_record(store, bench, replace(unit, boxes=()), bare)
+    return record
 
 
 def provenance(store: Store, bench: Bench, unit: Unit) -> Provenance:
@@ -113,33 +197,25 @@ def provenance(store: Store, bench: Bench, unit: Unit) -> Provenance:
         variant=unit.recipe.variant,
         seed=str(unit.recipe.seed),
         summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}, {profile.regions.kind}, {profile.restore.kind}, "
-        f"profile {profile.name}",
+        f"profile {_plain(profile.name)}",
         software_version=__version__,
         created=store.created,
-        prior=f"{card.name} {card.sha256[:16]}",
+        prior=f"{_plain(card.name)} {card.sha256[:16]}",
+        run=store.run,
     )
 
 
-def _record(  # noqa: PLR0913 - the fields that differ between outcomes
-    store: Store,
-    bench: Bench,
-    unit: Unit,
-    started: float,
-    status: Status,
-    code: str = "",
-    message: str = "",
-    variant: Variant | None = None,
-    outputs: tuple[Output, ...] = (),
-) -> Record:
-    reference = unit.reference
+def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Record:
+    """What is kept of a unit that ended this way."""
+    reference, variant = unit.reference, outcome.variant
     card = bench.tools.prior.card if variant else None
     checks = variant.checks if variant else ()
     return Record(
         unit=unit.recipe.id,
-        status=status,
-        code=code,
-        message=message,
-        source=RecordedSource.of(reference, unit.patient),
+        status=outcome.status,
+        code=outcome.code,
+        message=outcome.message,
+        source=RecordedSource.of(reference, store.token(reference)),
         variant=unit.recipe.variant,
         seed=str(unit.recipe.seed),
         profile_sha256=unit.recipe.profile_sha256,
@@ -147,12 +223,35 @@ def _record(  # noqa: PLR0913 - the fields that differ between outcomes
         recipe={key: str(value) for key, value in asdict(unit.recipe).items()},
         versions=bench.versions,
         device=bench.device,
-        batch_size=bench.profile.batch_size,
+        batch_size=outcome.batch_size or bench.profile.batch_size,
         identity=Identity(reference.identity, bench.identity_reason or ""),
         checks=tuple(CheckResult(c.name, c.value, c.limit, c.passed) for c in checks),
-        outputs=outputs,
+        outputs=outcome.outputs,
         boxes=unit.boxes,
         geometry=Grid.of(variant.volume.geometry) if variant else None,
-        seconds=round(time.monotonic() - started, 3),
         created=store.created.isoformat(),
     )
+
+
+def elapsed(started: float) -> float:
+    """Seconds of wall time since ``started`` (`time.monotonic`), in milliseconds' steps."""
+    return round(time.monotonic() - started, 3)
+
+
+def _plain(name: str) -> str:
+    """A name as every character set of DICOM can hold it."""
+    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in name)[:NAME_LENGTH]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Of the device or of the machine; the tensor library says it in an error of its own, or in words."""
+    text = str(error)
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "out of memory" in text or "can't allocate memory" in text
+
+
+def _let_go() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

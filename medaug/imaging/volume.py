@@ -71,6 +71,8 @@ class SourceRef:
         sha256: one digest of the whole file per slice, in slice order.
         identity: ``declared``, ``identified`` or ``unknown`` (see `dicom.identity`).
         patient: a keyless one-way hash of the patient, for splits inside one run only.
+        frames: 0-based frame of its file per slice, in slice order; files, UIDs and digests repeat for the frames of
+            one file. All 0 where files hold one image (and for NIfTI); may be left out then.
         part: what tells apart several grids of one series, such as ``slice 7``; usually empty.
     """
 
@@ -84,11 +86,25 @@ class SourceRef:
     identity: str = "unknown"
     patient: str = ""
     part: str = ""
+    frames: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.instance_uids)
+        if not self.frames:
+            object.__setattr__(self, "frames", (0,) * count)
+        lengths = len(self.files), len(self.sha256), len(self.frames)
+        if lengths not in {(count, count, count), (0, count, count)}:  # a volume made from an array has no files
+            raise ValueError(f"source: {count} UIDs, but {lengths} files, digests and frames; expected one per slice")
+        if any(frame < 0 for frame in self.frames):
+            raise ValueError("source: expected frames from 0, got one below")
 
     @cached_property
     def key(self) -> str:
         """64 hex digits that name the content: neither order, path nor time enters."""
-        return hashlib.sha256("\n".join((self.format, self.part, *self.sha256)).encode()).hexdigest()
+        names = (self.format, self.part, *self.sha256)
+        if any(self.frames):  # else the key is that of a source whose files hold one image each
+            names = (*names, "frames", *map(str, self.frames))
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

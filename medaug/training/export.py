@@ -13,7 +13,8 @@ from torch import Tensor
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of
-from medaug.inverse.priors.embedded import SCHEDULER, read_card
+from medaug.inverse.priors.embedded import SCHEDULER
+from medaug.inverse.priors.folders import read_card
 from medaug.training.diffusion import CHECKPOINT
 from medaug.training.network import network_config
 from medaug.training.recipe import TrainingRecipe

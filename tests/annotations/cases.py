@@ -16,6 +16,7 @@ from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, SourceRef, Volume
 from medaug.nifti import write_nifti
 from tests import make
+from tests.annotations import made
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
@@ -76,6 +77,7 @@ def slices_of(volume: Volume) -> list[Volume]:
         one = replace(
             source,
             instance_uids=(source.instance_uids[k],),
+            frames=(source.frames[k],),
             files=(source.files[k],),
             sha256=(source.sha256[k],),
             part=f"slice {k}",
@@ -189,6 +191,63 @@ VOC = """<annotation><filename>{name}</filename><size><width>64</width><height>6
 <object><name>lesion</name><bndbox><xmin>11</xmin><ymin>21</ymin><xmax>25</xmax><ymax>31</ymax></bndbox></object>
 </annotation>"""
 
+CVAT = """<?xml version="1.0"?><annotations><version>1.1</version><meta><task><name>t</name></task></meta>
+<image id="0" name="{name}" width="64" height="64"><tag label="x"/>
+<polygon label="lesion" points="10,20;25,24;12,31"/></image></annotations>"""
+
+# slice 2 as columns of 64: rows 20-30 of columns 10-24 are 1
+RUNS = [10 * 64 + 20, *([11, 53] * 15)[:-1], 33 + 39 * 64]
+RLE = "dd0;e1000000000000000000000000000\\]2"  # as pycocotools 2.0.11 writes RUNS
+
+
+def _labelme(folder: Path, volume: Volume) -> Path:
+    shape = {"label": "lesion", "shape_type": "rectangle", "points": [[25, 20.4], [10.2, 31]]}
+    content = {
+        "version": "5.4",
+        "shapes": [shape],
+        "imagePath": f"..\\x\\{volume.source.files[2].name}",
+        "imageHeight": 64,
+        "imageWidth": 64,
+    }
+    (folder / "a.json").write_text(json.dumps(content))
+    return folder / "a.json"
+
+
+def _labelstudio(folder: Path, volume: Volume) -> Path:
+    value = {"x": 1000 / 64, "y": 2000 / 64, "width": 1500 / 64, "height": 1100 / 64, "rotation": 0}
+    shape = {
+        "type": "rectanglelabels",
+        "original_width": 64,
+        "original_height": 64,
+        "value": {**value, "rectanglelabels": ["lesion"]},
+    }
+    address = f"/data/upload/3/0a1b2c3d-{volume.source.files[2].name}"
+    content = [{"id": 1, "data": {"image": address}, "annotations": [{"result": [shape]}]}]
+    (folder / "a.json").write_text(json.dumps(content))
+    return folder / "a.json"
+
+
+def _slicer(folder: Path, volume: Volume, sign: tuple[float, float, float] = (1, 1, 1), system: str = "LPS") -> Path:
+    """An ROI along the grid's own axes, half a slice thick: slices of their own are thicker than they are apart."""
+    grid = volume.geometry
+    centre = grid.to_world(np.add(LESION.start, LESION.stop) / 2 - 0.5) * sign
+    axes = (grid.affine[:3, :3] / grid.spacing) * np.array(sign)[:, None]
+    markup = {
+        "type": "ROI",
+        "name": "lesion",
+        "coordinateSystem": system,
+        "center": centre.tolist(),
+        "size": (np.array(LESION.shape) * grid.spacing * [0.5, 1, 1]).tolist(),  # thick slices
+        "orientation": axes.ravel().tolist(),
+    }
+    (folder / "roi.mrk.json").write_text(json.dumps({"@schema": "x", "markups": [markup]}))
+    return folder / "roi.mrk.json"
+
+
+def _slicer_ras(folder: Path, volume: Volume) -> Path:
+    return _slicer(folder, volume, (-1, -1, 1), "RAS")
+
+
 WRITERS: dict[str, Callable[[Path, Volume], Path]] = {
     "coco box": _coco({"bbox": [10, 20, 15, 11]}),
     "coco box between pixels": _coco({"bbox": [10.2, 20.9, 14.5, 9.3]}),
@@ -201,6 +260,18 @@ WRITERS: dict[str, Callable[[Path, Volume], Path]] = {
     "yolo box": _yolo("1 0.2734 0.3984 0.2344 0.1719\n"),
     "yolo polygon": _yolo("1 0.15625 0.3125 0.390625 0.375 0.1875 0.484375\n"),
     "seg": _seg,
+    "coco rle": _coco({"segmentation": {"size": [64, 64], "counts": RUNS}}),
+    "coco rle string": _coco({"segmentation": {"size": [64, 64], "counts": RLE}}),
+    "labelme": _labelme,
+    "labelstudio": _labelstudio,
+    "cvat": _text("{name}.xml", CVAT),
+    "rtstruct": made.structure_set,
+    "sr polyline": made.report_2d,
+    "sr ellipse": made.report_2d_ellipse,
+    "sr 3d": made.report_3d,
+    "gsps": made.presentation_state,
+    "slicer": _slicer,
+    "slicer ras": _slicer_ras,
     "nifti": _nifti,
     "nifti flipped": _nifti_flipped,
     "nrrd crop": _nrrd,

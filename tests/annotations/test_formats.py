@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medaug.annotations.table import READERS, detect, read_annotations
+from medaug.annotations.table import READERS, SENTENCES, detect, read_annotations
 from medaug.errors import AnnotationError
 from tests import make
 from tests.annotations.cases import AXIAL, LESION, SAGITTAL, WRITERS, loaded, oblique, slices_of
@@ -17,11 +17,11 @@ FORMATS = {name: name.split()[0] for name in WRITERS} | {
     "nifti flipped": "labelmap",
     "nrrd crop": "labelmap",
 }
-MASKS = ("seg", "nifti", "nifti flipped", "nrrd crop")
+MASKS = ("rtstruct", "sr 3d", "slicer", "slicer ras", "seg", "nifti", "nifti flipped", "nrrd crop")
 
 
 def test_every_reader_is_tried() -> None:
-    assert set(FORMATS.values()) == set(READERS)
+    assert set(FORMATS.values()) | {"luna"} == set(READERS)  # a cube, see test_dialects
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -68,6 +68,8 @@ def test_another_series_gets_nothing(tmp_path: Path, name: str) -> None:
         with pytest.raises(AnnotationError, match="same grid"):
             read_annotations(path, [other])
         return
+    if FORMATS[name] == "slicer":  # names no image and no frame: a sole series is taken for the one that is meant
+        return
     found = read_annotations(path, [other])
     assert found.boxes == {}
     assert found.unmatched_volumes == (other.source.key,)
@@ -78,3 +80,9 @@ def test_axial_is_what_the_phantom_has(tmp_path: Path) -> None:
     """The table test would pass with x and y swapped if the lesion were square; it is not."""
     assert LESION.shape[1] != LESION.shape[2]
     assert loaded(make.series(tmp_path, orientation=AXIAL)).geometry.shape == (6, 64, 64)
+
+
+def test_every_format_and_every_code_is_documented() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "annotations.md").read_text()
+    for name in (*READERS, *SENTENCES):
+        assert f"| `{name}` |" in document, name

@@ -282,4 +282,4 @@ def test_what_no_reader_knows_is_refused(tmp_path: Path, name: str) -> None:
         with pytest.raises(AnnotationError, match="annotations: expected"):
             read_annotations(path, [named("a.png")])
     with pytest.raises(AnnotationError, match="unknown format name"):
-        read_annotations(tmp_path / name, [], format="slicer")
+        read_annotations(tmp_path / name, [], format="pdf")

@@ -14,6 +14,8 @@ from PIL import Image
 from scipy import ndimage
 
 from medaug.annotations.table import Matched, read_annotations
+from medaug.dicom.discover import discover
+from medaug.dicom.read import read_series
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Volume
@@ -166,3 +168,55 @@ def test_masks_and_their_boxes_from_the_other_readers_of_dicom(data: Path) -> No
         covered[box.slices] = True
     assert covered[0][mask > 0].all()
     assert found.boxes[volume.source.key]
+
+
+def test_a_structure_set_on_the_one_slice_that_is_here(data: Path) -> None:
+    """The box by plain arithmetic on the slice's position and spacing; of 441 contours four lie on this slice."""
+    folder = data / "dev" / "11_rtstruct_dicompyler"
+    image, structures = (pydicom.dcmread(folder / name) for name in ("ct.0.dcm", "rtss.dcm"))
+    volume = loaded([folder / "ct.0.dcm"])
+    found = read_annotations(folder / "rtss.dcm", [volume])
+    body = structures.ROIContourSequence[0].ContourSequence
+    on_slice = [np.array(c.ContourData, float).reshape(-1, 3) for c in body]
+    points = np.concatenate([p for p in on_slice if abs(p[0, 2] - float(image.ImagePositionPatient[2])) < 0.1])
+    centres = (points[:, :2] - np.array(image.ImagePositionPatient[:2], float)) / np.array(image.PixelSpacing, float)
+    low, high = np.floor(centres.min(axis=0) + 0.5), np.ceil(centres.max(axis=0) + 0.5)
+    assert [(b.label, b.start, b.stop) for b in found.boxes[volume.source.key]] == [
+        ("BODY", (0, int(low[1]), int(low[0])), (1, int(high[1]), int(high[0])))
+    ]
+
+
+def test_a_report_s_region_is_where_highdicom_reads_it(data: Path) -> None:
+    """highdicom's reader of TID 1500 gives the same coordinates; (0, 0) is the first pixel's corner in both."""
+    from highdicom.sr import srread
+
+    folder = data / "dev" / "15_tiny_seg_sr_highdicom"
+    volume = loaded([folder / "ct_image.dcm"])
+    found = read_annotations(folder / "sr_document.dcm", [volume])
+    (box,) = found.boxes[volume.source.key]
+    (group,) = srread(folder / "sr_document.dcm").content.get_planar_roi_measurement_groups()
+    region = group.roi
+    assert region.graphic_type.name == "CIRCLE"
+    centre, edge = np.asarray(region.value)
+    radius = np.linalg.norm(edge - centre)
+    low, high = np.floor(centre - radius), np.ceil(centre + radius)
+    assert (box.start, box.stop) == ((0, int(low[1]), int(low[0])), (1, int(high[1]), int(high[0])))
+
+
+def test_a_structure_set_and_a_segmentation_of_one_lesion_agree(data: Path) -> None:
+    """Case 04's derived objects, slice by slice, for the gantry is tilted: contours and masks within two pixels."""
+    folder = data / "dev" / "04_ct_head_tilt_ge"
+    (series,) = [s for s in discover(folder).series if s.modality == "CT"]
+    volumes = read_series(series, slices=True)
+    names = ("rtstruct_derived.dcm", "seg_derived.dcm")
+    contours, masks = (read_annotations(next(folder.rglob(name)), volumes) for name in names)
+    compared = 0
+    for volume in volumes:
+        drawn = [b for b in contours.boxes.get(volume.source.key, ()) if b.label == "skull"]
+        parts = [b for b in masks.boxes.get(volume.source.key, ()) if b.label == "skull"]
+        if drawn and parts:
+            (box,) = drawn
+            around = (min(p.start[n] for p in parts) for n in (1, 2)), (max(p.stop[n] for p in parts) for n in (1, 2))
+            assert np.abs(np.subtract([*around[0], *around[1]], [*box.start[1:], *box.stop[1:]])).max() <= 2
+            compared += 1
+    assert compared > 20

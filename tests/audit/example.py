@@ -39,7 +39,6 @@ def record(name: str = "a", **overrides: Any) -> Record:
         batch_size=8,
         identity=Identity("declared"),
         created="2026-01-02T03:04:05+00:00",
-        seconds=12.5,
         prior=PriorRef("radiograph-256", digest("prior")),
         recipe={"seed": str(2**64 - 1), "numerics": 1, "share": 0.1},
         checks=(

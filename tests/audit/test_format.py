@@ -14,7 +14,7 @@ from medaug.audit import ledger
 from medaug.audit.record import Status
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import write_monai
-from tests.audit.example import record
+from tests.audit.example import failed, record
 
 TEXT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 
@@ -46,14 +46,18 @@ def test_every_key_of_a_list_is_described(tmp_path: Path, write: Any) -> None:
 
 
 def test_the_documented_reader_reads_a_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "ledger" / "ledger.jsonl"
-    ledger.append(path, record("a"))
-    ledger.append(path, record("b"))
+    folder = tmp_path / "ledger"
+    for writer, built in (("w1", record("a")), ("w2", record("a")), ("w1", record("b")), ("w2", failed("b"))):
+        ledger.append(folder, writer, built, 1.0)
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(code, names)
-    assert list(names["records"]) == [record("a").unit, record("b").unit]
+    assert {unit: found["status"] for unit, found in names["records"].items()} == {
+        record("a").unit: "written",
+        record("b").unit: "written",
+    }
+    path = folder / "w1.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"variant":0', b'"variant":1'))
     with pytest.raises(AssertionError):
         exec(code, {})

@@ -4,51 +4,109 @@ import errno
 import hashlib
 import json
 import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from medaug.audit import ledger
+from medaug.audit.record import Record
 from medaug.errors import OutputError
 from tests.audit.example import failed, record
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger" / "ledger.jsonl"
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "ledger"
 
 
 @pytest.fixture
-def three(path: Path) -> Path:
+def three(folder: Path) -> Path:
     for built in (record("a"), failed("b"), record("c")):
-        ledger.append(path, built)
-    return path
+        ledger.append(folder, "w1", built, 12.5)
+    return folder / "w1.jsonl"
+
+
+def ordered(*records: Record) -> tuple[Record, ...]:
+    return tuple(sorted(records, key=lambda found: found.unit))
+
+
+def recorded(path: Path) -> list[Record]:
+    return [line.record for line in ledger.lines(path)]
 
 
 def test_lines_read_back_in_order(three: Path) -> None:
-    assert ledger.read(three) == (record("a"), failed("b"), record("c"))
-    assert ledger.verify_chain(three) == []
+    assert recorded(three) == [record("a"), failed("b"), record("c")]
+    assert [line.seconds for line in ledger.lines(three)] == [12.5] * 3
+    assert ledger.read(three.parent) == ordered(record("a"), failed("b"), record("c"))
+    assert ledger.verify_chain(three.parent) == []
 
 
-def test_no_ledger_is_an_empty_one(path: Path) -> None:
-    assert ledger.read(path) == ()
-    assert ledger.verify_chain(path) == []
+def test_no_ledger_is_an_empty_one(folder: Path) -> None:
+    assert ledger.read(folder) == ()
+    assert ledger.verify_chain(folder) == []
 
 
 def test_each_line_holds_the_digest_of_the_one_before(three: Path) -> None:
     lines = three.read_bytes().splitlines()
     expected = ["0" * 64, *(hashlib.sha256(line).hexdigest() for line in lines[:-1])]
     assert [json.loads(line)["prev"] for line in lines] == expected
+    assert ledger.head(three) == ledger.Segment("w1.jsonl", 3, hashlib.sha256(lines[-1]).hexdigest())
 
 
-def test_a_long_line_is_found_again(path: Path) -> None:
+def test_a_line_says_when_it_was_logged(three: Path) -> None:
+    times = [datetime.fromisoformat(line.logged) for line in ledger.lines(three)]
+    assert times == sorted(times)
+    assert times[0].tzinfo is not None
+    assert abs(datetime.now(UTC) - times[0]) < timedelta(minutes=1)
+
+
+def test_every_writer_has_a_segment_of_its_own(three: Path) -> None:
+    before = three.read_bytes()
+    ledger.append(three.parent, "w2", record("d"), 1.0)
+    assert three.read_bytes() == before
+    second = three.with_name("w2.jsonl").read_bytes()
+    assert json.loads(second)["prev"] == "0" * 64
+    assert ledger.read(three.parent) == ordered(record("a"), failed("b"), record("c"), record("d"))
+    assert ledger.verify_chain(three.parent) == []
+
+
+@pytest.mark.parametrize("name", ["", "A", "a.b", "../a", "a" * 33, "ä"])
+def test_a_writers_name_is_plain(folder: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="expected a writer"):
+        ledger.append(folder, name, record("a"), 1.0)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("writers", [("w1", "w2"), ("w2", "w1"), ("w1", "w1")])
+@pytest.mark.parametrize(("status", "less"), [("written", "rejected"), ("rejected", "failed"), ("failed", "crashed")])
+def test_the_best_that_became_of_a_unit_decides(folder: Path, writers: tuple[str, str], status: str, less: str) -> None:
+    best = record("a") if status == "written" else failed("a", status=status)
+    ledger.append(folder, writers[0], best, 1.0)
+    ledger.append(folder, writers[1], failed("a", status=less), 1.0)
+    assert ledger.read(folder) == (best,)
+
+
+def test_among_equals_the_line_logged_last_decides(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for writer, when, message in (("a", "2026-01-01T00:00:02", "late"), ("b", "2026-01-01T00:00:01", "early")):
+        monkeypatch.setattr(ledger, "_now", lambda when=when: when)
+        ledger.append(folder, writer, failed("a", message=message), 1.0)
+    assert [found.message for found in ledger.read(folder)] == ["late"]
+    ledger.append(folder, "c", failed("a", message="as late"), 1.0)
+    monkeypatch.setattr(ledger, "_now", lambda: "2026-01-01T00:00:02")
+    ledger.append(folder, "c", failed("a", message="a later segment"), 1.0)
+    ledger.append(folder, "c", failed("a", message="a later line"), 1.0)
+    assert [found.message for found in ledger.read(folder)] == ["a later line"]
+
+
+def test_a_long_line_is_found_again(folder: Path) -> None:
     long = record("long", recipe={"text": "x" * 3 * ledger.BLOCK})
     for built in (record("a"), long, record("b"), long):
-        ledger.append(path, built)
-    assert ledger.read(path)[1] == long
-    assert len(ledger.verify_chain(path)) == 1  # the unit was written twice, and nothing else is wrong
+        ledger.append(folder, "w", built, 1.0)
+    assert recorded(folder / "w.jsonl")[1] == long
+    assert ledger.verify_chain(folder) == []
 
 
 @pytest.mark.parametrize("keep", [1, 10, -1])
@@ -56,26 +114,28 @@ def test_a_torn_last_line_is_left_out_and_then_cut(three: Path, keep: int) -> No
     whole = three.read_bytes()
     second = whole.index(b"\n", whole.index(b"\n") + 1) + 1
     three.write_bytes(whole[:second] + whole[second:][:keep])
-    assert ledger.read(three) == (record("a"), failed("b"))
-    assert "unfinished line" in ledger.verify_chain(three)[0]
-    ledger.append(three, record("c"))
-    assert three.read_bytes() == whole
+    assert recorded(three) == [record("a"), failed("b")]
+    assert ledger.head(three).lines == 2
+    assert "unfinished line" in ledger.verify_chain(three.parent)[0]
+    ledger.append(three.parent, "w1", record("c"), 12.5)
+    assert three.read_bytes()[:second] == whole[:second]
+    assert recorded(three) == [record("a"), failed("b"), record("c")]
+    assert ledger.verify_chain(three.parent) == []
 
 
-def test_a_ledger_that_holds_a_torn_line_only_starts_again(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_bytes(b'{"prev":"00')
-    ledger.append(path, record("a"))
-    assert ledger.read(path) == (record("a"),)
-    assert ledger.verify_chain(path) == []
+def test_a_segment_that_holds_a_torn_line_only_starts_again(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "w.jsonl").write_bytes(b'{"prev":"00')
+    ledger.append(folder, "w", record("a"), 1.0)
+    assert ledger.read(folder) == (record("a"),)
+    assert ledger.verify_chain(folder) == []
 
 
 def test_zeros_after_a_power_loss_are_a_torn_line(three: Path) -> None:
-    whole = three.read_bytes()
-    three.write_bytes(whole + b"\0" * 100)
-    ledger.append(three, record("d"))
-    assert ledger.read(three)[-1] == record("d")
-    assert ledger.verify_chain(three) == []
+    three.write_bytes(three.read_bytes() + b"\0" * 100)
+    ledger.append(three.parent, "w1", record("d"), 1.0)
+    assert recorded(three)[-1] == record("d")
+    assert ledger.verify_chain(three.parent) == []
 
 
 def _edit(lines: list[bytes]) -> list[bytes]:
@@ -99,26 +159,23 @@ def _respell(lines: list[bytes]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("attack", [_edit, _swap, _drop_first, _drop_middle, _respell])
-def test_an_edit_is_noticed(three: Path, attack: Any) -> None:
+def test_an_edit_is_noticed(three: Path, attack: Callable[[list[bytes]], list[bytes]]) -> None:
     lines = attack(three.read_bytes().splitlines())
     three.write_bytes(b"".join(line + b"\n" for line in lines))
-    assert ledger.verify_chain(three)
+    assert ledger.verify_chain(three.parent)
+
+
+def test_a_file_that_is_no_segment_is_named(three: Path) -> None:
+    three.with_name("Notes.jsonl").write_text("")
+    assert ledger.verify_chain(three.parent) == ["Notes.jsonl: not a segment"]
 
 
 def test_damage_in_the_middle_is_an_error_not_an_empty_answer(three: Path) -> None:
     lines = three.read_bytes().splitlines()
     three.write_bytes(b"\n".join([lines[0], b"{}", lines[2], b""]))
-    with pytest.raises(OutputError, match="complete line was edited or damaged"):
-        ledger.read(three)
-    assert any("line 2" in problem for problem in ledger.verify_chain(three))
-
-
-def test_a_unit_is_written_once_but_may_fail_before(path: Path) -> None:
-    ledger.append(path, failed("a"))
-    ledger.append(path, record("a"))
-    assert ledger.verify_chain(path) == []
-    ledger.append(path, record("a"))
-    assert "already written" in ledger.verify_chain(path)[0]
+    with pytest.raises(OutputError, match=r"segment w1: line 2: .*complete line was edited or damaged"):
+        ledger.read(three.parent)
+    assert any("line 2" in problem for problem in ledger.verify_chain(three.parent))
 
 
 @pytest.mark.parametrize("short", [True, False])
@@ -131,12 +188,12 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(three: Path, monkeypatch: pytes
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OutputError, match=r"ledger.jsonl \(\d{3,} bytes\) failed"):
-        ledger.append(three, record("d"))
+    with pytest.raises(OutputError, match=r"w1.jsonl \(\d{3,} bytes\) failed"):
+        ledger.append(three.parent, "w1", record("d"), 1.0)
     assert three.read_bytes() == before
 
 
-def test_a_line_is_flushed_before_append_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_is_flushed_before_append_returns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A power loss cuts a file back to its last flush; without fsync this ends empty."""
     flushed: list[int] = []
     fsync = os.fsync
@@ -146,28 +203,28 @@ def test_a_line_is_flushed_before_append_returns(path: Path, monkeypatch: pytest
         flushed.append(os.fstat(descriptor).st_size if os.lseek(descriptor, 0, os.SEEK_CUR) else -1)
 
     monkeypatch.setattr(os, "fsync", noted)
-    ledger.append(path, record("a"))
-    assert path.stat().st_size in flushed
+    ledger.append(folder, "w", record("a"), 1.0)
+    assert (folder / "w.jsonl").stat().st_size in flushed
 
 
-def test_a_record_json_cannot_carry_changes_nothing(three: Path) -> None:
+def test_a_figure_json_cannot_carry_changes_nothing(three: Path) -> None:
     before = three.read_bytes()
     with pytest.raises(ValueError, match="finite"):
-        ledger.append(three, record("d", seconds=float("nan")))
+        ledger.append(three.parent, "w1", record("d"), float("nan"))
     assert three.read_bytes() == before
 
 
-def _append_many(path: Path, name: str) -> None:
+def _append_many(folder: Path, name: str) -> None:
     for n in range(20):
-        ledger.append(path, record(f"{name}{n}"))
+        ledger.append(folder, "shared", record(f"{name}{n}"), 1.0)
 
 
-def test_two_writers_wait_for_each_other(path: Path) -> None:
+def test_two_processes_of_one_writer_wait_for_each_other(folder: Path) -> None:
     context = get_context("spawn")
-    workers = [context.Process(target=_append_many, args=(path, name)) for name in "ab"]
+    workers = [context.Process(target=_append_many, args=(folder, name)) for name in "ab"]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert len(ledger.read(path)) == 40
-    assert ledger.verify_chain(path) == []
+    assert len(ledger.read(folder)) == 40
+    assert ledger.verify_chain(folder) == []

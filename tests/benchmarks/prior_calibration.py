@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 from medaug.inverse.priors.card import SolverWeights
-from medaug.inverse.priors.embedded import EMBEDDED, load_trained
+from medaug.inverse.priors.embedded import load_trained
+from medaug.inverse.priors.folders import EMBEDDED
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import lay_out, measure
 from medaug.training.data import read_pool

@@ -91,7 +91,7 @@ def _profile(name: str, prior: Path | None) -> medaug.Profile:
     profile = medaug.load_profile(name)
     if prior is None:
         return profile
-    from medaug.assemble import with_prior
+    from medaug.inverse.priors.folders import with_prior
 
     return with_prior(profile, str(prior))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from medaug.inverse.priors.embedded import EMBEDDED, load_trained
+from medaug.inverse.priors.embedded import load_trained
+from medaug.inverse.priors.folders import EMBEDDED
 from medaug.inverse.priors.latent import LatentPrior
 
 

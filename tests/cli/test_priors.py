@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from medaug import assemble
 from medaug import profile as profiles
+from medaug.audit import ledger
 from medaug.cli import app
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import SolverWeights
-from medaug.inverse.priors.embedded import EMBEDDED, read_card
+from medaug.inverse.priors.folders import EMBEDDED, read_card, with_prior
 from medaug.inverse.priors.store import add, stored_card
 from tests import make
 from tests.execution.test_run import boxes, export, small_profile
@@ -80,14 +81,14 @@ def test_nothing_is_fetched_before_the_licence_is_accepted(root: Path, monkeypat
 def test_a_run_takes_a_stored_prior_by_name_and_pins_what_its_card_says(root: Path) -> None:
     add(EMBEDDED, root, "mine")
     base = profiles.load("bone-xray")
-    chosen = assemble.with_prior(base, "mine")
+    chosen = with_prior(base, "mine")
     assert chosen.prior.kind == "folder"
     assert (str(chosen.prior.path), chosen.prior.sha256) == ("mine", read_card(EMBEDDED).sha256)
     weights = read_card(EMBEDDED).weights_for("psld", base.solver.steps, base.solver.start)
     assert (chosen.solver.omega, chosen.solver.gamma) == (weights.omega, weights.gamma)
-    assert assemble.with_prior(base, "embedded").prior == base.prior
+    assert with_prior(base, "embedded").prior == base.prior
     stated = base.model_copy(update={"solver": base.solver.model_copy(update={"omega": 0.5})})
-    assert assemble.with_prior(stated, "mine").solver.omega == 0.5
+    assert with_prior(stated, "mine").solver.omega == 0.5
     assert assemble.load_prior(profiles.parse(chosen.to_yaml(), "x"), "cpu").card.name == "mine"
 
 
@@ -100,8 +101,8 @@ def test_the_run_itself(root: Path, tmp_path: Path) -> None:
     ]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert "2 written" in result.output
-    ledger = (tmp_path / "out" / "ledger" / "ledger.jsonl").read_text().splitlines()
-    assert all('"name":"mine"' in line.replace('": "', '":"') for line in ledger)
+    records = list(ledger.read(tmp_path / "out" / ledger.FOLDER))
+    assert {record.prior.name for record in records if record.prior} == {"mine"}
     assert str(root) not in (tmp_path / "out" / "profile.yaml").read_text()
 
 

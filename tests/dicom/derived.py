@@ -14,7 +14,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from medaug.dicom.provenance import Provenance
-from medaug.dicom.write import write_series
+from medaug.dicom.write import Style, write_series
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.volume import Mask, Rescale, SourceRef, Volume
 
@@ -26,6 +26,7 @@ PROVENANCE = Provenance(
     software_version="0.1.0",
     created=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
     prior="tiny-limb sha256:0123456789abcdef",
+    run="0123456789abcdef",
 )
 
 
@@ -76,8 +77,9 @@ def variant_of(volume: Volume, changed: Mask) -> Volume:
 def written(volume: Volume, folder: Path, changed: Mask | None = None, **options: Any) -> tuple[Path, ...]:
     """The files of a variant of ``volume``."""
     changed = ring(volume) if changed is None else changed
-    options = {"provenance": PROVENANCE, **options}
-    return write_series(variant_of(volume, changed), changed, source=volume, folder=folder, **options)
+    provenance = options.pop("provenance", PROVENANCE)
+    variant, style = variant_of(volume, changed), Style(**options)
+    return write_series(variant, changed, source=volume, provenance=provenance, folder=folder, style=style)
 
 
 def edited(path: Path, edit: Callable[[Dataset], None]) -> Path:

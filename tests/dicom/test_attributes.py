@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from medaug.dicom import values
-from medaug.dicom.attributes import DROPPED_AT_EVERY_DEPTH, EQUIPMENT, TABLE, Row, rows
+from medaug.dicom.attributes import DROPPED_AT_EVERY_DEPTH, EQUIPMENT, GROUPS, TABLE, Row, rows
 from medaug.dicom.derive import drop_overlays
 from medaug.dicom.provenance import MAX_TEXT, Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, derived_uid, instance_uid, series_uid
 from tests.dicom.derived import PROVENANCE
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "dicom.md").read_text(encoding="utf-8")
 
 
 def facts(**attributes: object) -> values.Facts:
@@ -39,14 +42,33 @@ def test_a_row_has_a_value_exactly_when_its_rule_needs_one(row: Row) -> None:
     assert row.section
 
 
+@pytest.mark.parametrize("row", [*rows("standard"), *EQUIPMENT["simulate"]], ids=lambda row: row.keyword)
+def test_the_document_for_auditors_holds_the_row(row: Row) -> None:
+    value = (row.value.__doc__ or "").split("\n")[0].rstrip(".") if callable(row.value) else row.value or ""
+    assert f"| {row.keyword} | {row.rule} | {row.section} | {value} |\n" in DOCUMENT
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_document_for_auditors_holds_the_group(group: str) -> None:
+    assert f"| {group} | {GROUPS[group]} |\n" in DOCUMENT
+
+
 def test_uids_come_from_names_and_are_valid() -> None:
     assert derived_uid("a", 1) == derived_uid("a", "1")
     names: list[tuple[str, ...]] = [("a",), ("b",), ("ab", "c"), ("a", "bc"), ("a", "b", "c"), ()]
     assert len({derived_uid(*n) for n in names}) == len(names)
-    for found in (derived_uid("a"), IMPLEMENTATION_CLASS_UID, series_uid("a"), instance_uid("a", "1.2", 3)):
+    for found in (derived_uid("a"), IMPLEMENTATION_CLASS_UID, series_uid("r", "a"), instance_uid("r", "a", "1.2", 3)):
         assert UID(found).is_valid
         assert found.startswith("2.25.")
-    assert len({instance_uid(*n) for n in (("a", "1.2", 3), ("a", "1.2", 4), ("b", "1.2", 3), ("a", "1.3", 3))}) == 4
+    variants = (
+        ("r", "a", "1.2", 3),
+        ("r", "a", "1.2", 4),
+        ("r", "b", "1.2", 3),
+        ("r", "a", "1.3", 3),
+        ("s", "a", "1.2", 3),
+    )
+    assert len({instance_uid(*n) for n in variants}) == 5
+    assert series_uid("r", "a") != series_uid("s", "a")  # another run may give the same unit other bytes
 
 
 def test_uids_stay_the_same_in_later_versions() -> None:

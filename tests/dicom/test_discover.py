@@ -14,7 +14,7 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
     RTStructureSetStorage,
     SecondaryCaptureImageStorage,
-    UltrasoundImageStorage,
+    UltrasoundMultiFrameImageStorage,
 )
 
 from medaug.dicom.discover import Found, discover
@@ -118,9 +118,9 @@ def test_a_dicomdir_is_no_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"SOPClassUID": UltrasoundImageStorage}, "unsupported-class"),
-        ({"SOPClassUID": EnhancedMRImageStorage}, "multi-frame"),
-        ({"SOPClassUID": SecondaryCaptureImageStorage, "Modality": "OT"}, "unsupported-class"),
+        ({"SOPClassUID": UltrasoundMultiFrameImageStorage}, "unsupported-class"),
+        ({"SOPClassUID": EnhancedMRImageStorage}, "functional-groups"),
+        ({"SOPClassUID": SecondaryCaptureImageStorage, "Modality": "CT"}, "unsupported-class"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
         ({"NumberOfFrames": 2}, "multi-frame"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "palette"),

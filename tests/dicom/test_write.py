@@ -23,7 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.dicom import write
+from medaug.dicom import placing, write
 from medaug.dicom.overwrite import overwritten
 from medaug.dicom.uids import instance_uid, series_uid
 from medaug.errors import OutputError, SourceError, WriteError
@@ -131,8 +131,10 @@ def test_a_new_series_in_the_same_study(source: Volume, tmp_path: Path) -> None:
     read = [pydicom.dcmread(path) for path in files]
     for k, ds in enumerate(read):
         before = pydicom.dcmread(source.source.files[k])
-        assert ds.SOPInstanceUID == instance_uid(PROVENANCE.unit, before.SOPInstanceUID, PROVENANCE.variant)
-        assert ds.SeriesInstanceUID == series_uid(PROVENANCE.unit) != before.SeriesInstanceUID
+        assert ds.SOPInstanceUID == instance_uid(
+            PROVENANCE.run, PROVENANCE.unit, before.SOPInstanceUID, PROVENANCE.variant
+        )
+        assert ds.SeriesInstanceUID == series_uid(PROVENANCE.run, PROVENANCE.unit) != before.SeriesInstanceUID
         assert ds.InstanceNumber == k + 1
         for kept in ("StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID", "ImagePositionPatient", "PixelSpacing"):
             assert ds.get(kept) == before.get(kept)
@@ -500,7 +502,7 @@ def test_a_disk_that_returns_other_bytes_is_noticed(
         spoiled[where] ^= 1
         part.write_bytes(spoiled)
 
-    monkeypatch.setattr(write, "_flushed", faulty)
+    monkeypatch.setattr(placing, "flushed", faulty)
     with pytest.raises(WriteError) as caught:
         written(radiograph, tmp_path / "out")
     assert caught.value.code == "not-read-back"

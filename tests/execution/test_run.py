@@ -74,6 +74,7 @@ def boxes(path: Path, names: tuple[str, ...] = ("x1.dcm", "x2.dcm")) -> Path:
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> dict[str, object]:
+    (tmp_path / "key").write_bytes(bytes(range(32)))
     return {
         "input": export(tmp_path / "in"),
         "output": tmp_path / "out",
@@ -81,18 +82,19 @@ def arguments(tmp_path: Path) -> dict[str, object]:
         "annotations": boxes(tmp_path / "boxes.json"),
         "variants": 2,
         "seed": 7,
+        "key_file": tmp_path / "key",
     }
 
 
 def contents(output: Path) -> dict[str, bytes]:
-    """Everything a run wrote below ``variants``, by relative path, without the figures of time."""
+    """Everything a run wrote below ``variants``, by relative path, without the date of the run."""
     found = {}
     for path in sorted((output / "variants").rglob("*")):
         if path.is_file():
             data = path.read_bytes()
             if path.name == "record.json":
                 record = json.loads(data)
-                record["seconds"] = record["created"] = 0
+                record["created"] = 0
                 data = json.dumps(record).encode()
             found[path.relative_to(output).as_posix()] = data
     return found
@@ -105,13 +107,16 @@ def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[
     assert summary.exit_code == 4  # the CT with the gap was refused
     assert {skip.code for skip in summary.skips if skip.refused} == {"missing-slice"}
     assert {"no-boxes", "not-dicom"} <= {skip.code for skip in summary.skips if not skip.refused}
-    for name in ("FORMAT.json", "profile.yaml", "monai.json", "coco.json", "index.html", "ledger/ledger.jsonl"):
+    for name in ("FORMAT.json", "profile.yaml", "monai.json", "coco.json", "index.html"):
         assert (output / name).stat().st_size > 0
     for record in summary.records:
-        assert sorted(path.name for path in (output / record.folder).iterdir()) == ["image", "preview", "record.json"]
+        names = sorted(path.name for path in (output / record.folder).iterdir())
+        assert names == ["evidence", "image", "preview", "record.json"]
+        listed = [o.path.removeprefix(f"{record.folder}/evidence/") for o in record.outputs if "/evidence/" in o.path]
+        assert listed == ["boxes.dcm", "regions.dcm"]
         assert Record.from_json((output / record.folder / "record.json").read_text()) == record
-    assert not (output / ".staging").exists() or not any((output / ".staging").iterdir())
-    assert not ledger.verify_chain(output / "ledger" / "ledger.jsonl")
+    assert {path.name for path in (output / ".staging").iterdir()} <= {"clock", "lock"}
+    assert not ledger.verify_chain(output / "ledger")
 
 
 def test_protected_pixels_are_the_sources_by_reading_both_files(arguments: dict[str, object]) -> None:
@@ -173,11 +178,11 @@ def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
     plain = json.dumps({key: value if isinstance(value, int) else str(value) for key, value in arguments.items()})
     assert subprocess.run([sys.executable, "-c", script, plain], check=False).returncode == 9
     output = Path(str(arguments["output"]))
-    assert len(ledger.read(output / "ledger" / "ledger.jsonl")) == 1
+    assert len(ledger.read(output / "ledger")) == 1
     summary = medaug.run(**arguments)
     assert summary.counts == {"written": 4}
     assert contents(output) == contents(tmp_path / "whole")
-    assert not ledger.verify_chain(output / "ledger" / "ledger.jsonl")
+    assert not ledger.verify_chain(output / "ledger")
 
 
 def test_a_full_disk_stops_the_run_leaves_nothing_partial_and_can_be_continued(
@@ -340,8 +345,8 @@ def test_a_source_whose_box_could_not_be_placed_is_skipped_for_that_reason(tmp_p
         tmp_path / "in", profile=small_profile(tmp_path), annotations=boxes(tmp_path / "boxes.json", ("x1.dcm",))
     )
     assert not planned.units
-    (skip,) = planned.skips
-    assert (skip.code, skip.files, skip.refused) == ("unplaced-box", 2, True)
+    assert [(skip.code, skip.files, skip.refused) for skip in planned.skips] == [("unplaced-box", 1, True)] * 2
+    assert len({skip.series_uid for skip in planned.skips}) == 2
     assert planned.unmatched[0].startswith("several-images")
 
 

@@ -129,7 +129,7 @@ def test_what_the_writer_wrote_holds_the_source_lesion(tmp_path: Path, kind: str
     changed[box.slices] = False
     variant = source.with_modality(source.modality + 7, changed)
     built = record()
-    provenance = Provenance(built.unit, 0, "7", "a test", "0.1.0", datetime(2026, 1, 2, tzinfo=UTC), "none")
+    provenance = Provenance(built.unit, 0, "7", "a test", "0.1.0", datetime(2026, 1, 2, tzinfo=UTC), "none", "0" * 16)
     folder = tmp_path / "out" / built.folder / "image"
     files = write_series(variant, changed, source=source, provenance=provenance, folder=folder)
     listed = outputs(built.unit, files, tmp_path / "out")

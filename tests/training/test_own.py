@@ -9,7 +9,8 @@ import torch
 import yaml
 
 from medaug.errors import PriorError, ReadError
-from medaug.inverse.priors.embedded import EMBEDDED, load_trained
+from medaug.inverse.priors.embedded import load_trained
+from medaug.inverse.priors.folders import EMBEDDED
 from medaug.inverse.priors.layout import file_digest
 from medaug.training import diffusion, own
 from medaug.training.ambient import REACH, further, known_cells, without_lesions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
@@ -79,14 +79,14 @@ class PriorCard:
         Raises:
             PriorError: nobody calibrated this solver for this prior.
         """
-        known = [w for w in self.weights if w.solver == solver]
-        if not known:
+        best = nearest(self.weights, solver, steps, start)
+        if best is None:
             found = ", ".join(sorted({w.solver for w in self.weights})) or "none"
             raise PriorError(
                 f"prior {self.name}: expected calibrated weights for solver {solver!r} on its card, found {found}; "
                 "state omega and gamma in the profile"
             )
-        return min(known, key=lambda w: abs(math.log(steps / w.steps)) + abs(start - w.start))
+        return best
 
     def to_json(self) -> str:
         """The card as indented JSON with a fixed order of keys."""
@@ -103,10 +103,7 @@ class PriorCard:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise PriorError(f"prior card: expected JSON, found an error at line {error.lineno}; restore it") from error
-        entries = data.get("weights", []) if isinstance(data, dict) else []
-        if not isinstance(entries, list):
-            raise PriorError(f"prior card: weights: expected a list, found {type(entries).__name__}")
-        weights = tuple(_strict(SolverWeights, entry, f"weights[{i}]") for i, entry in enumerate(entries))
+        weights = _weights(data)
         card = _strict(cls, {**data, "weights": weights} if isinstance(data, dict) else data, "prior card")
         if card.files and card.sha256 != digest_of(card.files):
             raise PriorError(
@@ -114,6 +111,31 @@ class PriorCard:
                 f"found {card.sha256}; the card was edited, restore it"
             )
         return card
+
+
+def nearest(weights: Sequence[SolverWeights], solver: str, steps: int, start: float) -> SolverWeights | None:
+    """The weights nearest to a solve, by the ratio of steps and the difference of starts; None for another solver's."""
+    known = [w for w in weights if w.solver == solver]
+    return min(known, key=lambda w: abs(math.log(steps / w.steps)) + abs(start - w.start), default=None)
+
+
+def weights_in(text: str) -> tuple[SolverWeights, ...]:
+    """The calibrated weights in a card, be it whole or a user's few facts.
+
+    Raises:
+        PriorError: no JSON, or malformed weights.
+    """
+    try:
+        return _weights(json.loads(text))
+    except ValueError as error:
+        raise PriorError(f"{CARD}: expected JSON, found none; correct or remove it") from error
+
+
+def _weights(data: object) -> tuple[SolverWeights, ...]:
+    entries = data.get("weights", []) if isinstance(data, dict) else []
+    if not isinstance(entries, list):
+        raise PriorError(f"prior card: weights: expected a list, found {type(entries).__name__}")
+    return tuple(_strict(SolverWeights, entry, f"weights[{i}]") for i, entry in enumerate(entries))
 
 
 def with_facts(found: PriorCard, text: str) -> PriorCard:

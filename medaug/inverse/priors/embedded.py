@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.autoencoder import LappedAutoencoder
-from medaug.inverse.priors.card import CARD, PriorCard
+from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.folders import EMBEDDED, read_card
 from medaug.inverse.priors.latent import LatentPrior, Network, frozen
 from medaug.inverse.priors.layout import TRAINED
 
-EMBEDDED = Path(__file__).parent / "radiograph_256"
 FILES = TRAINED
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
@@ -61,21 +61,6 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
     alphas = schedule(json.loads(content["scheduler.json"])).to(device)
     seeing = telling_all(network, card.latent_channels)
     return LatentPrior(card, alphas, autoencoder.encode, autoencoder.decode, seeing)
-
-
-def read_card(folder: Path) -> PriorCard:
-    """The card of a prior's folder; no weights are read.
-
-    Raises:
-        PriorError: there is none, or it is malformed.
-    """
-    try:
-        return PriorCard.from_json((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PriorError(
-            f"prior {folder.name}: expected a readable {CARD}, found none; restore it "
-            "(the embedded prior: reinstall medaug)"
-        ) from error
 
 
 def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:

@@ -7,7 +7,8 @@ from typing import assert_never
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import PriorCard, digest_of
-from medaug.inverse.priors.embedded import EMBEDDED, load_trained, read_card
+from medaug.inverse.priors.embedded import load_trained
+from medaug.inverse.priors.folders import EMBEDDED, read_card
 from medaug.inverse.priors.latent import LatentPrior
 from medaug.inverse.priors.layout import Layout, digests, layout_of
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.embedded import EMBEDDED, FILES, load_embedded, load_trained, read_card
+from medaug.inverse.priors.embedded import FILES, load_embedded, load_trained
+from medaug.inverse.priors.folders import EMBEDDED, read_card
 from medaug.inverse.priors.latent import LatentPrior
 
 

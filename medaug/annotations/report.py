@@ -1,0 +1,131 @@
+"""Structured reports: every SCOORD and SCOORD3D of the tree, so TID 1500 and CAD reports alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medaug.annotations.files import text
+from medaug.annotations.graphics import extent, thickened
+from medaug.annotations.objects import carriers, loaded, objects
+from medaug.annotations.place import place
+from medaug.annotations.room import Figure, put
+from medaug.annotations.values import Entry, Images, Note, Placed, Rectangle, joined
+from medaug.errors import AnnotationError, quiet
+from medaug.imaging.geometry import Float64
+
+FINDINGS = {("121071", "DCM"), ("111059", "DCM"), ("111015", "DCM")}  # Finding, Single Image Finding, Composite Feature
+MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One spatial coordinates item with what it hangs below.
+
+    Attributes:
+        kind: GraphicType.
+        points: (N, 2) column and row in edge coordinates, or (N, 3) in LPS mm.
+        label: the finding's meaning.
+        where: its place in the tree, as numbers.
+        group: the place of the item that holds it.
+        uid: the image (SCOORD) or the frame of reference (SCOORD3D).
+    """
+
+    kind: str
+    points: Float64
+    label: str
+    where: str
+    group: str
+    uid: str
+
+
+def read(path: Path, images: Images) -> Placed:
+    """Boxes of one structured report, or of every one below a folder.
+
+    SCOORD: (0, 0) is the corner and (0.5, 0.5) the centre of the first pixel (PS3.3 C.18.6.1.1). On an instance of
+    several frames it is withheld: frame numbers aren't slices. SCOORD3D goes onto the volumes of its frame of
+    reference, of those onto the instances that the report names as evidence, where it does. The label is the Finding of
+    the measurement group, else "finding". A point has no extent, and is passed over only beside an outline in the same
+    item, where it is a CAD mark's centre.
+
+    Raises:
+        AnnotationError: not a readable report.
+    """
+    files = objects(path, "sr")
+    return joined(tuple(_one(file, images, f"report {n}") for n, file in enumerate(files)))
+
+
+def _one(path: Path, images: Images, where: str) -> Placed:
+    dataset = loaded(path, "sr", where)
+    try:
+        with quiet():
+            drawn = list(_walk(dataset, "finding", where, 0))
+            evidence = _evidence(dataset)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise AnnotationError(f"{where}: its coordinates or references are incomplete; export it again") from None
+    if not drawn:
+        return Placed(notes=(Note("nothing-drawn", where),))
+    outlined = {item.group for item in drawn if item.kind != "POINT"}
+    kept = [item for item in drawn if item.kind != "POINT" or item.group not in outlined]
+    flat = [item for item in kept if item.points.shape[1] == 2]
+    parts = [_flat(item, images) for item in flat]
+    return joined((*parts, *(_solid(item, images, evidence) for item in kept if item.points.shape[1] == 3)))
+
+
+def _flat(item: Drawn, images: Images) -> Placed:
+    found = extent(item.kind, item.points, item.where)
+    if found is None:
+        meant = carriers(item.uid, images.volumes)
+        return Placed(unsure=meant, notes=(Note("no-extent" if meant else "no-image", item.where),))
+    low, high = thickened(*found)
+    corners = [(float(a), float(b)) for a, b in (low, high)]
+    return place([Entry((Rectangle(corners[0], corners[1], item.label, item.where),), item.uid)], images)
+
+
+def _solid(item: Drawn, images: Images, evidence: frozenset[str]) -> Placed:
+    room = [v for v in images.volumes if item.uid and v.geometry.frame_of_reference_uid == item.uid]
+    meant = [v for v in room if evidence.intersection(v.source.instance_uids)] if evidence else room
+    return put([Figure(item.kind, item.points, item.label, item.where)], meant)
+
+
+def _walk(item: Any, label: str, where: str, depth: int) -> Iterator[Drawn]:
+    """Depth first; a group's finding names everything below it."""
+    if depth > MAX_DEPTH:
+        raise AnnotationError(f"{where}: expected at most {MAX_DEPTH} levels, found more; export it again")
+    children = list(item.get("ContentSequence") or [])
+    findings = [c for c in children if c.get("ValueType") == "CODE" and _code(c, "ConceptNameCodeSequence") in FINDINGS]
+    if item.get("ValueType") == "CODE" and _code(item, "ConceptNameCodeSequence") in FINDINGS:
+        findings = [item]
+    if findings:
+        label = text(str(findings[0].ConceptCodeSequence[0].CodeMeaning), where, "a finding")
+    for n, child in enumerate(children):
+        spot = f"{where}.{n}" if depth else f"{where}, item {n}"
+        kind = child.get("ValueType")
+        if kind in ("SCOORD", "SCOORD3D"):
+            yield _drawn(child, label, spot, where)
+        yield from _walk(child, label, spot, depth + 1)
+
+
+def _drawn(item: Any, label: str, where: str, group: str) -> Drawn:
+    size = 3 if item.ValueType == "SCOORD3D" else 2
+    points = np.array([float(n) for n in item.GraphicData]).reshape(-1, size)
+    if size == 3:
+        return Drawn(item.GraphicType, points, label, where, group, str(item.ReferencedFrameOfReferenceUID))
+    sources = [c for c in item.get("ContentSequence") or [] if c.get("ValueType") == "IMAGE"]
+    reference = sources[0].ReferencedSOPSequence[0]
+    return Drawn(item.GraphicType, points, label, where, group, str(reference.ReferencedSOPInstanceUID))
+
+
+def _code(item: Any, name: str) -> tuple[str, str]:
+    items: Sequence[Any] = item.get(name) or []
+    return (str(items[0].get("CodeValue")), str(items[0].get("CodingSchemeDesignator"))) if items else ("", "")
+
+
+def _evidence(dataset: Any) -> frozenset[str]:
+    studies = list(dataset.get("CurrentRequestedProcedureEvidenceSequence") or [])
+    series = [r for study in studies for r in study.get("ReferencedSeriesSequence") or []]
+    return frozenset(str(i.ReferencedSOPInstanceUID) for r in series for i in r.get("ReferencedSOPSequence") or [])

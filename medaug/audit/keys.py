@@ -1,0 +1,115 @@
+"""Keys for seals: Ed25519, private in PKCS #8, public in SubjectPublicKeyInfo, both PEM."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medaug.audit.durable import flush_folder, replace_file, unusable
+from medaug.errors import OutputError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+PRIVATE, PUBLIC = "medaug-seal.key", "medaug-seal.pub"
+MAX_PEM = 1 << 16  # bytes; an Ed25519 key takes about 120
+
+
+def new_keys(folder: Path) -> tuple[Path, Path]:
+    """Make a key pair; the private key is readable by its owner only from the first moment on.
+
+    Args:
+        folder: made when missing.
+
+    Returns:
+        The private and the public key's files.
+
+    Raises:
+        OutputError: a key lies there already, or the disk didn't take it.
+    """
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    private, public = folder / PRIVATE, folder / PUBLIC
+    if private.exists() or public.exists():
+        raise OutputError("keys: a key lies there already, and is never replaced; give another folder")
+    key = Ed25519PrivateKey.generate()
+    secret = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        flush_folder(folder)
+    except OSError as error:
+        raise unusable(PRIVATE, error, needed=len(secret)) from None
+    replace_file(public, key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+def load_private(path: Path) -> Ed25519PrivateKey:
+    """Read a private key.
+
+    Raises:
+        OutputError: not an Ed25519 private key in PEM without a passphrase.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    text = _pem(path)
+    try:
+        key = load_pem_private_key(text, password=None)
+    except Exception as error:  # noqa: BLE001 - malformed keys raise anything; nothing of them may be shown
+        raise OutputError(f"key: expected a private key, PEM without a passphrase ({type(error).__name__})") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise OutputError("key: expected an Ed25519 private key, found another kind; make one: medaug keys new")
+    return key
+
+
+def load_public(path: Path) -> Ed25519PublicKey:
+    """Read a public key.
+
+    Raises:
+        OutputError: not an Ed25519 public key in PEM.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    text = _pem(path)
+    try:
+        key = load_pem_public_key(text)
+    except Exception as error:  # noqa: BLE001 - as above
+        raise OutputError(f"public key: expected a public key in PEM ({type(error).__name__})") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise OutputError("public key: expected an Ed25519 key, found another kind")
+    return key
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """SHA-256 of the key's SubjectPublicKeyInfo in DER: a hint which key to look for, no proof of anything."""
+    from cryptography.hazmat.primitives import serialization as form
+
+    return hashlib.sha256(key.public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    """True when the key's owner signed the message."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _pem(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_PEM)
+    except OSError as error:
+        raise OutputError(f"key: the file can't be read ({error.strerror})") from None

@@ -1,0 +1,207 @@
+"""The seal: what a finished run consists of, in one statement that may be signed.
+
+An in-toto statement with SLSA's provenance, in a DSSE envelope. Its subjects are OUTPUT as a whole, by the Merkle root
+over all results, and every file of the top level by its digest; so one statement names a hundred thousand files, and
+what of them differs is told by the ledger's records, which the seal binds by each segment's head and number of lines.
+A seal without a signature shows accidents; only one with a signature stops somebody who can write the whole folder.
+
+Source: in-toto Statement v1, https://in-toto.io/Statement/v1; SLSA v1.0, https://slsa.dev/provenance/v1;
+DSSE v1.0.2, https://github.com/secure-systems-lab/dsse.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medaug.audit import inventory, ledger
+from medaug.audit.canonical import canonical, parse
+from medaug.audit.durable import replace_file
+from medaug.audit.keys import key_id, load_private, verifies
+from medaug.audit.merkle import ALGORITHM, files_root, merkle_root
+from medaug.audit.record import Record
+from medaug.errors import OutputError
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD = "urn:medaug:run:1"
+WHOLE = "OUTPUT"  # the subject that stands for all results
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One signature of an envelope; ``keyid`` is a hint."""
+
+    keyid: str
+    sig: bytes
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A seal, read back.
+
+    Attributes:
+        root: Merkle root over all results.
+        files: how many results there are.
+        tops: digests of the files on the top level.
+        segments: the ledger, sorted by name.
+        payload: what was signed.
+        signatures: none where the seal is unsigned.
+    """
+
+    root: str
+    files: int
+    tops: Mapping[str, str]
+    segments: tuple[ledger.Segment, ...]
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+
+def seal(root: Path, *, key: Path | None = None) -> Path:
+    """Write OUTPUT/seal.json over what lies there now; an older seal is replaced.
+
+    Call it last: every file that is written later breaks it. The secrets below ``private/``, ``.staging/`` and
+    ``quarantine/`` are left out.
+
+    Args:
+        root: OUTPUT.
+        key: an Ed25519 private key, PEM; without one the seal is unsigned.
+
+    Raises:
+        OutputError: the key is none, a file can't be read, or the disk didn't take the seal.
+    """
+    private = load_private(key) if key else None
+    found = inventory.digests(root, inventory.take(root).results)
+    segments = [ledger.head(path) for path in ledger.segments(root / ledger.FOLDER)]
+    payload = canonical(_statement(root, found, segments))
+    signatures = []
+    if private:
+        signed = base64.b64encode(private.sign(encoded(payload))).decode()
+        signatures.append({"keyid": key_id(private.public_key()), "sig": signed})
+    envelope = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": signatures,
+    }
+    return replace_file(root / inventory.SEAL, canonical(envelope) + b"\n")
+
+
+def read_seal(root: Path) -> Sealed:
+    """Read OUTPUT/seal.json; nothing in it is believed yet.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: not such an envelope or statement; the message names the place.
+    """
+    envelope = parse((root / inventory.SEAL).read_bytes())
+    try:
+        if envelope["payloadType"] != PAYLOAD_TYPE:
+            raise ValueError(f"expected payloadType {PAYLOAD_TYPE}")
+        payload = base64.b64decode(envelope["payload"], validate=True)
+        statement = parse(payload)
+        kinds = (statement["_type"], statement["predicateType"], statement["predicate"]["buildDefinition"]["buildType"])
+        if kinds != (STATEMENT, PREDICATE, BUILD):
+            raise ValueError("expected an in-toto statement with SLSA provenance of a medaug run")
+        whole, *tops = statement["subject"]
+        return Sealed(
+            root=_text(whole["digest"][ALGORITHM]),
+            files=int(whole["annotations"]["files"]),
+            tops={_text(entry["name"]): _text(entry["digest"]["sha256"]) for entry in tops},
+            segments=tuple(_segment(entry) for entry in statement["predicate"]["runDetails"]["byproducts"]),
+            payload=payload,
+            signatures=tuple(
+                Signature(_text(s["keyid"]), base64.b64decode(s["sig"], validate=True)) for s in envelope["signatures"]
+            ),
+        )
+    except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise ValueError(f"expected a DSSE envelope of a medaug run ({type(error).__name__})") from None
+
+
+def signed_by(sealed: Sealed, public: Any) -> bool:
+    """True when one of the signatures is the key's; the hints in the seal are not looked at."""
+    message = encoded(sealed.payload)
+    return any(verifies(public, signature.sig, message) for signature in sealed.signatures)
+
+
+def encoded(payload: bytes) -> bytes:
+    """The bytes that are signed: DSSE's pre-authentication encoding of type and payload."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _statement(root: Path, found: Mapping[str, str], segments: Iterable[ledger.Segment]) -> dict[str, Any]:
+    format_, records = _format(root), ledger.read(root / ledger.FOLDER)
+    whole = {"name": WHOLE, "digest": {ALGORITHM: files_root(found)}, "annotations": {"files": len(found)}}
+    tops = [{"name": name, "digest": {"sha256": digest}} for name, digest in found.items() if "/" not in name]
+    return {
+        "_type": STATEMENT,
+        "subject": [whole, *tops],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD,
+                "externalParameters": {"profile": {"digest": {"sha256": found.get("profile.yaml", "")}}},
+                "internalParameters": {"format": format_.get("version", 0)},
+                "resolvedDependencies": _dependencies(records),
+            },
+            "runDetails": {
+                "builder": {"id": "urn:medaug", "version": _versions(records)},
+                "metadata": {"invocationId": format_.get("run", ""), "startedOn": format_.get("created", "")},
+                "byproducts": [
+                    {
+                        "name": f"{ledger.FOLDER}/{segment.name}",
+                        "digest": {"medaugChainSha256": segment.head},
+                        "annotations": {"lines": segment.lines},
+                    }
+                    for segment in segments
+                ],
+            },
+        },
+    }
+
+
+def _dependencies(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """The priors, and all files that were read, by one root: neither names nor paths."""
+    priors: dict[str, str] = {}
+    files: set[str] = set()
+    for record in records:
+        files.update(record.source.sha256)
+        if record.prior:
+            priors[record.prior.sha256] = record.prior.name
+    root = merkle_root(digest.encode() for digest in sorted(files))
+    sources = {"name": "sources", "digest": {ALGORITHM: root}, "annotations": {"files": len(files)}}
+    return [sources, *({"name": name, "digest": {"sha256": digest}} for digest, name in sorted(priors.items()))]
+
+
+def _versions(records: Iterable[Record]) -> dict[str, str]:
+    """Package → versions that made any of the records, for instance ``2.4.6`` or ``2.4.6, 2.4.7``."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        for name, version in record.versions.items():
+            found.setdefault(name, set()).add(version)
+    return {name: ", ".join(sorted(versions)) for name, versions in sorted(found.items())}
+
+
+def _format(root: Path) -> dict[str, Any]:
+    try:
+        data = json.loads((root / "FORMAT.json").read_bytes())
+    except (OSError, ValueError):
+        raise OutputError("OUTPUT: FORMAT.json is missing or not readable; only a run's folder can be sealed") from None
+    return data if isinstance(data, dict) else {}
+
+
+def _segment(entry: Any) -> ledger.Segment:
+    name = _text(entry["name"]).removeprefix(f"{ledger.FOLDER}/")
+    return ledger.Segment(name, int(entry["annotations"]["lines"]), _text(entry["digest"]["medaugChainSha256"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -1,0 +1,1 @@
+"""Whether an OUTPUT is what its record says, judged from its files alone."""

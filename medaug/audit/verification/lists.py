@@ -1,0 +1,134 @@
+"""Whether monai.json and coco.json say what the records say; read here by what docs/format.md promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from medaug.audit.canonical import canonical, parse
+from medaug.audit.record import Record
+from medaug.audit.verification.faults import Fault
+from medaug.imaging.boxes import Box
+
+MONAI, COCO = "monai.json", "coco.json"
+_CODE = "list-differs"
+
+
+def check_lists(root: Path, written: Mapping[str, Record]) -> Iterator[Fault]:
+    """Compare both lists with the written units that they should hold.
+
+    Args:
+        root: OUTPUT.
+        written: unit → record of status ``written``.
+    """
+    wanted = _planned(root, written)
+    for name, read, expected in ((MONAI, _monai, _of_monai), (COCO, _coco, _of_coco)):
+        try:
+            found = read(parse((root / name).read_bytes()))
+        except OSError:
+            yield Fault("file-missing", "the list can't be read", name)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            yield Fault(_CODE, f"not the list that docs/format.md describes ({type(error).__name__})", name)
+        else:
+            yield from _compared(name, found, {unit: expected(record) for unit, record in wanted.items()})
+
+
+def _planned(root: Path, written: Mapping[str, Record]) -> Mapping[str, Record]:
+    """Those that plan.json asks for, where there is one: labels may have been withdrawn since."""
+    try:
+        units = set(parse((root / "plan.json").read_bytes())["units"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return written
+    return {unit: record for unit, record in written.items() if unit in units}
+
+
+def _compared(name: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Fault]:
+    for unit in sorted(expected.keys() - found.keys()):
+        yield Fault(_CODE, "a written unit isn't listed", name, unit)
+    for unit in sorted(found.keys() - expected.keys()):
+        yield Fault(_CODE, "a unit is listed that isn't written, or not planned any more", name, unit)
+    for unit in sorted(expected.keys() & found.keys()):
+        if found[unit] != expected[unit]:
+            yield Fault(_CODE, "the entry contradicts the record: file, boxes, labels or provenance", name, unit)
+
+
+def _monai(data: Any) -> dict[str, Any]:
+    """Unit → what its item says, labels by name; a unit listed twice or a wrong total shows as another value."""
+    items: dict[str, Any] = {}
+    for item in data["training"]:
+        labels = [data["labels"][str(number)] for number in item["label"]]
+        boxes = sorted(zip(map(tuple, item["box"]), labels, strict=True))
+        unit = item["medaug"]["unit"]
+        entry = {"image": item["image"], "boxes": boxes, "medaug": item["medaug"]}
+        items[unit] = "twice" if unit in items else entry
+    if data["numTraining"] != len(data["training"]):
+        raise ValueError("numTraining")
+    return items
+
+
+def _of_monai(record: Record) -> Any:
+    assert record.geometry is not None
+    first = record.images[0].path
+    dicom = first.endswith(".dcm")
+    axes = 2 if dicom and record.geometry.shape[0] == 1 else 3
+    return {
+        "image": first.rpartition("/")[0] if dicom else first,
+        "boxes": sorted(((*box.start[::-1][:axes], *box.stop[::-1][:axes]), box.label) for box in record.boxes),
+        "medaug": {
+            "unit": record.unit,
+            "variant": record.variant,
+            "seed": record.seed,
+            "source": record.source.key,
+            "source_series_uid": record.source.series_uid,
+            "patient": record.source.patient,
+            "record": f"{record.folder}/record.json",
+        },
+    }
+
+
+def _coco(data: Any) -> dict[str, Any]:
+    """Unit → its slices and its boxes on them, both as multisets."""
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    images = {image["id"]: image for image in data["images"]}
+    if len(images) != len(data["images"]):
+        raise ValueError("image ids")
+    entries: dict[str, tuple[Counter[bytes], Counter[bytes]]] = {}
+    for image in images.values():
+        pictures, _ = entries.setdefault(image["medaug"]["unit"], (Counter(), Counter()))
+        pictures[canonical({key: value for key, value in image.items() if key != "id"})] += 1
+    for entry in data["annotations"]:
+        image = images[entry["image_id"]]
+        _, shapes = entries[image["medaug"]["unit"]]
+        shapes[_shape(image["slice"], names[entry["category_id"]], entry["bbox"], entry["area"])] += 1
+    return entries
+
+
+def _of_coco(record: Record) -> Any:
+    assert record.geometry is not None
+    files, (_, rows, columns) = record.images, record.geometry.shape
+    pictures = Counter(
+        canonical(
+            {
+                "file_name": files[k if len(files) > 1 else 0].path,
+                "slice": k,
+                "height": rows,
+                "width": columns,
+                "medaug": {"unit": record.unit, "source": record.source.key, "patient": record.source.patient},
+            }
+        )
+        for k in {k for box in record.boxes for k in range(box.start[0], box.stop[0])}
+    )
+    return pictures, Counter(_shapes(record.boxes))
+
+
+def _shapes(boxes: Iterable[Box]) -> Iterator[bytes]:
+    for box in boxes:
+        (_, top, left), (_, height, width) = box.start, box.shape
+        for k in range(box.start[0], box.stop[0]):
+            yield _shape(k, box.label, [left, top, width, height], width * height)
+
+
+def _shape(k: int, label: str, bbox: list[int], area: int) -> bytes:
+    return canonical([k, label, bbox, area])

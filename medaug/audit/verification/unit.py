@@ -1,0 +1,238 @@
+"""One unit's files: each is read once, slice by slice, so that memory holds one image at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from medaug.audit.inventory import sha256_of
+from medaug.audit.pixels import decoded, pixels_digest
+from medaug.audit.record import Output, Record
+from medaug.audit.verification.faults import Fault
+from medaug.audit.verification.regions import (
+    FREE,
+    Marks,
+    boxes_on,
+    check_marks,
+    marks_of_label_map,
+    marks_of_segmentation,
+)
+from medaug.dicom import fields
+from medaug.dicom.parse import Instance, coded, instance
+from medaug.errors import OutputError, ReadError
+from medaug.imaging.volume import Mask, Stored
+from medaug.nifti import read_nifti
+
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A unit to check.
+
+    Attributes:
+        root: OUTPUT.
+        record: the ledger's.
+        sources: the source's file for each slice, None where none has its digest; None where none was given.
+        keeps_boxes: False where the law regenerates the boxes themselves.
+    """
+
+    root: Path
+    record: Record
+    sources: tuple[Path | None, ...] | None
+    keeps_boxes: bool
+
+
+@dataclass
+class Findings:
+    """What was found of a unit; filled while its files are read.
+
+    Attributes:
+        faults: what is wrong.
+        digests: file → sha256, of every file that is there.
+        instances: SOP Instance UIDs, of evidence too.
+        series: SeriesInstanceUIDs of the image.
+        compared: protected voxels that were compared with the source.
+    """
+
+    unit: str
+    faults: list[Fault] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    instances: list[str] = field(default_factory=list)
+    series: set[str] = field(default_factory=set)
+    compared: int = 0
+
+    def add(self, code: str, message: str, file: str = "") -> None:
+        """Note a fault."""
+        self.faults.append(Fault(code, message, file, self.unit))
+
+
+def check_unit(job: Job) -> Findings:
+    """Check all files of a written unit against its record, and with the source voxel by voxel."""
+    found = Findings(job.record.unit)
+    _check_record_file(job, found)
+    images = {output.path for output in job.record.images}
+    marks = None
+    for output in job.record.outputs:
+        if output.path not in images:
+            marks = _check_other(job, output, found) or marks
+    if job.sources is not None and None in job.sources:
+        missing = sum(path is None for path in job.sources)
+        found.add("source-missing", f"{missing} of {len(job.sources)} source files have no match among the given files")
+    for k, output in enumerate(job.record.images):
+        _check_image(job, output, k, marks, found)
+    if len(found.series) > 1:
+        found.add("uid-differs", f"the image has {len(found.series)} SeriesInstanceUIDs, expected one")
+    return found
+
+
+def _check_record_file(job: Job, found: Findings) -> None:
+    name = f"{job.record.folder}/{RECORD}"
+    path = job.root / name
+    if not path.is_file():
+        found.add("file-missing", "a written unit has no record", name)
+        return
+    found.digests[name] = sha256_of(path)
+    if path.read_bytes() != job.record.to_json().encode() + b"\n":
+        found.add("record-differs", "it isn't the ledger's record of the unit", name)
+
+
+def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
+    """A file that is no image: its digest, and what evidence says."""
+    path = job.root / output.path
+    if not _present(path, output, found):
+        return None
+    marks = None
+    try:
+        if path.suffix == ".dcm":
+            read = instance(path)
+            _note(read.sha256, output, found)
+            with coded():
+                _check_evidence(job.record, output, read.dataset, found)
+                marks = marks_of_segmentation(read, job.record) if path.name == "regions.dcm" else None
+        else:
+            _note(sha256_of(path), output, found)
+            marks = marks_of_label_map(path, job.record) if path.name == "regions.nii.gz" else None
+        if marks:
+            found.faults += check_marks(marks, job.record, output.path, keeps_boxes=job.keeps_boxes)
+    except (ReadError, OutputError) as error:
+        found.add("unreadable", str(error), output.path)
+    return marks
+
+
+def _check_evidence(record: Record, output: Output, ds: Dataset, found: Findings) -> None:
+    """An evidence object belongs to the unit's study and refers to nothing but the unit's own objects."""
+    found.instances.append(str(ds.get("SOPInstanceUID", "")))
+    if found.instances[-1] != output.sop_instance_uid:
+        found.add("uid-differs", "its SOPInstanceUID isn't the record's", output.path)
+    own = {other.sop_instance_uid for other in record.outputs} - {""}
+    referred = {str(e.value) for e in ds.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+    if referred - own or output.sop_instance_uid in referred:
+        found.add("reference", f"{len(referred - own)} references lead outside the unit, or one to itself", output.path)
+    if str(ds.get("StudyInstanceUID", "")) != record.source.study_uid:
+        found.add("reference", "it lies in another study than its source", output.path)
+
+
+def _check_image(job: Job, output: Output, k: int, marks: Marks | None, found: Findings) -> None:
+    path = job.root / output.path
+    if not _present(path, output, found):
+        return
+    try:
+        if path.suffix == ".dcm":
+            read = instance(path)
+            _note(read.sha256, output, found)
+            for code, message in _header_faults(job.record, output, k, read):
+                found.add(code, message, output.path)
+            found.instances.append(str(read.dataset.get("SOPInstanceUID", "")))
+            found.series.add(str(read.dataset.get("SeriesInstanceUID", "")))
+            stored = decoded(read)[None]
+        else:
+            _note(sha256_of(path), output, found)
+            stored = read_nifti(path).stored
+    except (ReadError, OutputError) as error:
+        found.add("unreadable", str(error), output.path)
+        return
+    if pixels_digest(stored) != output.pixels_sha256:
+        found.add("pixels-differ", "its stored values have another digest than in the record", output.path)
+    assert job.record.geometry is not None
+    if stored.shape[1:] != job.record.geometry.shape[1:]:
+        expected = job.record.geometry.shape[1:]
+        found.add("grid-differs", f"expected {expected} (rows, columns), found {stored.shape[1:]}", output.path)
+    elif job.sources is not None:
+        _check_protected(job, output, stored, k, marks, found)
+
+
+def _header_faults(record: Record, output: Output, k: int, read: Instance) -> Iterator[tuple[str, str]]:
+    """What a derived instance must say of itself (dicom.md, Writing)."""
+    ds = read.dataset
+    with coded():
+        uid, study, series = (
+            fields.text(ds, name) for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+        )
+        meta = str(ds.file_meta.get("MediaStorageSOPInstanceUID", ""))
+        synthetic, kinds = fields.text(ds, "SyntheticData"), ds.get("ImageType") or [""]
+        kind = kinds if isinstance(kinds, str) else str(kinds[0])
+        items = ds.get("SourceImageSequence") or []
+        sources = [str(item.get("ReferencedSOPInstanceUID", "")) for item in items]
+    if not uid == meta == output.sop_instance_uid:
+        yield "uid-differs", "SOPInstanceUID, the file meta's and the record's are not one"
+    if uid in record.source.instance_uids or series == record.source.series_uid:
+        yield "uid-differs", "it has its source's SOPInstanceUID or SeriesInstanceUID"
+    if synthetic != "YES":
+        yield "not-synthetic", "SyntheticData (0008,001C) isn't YES"
+    if kind != "DERIVED":
+        yield "not-derived", "the first value of ImageType (0008,0008) isn't DERIVED"
+    if uid in sources:
+        yield "reference", "SourceImageSequence refers to the instance itself"
+    if record.source.instance_uids[k : k + 1] != tuple(sources[:1]) or study != record.source.study_uid:
+        yield "reference", "SourceImageSequence or the study isn't the recorded source's"
+
+
+def _check_protected(job: Job, output: Output, stored: Stored, k: int, marks: Marks | None, found: Findings) -> None:
+    """Every protected voxel against the source's stored value."""
+    assert job.sources is not None
+    path = job.sources[k]
+    if path is None:
+        return
+    try:
+        original = decoded(instance(path))[None] if output.path.endswith(".dcm") else read_nifti(path).stored
+    except ReadError as error:
+        found.add("source-unreadable", f"slice {k + 1}: {error}")
+        return
+    if original.shape != stored.shape or original.dtype != stored.dtype:
+        found.add("protected-changed", "the source has another size or kind of number", output.path)
+        return
+    for n, (mine, theirs) in enumerate(zip(stored, original, strict=True), k):
+        kept = _protected(job, n, marks)
+        differ = kept & (mine != theirs)
+        found.compared += int(np.count_nonzero(kept))
+        if differ.any():
+            i, j = (int(x) for x in np.argwhere(differ)[0])
+            count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(job.record, n)))
+            where = f"slice {n + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
+            found.add("protected-changed", f"{count} protected voxels differ from the source: {where}", output.path)
+
+
+def _protected(job: Job, k: int, marks: Marks | None) -> Mask:
+    """All that the evidence doesn't mark as free; without evidence the boxes at least."""
+    boxes = boxes_on(job.record, k)
+    if not job.keeps_boxes:
+        return ~marks(FREE, k) if marks else np.zeros_like(boxes)
+    return ~marks(FREE, k) | boxes if marks else boxes
+
+
+def _present(path: Path, output: Output, found: Findings) -> bool:
+    if path.is_file() and not path.is_symlink():
+        return True
+    found.add("file-missing", "the record names it, and it isn't there", output.path)
+    return False
+
+
+def _note(sha256: str, output: Output, found: Findings) -> None:
+    found.digests[output.path] = sha256
+    if sha256 != output.sha256:
+        found.add("file-changed", "it has another digest than in the record", output.path)

@@ -1,0 +1,222 @@
+"""`medaug verify`: everything about an OUTPUT that can be checked, each fault by its code."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from medaug import profile as profiles
+from medaug.audit import inventory, ledger
+from medaug.audit.record import Record
+from medaug.audit.verification import whole
+from medaug.audit.verification.faults import Fault
+from medaug.audit.verification.lists import check_lists
+from medaug.audit.verification.records import check_record
+from medaug.audit.verification.unit import Findings, Job, check_unit
+from medaug.errors import OutputError, ProfileError, ReadError
+
+THREADS = 4
+CHUNK = 4  # units handed to a process at once
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found.
+
+    Attributes:
+        faults: sorted; empty for a sound OUTPUT.
+        units: written units that were looked at.
+        files: results that were looked at.
+        compared: protected voxels that were compared with the source.
+        signed: True when the given key's owner signed the seal.
+        unchecked: sentences about what was not checked, and how it can be.
+    """
+
+    faults: tuple[Fault, ...]
+    units: int
+    files: int
+    compared: int
+    signed: bool
+    unchecked: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """True when nothing is wrong with what was checked."""
+        return not self.faults
+
+
+def verify(
+    output: Path,
+    *,
+    source: Path | None = None,
+    public_key: Path | None = None,
+    workers: int = 1,
+    on_unit: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Check an OUTPUT from its files alone. Nothing is written; memory holds the records and one image per worker.
+
+    Args:
+        output: OUTPUT.
+        source: what it was made from; its files are found by their digests, whatever their names. With it, every
+            protected voxel is compared with the source's stored value.
+        public_key: the key that must have signed the seal. None that lies beside the data is ever used.
+        workers: processes that read images.
+        on_unit: called with (done, total) after each unit.
+
+    Raises:
+        OutputError: OUTPUT or the key can't be read.
+        ReadError: there is no such source.
+    """
+    faults = [*whole.check_format(output)]
+    if faults:
+        return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the format is unknown",))
+    faults += whole.check_chain(output)
+    try:
+        records = ledger.read(output / ledger.FOLDER)
+    except OutputError:
+        return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
+    written = {record.unit: record for record in records if record.status == "written"}
+    profile, problems = _profile(output)
+    faults += problems
+    for record in records:
+        faults += check_record(record, profile.sha256 if profile else None)
+    faults += check_lists(output, written)
+    keeps_boxes = profile is None or profile.regions.kind != "inside"
+    jobs = _jobs(output, written.values(), source, keeps_boxes=keeps_boxes)
+    digests, problems, compared = _read_units(jobs, len(written), workers, on_unit)
+    faults += problems
+    problems, signed, files = _check_files(output, written, digests, public_key)
+    unchecked = _unchecked(written.values(), source, public_key, keeps_boxes=keeps_boxes)
+    return Verdict(tuple(sorted({*faults, *problems})), len(written), files, compared, signed, unchecked)
+
+
+def _check_files(
+    root: Path, written: Mapping[str, Record], read: Mapping[str, str], public_key: Path | None
+) -> tuple[tuple[Fault, ...], bool, int]:
+    """The set of files and the seal. Gives the faults, whether the key's owner signed, and the number of results.
+
+    Args:
+        root: OUTPUT.
+        written: unit → record.
+        read: digests of the files that were read before.
+        public_key: as given.
+    """
+    listed = inventory.take(root)
+    faults = [*whole.check_variants(listed.results, listed.others, written)]
+    rest = inventory.digests(root, (name for name in listed.results if name not in read))
+    digests = {name: rest[name] if name in rest else read[name] for name in listed.results}
+    sealed, problems = whole.open_seal(root)
+    signature: list[Fault] = []
+    if sealed:
+        signature += whole.check_signature(sealed, public_key) if public_key else []
+        faults += [*whole.check_sealed_ledger(root, sealed), *whole.check_sealed_files(sealed, digests)]
+    signed = bool(sealed and public_key and not signature)
+    return (*faults, *problems, *signature), signed, len(digests)
+
+
+def find_files(folder: Path, wanted: Iterable[str]) -> Mapping[str, Path]:
+    """Files below a folder by their SHA-256, as far as they are wanted. Links are not followed; names don't matter.
+
+    Raises:
+        ReadError: there is no such folder.
+    """
+    digests = set(wanted)
+    with ThreadPoolExecutor(THREADS) as pool:
+        paths = list(regular_files(folder))
+        return {digest: path for path, digest in zip(paths, pool.map(_digest, paths), strict=True) if digest in digests}
+
+
+def regular_files(folder: Path) -> Iterator[Path]:
+    """Regular files below a folder, or the file itself.
+
+    Raises:
+        ReadError: there is nothing of that name.
+    """
+    if not folder.exists():
+        raise ReadError("source: no such file or folder", code="no-input")
+    if folder.is_file():
+        yield folder
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent) / name
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path
+
+
+def _digest(path: Path) -> str:
+    try:
+        return inventory.sha256_of(path)
+    except OutputError:
+        return ""  # what can't be read is as good as not there
+
+
+def _profile(root: Path) -> tuple[profiles.Profile | None, tuple[Fault, ...]]:
+    try:
+        return profiles.load(str(root / "profile.yaml")), ()
+    except ProfileError:
+        return None, (Fault("profile-differs", "it can't be read as a profile", "profile.yaml"),)
+
+
+def _jobs(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[Job]:
+    records = list(written)
+    files: Mapping[str, Path] = {}
+    if source is not None:
+        files = find_files(source, (digest for record in records for digest in record.source.sha256))
+    for record in records:
+        paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
+        yield Job(root, record, paths, keeps_boxes)
+
+
+def _read_units(
+    jobs: Iterator[Job], total: int, workers: int, on_unit: Callable[[int, int], None] | None
+) -> tuple[dict[str, str], tuple[Fault, ...], int]:
+    """Digests, faults and compared voxels of all units; UIDs are compared across them."""
+    digests: dict[str, str] = {}
+    faults: list[Fault] = []
+    compared = 0
+    instances: Counter[str] = Counter()
+    series: Counter[str] = Counter()
+    for done, found in enumerate(_checked(jobs, total, workers), 1):
+        digests |= found.digests
+        faults += found.faults
+        compared += found.compared
+        instances.update(found.instances)
+        series.update(found.series)
+        if on_unit:
+            on_unit(done, total)
+    faults += [
+        Fault("uid-repeated", f"{count} {what} have one UID: {uid}")
+        for counts, what in ((instances, "instances"), (series, "units' series"))
+        for uid, count in sorted(counts.items())
+        if count > 1
+    ]
+    return digests, tuple(faults), compared
+
+
+def _checked(jobs: Iterator[Job], total: int, workers: int) -> Iterator[Findings]:
+    if workers < 2 or total < 2:
+        yield from map(check_unit, jobs)
+        return
+    with ProcessPoolExecutor(min(workers, total), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(check_unit, jobs, chunksize=CHUNK)
+
+
+def _unchecked(
+    written: Iterable[Record], source: Path | None, public_key: Path | None, *, keeps_boxes: bool
+) -> tuple[str, ...]:
+    sentences = []
+    if source is None:
+        sentences.append("protected voxels against the source: give --source INPUT")
+    elif any(not any("/evidence/regions." in output.path for output in record.outputs) for record in written):
+        what = "only the boxes were compared" if keeps_boxes else "they were not compared"
+        sentences.append(f"protected voxels of units without evidence of their regions: {what}")
+    if public_key is None:
+        sentences.append("who made the seal: give --public-key KEY, from another place than the data")
+    return tuple(sentences)

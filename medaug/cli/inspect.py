@@ -1,0 +1,52 @@
+"""`medaug inspect`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from medaug.cli.app import AsJson, Input, app
+
+if TYPE_CHECKING:
+    from medaug.dicom.inspect import SeriesFacts
+    from medaug.execution.inventory import Inventory
+
+
+@app.command("inspect")
+def inspect_command(input: Input, as_json: AsJson = False) -> None:  # noqa: A002 - the word in the help
+    """Say what INPUT holds, from headers: each series, whether it can be used, and why not. Never a name."""
+    from medaug.execution.inventory import inventory
+
+    found = inventory(input)
+    if as_json:
+        typer.echo(json.dumps(_jsonable(found), indent=2))
+    else:
+        for series in found.series:
+            _show(series)
+        for skip in found.skips:
+            typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {skip.files} files: {skip.reason}")
+    if not found.usable:
+        raise typer.Exit(3)
+
+
+def _show(series: SeriesFacts) -> None:
+    verdict = "usable " if series.usable else f"refused [{series.code}]"
+    slices, rows, columns = series.shape
+    spacing = " × ".join(f"{x:.3g}" for x in series.spacing) + " mm" if series.spacing else "no spacing"
+    window = f"window {series.window.center:g}/{series.window.width:g}" if series.window else "no window"
+    part = f" ({series.part})" if series.part else ""
+    typer.echo(
+        f"{verdict} {series.series_uid}{part}\n"
+        f"    {series.modality}, {series.object_class}, {', '.join(series.syntaxes)}\n"
+        f"    {slices} × {rows} × {columns}, {spacing}, {window}, identity {series.identity}"
+    )
+    for sentence in filter(None, (series.reason, *series.notes)):
+        typer.echo(f"    {sentence}")
+
+
+def _jsonable(found: Inventory) -> dict[str, object]:
+    series = [{**asdict(each), "usable": each.usable} for each in found.series]
+    return {"series": series, "skipped": [asdict(skip) for skip in found.skips]}

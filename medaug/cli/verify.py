@@ -1,0 +1,187 @@
+"""`medaug verify`, `medaug replay`, `medaug seal` and `medaug keys`."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medaug.cli.app import AsJson, PriorChoice, app
+
+if TYPE_CHECKING:
+    from medaug.audit.verification.by_pixels import Links
+    from medaug.audit.verification.faults import Fault
+    from medaug.audit.verification.verify import Verdict
+    from medaug.execution.replay import Replay
+
+FAILED = 5  # exit code
+keys_app = typer.Typer(help="Keys that sign seals.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+Output = Annotated[Path, typer.Argument(help="The folder that `medaug run` made; only read.", show_default=False)]
+Source = Annotated[Path | None, typer.Option("--source", "-s", help="What it was made from; found by content.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+@app.command("verify")
+def verify_command(  # noqa: PLR0913 - one parameter per option
+    output: Output,
+    source: Source = None,
+    public_key: Annotated[Path | None, typer.Option(help="The key that must have signed the seal.")] = None,
+    replay: Annotated[int, typer.Option(min=0, help="Make this many units again, drawn at random.")] = 0,
+    by_pixels: Annotated[
+        Path | None, typer.Option(help="Instead: link the images in this folder to the record by their pixels.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that read images.")] = 2,
+    prior: PriorChoice = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that an OUTPUT is what its record says; with --source, that every protected voxel is the source's."""
+    if by_pixels is not None:
+        _link(output, by_pixels, as_json=as_json)
+        return
+    if replay and source is None:
+        raise typer.BadParameter("--replay makes units again from the source: give --source, too")
+    from medaug.audit.verification.verify import verify
+
+    verdict = verify(output, source=source, public_key=public_key, workers=workers)
+    again = _replayed(output, replay, source, prior) if replay and source and verdict.units else ()
+    faults = (*verdict.faults, *(fault for found in again for fault in _replay_faults(found)))
+    if as_json:
+        typer.echo(json.dumps(_as_data(verdict, faults, again), indent=2))
+    else:
+        _show(verdict, faults, again)
+    raise typer.Exit(FAILED if faults else 0)
+
+
+@app.command("replay")
+def replay_command(
+    output: Output,
+    unit: Annotated[str, typer.Argument(help="A unit key, or its first 8 or more digits.", show_default=False)],
+    source: Annotated[Path, typer.Option("--source", "-s", help="What it was made from.", show_default=False)],
+    device: Device = "auto",
+    prior: PriorChoice = None,
+) -> None:
+    """Make one variant again from its recipe, and compare its pixels with the record; nothing is written."""
+    from medaug.execution.replay import replay
+
+    (found,) = replay(output, [unit], source, device=device, prior=prior)
+    _show_replay(found)
+    raise typer.Exit(0 if found.same else FAILED)
+
+
+@app.command("seal")
+def seal_command(
+    output: Output,
+    key: Annotated[Path | None, typer.Option("--key", help="Ed25519 private key, see `medaug keys new`.")] = None,
+) -> None:
+    """Seal an OUTPUT again, with a signature where a key is given; verify it first."""
+    from medaug.audit.seal import seal
+
+    seal(output, key=key)
+    typer.echo("sealed and signed" if key else "sealed, without a signature")
+
+
+@keys_app.command("new")
+def keys_new(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, made when missing.", show_default=False)],
+) -> None:
+    """Make a key pair: the private key seals, the public one is for those who verify."""
+    from medaug.audit.keys import new_keys
+
+    private, public = new_keys(output)
+    typer.echo(f"{private.name}: keep it secret (mode 0600)\n{public.name}: give it to those who verify")
+
+
+def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) -> tuple[Replay, ...]:
+    """Units that nobody can foresee: the draw is the system's, not the run's."""
+    from medaug.audit import ledger
+    from medaug.execution.replay import replay
+
+    units = [record.unit for record in ledger.read(output / ledger.FOLDER) if record.status == "written"]
+    drawn = random.SystemRandom().sample(units, min(count, len(units)))
+    return tuple(replay(output, drawn, source, prior=prior))
+
+
+def _replay_faults(found: Replay) -> list[Fault]:
+    from medaug.audit.verification.faults import Fault
+
+    changed = ", ".join(f"{name} {then} → {now}" for name, (then, now) in found.changes.items())
+    return [
+        Fault(
+            "replay-differs",
+            f"{d.voxels} stored values differ, by {d.greatest:g} at most"
+            + (f"; not as recorded: {changed}" if changed else ""),
+            d.path,
+            found.unit,
+        )
+        for d in found.differences
+    ]
+
+
+def _show(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, ...]) -> None:
+    for fault in faults:
+        typer.echo(_line(fault))
+    for found in again:
+        _show_replay(found)
+    compared = f", {verdict.compared} protected voxels compared with the source" if verdict.compared else ""
+    signed = ", signed by the given key" if verdict.signed else ""
+    typer.echo(f"{verdict.units} units, {verdict.files} files{compared}{signed}: {len(faults)} faults")
+    for sentence in verdict.unchecked:
+        typer.echo(f"not checked: {sentence}")
+
+
+def _line(fault: Fault) -> str:
+    place = " ".join(filter(None, (fault.file, f"unit {fault.unit[:16]}" if fault.unit else "")))
+    return f"[{fault.code}] {place + ': ' if place else ''}{fault.message}"
+
+
+def _show_replay(found: Replay) -> None:
+    verdict = "the same" if found.same else f"{len(found.differences)} of {found.images} images differ"
+    typer.echo(f"replayed unit {found.unit[:16]}: {verdict}")
+    for name, (then, now) in found.changes.items():
+        typer.echo(f"  {name}: recorded {then or 'nothing'}, now {now}")
+    for d in found.differences:
+        typer.echo(f"  {d.path}: {d.voxels} stored values differ, by {d.greatest:g} at most")
+
+
+def _as_data(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, ...]) -> dict[str, object]:
+    return {
+        "sound": not faults,
+        "faults": [asdict(fault) for fault in faults],
+        "units": verdict.units,
+        "files": verdict.files,
+        "compared": verdict.compared,
+        "signed": verdict.signed,
+        "replayed": [{"unit": found.unit, "same": found.same, "changes": found.changes} for found in again],
+        "unchecked": list(verdict.unchecked),
+    }
+
+
+def _link(output: Path, folder: Path, *, as_json: bool) -> None:
+    from medaug.audit.verification.by_pixels import link_by_pixels
+
+    links = link_by_pixels(output, folder)
+    if as_json:
+        linked = {name: [{"unit": unit, "path": path} for unit, path in found] for name, found in links.linked.items()}
+        counts = {"ignored": links.ignored, "absent": links.absent}
+        faults = [asdict(fault) for fault in links.faults]
+        typer.echo(json.dumps({"sound": not faults, "faults": faults, "linked": linked, **counts}, indent=2))
+    else:
+        _show_links(links)
+    raise typer.Exit(FAILED if links.faults else 0)
+
+
+def _show_links(links: Links) -> None:
+    for name, found in links.linked.items():
+        typer.echo(f"{name} = {' = '.join(path for _, path in found)}")
+    for fault in links.faults:
+        typer.echo(_line(fault))
+    typer.echo(
+        f"{len(links.linked)} images linked, {len(links.faults)} unknown, {links.ignored} files are no image; "
+        f"{links.absent} images of the record are not among them"
+    )

@@ -1,0 +1,136 @@
+"""The labels of a derived series as a DICOM measurement report (TID 1500), for those who read boxes from a PACS."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from medaug.dicom.evidence.headers import evidence_uid, finish, headers, save, series_number, shown
+from medaug.dicom.provenance import Provenance
+from medaug.dicom.uids import derived_uid
+from medaug.dicom.values import PRIVATE_SCHEME
+from medaug.errors import WriteError, quiet
+from medaug.imaging.boxes import Box
+
+PROCEDURE = ("363679005", "SCT", "Imaging procedure")
+PURPOSE = ("75958009", "SCT", "Bounded by")
+SERIES_OFFSET = 750
+_LO = 64  # characters of a code's meaning
+
+
+def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Provenance, path: Path) -> None:
+    """Write the boxes as planar regions, one group for each box and slice; same inputs, same bytes.
+
+    The groups of one box share a tracking UID. The template needs a group, so there is no report of no box.
+
+    Args:
+        files: the derived instances in slice order.
+        boxes: on their grid; at least one.
+        provenance: of the unit.
+        path: the file to write; its folder exists.
+
+    Raises:
+        WriteError: the object can't be built from these headers, or was not read back as written.
+        OutputError: the disk didn't take it.
+
+    Source: PS3.16 TID 1500, TID 1410; PS3.3 C.18.6.
+    """
+    derived = headers(files)
+    try:
+        with quiet():
+            made = _built(derived, boxes, provenance)
+            finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")
+    except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
+        raise WriteError(
+            f"evidence: no report can be built for this series ({type(error).__name__}); "
+            "set evidence.report to false for it",
+            code="evidence",
+        ) from error
+    save(made, path)
+
+
+def outline(box: Box) -> npt.NDArray[np.float64]:
+    """The box's edges in a slice: 5 closed points (column, row); (0, 0) is the corner of the image.
+
+    A pixel's centre is at half numbers in SCOORD, (0.5, 0.5) for the first, so edges are whole numbers: the half-open
+    columns 3 to 7 give x from 3.0 to 7.0.
+
+    Source: PS3.3 C.18.6.1.2.
+    """
+    (_, top, left), (_, bottom, right) = box.start, box.stop
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], dtype=np.float64)
+
+
+def finding(label: str) -> tuple[str, str, str]:
+    """A code for a label that has none of its own: (value, scheme, meaning).
+
+    The value is made from the whole label. The meaning holds it as text: a character beyond ASCII stands as its
+    number (``&#228;``), since the identity beside it fixes the file's character set, and a backslash as ``/``.
+    """
+    value = "L" + hashlib.sha256(label.encode()).hexdigest()[:15].upper()
+    text = label.replace("\\", "/").encode("ascii", "xmlcharrefreplace").decode()
+    printable = "".join(c if c.isprintable() else " " for c in text).strip()
+    return value, PRIVATE_SCHEME, printable[:_LO].strip() or "label without a name"
+
+
+def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provenance) -> Dataset:
+    import highdicom
+    from pydicom.sr.coding import Code
+
+    images = [shown(ds) for ds in derived]
+    first = derived[0]
+    observer = highdicom.sr.DeviceObserverIdentifyingAttributes(
+        uid=derived_uid("observer", "medaug"), manufacturer_name="medaug", model_name="medaug"
+    )
+    device = highdicom.sr.ObserverContext(Code("121007", "DCM", "Device"), observer)
+    content = highdicom.sr.MeasurementReport(
+        observation_context=highdicom.sr.ObservationContext(observer_device_context=device),
+        procedure_reported=Code(*PROCEDURE),
+        imaging_measurements=[
+            _group(number, box, images[k], first)
+            for number, box in enumerate(boxes, 1)
+            for k in range(box.start[0], box.stop[0])
+        ],
+        title=Code("126000", "DCM", "Imaging Measurement Report"),
+    )
+    made: Dataset = highdicom.sr.ComprehensiveSR(
+        evidence=images,
+        content=content,
+        series_instance_uid=evidence_uid("labels series", first),
+        series_number=series_number(first, SERIES_OFFSET),
+        sop_instance_uid=evidence_uid("labels", first),
+        instance_number=1,
+        manufacturer="medaug",
+        manufacturer_model_name="medaug",
+        software_versions=provenance.software_version,
+        device_serial_number=provenance.unit[:16],
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+    )
+    return made
+
+
+def _group(number: int, box: Box, image: Dataset, first: Dataset) -> Any:
+    """TID 1410: one box on one slice."""
+    import highdicom
+    from pydicom.sr.coding import Code
+
+    return highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=highdicom.sr.TrackingIdentifier(
+            uid=evidence_uid("label", first, *box.start, *box.stop, box.label), identifier=f"label {number}"
+        ),
+        referenced_region=highdicom.sr.ImageRegion(
+            graphic_type="POLYLINE",
+            graphic_data=outline(box),
+            source_image=highdicom.sr.SourceImageForRegion(str(image.SOPClassUID), str(image.SOPInstanceUID)),
+        ),
+        finding_type=Code(*finding(box.label)),
+        geometric_purpose=Code(*PURPOSE),
+    )

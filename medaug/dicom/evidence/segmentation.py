@@ -1,0 +1,153 @@
+"""A DICOM Segmentation that marks, voxel by voxel, what of a derived series is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from medaug.dicom.evidence.headers import evidence_uid, finish, headers, save, series_number, shown
+from medaug.dicom.provenance import Provenance
+from medaug.dicom.values import PRIVATE_SCHEME
+from medaug.errors import WriteError, quiet
+from medaug.imaging.volume import Mask
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment.
+
+    Attributes:
+        label: SegmentLabel (0062,0005); `medaug verify` and people read it.
+        code: of the private scheme: CID 7150 and its kin name anatomy, not the history of a pixel.
+        meaning: of that code.
+        algorithm: SegmentAlgorithmType (0062,0008).
+    """
+
+    label: str
+    code: str
+    meaning: str
+    algorithm: str
+
+
+# Numbered from 1 in this order. They overlap: what is observed may be generated anew, and every box is observed.
+SEGMENTS = (
+    Segment("synthetic", "FREE", "Pixels that may be generated", "AUTOMATIC"),
+    Segment("observed", "OBSERVED", "Pixels that guided the solution", "AUTOMATIC"),
+    Segment("protected label", "LABEL", "Pixels inside a label, kept", "SEMIAUTOMATIC"),  # a person drew the box
+)
+CATEGORY = ("309825002", "SCT", "Spatial and Relational Concept")
+FAMILY = ("123110", "DCM", "Artificial Intelligence")
+SERIES_OFFSET = 500
+
+
+def write_segmentation(files: Sequence[Path], masks: Sequence[Mask], *, provenance: Provenance, path: Path) -> None:
+    """Write ``SEGMENTS`` for a derived series; same inputs, same bytes.
+
+    Every slice has a frame for every segment, empty ones too, so that "not marked" can't be taken for "not said".
+    A series in patient space gets planes of its own; a radiograph has none, and its frames refer to their image only.
+
+    Args:
+        files: the derived instances in slice order.
+        masks: free, observed and boxes, each (slices, rows, columns).
+        provenance: of the unit.
+        path: the file to write; its folder exists.
+
+    Raises:
+        WriteError: the object can't be built from these headers, or was not read back as written.
+        OutputError: the disk didn't take it.
+    """
+    derived = headers(files)
+    try:
+        with quiet():
+            made = _built(derived, provenance)
+            finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} regions")
+    except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
+        raise WriteError(
+            f"evidence: no segmentation can be built for this series ({type(error).__name__}); "
+            "set evidence.segmentation to false for it",
+            code="evidence",
+        ) from error
+    put_frames(made, masks, [str(ds.SOPInstanceUID) for ds in derived])
+    save(made, path)
+
+
+def put_frames(made: Dataset, masks: Sequence[Mask], instances: Sequence[str]) -> None:
+    """Set PixelData: one bit per pixel, frames without gaps between them (PS3.5 8.1.1, D.1).
+
+    Args:
+        made: the object; its functional groups say which segment and which instance each frame stands for.
+        masks: one per segment, (slices, rows, columns).
+        instances: SOP Instance UIDs in slice order.
+    """
+    position = {uid: k for k, uid in enumerate(instances)}
+    frames = []
+    for group in made.PerFrameFunctionalGroupsSequence:
+        number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        image = group.DerivationImageSequence[0].SourceImageSequence[0]
+        frames.append(masks[number - 1][position[str(image.ReferencedSOPInstanceUID)]])
+    data = np.packbits(np.concatenate([frame.ravel() for frame in frames]), bitorder="little").tobytes()
+    made["PixelData"] = DataElement(0x7FE00010, "OB", data + b"\0" * (len(data) % 2))
+    made.SegmentsOverlap = "YES"
+
+
+def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
+    """The object by highdicom, with empty frames: the masks are packed by us, without copies of each."""
+    import highdicom
+
+    first = derived[0]
+    images = [shown(ds) for ds in derived]
+    blank = np.zeros((len(images), int(first.Rows), int(first.Columns)), dtype=np.uint8)
+    made: Dataset = highdicom.seg.Segmentation(
+        source_images=images,
+        pixel_array=blank,
+        segmentation_type="BINARY",
+        segment_descriptions=[_described(n, s, provenance) for n, s in enumerate(SEGMENTS, 1)],
+        series_instance_uid=evidence_uid("regions series", first),
+        series_number=series_number(first, SERIES_OFFSET),
+        sop_instance_uid=evidence_uid("regions", first),
+        instance_number=1,
+        manufacturer="medaug",
+        manufacturer_model_name="medaug",
+        software_versions=provenance.software_version,
+        device_serial_number=provenance.unit[:16],
+        content_label="MEDAUG_REGIONS",
+        content_description="Which pixels of a partly synthetic series are generated",
+        omit_empty_frames=False,
+    )
+    organization = evidence_uid("dimensions", first)
+    for sequence in (made.DimensionOrganizationSequence, made.DimensionIndexSequence):
+        for entry in sequence:
+            entry.DimensionOrganizationUID = organization
+    if "ImagePositionPatient" not in first:
+        _without_planes(made, first)
+    return made
+
+
+def _described(number: int, segment: Segment, provenance: Provenance) -> Any:
+    import highdicom
+    from pydicom.sr.coding import Code
+
+    return highdicom.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=segment.label,
+        segmented_property_category=Code(*CATEGORY),
+        segmented_property_type=Code(segment.code, PRIVATE_SCHEME, segment.meaning),
+        algorithm_type=segment.algorithm,
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+            name="medaug", family=Code(*FAMILY), version=provenance.software_version
+        ),
+    )
+
+
+def _without_planes(made: Dataset, first: Dataset) -> None:
+    """A radiograph: no measures without planes (type 1C SliceThickness), and the orientation that 2C then asks for."""
+    for group in (*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence):
+        if "PixelMeasuresSequence" in group:
+            del group.PixelMeasuresSequence
+    made.PatientOrientation = first.get("PatientOrientation", "")

@@ -1,0 +1,175 @@
+"""Frames of an Enhanced object, each as the single-frame instance that would say the same.
+
+An Enhanced object states most of its attributes once for all frames (shared functional groups) or once per frame.
+Here the groups that the reading half needs are laid flat, so that planes, rescale and window of a frame are read by
+the same functions as those of a classic instance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+)
+
+from medaug.dicom import fields
+from medaug.errors import ReadError
+
+ENHANCED = frozenset(
+    {
+        EnhancedCTImageStorage,
+        EnhancedMRImageStorage,
+        LegacyConvertedEnhancedCTImageStorage,
+        LegacyConvertedEnhancedMRImageStorage,
+    }
+)
+MAX_FRAMES = 20_000  # of one file; a long perfusion study has 5,000
+SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+GROUPS = (SHARED, PER_FRAME, "DimensionIndexSequence")
+
+# What every frame has from the top level of its object.
+COMMON = ("Modality", "FrameOfReferenceUID", "BitsAllocated", "BitsStored", "PixelRepresentation")
+
+# Functional group → its attributes, and the name under which a classic instance states the same.
+MACROS: dict[str, dict[str, str]] = {
+    "PlanePositionSequence": {"ImagePositionPatient": "ImagePositionPatient"},
+    "PlaneOrientationSequence": {"ImageOrientationPatient": "ImageOrientationPatient"},
+    "PixelMeasuresSequence": {
+        "PixelSpacing": "PixelSpacing",
+        "SliceThickness": "SliceThickness",
+        "SpacingBetweenSlices": "SpacingBetweenSlices",
+    },
+    "PixelValueTransformationSequence": {
+        "RescaleSlope": "RescaleSlope",
+        "RescaleIntercept": "RescaleIntercept",
+        "RescaleType": "RescaleType",
+    },
+    "FrameVOILUTSequence": {
+        "WindowCenter": "WindowCenter",
+        "WindowWidth": "WindowWidth",
+        "VOILUTFunction": "VOILUTFunction",
+    },
+    "CTImageFrameTypeSequence": {"FrameType": "ImageType"},
+    "MRImageFrameTypeSequence": {"FrameType": "ImageType", "ComplexImageComponent": "ComplexImageComponent"},
+    "CTAcquisitionDetailsSequence": {"GantryDetectorTilt": "GantryDetectorTilt"},
+    "FrameContentSequence": {
+        "StackID": "StackID",
+        "TemporalPositionIndex": "TemporalPositionIndex",
+        "FrameAcquisitionNumber": "AcquisitionNumber",
+    },
+    "MREchoSequence": {"EffectiveEchoTime": "EchoTime"},
+    "MRModifierSequence": {"InversionTimes": "InversionTime"},
+    "MRTimingAndRelatedParametersSequence": {"FlipAngle": "FlipAngle"},
+    "MRDiffusionSequence": {"DiffusionBValue": "DiffusionBValue"},
+    "CardiacSynchronizationSequence": {"NominalCardiacTriggerDelayTime": "TriggerTime"},
+    "UnassignedPerFrameConvertedAttributesSequence": {
+        "TemporalPositionIdentifier": "TemporalPositionIdentifier",
+        "EchoNumbers": "EchoNumbers",
+        "EchoTime": "EchoTime",
+        "InversionTime": "InversionTime",
+        "FlipAngle": "FlipAngle",
+        "TriggerTime": "TriggerTime",
+    },
+}
+# Dimensions that order the frames of one stack, so no repeats.
+IN_STACK = frozenset({"StackID", "InStackPositionNumber", "ImagePositionPatient", "FrameOfReferenceUID"})
+
+
+def frame_count(ds: Dataset) -> int:
+    """How many frames an instance has; more than one only where functional groups say where each lies.
+
+    Raises:
+        ReadError: ``multi-frame`` for several frames of a class without functional groups (cine), or too many;
+            ``functional-groups`` for an Enhanced object whose groups are missing or fit another number of frames.
+    """
+    stated = fields.value(ds, "NumberOfFrames")
+    count = 1 if stated is None else fields.integer(ds, "NumberOfFrames")
+    if not is_enhanced(ds):
+        if count != 1:
+            raise ReadError(
+                f"{count} frames without functional groups, so nothing says where each lies; export single frames",
+                code="multi-frame",
+            )
+        return 1
+    if not 1 <= count <= MAX_FRAMES:
+        raise ReadError(f"{count} frames (expected 1 to {MAX_FRAMES}); export the series again", code="multi-frame")
+    shared, single = fields.items(ds, SHARED), fields.items(ds, PER_FRAME)
+    if len(shared) > 1 or len(single) != count:
+        raise ReadError(
+            f"expected functional groups for {count} frames and at most 1 shared one, found {len(single)} and "
+            f"{len(shared)}; export the series as single-frame",
+            code="functional-groups",
+        )
+    return count
+
+
+def is_enhanced(ds: Dataset) -> bool:
+    """Whether the SOP class keeps its geometry in functional groups."""
+    meta = getattr(ds, "file_meta", None)
+    stated = fields.text(ds, "SOPClassUID") or (fields.text(meta, "MediaStorageSOPClassUID") if meta else "")
+    return UID(stated) in ENHANCED
+
+
+def frame_of(ds: Dataset, frame: int) -> Dataset:
+    """What the instance says of one frame; the instance itself where it is no Enhanced object.
+
+    Args:
+        ds: the instance, its groups counted by `frame_count`.
+        frame: 0-based.
+
+    Raises:
+        ReadError: ``bad-value``.
+
+    Source: PS3.3 C.7.6.16 (multi-frame functional groups).
+    """
+    if not is_enhanced(ds):
+        return ds
+    flat = Dataset()
+    for keyword in COMMON:
+        _put(flat, keyword, fields.value(ds, keyword))
+    for groups in (*fields.items(ds, SHARED), fields.items(ds, PER_FRAME)[frame]):  # what a frame states wins
+        for macro, names in MACROS.items():
+            for item in fields.items(groups, macro)[:1]:
+                for keyword, classic in names.items():
+                    _put(flat, classic, fields.value(item, keyword))
+        for item in fields.items(groups, "MRDiffusionSequence")[:1]:
+            for direction in fields.items(item, "DiffusionGradientDirectionSequence")[:1]:
+                _put(flat, "DiffusionGradientOrientation", fields.value(direction, "DiffusionGradientOrientation"))
+    return flat
+
+
+def dimensions_of(ds: Dataset, frame: int) -> tuple[tuple[str, str], ...]:
+    """Keyword and index value of every dimension of a frame that is not its place in a stack.
+
+    A dimension index tells frames apart and nothing more: the attribute it points to may lie in a group that
+    `frame_of` does not lay flat.
+
+    Source: PS3.3 C.7.6.17 (multi-frame dimension).
+    """
+    if not is_enhanced(ds):
+        return ()
+    content = fields.items(fields.items(ds, PER_FRAME)[frame], "FrameContentSequence")[:1]
+    values = fields.numbers(content[0], "DimensionIndexValues") if content else ()
+    pointers = [_keyword(fields.value(item, "DimensionIndexPointer")) for item in fields.items(ds, GROUPS[2])]
+    if len(pointers) != len(values):
+        return ()
+    return tuple(
+        (f"{name}Index", f"{value:g}") for name, value in zip(pointers, values, strict=True) if name not in IN_STACK
+    )
+
+
+def _keyword(tag: Any) -> str:
+    from pydicom.datadict import keyword_for_tag
+
+    return (keyword_for_tag(tag) or "Private") if isinstance(tag, int) else "Private"
+
+
+def _put(flat: Dataset, keyword: str, value: Any) -> None:
+    if value is not None:
+        setattr(flat, keyword, value)

@@ -1,0 +1,51 @@
+"""How a file takes its place: written beside its name, flushed, read back, and only then renamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from medaug.errors import OutputError
+
+
+def place(path: Path, data: bytes, check: Callable[[Path], object]) -> None:
+    """Write ``data`` to ``path``.
+
+    Args:
+        path: the final name; its folder exists.
+        data: the whole file.
+        check: called with the flushed file under its passing name; raises when that isn't what was meant.
+
+    Raises:
+        OutputError: the disk is full, read-only or failing.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        on_output(lambda: flushed(part, data))
+        check(part)
+        on_output(lambda: part.replace(path))
+    finally:
+        on_output(lambda: part.unlink(missing_ok=True))
+
+
+def flushed(part: Path, data: bytes) -> None:
+    """Write ``data`` and have the disk confirm it."""
+    with part.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def on_output(action: Callable[[], object]) -> None:
+    """Do it; what the disk refuses becomes one sentence.
+
+    Raises:
+        OutputError: in place of OSError.
+    """
+    try:
+        action()
+    except OSError as error:
+        raise OutputError(
+            f"OUTPUT can't be written ({error.strerror}); free space or make it writable, then run again"
+        ) from error

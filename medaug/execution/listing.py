@@ -1,0 +1,88 @@
+"""plan.json and the lists: what OUTPUT is for, and the manifests and the page that follow from it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from medaug.audit.canonical import canonical
+from medaug.audit.record import Record
+from medaug.audit.seal import seal
+from medaug.errors import OutputError
+from medaug.execution.sources import Skip
+from medaug.execution.store import Store, disk_errors
+from medaug.manifests.coco import write_coco
+from medaug.manifests.monai import write_monai
+from medaug.report.page import write_page
+
+NAME = "plan.json"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What OUTPUT is to hold when all is done; plan.json.
+
+    Attributes:
+        units: keys, sorted.
+        skips: sources that are left out.
+    """
+
+    units: tuple[str, ...]
+    skips: tuple[Skip, ...]
+
+    def to_json(self) -> bytes:
+        """Canonical JSON and a line break."""
+        skips = [
+            {"code": s.code, "files": s.files, "reason": s.reason, "refused": s.refused, "series_uid": s.series_uid}
+            for s in self.skips
+        ]
+        return canonical({"skips": skips, "units": list(self.units)}) + b"\n"
+
+
+def read_listing(root: Path) -> Listing:
+    """The plan that OUTPUT is for.
+
+    Raises:
+        OutputError: plan.json is missing or malformed.
+    """
+    try:
+        data = json.loads((root / NAME).read_bytes())
+        return Listing(tuple(map(str, data["units"])), tuple(Skip(**skip) for skip in data["skips"]))
+    except FileNotFoundError:
+        raise OutputError(f"OUTPUT: {NAME} is missing; restore it, or give a new folder") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"OUTPUT: {NAME} is not readable ({type(error).__name__}); restore it, or give a new folder"
+        ) from None
+
+
+def write_lists(store: Store) -> tuple[Record, ...]:
+    """Write the manifests, the page and the seal for what is there of the plan in plan.json; an interrupted run's too.
+
+    Returns:
+        The decisive records of all units in OUTPUT, those that the plan doesn't hold included.
+
+    Raises:
+        OutputError: the disk didn't take it.
+    """
+    with disk_errors("the lists"), store.alone():
+        store.relog()
+        listing, records = read_listing(store.root), store.records()
+        wanted = frozenset(listing.units)
+        listed = [r for r in records if r.unit in wanted and (r.status != "written" or store.holds(r.unit))]
+        write_monai(listed, store.root)
+        write_coco(listed, store.root)
+        write_page(listed, store.root, skipped=_by_reason(listing.skips))
+        seal(store.root)
+    return records
+
+
+def _by_reason(skips: Iterable[Skip]) -> list[tuple[str, str, int]]:
+    """(code, reason, files), equal reasons of several series together."""
+    files: Counter[tuple[str, str]] = Counter()
+    for skip in skips:
+        files[skip.code, skip.reason] += skip.files
+    return [(code, reason, count) for (code, reason), count in sorted(files.items())]

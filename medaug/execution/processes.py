@@ -1,0 +1,174 @@
+"""Several workers on one machine. Each holds its own prior; one unit is in flight per worker; a dead one is replaced.
+
+`concurrent.futures.ProcessPoolExecutor` gives up on all units when one worker is killed; here the unit goes back into
+the queue, and `attempt` leaves it alone once it killed three.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from medaug.audit.record import Record
+from medaug.errors import MedaugError, RunError, place_of
+from medaug.execution.attempt import Setup, attempt
+from medaug.execution.executors import Done, Step
+from medaug.execution.opening import attach
+from medaug.execution.plan import Unit
+from medaug.execution.work import OnStep
+
+STARTS = 3  # workers that may die in a row before one has finished a unit
+GRACE = 5.0  # seconds for a worker to drop its unit
+
+
+@dataclass
+class _Worker:
+    """A process, its line to us, and the unit it is at."""
+
+    process: SpawnProcess
+    line: Connection
+    unit: Unit | None = None
+
+
+def processes(count: int, setup: Setup, units: Sequence[Unit], on_step: Step | None = None) -> Iterator[Done]:
+    """Spread the units over ``count`` processes.
+
+    Raises:
+        MedaugError: what a worker met that no unit would survive.
+        RunError: workers die without finishing anything.
+    """
+    queue = deque(units)
+    workers = [_start(setup, number) for number in range(min(count, len(units)))]
+    deaths = 0
+    try:
+        while queue or any(worker.unit for worker in workers):
+            for worker in workers:
+                if queue and worker.unit is None:
+                    _give(worker, queue)
+            ready = wait([worker.line for worker in workers if worker.unit])
+            for number, worker in enumerate(workers):
+                if worker.line not in ready:
+                    continue
+                try:
+                    done = _hear(worker, on_step)
+                except (EOFError, OSError):
+                    deaths = _bury(worker, queue, deaths)
+                    workers[number] = _start(setup, number)
+                else:
+                    deaths = 0 if done else deaths
+                    yield from done
+    finally:
+        _stop(workers)
+
+
+def _start(setup: Setup, number: int) -> _Worker:
+    context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks and a device's state
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, setup, number), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _give(worker: _Worker, queue: deque[Unit]) -> None:
+    worker.unit = queue.popleft()
+    with suppress(OSError):  # it is dead: its line will say so
+        worker.line.send(worker.unit)
+
+
+def _hear(worker: _Worker, on_step: Step | None) -> list[Done]:
+    """One message: a step, an outcome, or an error that ends the run."""
+    message = worker.line.recv()
+    unit = worker.unit
+    assert unit is not None
+    if isinstance(message, MedaugError):
+        raise message
+    if isinstance(message, tuple):
+        if on_step:
+            on_step(unit, *message)
+        return []
+    worker.unit = None
+    return [(unit, message)]
+
+
+def _bury(worker: _Worker, queue: deque[Unit], deaths: int) -> int:
+    """Put a dead worker's unit back; the count of workers that died in a row."""
+    worker.process.join()
+    worker.line.close()
+    if worker.unit is not None:
+        queue.append(worker.unit)
+        worker.unit = None
+    if deaths + 1 > STARTS * 2:
+        raise RunError(
+            f"{deaths + 1} workers died one after the other, the last with exit code {worker.process.exitcode}, and "
+            "none finished a unit; look at the machine's memory and log, or try --workers 1"
+        )
+    return deaths + 1
+
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.line.close()
+        if worker.unit is not None:
+            worker.process.terminate()
+    for worker in workers:
+        worker.process.join(GRACE)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+
+
+def _tell(line: Connection, step: int, steps: int) -> None:
+    with suppress(OSError):  # the parent is gone: the unit is finished all the same
+        line.send((step, steps))
+
+
+class _Dropped(BaseException):
+    """SIGTERM came: the unit is dropped."""
+
+
+def _work(line: Connection, setup: Setup, number: int) -> None:
+    """A worker's life: units in, outcomes out, until the line is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    signal.signal(signal.SIGTERM, _drop)
+    try:
+        store, bench = attach(setup.root), setup.bench()
+        bench.wanted_device = _own_device(setup.device, number)
+        while True:
+            unit = line.recv()
+            line.send(_tried(partial(attempt, store, bench, unit, setup.work), partial(_tell, line)))
+    except (EOFError, BrokenPipeError, ConnectionResetError, _Dropped):
+        return
+
+
+def _tried(work: Callable[[OnStep], Record | None], on_step: OnStep) -> Record | MedaugError | None:
+    try:
+        return work(on_step)
+    except MedaugError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - the parent must hear of it; only the place is shown
+        return RunError(
+            f"a worker met an unexpected {type(error).__name__} at {place_of(error)}; please report this line"
+        )
+
+
+def _drop(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise _Dropped
+
+
+def _own_device(device: str, number: int) -> str:
+    """One device per worker, in turn, where the machine has several and none was named."""
+    if device not in {"auto", "cuda"}:
+        return device
+    import torch
+
+    found = torch.cuda.device_count()
+    return f"cuda:{number % found}" if found else device

@@ -1,0 +1,196 @@
+"""Make a variant again from its record, and compare; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from medaug import profile as profiles
+from medaug.audit import ledger
+from medaug.audit.pixels import NIFTI, decoded, pixels_digest
+from medaug.audit.record import Output, Record
+from medaug.augmentation import Case, augment
+from medaug.dicom.parse import instance
+from medaug.errors import OutputError, ReadError
+from medaug.execution.sources import collect
+from medaug.execution.work import Bench
+from medaug.imaging.volume import Stored, Volume
+from medaug.inverse.priors.folders import with_folder_prior
+from medaug.nifti import read_nifti
+from medaug.profile import Profile
+from medaug.recipe import NUMERICS, Recipe
+
+LEAST_DIGITS = 8  # of a unit key on the command line
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One image that came out otherwise.
+
+    Attributes:
+        path: of the output.
+        voxels: how many differ; -1 where the output can't be read or has another size.
+        greatest: greatest difference in stored values, 0 where unknown.
+    """
+
+    path: str
+    voxels: int
+    greatest: float
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A unit that was made again.
+
+    Attributes:
+        unit: its key.
+        images: how many images it has.
+        differences: those whose stored values are not the recorded ones.
+        changes: what decides last digits and isn't as recorded: name → (recorded, now).
+    """
+
+    unit: str
+    images: int
+    differences: tuple[Difference, ...]
+    changes: Mapping[str, tuple[str, str]]
+
+    @property
+    def same(self) -> bool:
+        """True when every image has the recorded pixels."""
+        return not self.differences
+
+
+def replay(
+    output: Path, units: Sequence[str], source: Path, *, device: str = "auto", prior: str | Path | None = None
+) -> Iterator[Replay]:
+    """Make units again from the source and the profile in OUTPUT, one after the other.
+
+    Args:
+        output: OUTPUT; only read.
+        units: keys or their first digits, at least 8.
+        source: what OUTPUT was made from; found by content.
+        device: ``auto``, ``cpu`` or a torch device.
+        prior: the prior, stored or a folder, where the profile names one.
+
+    Raises:
+        OutputError: no such written unit, or its recipe can't be done by this version.
+        ReadError: the source isn't there.
+        ProfileError: profile.yaml isn't readable.
+        PriorError: the prior isn't the recorded one.
+    """
+    records = [chosen(ledger.read(output / ledger.FOLDER), unit) for unit in units]
+    profile = profiles.load(str(output / "profile.yaml"))
+    if prior is not None:
+        profile = with_folder_prior(profile, prior)
+    bench = Bench(profile, device, None)
+    volumes = _Volumes(source, profile)
+    for record in sorted(records, key=lambda record: record.source.key):
+        yield _again(output, record, bench, volumes.find(record))
+
+
+def chosen(records: Sequence[Record], unit: str) -> Record:
+    """The written unit whose key begins with ``unit``.
+
+    Raises:
+        OutputError: none, or several.
+    """
+    found = [record for record in records if record.status == "written" and record.unit.startswith(unit)]
+    if len(unit) < LEAST_DIGITS or len(found) != 1:
+        raise OutputError(
+            f"unit: expected the first {LEAST_DIGITS} or more digits of one written unit, found {len(found)} such "
+            "units; see the names of the folders below variants/"
+        )
+    return found[0]
+
+
+class _Volumes:
+    """The source, listed once; the volumes that were read last are kept.
+
+    Args:
+        root: the source.
+        profile: decides how series are read.
+    """
+
+    def __init__(self, root: Path, profile: Profile) -> None:
+        self.sources = collect(root, profile, ()).sources
+        self._last: tuple[Volume, ...] = ()
+
+    def find(self, record: Record) -> Volume:
+        """The volume that a record was made from.
+
+        Raises:
+            ReadError: it isn't there any more, byte for byte.
+        """
+        for source in self.sources:
+            if any(volume.source.key == record.source.key for volume in self._last):
+                break
+            if source.series_uid in {"", record.source.series_uid}:
+                try:
+                    self._last = source.load()
+                except ReadError:
+                    continue
+        for volume in self._last:
+            if volume.source.key == record.source.key:
+                return volume
+        raise ReadError(
+            f"source: nothing in it has the content of source {record.source.key[:16]}; give the folder that the "
+            "OUTPUT was made from",
+            code="source-missing",
+        )
+
+
+def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
+    variant = augment(Case(volume, record.boxes), _recipe(record), bench.tools)
+    images = record.images
+    whole = len(images) == 1 and images[0].path.endswith(NIFTI)
+    parts = [variant.volume.stored] if whole else [plane[None] for plane in variant.volume.stored]
+    if len(parts) != len(images):
+        raise OutputError(f"unit {record.unit[:16]}: {len(images)} images for {len(parts)} slices; verify the OUTPUT")
+    differences = tuple(
+        _difference(output, image, made)
+        for image, made in zip(images, parts, strict=True)
+        if pixels_digest(made) != image.pixels_sha256
+    )
+    return Replay(record.unit, len(images), differences, _changes(record, bench))
+
+
+def _recipe(record: Record) -> Recipe:
+    try:
+        drawn = Recipe(
+            source=str(record.recipe["source"]),
+            boxes=str(record.recipe["boxes"]),
+            variant=int(record.recipe["variant"]),
+            seed=int(record.recipe["seed"]),
+            profile_sha256=str(record.recipe["profile_sha256"]),
+            prior_sha256=str(record.recipe["prior_sha256"]),
+            numerics=int(record.recipe["numerics"]),
+        )
+    except (KeyError, ValueError):
+        drawn = None
+    if drawn is None or drawn.id != record.unit or drawn.numerics != NUMERICS:
+        raise OutputError(
+            f"unit {record.unit[:16]}: its recipe is not one that this version can do again (arithmetic {NUMERICS}); "
+            f"use medaug {record.versions.get('medaug', '')}"
+        )
+    return drawn
+
+
+def _difference(output: Path, image: Output, made: Stored) -> Difference:
+    path = output / image.path
+    try:
+        there = read_nifti(path).stored if path.name.endswith(NIFTI) else decoded(instance(path))[None]
+    except ReadError:
+        return Difference(image.path, -1, 0.0)
+    if there.shape != made.shape:
+        return Difference(image.path, -1, 0.0)
+    apart = np.abs(there.astype(np.float64) - made.astype(np.float64))
+    return Difference(image.path, int(np.count_nonzero(apart)), float(apart.max()))
+
+
+def _changes(record: Record, bench: Bench) -> Mapping[str, tuple[str, str]]:
+    now = {**bench.versions, "device": bench.device, "batch_size": str(bench.profile.batch_size)}
+    then = {**record.versions, "device": record.device, "batch_size": str(record.batch_size)}
+    return {name: (then.get(name, ""), value) for name, value in now.items() if then.get(name, "") != value}

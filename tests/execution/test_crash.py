@@ -1,0 +1,285 @@
+"""The disk dies before every step that changes it, in three ways; sabotaged stores show that the harness would see it.
+
+The loops try some hundred deaths each, with work that takes no time.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from medaug.audit import durable, ledger
+from medaug.audit.record import Record
+from medaug.errors import OutputError
+from medaug.execution import leases, opening, store
+from medaug.execution.leases import Claim
+from medaug.execution.plan import Unit
+from medaug.execution.store import Store
+from medaug.execution.work import Bench, OnStep
+from tests.execution import null
+from tests.execution.disk import Disk, Killed, copy
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the disk's model reads /proc/self/fd")
+NUMBERS = (1, 2)
+Work = Callable[..., Record]
+
+
+@pytest.fixture(autouse=True)
+def dated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # the model keeps account of it; the machine's disk need not wait
+
+
+def settled(output: Path, key: Path, work: Work = null.work) -> dict[str, bytes]:
+    null.run(output, *NUMBERS, key_file=key, work=work)
+    return null.files(output)
+
+
+def faults_of(output: Path) -> list[str]:
+    """What no moment of a run may show, checked on the files alone."""
+    found = []
+    for folder in sorted((output / "variants").glob("*")):
+        try:
+            record = Record.from_json((folder / "record.json").read_text())
+        except (OSError, ValueError):
+            found.append("a visible unit has no whole record")
+            continue
+        found += [f"{part.path} is not whole" for part in record.outputs if not whole(output / part.path, record.unit)]
+    for record in written(output):
+        if not (output / record.folder / "record.json").is_file():
+            found.append("the ledger names a unit that isn't there")
+    return found
+
+
+def whole(path: Path, unit: str) -> bool:
+    return path.is_file() and path.read_bytes() == unit.encode() * (null.PAYLOAD // 64)
+
+
+def written(output: Path) -> list[Record]:
+    segments = ledger.segments(output / "ledger")
+    return [line.record for path in segments for line in ledger.lines(path) if line.record.status == "written"]
+
+
+def continued(output: Path, key: Path, expected: dict[str, bytes], work: Work = null.work) -> list[str]:
+    """What is wrong after the same command was given again."""
+    try:
+        ended = settled(output, key, work)
+    except OutputError as error:
+        return [f"it can't be continued: {error}"]
+    found = sorted(name for name in ended.keys() | expected.keys() if ended.get(name) != expected.get(name))
+    lines = [record.unit for record in written(output)]
+    return found + (["not one line per unit"] if len(lines) != len(NUMBERS) or len(set(lines)) != len(lines) else [])
+
+
+def deaths(tmp_path: Path, how: str, work: Work = null.work) -> Iterator[tuple[int, Path, Path]]:
+    """Run until step k for k = 1, 2, …; yields (k, key, what is left) until a run survives."""
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    step = 0
+    while True:
+        step += 1
+        output = tmp_path / f"out{step}"
+        disk = Disk(step)
+        try:
+            with disk.watched():
+                null.run(output, *NUMBERS, key_file=key, work=work)
+        except Killed:
+            left = tmp_path / f"left{step}"
+            yield step, key, disk.after_power_loss(output, left) if how == "power" else copy(output, left)
+        else:
+            return
+
+
+def first_fault(tmp_path: Path, how: str, work: Callable[[], Work] = lambda: null.work) -> tuple[str, int]:
+    """The first fault over all deaths, or "", and how many deaths were tried."""
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    expected = settled(tmp_path / "whole", tmp_path / "key", work())
+    step = 0
+    for step, key, left in deaths(tmp_path, how, work()):
+        faults = faults_of(left) or continued(left, key, expected, work())
+        if faults:
+            return faults[0], step
+    return "", step
+
+
+@pytest.mark.parametrize("how", ["kill", "power"])
+def test_whenever_the_disk_dies_nothing_partial_is_visible_and_the_run_ends_the_same(tmp_path: Path, how: str) -> None:
+    fault, tried = first_fault(tmp_path, how)
+    assert not fault, f"step {tried}: {fault}"
+    assert tried > 50
+
+
+# --- sabotage: each of these stores breaks one promise
+
+
+def no_flush() -> AbstractContextManager[object]:
+    return mock.patch.object(store, "flush_tree")
+
+
+def no_flush_of_folders() -> AbstractContextManager[object]:
+    return mock.patch.object(store, "flush_folder")
+
+
+def direct_writes() -> AbstractContextManager[object]:
+    def commit(self: Store, staged: Path, record: Record, seconds: float) -> None:
+        target = self.folder(record.unit)
+        target.mkdir()
+        (target / "image").mkdir()
+        for path in sorted((staged / "image").iterdir()):
+            (target / "image" / path.name).write_bytes(path.read_bytes())
+        (target / "record.json").write_text(record.to_json() + "\n")
+        store.flush_tree(target)
+        durable.flush_folder(target.parent)
+        self.log(record, seconds)
+
+    return mock.patch.object(Store, "commit", commit)
+
+
+def line_before_rename() -> AbstractContextManager[object]:
+    def commit(self: Store, staged: Path, record: Record, seconds: float) -> None:
+        (staged / "record.json").write_text(record.to_json() + "\n")
+        store.flush_tree(staged)
+        self.log(record, seconds)
+        store.place(staged, self.folder(record.unit))
+
+    return mock.patch.object(Store, "commit", commit)
+
+
+def no_recovery() -> AbstractContextManager[object]:
+    return mock.patch.object(Store, "relog")
+
+
+def mark_first() -> AbstractContextManager[object]:
+    """FORMAT.json before the key it speaks of."""
+    real = opening._write_key
+
+    def late(path: Path, secret: bytes) -> None:
+        stamp = {"format": "medaug-output", "version": 1, "created": "2025-06-15T15:06:40+00:00"}
+        stamp["run"] = store.keyed(secret, "run")
+        durable.replace_file(path.parent.parent / "FORMAT.json", json.dumps(stamp).encode())
+        real(path, secret)
+
+    return mock.patch.object(opening, "_write_key", late)
+
+
+def order_dependent() -> Work:
+    """Pixels from how many units this process did before, as a random state that is carried along would give."""
+    done: list[str] = []
+
+    def work(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
+        done.append(unit.recipe.id)
+        drawn = hashlib.sha256(str(len(done)).encode()).hexdigest()
+        with mock.patch.object(null, "digest", return_value=drawn):
+            return null.work(store, bench, unit, claim, on_step)
+
+    return work
+
+
+SABOTAGE: dict[str, tuple[Callable[[], AbstractContextManager[object]], str, str]] = {
+    "no flush of a unit's files": (no_flush, "power", "whole"),
+    "no flush of the folder after the rename": (no_flush_of_folders, "power", "isn't there"),
+    "written in place, without staging": (direct_writes, "kill", "whole"),
+    "ledger line before the rename": (line_before_rename, "kill", "isn't there"),
+    "no recovery of units without a line": (no_recovery, "kill", ""),
+    "FORMAT.json before the rest": (mark_first, "kill", "continued"),
+}
+
+
+@pytest.mark.parametrize("what", SABOTAGE)
+def test_a_sabotaged_store_is_caught(tmp_path: Path, what: str) -> None:
+    sabotage, how, word = SABOTAGE[what]
+    with sabotage():
+        fault, _ = first_fault(tmp_path, how)
+    assert fault
+    assert word in fault
+
+
+def test_pixels_that_depend_on_the_order_are_caught(tmp_path: Path) -> None:
+    fault, _ = first_fault(tmp_path, "kill", order_dependent)
+    assert fault.endswith(("index.html", "record.json"))
+
+
+@pytest.mark.slow
+def test_a_plain_kill_does_not_see_that_nothing_is_flushed(tmp_path: Path) -> None:
+    """Why the model of a power loss is needed at all."""
+    with no_flush(), no_flush_of_folders():
+        assert first_fault(tmp_path, "kill")[0] == ""
+
+
+# --- the real thing
+
+
+def test_a_real_sigkill_at_every_fourth_step(tmp_path: Path) -> None:
+    """In a forked process, so that locks, threads and files end as the system ends them."""
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    expected = settled(tmp_path / "whole", key)
+    status, step = 9, 1
+    while os.WIFSIGNALED(status):
+        output = tmp_path / f"out{step}"
+        child = os.fork()
+        if not child:
+            disk = Disk(step)
+            disk.die = partial(os.kill, os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+            with disk.watched():
+                null.run(output, *NUMBERS, key_file=key)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert not faults_of(output), step
+        assert not continued(output, key, expected), step
+        step += 4
+    assert step > 50
+
+
+def on_a_full_disk(output: Path, key: Path, step: int) -> str | None:
+    """What the run says when there is no room from ``step`` on; None when it didn't need that many."""
+    try:
+        with Disk(step, full=True).watched():
+            null.run(output, *NUMBERS, key_file=key)
+    except OutputError as error:
+        return str(error)
+    return None
+
+
+def test_a_full_disk_at_every_step_stops_the_run_and_it_continues_with_room(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    expected = settled(tmp_path / "whole", key)
+    step = 0
+    while True:
+        step += 1
+        output = tmp_path / f"out{step}"
+        said = on_a_full_disk(output, key, step)
+        if said is None:
+            break
+        assert os.strerror(errno.ENOSPC) in said, step
+        assert str(tmp_path) not in said
+        assert not faults_of(output), step
+        assert not continued(output, key, expected), step
+    assert step > 50
+
+
+def test_a_clock_that_goes_backwards_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    expected = settled(tmp_path / "whole", key)
+    (tmp_path / "out").mkdir()
+    null.run(tmp_path / "out", 1, key_file=key)
+    for path in (tmp_path / "out").rglob("*"):
+        os.utime(path, (4e9, 4e9))
+    dead = tmp_path / "out" / ".staging" / f"{null.unit(2).recipe.id[:16]}.{leases._host()}-1-aaaaaaaa.lock"
+    dead.write_text("solve")
+    os.utime(dead, (4e9, 4e9))
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    null.run(tmp_path / "out", *NUMBERS, key_file=key, extend=True)
+    assert null.files(tmp_path / "out") == expected

@@ -1,0 +1,128 @@
+"""Every usable real file, derived with a trivial change, under the two validators; makes docs/conformance.md.
+
+Write the table anew with ``MEDAUG_WRITE_DOCS=1 pytest tests/test_conformance.py -m data``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import UID
+
+from medaug.dicom.discover import discover
+from medaug.dicom.evidence.report import write_report
+from medaug.dicom.evidence.segmentation import write_segmentation
+from medaug.dicom.read import read_series
+from medaug.dicom.write import SOP_CLASSES
+from medaug.errors import SourceError, quiet
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Mask, Volume
+from tests.dicom.derived import PROVENANCE, ring, written
+from tests.dicom.validators import dcentvfy, dciodvfy, errors
+
+pytestmark = [pytest.mark.data, pytest.mark.slow]
+DOCUMENT = Path(__file__).parents[1] / "docs" / "conformance.md"
+LEAST = 130  # derived files; fewer means that the reader or the writer turned some away
+SKIPPED = {".jpg", ".txt", ".png", ".json", ".md", ".csv", ".xml", ".yaml", ".py", ".gz"}  # labels and other images
+HEAD = """# Conformance of derived instances
+
+Made by `tests/test_conformance.py` from public files: the project's real cases and those that come with pydicom. Each
+usable file is derived with a change of its outer pixels. `dciodvfy` may find no error in the derived file that it does
+not find in the source. For the first file of each line, it may find none at all in the segmentation and the report
+beside it, and `dcentvfy` no new error in all of them together.
+
+| object | encoding of the source | verdict | files |
+|---|---|---|---|
+"""
+Key = tuple[str, str, str]
+
+
+def candidates(data: Path) -> Iterator[Path]:
+    bundled = Path(pydicom.__file__).parent / "data" / "test_files"
+    for root in (data / "dev", bundled):
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and path.suffix not in SKIPPED:
+                yield path
+
+
+def usable(path: Path, folder: Path) -> tuple[Volume, str, str] | str | None:
+    """The file's volume, object and encoding; a code where it can't be used; None when it is no image."""
+    copy = folder / "source.dcm"
+    shutil.copy(path, copy)
+    found = discover(copy)
+    if not found.series:
+        refused = [skip.code for skip in found.skipped if skip.refused]
+        return refused[0] if refused else None
+    try:
+        with quiet():
+            ds = pydicom.dcmread(copy)
+            if "PixelData" in ds and len(ds.PixelData) % 2:  # the validators stop at an odd length
+                ds.PixelData += b"\0"
+                ds.save_as(copy)
+        (volume, *_) = read_series(discover(copy).series[0], slices=True)
+    except SourceError as error:
+        return error.code
+    if str(ds.SOPClassUID) not in SOP_CLASSES:
+        return "class"
+    return volume, UID(ds.SOPClassUID).name, UID(ds.file_meta.TransferSyntaxUID).name
+
+
+def new_errors(volume: Volume, folder: Path, *, evidence: bool) -> set[str]:
+    """What the validators hold against a derived file and its evidence that they don't hold against the source."""
+    source = volume.source.files[0]
+    changed = ring(volume)
+    (derived,) = written(volume, folder / "out", changed)
+    kept = ~changed[0]
+    with quiet():
+        np.testing.assert_array_equal(pydicom.dcmread(derived).pixel_array[kept], volume.stored[0][kept])
+    found = errors(dciodvfy(derived)) - errors(dciodvfy(source))
+    return found | evidence_errors(source, derived, changed, folder) if evidence else found
+
+
+def evidence_errors(source: Path, derived: Path, changed: Mask, folder: Path) -> set[str]:
+    box = Box((0, 0, 0), (1, *(max(1, n // 2) for n in changed.shape[1:])), "lesion")
+    mask = np.zeros_like(changed)
+    mask[box.slices] = True
+    regions, boxes = folder / "regions.dcm", folder / "boxes.dcm"
+    write_segmentation([derived], (changed, ~changed, mask), provenance=PROVENANCE, path=regions)
+    write_report([derived], [box], provenance=PROVENANCE, path=boxes)
+    found = errors(dciodvfy(regions)) | errors(dciodvfy(boxes))
+    return found | errors(dcentvfy(source, derived, regions, boxes)) - errors(dcentvfy(source, derived))
+
+
+def table(rows: Counter[Key]) -> str:
+    return HEAD + "".join(f"| {' | '.join(key)} | {count} |\n" for key, count in sorted(rows.items()))
+
+
+def test_no_derived_file_has_an_error_that_its_source_has_not(data: Path, tmp_path: Path) -> None:
+    rows: Counter[Key] = Counter()
+    faults: dict[str, set[str]] = {}
+    seen: set[tuple[str, str]] = set()
+    for number, path in enumerate(candidates(data)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = usable(path, folder)
+        if isinstance(found, tuple):
+            volume, kind, encoding = found
+            try:
+                wrong = new_errors(volume, folder, evidence=(kind, encoding) not in seen)
+                verdict = "new errors" if wrong else "no new error"
+            except SourceError as error:
+                wrong, verdict = {f"{error.code}: {error}"}, f"refused: {error.code}"
+            seen.add((kind, encoding))
+            rows[kind, encoding, verdict] += 1
+            if wrong:
+                faults[path.name] = wrong
+        shutil.rmtree(folder)
+    if os.environ.get("MEDAUG_WRITE_DOCS"):
+        DOCUMENT.write_text(table(rows), encoding="utf-8")
+    assert faults == {}
+    assert sum(rows.values()) >= LEAST
+    assert DOCUMENT.read_text(encoding="utf-8") == table(rows)
