@@ -270,7 +270,7 @@ def _watch(
 
 def _unfinished(store: Store, units: Sequence[Unit]) -> list[Unit]:
     """Units that are not done, and not left alone either."""
-    done = store.finished(store.records()) | {entry.unit for entry in quarantine.entries(store.root)}
+    done = store.finished() | {entry.unit for entry in quarantine.entries(store.root)}
     return [unit for unit in units if unit.recipe.id not in done]
 
 

@@ -58,6 +58,7 @@ def open_store(
             for folder in ("variants", "ledger"):
                 _make_folder(root / folder)
             leases.tidy(store.staging)
+            ledger.mend(store.ledger)
             store.relog()
     return store
 

@@ -52,11 +52,11 @@ def status(root: Path) -> Status:
         OutputError: it is no medaug output.
     """
     store, wanted = attach(root), frozenset(read_listing(root).units)
-    records = [record for record in store.records() if record.status != "written" or store.holds(record.unit)]
+    ended = store.outcomes()
     held = [entry for entry in quarantine.entries(root) if entry.unit in wanted]
     left_alone = {entry.unit for entry in held}
-    counts: Counter[str] = Counter(r.status for r in records if r.unit in wanted and r.unit not in left_alone)
-    elsewhere = sum(record.unit not in wanted for record in records)
+    counts: Counter[str] = Counter(how for unit, how in ended.items() if unit in wanted and unit not in left_alone)
+    elsewhere = sum(unit not in wanted for unit in ended)
     working = leases.working(store.staging) if store.staging.is_dir() else 0
     return Status(len(wanted), counts, len(held), working, _rate(root), elsewhere)
 

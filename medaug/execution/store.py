@@ -11,7 +11,7 @@ import errno
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,14 +76,15 @@ class Store:
         """The decisive line of every unit, in the order of the unit keys."""
         return ledger.read(self.ledger)
 
-    def finished(self, records: Iterable[Record]) -> frozenset[str]:
-        """Units that need nothing more; a written one whose folder was removed is made again."""
-        present = {path.name for path in (self.root / "variants").iterdir()}
-        return frozenset(
-            record.unit
-            for record in records
-            if record.status in _FINAL and (record.status == "rejected" or record.unit[: leases.DIGITS] in present)
-        )
+    def outcomes(self) -> dict[str, str]:
+        """Unit → how it ended, as far as that still holds: a written unit whose folder was removed is not in it."""
+        present = {path.name for path in (self.root / "variants").glob("*")}
+        ended = ledger.outcomes(self.ledger)
+        return {unit: how for unit, how in ended.items() if how != "written" or unit[: leases.DIGITS] in present}
+
+    def finished(self) -> frozenset[str]:
+        """Units that need nothing more."""
+        return frozenset(unit for unit, how in self.outcomes().items() if how in _FINAL)
 
     def token(self, reference: SourceRef) -> str:
         """A patient's name in this OUTPUT: the same for all sources of one patient, and of no use elsewhere."""
@@ -126,6 +127,7 @@ class Store:
 
     def alone(self) -> AbstractContextManager[None]:
         """Nobody commits, opens or lists meanwhile."""
+        self.staging.mkdir(exist_ok=True)
         return locked(self.staging / leases.LOCK)
 
     def relog(self) -> None:
@@ -136,7 +138,7 @@ class Store:
         Raises:
             OutputError: the disk didn't take it.
         """
-        known = {record.unit[: leases.DIGITS] for record in self.records() if record.status == "written"}
+        known = {unit[: leases.DIGITS] for unit, how in ledger.outcomes(self.ledger).items() if how == "written"}
         for name in sorted({path.name for path in (self.root / "variants").iterdir()} - known):
             if self.holds(name):
                 self.log(self.record_of(name), 0.0)

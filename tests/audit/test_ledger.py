@@ -228,3 +228,29 @@ def test_two_processes_of_one_writer_wait_for_each_other(folder: Path) -> None:
         worker.join()
     assert len(ledger.read(folder)) == 40
     assert ledger.verify_chain(folder) == []
+
+
+def test_mending_cuts_off_what_a_dead_writer_left(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    ledger.append(folder, "a", record("x"), 1.0)
+    sound = (folder / "a.jsonl").read_bytes()
+    (folder / "a.jsonl").write_bytes(sound + b'{"torn')
+    assert ledger.verify_chain(folder)
+    ledger.mend(folder)
+    assert (folder / "a.jsonl").read_bytes() == sound
+
+
+def test_outcomes_are_those_of_the_decisive_records(tmp_path: Path) -> None:
+    folder = tmp_path / "ledger"
+    ledger.append(folder, "a", failed("x", unit=record("x").unit), 1.0)
+    ledger.append(folder, "b", record("x"), 1.0)
+    ledger.append(folder, "b", failed("y", unit=record("y").unit), 1.0)
+    ledger.append(folder, "c", failed("x", unit=record("x").unit), 1.0)
+    with (folder / "c.jsonl").open("ab") as file:
+        file.write(b'{"torn')
+    assert ledger.outcomes(folder) == {r.unit: r.status for r in ledger.read(folder)}
+    assert ledger.outcomes(folder) == {record("x").unit: "written", record("y").unit: "failed"}
+    with (folder / "c.jsonl").open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(OutputError, match="segment c: line 2"):
+        ledger.outcomes(folder)

@@ -77,6 +77,7 @@ def continued(output: Path, key: Path, expected: dict[str, bytes], work: Work = 
     except OutputError as error:
         return [f"it can't be continued: {error}"]
     found = sorted(name for name in ended.keys() | expected.keys() if ended.get(name) != expected.get(name))
+    found += ledger.verify_chain(output / "ledger")
     lines = [record.unit for record in written(output)]
     return found + (["not one line per unit"] if len(lines) != len(NUMBERS) or len(set(lines)) != len(lines) else [])
 

@@ -1,0 +1,183 @@
+"""A small, sound OUTPUT of three kinds of sources, and the means of somebody who may rewrite all of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import yaml
+
+import medaug
+from medaug import profile as profiles
+from medaug.audit import ledger
+from medaug.audit.inventory import sha256_of
+from medaug.audit.pixels import decoded, pixels_digest
+from medaug.audit.record import Output, Record
+from medaug.audit.seal import seal
+from medaug.audit.verification.regions import boxes_on
+from medaug.dicom.parse import instance
+from medaug.imaging.geometry import Geometry
+from medaug.imaging.volume import Rescale
+from medaug.manifests.coco import write_coco
+from medaug.manifests.monai import write_monai
+from medaug.nifti import read_nifti, write_nifti
+from tests import make
+
+SMALL = {
+    "name": "small",
+    "size": 64,
+    "modalities": ["CR", "CT", "NIFTI"],
+    "domain": ["not-padding"],
+    "solver": {"kind": "psld", "steps": 2, "start": 0.3, "omega": 0.05, "gamma": 0.01},
+    "checks": {name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "observed_residual")},
+}
+
+
+def export(folder: Path) -> list[Path]:
+    """A radiograph, a CT of four slices and a NIfTI volume in ``folder``/in; the annotations."""
+    source = folder / "in"
+    make.radiograph(source, name="x1.dcm", rows=120, columns=100, seed=1)
+    box = make.lesion((1, 120, 100))
+    (_, top, left), (_, bottom, right) = box.start, box.stop
+    coco = {
+        "images": [{"id": 1, "file_name": "x1.dcm", "width": 100, "height": 120}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [left, top, right - left, bottom - top]}],
+        "categories": [{"id": 1, "name": "lesion"}],
+    }
+    (folder / "boxes.json").write_text(json.dumps(coco))
+    slices = make.series(source / "ct", slices=4, seed=2)
+    mask = np.zeros((4, 64, 64), np.uint8)
+    mask[1:3, 20:30, 25:40] = 1
+    seg = make.seg(folder / "labels", slices, mask, ["tumour"])
+    volume = make.volume((3, 40, 40), dtype=np.int16)
+    geometry = Geometry(volume.geometry.shape, np.diag([-1.0, -1, 1, 1])[:, [2, 1, 0, 3]], "patient")
+    volume = replace(volume, geometry=geometry, rescale=(Rescale(),) * 3, padding=None)
+    mask = np.zeros((3, 40, 40), np.uint8)
+    mask[1, 10:20, 12:22] = 1
+    write_nifti(volume, source / "case.nii.gz")
+    write_nifti(replace(volume, stored=mask), folder / "labels" / "case_seg.nii.gz")
+    (folder / "labels" / "case_seg.json").write_text('{"1": "tumour"}')
+    return [folder / "boxes.json", seg, folder / "labels" / "case_seg.nii.gz"]
+
+
+def build(folder: Path) -> Path:
+    """Run it; units without evidence get theirs, as docs/format.md describes it."""
+    annotations = export(folder)
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(profiles.load("bone-xray").model_dump(mode="json") | SMALL))
+    summary = medaug.run(
+        folder / "in",
+        folder / "out",
+        profile=str(path),
+        annotations=annotations,
+        variants=2,
+        seed=7,
+        identity_reason="a test",
+    )
+    assert summary.counts == {"written": 6}, [record.message for record in summary.records]
+    for record in summary.records:
+        if not any("/evidence/regions" in output.path for output in record.outputs):
+            rewrite(folder / "out", record.unit, lambda r: add_evidence(folder / "out", r, folder / "in"))
+    return folder / "out"
+
+
+def add_evidence(root: Path, record: Record, source: Path) -> Record:
+    """Mark what differs from the source as free, all else as observed, the boxes as label."""
+    folder = root / record.folder / "evidence"
+    folder.mkdir()
+    assert record.geometry is not None
+    boxes = np.stack([boxes_on(record, k) for k in range(record.geometry.shape[0])])
+    if record.images[0].path.endswith(".dcm"):
+        path = folder / "regions.dcm"
+        files = [root / output.path for output in record.images]
+        originals = {
+            pydicom.dcmread(p).SOPInstanceUID: p for p in source.rglob("*") if p.is_file() and p.suffix != ".gz"
+        }
+        theirs = np.stack([decoded(instance(originals[uid])) for uid in record.source.instance_uids])
+        free = np.stack([decoded(instance(p)) for p in files]) != theirs
+        segmentation(path, files, [free, ~free, boxes])
+        uid = str(pydicom.dcmread(path).SOPInstanceUID)
+    else:
+        path, uid = folder / "regions.nii.gz", ""
+        mine = read_nifti(root / record.images[0].path)
+        free = mine.stored != read_nifti(source / "case.nii.gz").stored
+        bits = (free * 1 + ~free * 2 + boxes * 4).astype(np.uint8)
+        write_nifti(replace(mine, stored=bits, rescale=(Rescale(),) * len(bits)), path)
+    name = path.relative_to(root).as_posix()
+    return replace(record, outputs=(*record.outputs, Output(name, sha256_of(path), "", uid)))
+
+
+def segmentation(path: Path, files: list[Path], masks: list[np.ndarray]) -> None:
+    import highdicom as hd
+    from pydicom.sr.coding import Code
+
+    category = Code("309825002", "SCT", "Spatial and Relational Concept")
+    names = ("synthetic", "observed", "protected label")
+    manual = hd.seg.SegmentAlgorithmTypeValues.MANUAL
+    sources = [pydicom.dcmread(file) for file in files]
+    made = hd.seg.Segmentation(
+        source_images=sources,
+        pixel_array=np.stack(masks, axis=-1).astype(np.uint8),
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[
+            hd.seg.SegmentDescription(n, name, category, category, manual) for n, name in enumerate(names, 1)
+        ],
+        series_instance_uid=make.uid(str(path.parent.parent.name), "regions series"),
+        series_number=7,
+        sop_instance_uid=make.uid(str(path.parent.parent.name), "regions"),
+        instance_number=1,
+        manufacturer="tests",
+        manufacturer_model_name="tests",
+        software_versions="1",
+        device_serial_number="1",
+        omit_empty_frames=False,
+    )
+    made.save_as(path)
+
+
+def records(root: Path) -> tuple[Record, ...]:
+    return ledger.read(root / "ledger")
+
+
+def of(root: Path, modality: str) -> Record:
+    """The first unit of a modality; ``""`` is NIfTI."""
+    return next(record for record in records(root) if record.source.modality == modality and record.variant == 0)
+
+
+def rewrite(root: Path, unit: str, change: Callable[[Record], Record], *, lists: bool = True) -> Record:
+    """Change a record as somebody would who covers every trace: record.json, a new chain, the lists, a new seal."""
+    changed = [change(record) if record.unit == unit else record for record in records(root)]
+    relog(root, changed)
+    for record in changed:
+        if record.status == "written":
+            (root / record.folder / "record.json").write_text(record.to_json() + "\n")
+    if lists:
+        write_monai(changed, root)
+        write_coco(changed, root)
+    seal(root)
+    return next(record for record in changed if record.unit == unit)
+
+
+def relog(root: Path, changed: list[Record]) -> None:
+    shutil.rmtree(root / "ledger")
+    for record in changed:
+        ledger.append(root / "ledger", "w", record, 1.0)
+
+
+def redigest(root: Path, record: Record) -> Record:
+    """The digests of a record as its files are now; the pixels', too."""
+
+    def again(output: Output) -> Output:
+        path = root / output.path
+        image = output in record.images
+        pixels = output.pixels_sha256
+        if image:
+            pixels = pixels_digest(decoded(instance(path)) if path.suffix == ".dcm" else read_nifti(path).stored)
+        return replace(output, sha256=sha256_of(path), pixels_sha256=pixels)
+
+    return replace(record, outputs=tuple(again(output) for output in record.outputs))
