@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import assert_never
 
 import numpy as np
@@ -21,8 +20,11 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse.priors.card import PriorCard
-from medaug.inverse.priors.embedded import load_embedded, load_trained
-from medaug.inverse.priors.folders import CARD, EMBEDDED, read_card
+from medaug.inverse.priors.embedded import load_embedded
+from medaug.inverse.priors.guidance import guided
+from medaug.inverse.priors.latent import LatentPrior, padded
+from medaug.inverse.priors.load import load_folder
+from medaug.inverse.priors.store import locate, store_root
 from medaug.inverse.protocols import Prior, Solver
 from medaug.inverse.schedule import times
 from medaug.inverse.solvers.psld import psld
@@ -46,8 +48,9 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     place = resolve_device(device)
     loaded = prior or load_prior(profile, place)
     _check_fit(profile, loaded)
+    fitted = padded(loaded, profile.size) if isinstance(loaded, LatentPrior) else loaded
     return Tools(
-        prior=loaded,
+        prior=fitted,
         solver=_solver(profile.solver, loaded.card),
         window=partial(_window, profile.window),
         domain=partial(domains.domain, parts=profile.domain),
@@ -62,6 +65,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         batch_size=profile.batch_size,
         device=place,
         limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
+        prompted=_prompted(profile, fitted),
     )
 
 
@@ -86,7 +90,7 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
         case specs.EmbeddedPrior():
             loaded = load_embedded(device)
         case specs.FolderPrior():
-            loaded = _load_folder(spec.path, device)
+            loaded = load_folder(locate(str(spec.path), store_root()), device)
         case _:
             assert_never(spec)
     if loaded.card.sha256 != spec.sha256:
@@ -108,29 +112,32 @@ def _check_fit(profile: specs.Profile, prior: Prior) -> None:
     except ValueError as error:
         raise ProfileError(f"profile {profile.name!r}: solver: {error} for prior {prior.card.name!r}") from None
     multiple = math.lcm(prior.card.stride, prior.card.multiple)
-    if profile.size % multiple:
+    if profile.size % multiple and not isinstance(prior, LatentPrior):  # which is padded
         raise ProfileError(
             f"profile {profile.name!r}: size: expected a multiple of {multiple} for prior {prior.card.name!r}, "
             f"found {profile.size}"
         )
 
 
-def card_of(folder: Path | None) -> PriorCard:
-    """The card of a folder's prior, or of the embedded one.
+def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]], Prior] | None:
+    """The prior under the prompt of a case's labels; None, and no cost, where the profile has no prompt."""
+    if profile.prompt is None:
+        return None
+    if not isinstance(prior, LatentPrior) or prior.prompted is None:
+        raise PriorError(
+            f"profile {profile.name!r} has a prompt, and prior {prior.card.name!r} takes none (it needs a "
+            "UNet2DConditionModel with text_encoder/ and tokenizer/); remove the prompt or choose another prior"
+        )
+    prompts, scale = profile.prompt, profile.guidance_scale
+    under = cache(lambda text: guided(prior, text, scale))
 
-    Raises:
-        PriorError: no such prior, or not what its card says.
-    """
-    return read_card(EMBEDDED) if folder is None else _load_folder(folder, "cpu").card
+    def of(boxes: Sequence[Box]) -> Prior:
+        if isinstance(prompts, str):
+            return under(prompts)
+        text = ", ".join(prompts[label] for label in sorted({box.label for box in boxes}) if label in prompts)
+        return under(text) if text else prior
 
-
-def _load_folder(folder: Path, device: str) -> Prior:
-    """What `medaug prior train` made has a card; anything else must be in diffusers' layout."""
-    if (folder / CARD).is_file():
-        return load_trained(folder, device)
-    from medaug.inverse.priors.diffusers import load_diffusers
-
-    return load_diffusers(folder, device)
+    return of
 
 
 def _solver(spec: specs.PsldSpec, card: PriorCard) -> Solver:
@@ -172,6 +179,11 @@ def _restoration(spec: specs.Restore) -> Restoration:
             return restore_replace
         case _:
             assert_never(spec.kind)
+
+
+def window_of(profile: specs.Profile, volume: Volume) -> Window:
+    """The window a profile shows a volume through."""
+    return _window(profile.window, volume)
 
 
 def _window(spec: specs.FileWindow | specs.FixedWindow | specs.PercentileWindow, volume: Volume) -> Window:

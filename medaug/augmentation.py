@@ -7,7 +7,7 @@ prior, in batches; the slices of a volume share their noise, so that neighbours 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -60,6 +60,7 @@ class Tools:
         batch_size: slices solved at once.
         device: where tensors live.
         limits: limits of the quality checks.
+        prompted: the prior under the prompt of these boxes; None without prompts.
     """
 
     prior: Prior
@@ -77,6 +78,7 @@ class Tools:
     batch_size: int
     device: str
     limits: Mapping[str, Limits]
+    prompted: Callable[[Sequence[Box]], Prior] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +150,8 @@ def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, in
     on_grid = _regions_on_grid(view, domain, grown, volume, recipe, tools)
     regions = _regions_native(view, domain, grown, on_grid, tools)
     taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
+    if tools.prompted:
+        tools = replace(tools, prior=tools.prompted(case.boxes))
     solution = solve_slices(presented, on_grid, taper, recipe, tools, on_step)
     values = tools.restore(volume, view, solution)
     low, high = window.low, window.high

@@ -178,6 +178,10 @@ class Profile(Spec):
     regions: Annotated[GaussianOutside | Outside | Inside | RandomOutside, Field(discriminator="kind")]
     measurement_noise: float = Field(0.0, ge=0, le=1)
     prior: Annotated[EmbeddedPrior | FolderPrior, Field(discriminator="kind")]
+    prompt: str | dict[str, str] | None = Field(
+        None, description="what generated parts show, or one text per label; only for a prior that takes prompts"
+    )
+    guidance_scale: float = Field(1.0, gt=0, le=30, description="1: the prompt alone; above: more, at twice the cost")
     solver: PsldSpec
     restore: Restore
     volumes: Volumes = Volumes()
@@ -204,7 +208,10 @@ class Profile(Spec):
     @property
     def sha256(self) -> str:
         """The digest of the profile's canonical JSON (sorted keys, no spaces) without `NOT_IN_DIGEST`."""
-        text = json.dumps(self.model_dump(mode="json", exclude=NOT_IN_DIGEST), sort_keys=True, separators=(",", ":"))
+        unused = {} if self.prompt else {"prompt": True, "guidance_scale": True}  # as before there were prompts
+        text = json.dumps(
+            self.model_dump(mode="json", exclude=NOT_IN_DIGEST | unused), sort_keys=True, separators=(",", ":")
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self) -> str:

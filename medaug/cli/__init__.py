@@ -16,6 +16,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     checks,
     inspect,
     outputs,
+    prior_making,
     priors,
     profiles,
     runs,

@@ -41,8 +41,9 @@ Identity = Annotated[
         "--accept-identity", help="Why an export may be used that doesn't declare identity was removed; recorded."
     ),
 ]
-PriorFolder = Annotated[
-    Path | None, typer.Option("--prior", help="A folder in diffusers' layout, in place of the profile's prior.")
+PriorChoice = Annotated[
+    str | None,
+    typer.Option("--prior", help="A stored prior's name or a prior's folder, in place of the profile's prior."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 

@@ -1,32 +1,136 @@
-"""`medaug prior`."""
+"""`medaug prior`: what there is, what it is, whether it works, and how it travels."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medaug.cli.app import prior_app
 
+if TYPE_CHECKING:
+    from medaug.inverse.priors.card import PriorCard
+
+Prior = Annotated[str, typer.Argument(help="A stored prior's name, or a prior's folder.", show_default=False)]
+Name = Annotated[str | None, typer.Option("--name", help="Name to store it under; its own if left out.")]
+
+
+@prior_app.command("list")
+def prior_list() -> None:
+    """The embedded prior and the stored ones: name, digest, size, calibrated or not."""
+    from medaug.inverse.priors.folders import EMBEDDED, read_card
+    from medaug.inverse.priors.store import store_root, stored, stored_card
+
+    root = store_root()
+    typer.echo(_line("embedded", read_card(EMBEDDED)))
+    for name in stored(root):
+        typer.echo(_line(name, stored_card(root, name)))
+
 
 @prior_app.command("show")
 def prior_show(
-    folder: Annotated[Path | None, typer.Argument(help="A folder; the embedded prior if left out.")] = None,
+    prior: Annotated[
+        str | None, typer.Argument(help="A stored name or a folder; the embedded one if left out.")
+    ] = None,
 ) -> None:
     """A prior's card: who made it of what, its digest, its fidelity, what it is not for."""
-    from medaug.assemble import card_of
+    from medaug.inverse.priors.folders import folder_of
+    from medaug.inverse.priors.load import card_of
 
-    typer.echo(card_of(folder).to_json())
+    typer.echo(card_of(folder_of(prior)).to_json())
 
 
-@prior_app.command("train")
-def prior_train(
-    recipe: Annotated[Path, typer.Option(help="Recipe file; the embedded prior's lies in medaug/training/recipes.")],
-    data: Annotated[Path, typer.Option(help="Folder of training images.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoints, log and the finished prior.")],
+@prior_app.command("add")
+def prior_add(
+    folder: Annotated[Path, typer.Argument(help="A prior's folder; it is left as it is.", show_default=False)],
+    name: Name = None,
+    link: Annotated[bool, typer.Option("--link", help="Link to the files instead of copying them.")] = False,
 ) -> None:
-    """Train a prior; the same command again resumes from the last checkpoint."""
-    from medaug.training.train import train
+    """Put a prior into your store, with a digest of each file and a card."""
+    from medaug.inverse.priors.store import add, store_root
 
-    train(recipe, data, output, resume=True)
+    card = add(folder, store_root(), name, link=link)
+    typer.echo(_line(card.name, card))
+
+
+@prior_app.command("check")
+def prior_check(
+    prior: Prior = "embedded",
+    image: Annotated[Path | None, typer.Option(help="DICOM or NIfTI for the round trip; else a phantom.")] = None,
+    profile: Annotated[str, typer.Option("--profile", "-p", help="Whose window the image is seen through.")] = (
+        "bone-xray"
+    ),
+) -> None:
+    """Hash every file again, run the network once, and send an image through the autoencoder."""
+    from medaug.inverse.priors.check import examine, phantom
+    from medaug.inverse.priors.folders import folder_of
+    from medaug.inverse.priors.latent import padded
+    from medaug.inverse.priors.load import load_folder, rehash
+    from medaug.training.inputs import presented
+
+    folder = folder_of(prior)
+    loaded = load_folder(folder)
+    rehash(folder, loaded.card)
+    typer.echo(f"ok  {'files':32} {len(loaded.card.files)}, sha256 {loaded.card.sha256}")
+    size = loaded.card.size
+    images = phantom(size) if image is None else presented(image, profile, size, limit=8).tensor
+    findings = examine(padded(loaded, size), images)
+    for finding in findings:
+        typer.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name:32} {finding.found}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@prior_app.command("export")
+def prior_export(
+    prior: Prior,
+    output: Annotated[Path, typer.Option("--output", "-o", help="New file.")],
+) -> None:
+    """Write a prior as one file, for a site without a network; prints the file's digest."""
+    from medaug.inverse.priors.archive import export_prior
+    from medaug.inverse.priors.folders import folder_of
+    from medaug.inverse.priors.load import card_of
+
+    folder = folder_of(prior)
+    typer.echo(f"{export_prior(folder, card_of(folder), output)}  {output.name}")
+
+
+@prior_app.command("import")
+def prior_import(
+    file: Annotated[Path, typer.Argument(help="What `medaug prior export` wrote.", show_default=False)],
+    name: Name = None,
+) -> None:
+    """Take a prior out of its file into your store; every digest is compared."""
+    from medaug.inverse.priors.archive import import_prior
+    from medaug.inverse.priors.store import store_root
+
+    card = import_prior(file, store_root(), name)
+    typer.echo(_line(card.name, card))
+
+
+@prior_app.command("fetch")
+def prior_fetch(
+    hub_id: Annotated[str, typer.Argument(help="OWNER/MODEL on the Hugging Face hub.", show_default=False)],
+    revision: Annotated[str, typer.Option(help="The full commit, 40 hex digits.")],
+    sha256: Annotated[str, typer.Option(help="The prior's digest, as `medaug prior show` prints it.")],
+    name: Name = None,
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You read and accept its licence.")] = False,
+) -> None:
+    """Download a model into your store: the only command that uses a network. Safetensors only, pinned."""
+    from medaug.inverse.priors.fetch import fetch, look
+    from medaug.inverse.priors.store import store_root
+
+    offer = look(hub_id, revision)
+    typer.echo(f"{hub_id}: licence {offer.licence}; {offer.files} files, {offer.bytes / 1e6:.0f} MB")
+    if not accept_licence:
+        typer.echo("nothing was fetched: read the licence, then give --accept-licence", err=True)
+        raise typer.Exit(2)
+    card = fetch(hub_id, revision, sha256, offer, store_root(), name)
+    typer.echo(_line(card.name, card))
+
+
+def _line(name: str, card: PriorCard) -> str:
+    solvers = ", ".join(sorted({weights.solver for weights in card.weights}))
+    calibrated = f"calibrated for {solvers}" if solvers else "not calibrated"
+    return f"{name:24} {card.sha256[:16]}  {card.size:4} px  {calibrated}  {card.licence}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, PriorFolder, ProfileName, Seed, Variants, app
+from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, PriorChoice, ProfileName, Seed, Variants, app
 from medaug.cli.words import Voice, show_plan, show_summary
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     variants: Variants = 1,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    prior: PriorFolder = None,
+    prior: PriorChoice = None,
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     key_file: Annotated[
@@ -66,7 +66,7 @@ def plan_command(  # noqa: PLR0913 - likewise
     profile: ProfileName = "bone-xray",
     variants: Variants = 1,
     seed: Seed = 0,
-    prior: PriorFolder = None,
+    prior: PriorChoice = None,
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
 ) -> None:
@@ -87,15 +87,15 @@ def plan_command(  # noqa: PLR0913 - likewise
         raise typer.Exit(3)
 
 
-def _profile(name: str, prior: Path | None) -> Profile:
+def _profile(name: str, prior: str | None) -> Profile:
     from medaug import profile
 
     chosen = profile.load(name)
     if prior is None:
         return chosen
-    from medaug.inverse.priors.folders import with_folder_prior
+    from medaug.inverse.priors.folders import with_prior
 
-    return with_folder_prior(chosen, prior)
+    return with_prior(chosen, prior)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

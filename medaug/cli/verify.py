@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AsJson, PriorFolder, app
+from medaug.cli.app import AsJson, PriorChoice, app
 
 if TYPE_CHECKING:
     from medaug.audit.verification.by_pixels import Links
@@ -37,7 +37,7 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
         Path | None, typer.Option(help="Instead: link the images in this folder to the record by their pixels.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that read images.")] = 2,
-    prior: PriorFolder = None,
+    prior: PriorChoice = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that an OUTPUT is what its record says; with --source, that every protected voxel is the source's."""
@@ -64,7 +64,7 @@ def replay_command(
     unit: Annotated[str, typer.Argument(help="A unit key, or its first 8 or more digits.", show_default=False)],
     source: Annotated[Path, typer.Option("--source", "-s", help="What it was made from.", show_default=False)],
     device: Device = "auto",
-    prior: PriorFolder = None,
+    prior: PriorChoice = None,
 ) -> None:
     """Make one variant again from its recipe, and compare its pixels with the record; nothing is written."""
     from medaug.execution.replay import replay
@@ -97,7 +97,7 @@ def keys_new(
     typer.echo(f"{private.name}: keep it secret (mode 0600)\n{public.name}: give it to those who verify")
 
 
-def _replayed(output: Path, count: int, source: Path, prior: Path | None) -> tuple[Replay, ...]:
+def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) -> tuple[Replay, ...]:
     """Units that nobody can foresee: the draw is the system's, not the run's."""
     from medaug.audit import ledger
     from medaug.execution.replay import replay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -243,3 +244,46 @@ def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
     for skip in skips:
         files[skip.code, skip.reason, skip.refused, skip.series_uid] += skip.files
     return tuple(Skip(code, why, n, refused, uid) for (code, why, refused, uid), n in sorted(files.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class Usable:
+    """A volume that may be used, labelled or not.
+
+    Attributes:
+        source: where to load it from.
+        key: of the volume; a source may hold several.
+        boxes: its labels; empty where there are none.
+        patient: the same for all of a patient's volumes; a digest, to group by and not to keep.
+    """
+
+    source: Source
+    key: str
+    boxes: tuple[Box, ...]
+    patient: str
+
+
+def survey(
+    root: Path, profile: Profile, annotations: Sequence[Path] = (), identity_reason: str | None = None
+) -> tuple[tuple[Usable, ...], tuple[Skip, ...]]:
+    """Every usable volume below ``root`` by the same rules as `plan`, whether it is labelled or not.
+
+    A volume with a lesion that could not be placed is left out: where it lies isn't known.
+
+    Raises:
+        ReadError: ``root`` does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    found = collect(root, profile, annotations)
+    headers, refused = _headers(found.sources, profile, identity_reason)
+    boxes, withheld, _ = _boxes(annotations, None, [header.volume for header in headers], found.files)
+    usable = [
+        Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
+        for header in sorted(headers, key=lambda header: (header.first, header.key))
+        if header.key not in withheld
+    ]
+    return tuple(usable), _merged((*found.skips, *refused))
+
+
+def _patient(volume: Volume) -> str:
+    return hashlib.sha256((volume.source.patient or volume.source.key).encode()).hexdigest()[:16]

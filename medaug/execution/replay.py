@@ -64,7 +64,7 @@ class Replay:
 
 
 def replay(
-    output: Path, units: Sequence[str], source: Path, *, device: str = "auto", prior: Path | None = None
+    output: Path, units: Sequence[str], source: Path, *, device: str = "auto", prior: str | Path | None = None
 ) -> Iterator[Replay]:
     """Make units again from the source and the profile in OUTPUT, one after the other.
 
@@ -73,7 +73,7 @@ def replay(
         units: keys or their first digits, at least 8.
         source: what OUTPUT was made from; found by content.
         device: ``auto``, ``cpu`` or a torch device.
-        prior: the folder of the prior, where the profile names one.
+        prior: the prior, stored or a folder, where the profile names one.
 
     Raises:
         OutputError: no such written unit, or its recipe can't be done by this version.

@@ -28,12 +28,14 @@ class Pool:
         images: (N, size, size) uint8, bright is high, centred on black.
         extents: (N, 2) rows and columns that hold image; the rest of the canvas is padding.
         held_out: (N,) True for the validation part.
+        hidden: (N, size, size) True for pixels that were replaced because nothing may learn them; None where none was.
     """
 
     names: tuple[str, ...]
     images: UInt8
     extents: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.bool_]
+    hidden: npt.NDArray[np.bool_] | None = None
 
     @property
     def folders(self) -> tuple[str, ...]:

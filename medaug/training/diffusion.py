@@ -12,8 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from medaug.imaging.seeds import seed_for
-from medaug.inverse.priors.embedded import schedule, unet
+from medaug.inverse.priors.embedded import schedule, telling_all
+from medaug.inverse.priors.latent import Network
+from medaug.training.ambient import ambient_loss, further
 from medaug.training.autoencoder import Log
+from medaug.training.network import fresh_network
+from medaug.training.own import start_network
 from medaug.training.recipe import DiffusionRecipe, TrainingRecipe
 from medaug.training.stages import read_tensors, write_tensors
 
@@ -22,7 +26,14 @@ LEVELS = (50, 200, 400, 600, 800, 950)  # times at which the held-out loss is re
 
 
 def train_diffusion(
-    recipe: TrainingRecipe, latents: dict[str, Tensor], amplitudes: Tensor, out: Path, log: Log, *, resume: bool
+    recipe: TrainingRecipe,
+    latents: dict[str, Tensor],
+    amplitudes: Tensor,
+    out: Path,
+    log: Log,
+    *,
+    resume: bool,
+    base: Path | None = None,
 ) -> nn.Module:
     """Train until ``recipe.diffusion.steps`` and return the network with the averaged (EMA) weights.
 
@@ -33,19 +44,27 @@ def train_diffusion(
         out: folder of the checkpoint.
         log: takes key=value.
         resume: go on from the checkpoint in ``out`` where there is one.
+        base: folder of the prior whose weights it starts from.
     """
     plan = recipe.diffusion
-    net, average = _fresh(recipe, latents["train"].shape[-1]), _fresh(recipe, latents["train"].shape[-1])
+    net, average = (fresh_network(recipe, latents["train"].shape[-1]) for _ in range(2))
+    if base:
+        start_network(net, base)
+        start_network(average, base)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-2)
     first = _load(net, average, optimiser, out / CHECKPOINT, recipe) if resume and (out / CHECKPOINT).exists() else 0
     alphas = schedule()
     since = 0.0
     for step in range(first, plan.steps):
-        z0, t, noise = batch(recipe, latents, step, len(alphas))
+        z0, t, noise, masks = batch(recipe, latents, step, len(alphas))
         for group in optimiser.param_groups:
             group["lr"] = rate(plan, step)
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
-            loss = v_loss(net, z0, t, noise, alphas, amplitudes)
+            loss = (
+                ambient_loss(net, z0, t, noise, alphas, amplitudes, *masks)
+                if masks
+                else v_loss(net, z0, t, noise, alphas, amplitudes)
+            )
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -60,7 +79,15 @@ def train_diffusion(
             _save(net, average, optimiser, done, out / CHECKPOINT, recipe)
         if done % plan.validate_every == 0 or done == plan.steps:
             log(
-                stage="validation", step=done, **validate(average, latents["held_out"], alphas, amplitudes, recipe.seed)
+                stage="validation",
+                step=done,
+                **validate(
+                    telling_all(average, latents["train"].shape[2]),
+                    latents["held_out"],
+                    alphas,
+                    amplitudes,
+                    recipe.seed,
+                ),
             )
     return average
 
@@ -70,8 +97,13 @@ def rate(plan: DiffusionRecipe, step: int) -> float:
     return plan.rate * min(1.0, (step + 1) / plan.warmup, (plan.steps - step) / plan.decay)
 
 
-def batch(recipe: TrainingRecipe, latents: dict[str, Tensor], step: int, times: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(z0, t, noise) of a step: folders by their shares, half of the images flipped, times spread evenly."""
+def batch(
+    recipe: TrainingRecipe, latents: dict[str, Tensor], step: int, times: int
+) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor] | None]:
+    """(z0, t, noise, masks) of a step: folders by their shares, half of the images flipped, times spread evenly.
+
+    The masks say which cells are known and which the network sees; None where nothing is hidden.
+    """
     draw = torch.Generator().manual_seed(seed_for(recipe.seed, "diffusion", step))
     size, folder = recipe.diffusion.batch, latents["folder"]
     shares = torch.tensor([share for _, share in sorted(recipe.data.shares.items())] or [1.0])
@@ -81,7 +113,11 @@ def batch(recipe: TrainingRecipe, latents: dict[str, Tensor], step: int, times: 
     flip = torch.randint(0, 2, (size,), generator=draw)
     z0 = latents["train"][index, flip].float()
     t = ((torch.arange(size) + torch.rand(size, generator=draw)) / size * times).long().clamp(max=times - 1)
-    return z0, t, torch.randn(z0.shape, generator=draw)
+    noise = torch.randn(z0.shape, generator=draw)
+    if recipe.ambient is None:
+        return z0, t, noise, None
+    known = latents["known"][index, flip]
+    return z0, t, noise, (known, further(known, recipe.ambient, draw))
 
 
 def v_loss(net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor, weight: Tensor) -> Tensor:
@@ -98,7 +134,7 @@ def v_loss(net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor,
 
 @torch.no_grad()
 def validate(
-    net: nn.Module, held_out: Tensor, alphas: Tensor, amplitudes: Tensor, seed: int, count: int = 64
+    net: Network, held_out: Tensor, alphas: Tensor, amplitudes: Tensor, seed: int, count: int = 64
 ) -> dict[str, float]:
     """The loss on the same held-out images and noise at each of `LEVELS`, their mean, and their mean in the image.
 
@@ -113,35 +149,13 @@ def validate(
         a = alphas[level]
         squares = []
         for clean, white in chunks:
-            output: Tensor = net(a.sqrt() * clean + (1 - a).sqrt() * white, torch.full((len(clean),), level)).sample
+            output = net(a.sqrt() * clean + (1 - a).sqrt() * white, torch.full((len(clean),), level))
             squares.append((output - a.sqrt() * white + (1 - a).sqrt() * clean).square().mean(dim=(2, 3)))
         by_level.append(torch.cat(squares).mean(dim=0))
     errors = torch.stack(by_level)  # (levels, channels)
     shown = (errors * amplitudes.square()).sum() / amplitudes.square().sum() / len(LEVELS)
     levels = {f"loss_{level}": row.mean().item() for level, row in zip(LEVELS, errors, strict=True)}
     return {"loss": errors.mean().item(), "image_loss": shown.item(), **levels}
-
-
-def _fresh(recipe: TrainingRecipe, side: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(recipe.seed, "unet"))
-        return unet(network_config(recipe, side))
-
-
-def network_config(recipe: TrainingRecipe, side: int) -> dict[str, object]:
-    """The UNet2DModel of a recipe: attention at the coarsest level only."""
-    plan, levels = recipe.diffusion, len(recipe.diffusion.channels)
-    return {
-        "sample_size": side,
-        "in_channels": recipe.autoencoder.channels,
-        "out_channels": recipe.autoencoder.channels,
-        "block_out_channels": list(plan.channels),
-        "layers_per_block": plan.layers,
-        "down_block_types": ["DownBlock2D"] * (levels - 1) + ["AttnDownBlock2D"],
-        "up_block_types": ["AttnUpBlock2D"] + ["UpBlock2D"] * (levels - 1),
-        "norm_num_groups": plan.groups,
-        "attention_head_dim": plan.head,
-    }
 
 
 @torch.no_grad()

@@ -12,10 +12,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import PriorCard, SolverWeights, digest_of
+from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of
 from medaug.inverse.priors.embedded import SCHEDULER
-from medaug.inverse.priors.folders import CARD, read_card
-from medaug.training.diffusion import CHECKPOINT, network_config
+from medaug.inverse.priors.folders import read_card
+from medaug.training.diffusion import CHECKPOINT
+from medaug.training.network import network_config
 from medaug.training.recipe import TrainingRecipe
 from medaug.training.stages import AUTOENCODER, read_tensors
 

@@ -66,6 +66,18 @@ class DiffusionRecipe(_Strict):
     checkpoint_every: int = Field(ge=1)
 
 
+class AmbientRecipe(_Strict):
+    """What is hidden from the network beyond the lesions (see `medaug.training.ambient`).
+
+    Attributes:
+        rate: share of single cells.
+        side: side of a rectangle, as a share of the grid's.
+    """
+
+    rate: float = Field(gt=0, lt=1)
+    side: float = Field(gt=0, le=0.75)
+
+
 class CardRecipe(_Strict):
     """What `medaug.inverse.priors.card.PriorCard` says in words."""
 
@@ -85,17 +97,25 @@ class TrainingRecipe(_Strict):
     autoencoder: AutoencoderRecipe
     diffusion: DiffusionRecipe
     card: CardRecipe
+    base: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="digest of the prior it starts from")
+    ambient: AmbientRecipe | None = None
 
     @property
     def first_stage(self) -> str:
         """A digest of what decides the autoencoder and the latents."""
-        return _digest(self.model_dump_json(include={"seed", "data", "autoencoder"}))
+        return _digest(self.model_dump_json(include={"seed", "data", "autoencoder", *self._given}))
 
     @property
     def before_decay(self) -> str:
         """A digest of what decides the first steps: all but where the end lies, the reporting and the words."""
         lengths = {"steps", "decay", "validate_every", "checkpoint_every"}
-        return _digest(self.model_dump_json(exclude={"diffusion": lengths, "card": True}))
+        unused = {name: True for name in ("base", "ambient") if name not in self._given}
+        return _digest(self.model_dump_json(exclude={"diffusion": lengths, "card": True, **unused}))
+
+    @property
+    def _given(self) -> set[str]:
+        """Of the parts that may be left out, those that aren't: the others don't enter a digest."""
+        return {name for name in ("base", "ambient") if getattr(self, name) is not None}
 
 
 def read_recipe(path: Path) -> TrainingRecipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,21 +12,31 @@ from torch import Tensor
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.autoencoder import LappedAutoencoder
-from medaug.training.autoencoder import Log, to_latents, train_autoencoder
-from medaug.training.data import read_pool
+from medaug.training.ambient import known_cells
+from medaug.training.autoencoder import Log, psnr, to_latents, train_autoencoder
+from medaug.training.data import Pool
+from medaug.training.own import base_autoencoder
 from medaug.training.recipe import TrainingRecipe
 
 AUTOENCODER, LATENTS = "autoencoder.safetensors", "latents.safetensors"
 
 
 def first_stage(
-    recipe: TrainingRecipe, data_root: Path, out: Path, log: Log
+    recipe: TrainingRecipe, read: Callable[[], Pool], out: Path, log: Log, base: Path | None = None
 ) -> tuple[LappedAutoencoder, dict[str, Tensor]]:
     """Train the autoencoder and make the latents, or read both where this recipe already made them in ``out``.
 
+    Args:
+        recipe: the run's.
+        read: gives the images; called where they are needed.
+        out: the run's folder.
+        log: takes key=value.
+        base: folder of a prior whose autoencoder is taken as it is.
+
     Returns:
         The autoencoder, and ``train`` and ``held_out`` (N, 2, c, h, w) float16 with ``folder`` (N,), the rank of each
-        training image's top folder in the sorted ``shares``: 0 where there are none, −1 (never drawn) outside them.
+        training image's top folder in the sorted ``shares``: 0 where there are none, −1 (never drawn) outside them;
+        where something is hidden, also ``known`` (N, 2, 1, h, w), see `ambient.known_cells`.
 
     Raises:
         PriorError: ``out`` holds the first stage of another recipe.
@@ -36,8 +46,10 @@ def first_stage(
             net = LappedAutoencoder(recipe.autoencoder.channels, recipe.autoencoder.width)
         net.load_state_dict(read_tensors(out / AUTOENCODER, recipe.first_stage))
         return net, read_tensors(out / LATENTS, recipe.first_stage)
-    pool = read_pool(data_root, recipe.data)
-    net = train_autoencoder(recipe, pool, log)
+    pool = read()
+    net = train_autoencoder(recipe, pool, log) if base is None else base_autoencoder(base)
+    if base is not None:
+        log(stage="autoencoder", step=0, psnr_db=psnr(net, pool), rounded=True)
     write_tensors(net.state_dict(), out / AUTOENCODER, recipe.first_stage)
     rank = {name: index for index, name in enumerate(sorted(recipe.data.shares))}
     kept = [name for name, held in zip(pool.folders, pool.held_out, strict=True) if not held]
@@ -46,6 +58,9 @@ def first_stage(
         "held_out": to_latents(net, pool.images[pool.held_out]),
         "folder": torch.tensor([rank.get(name, -1) if rank else 0 for name in kept]),
     }
+    if pool.hidden is not None:
+        known = known_cells(pool.hidden[~pool.held_out], net.stride)
+        latents["known"] = torch.stack([known, known.flip(-1)], dim=1)
     write_tensors(latents, out / LATENTS, recipe.first_stage)
     return net, latents
 

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from medaug.inverse.priors.card import PriorCard
+from medaug.training.data import Pool, read_pool
 from medaug.training.diffusion import train_diffusion
 from medaug.training.export import export, logged_psnr
-from medaug.training.recipe import read_recipe
+from medaug.training.recipe import TrainingRecipe, read_recipe
 from medaug.training.stages import first_stage
 
 LOG, PRIOR = "log.jsonl", "prior"
@@ -29,11 +31,29 @@ def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True) ->
         PriorError: the data or ``out`` don't fit the recipe.
     """
     recipe = read_recipe(recipe_path)
+    train_on(recipe, lambda: read_pool(data_root, recipe.data), out, resume=resume)
+
+
+def train_on(
+    recipe: TrainingRecipe, read: Callable[[], Pool], out: Path, *, base: Path | None = None, resume: bool = True
+) -> PriorCard:
+    """`train` with the recipe and the images as values.
+
+    Args:
+        recipe: with the digest of ``base`` in it, where there is one (`own.started_from`).
+        read: gives the images; not called when their latents are already in ``out``.
+        out: folder for the stages, the checkpoint, ``log.jsonl`` and ``prior``.
+        base: folder of the prior to start from.
+        resume: go on from the checkpoint in ``out`` where there is one.
+
+    Raises:
+        PriorError: the data or ``out`` don't fit the recipe.
+    """
     out.mkdir(parents=True, exist_ok=True)
     log = _log_to(out / LOG)
-    autoencoder, latents = first_stage(recipe, data_root, out, log)
-    train_diffusion(recipe, latents, autoencoder.amplitudes(), out, log, resume=resume)
-    export(recipe, out, out / PRIOR, logged_psnr(out / LOG))
+    autoencoder, latents = first_stage(recipe, read, out, log, base)
+    train_diffusion(recipe, latents, autoencoder.amplitudes(), out, log, resume=resume, base=base)
+    return export(recipe, out, out / PRIOR, logged_psnr(out / LOG))
 
 
 def _log_to(path: Path) -> Callable[..., None]:

@@ -91,9 +91,9 @@ def _profile(name: str, prior: Path | None) -> medaug.Profile:
     profile = medaug.load_profile(name)
     if prior is None:
         return profile
-    from medaug.assemble import with_folder_prior
+    from medaug.inverse.priors.folders import with_prior
 
-    return with_folder_prior(profile, prior)
+    return with_prior(profile, str(prior))
 
 
 def _methods(subject: Subject, tools: Tools) -> dict[str, Volume]:

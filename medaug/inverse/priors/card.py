@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from medaug.errors import PriorError
 
+CARD = "card.json"
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
 T = TypeVar("T")
 
@@ -78,14 +79,14 @@ class PriorCard:
         Raises:
             PriorError: nobody calibrated this solver for this prior.
         """
-        known = [w for w in self.weights if w.solver == solver]
-        if not known:
+        best = nearest(self.weights, solver, steps, start)
+        if best is None:
             found = ", ".join(sorted({w.solver for w in self.weights})) or "none"
             raise PriorError(
                 f"prior {self.name}: expected calibrated weights for solver {solver!r} on its card, found {found}; "
                 "state omega and gamma in the profile"
             )
-        return min(known, key=lambda w: abs(math.log(steps / w.steps)) + abs(start - w.start))
+        return best
 
     def to_json(self) -> str:
         """The card as indented JSON with a fixed order of keys."""
@@ -102,10 +103,7 @@ class PriorCard:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise PriorError(f"prior card: expected JSON, found an error at line {error.lineno}; restore it") from error
-        entries = data.get("weights", []) if isinstance(data, dict) else []
-        if not isinstance(entries, list):
-            raise PriorError(f"prior card: weights: expected a list, found {type(entries).__name__}")
-        weights = tuple(_strict(SolverWeights, entry, f"weights[{i}]") for i, entry in enumerate(entries))
+        weights = _weights(data)
         card = _strict(cls, {**data, "weights": weights} if isinstance(data, dict) else data, "prior card")
         if card.files and card.sha256 != digest_of(card.files):
             raise PriorError(
@@ -115,12 +113,72 @@ class PriorCard:
         return card
 
 
+def nearest(weights: Sequence[SolverWeights], solver: str, steps: int, start: float) -> SolverWeights | None:
+    """The weights nearest to a solve, by the ratio of steps and the difference of starts; None for another solver's."""
+    known = [w for w in weights if w.solver == solver]
+    return min(known, key=lambda w: abs(math.log(steps / w.steps)) + abs(start - w.start), default=None)
+
+
+def weights_in(text: str) -> tuple[SolverWeights, ...]:
+    """The calibrated weights in a card, be it whole or a user's few facts.
+
+    Raises:
+        PriorError: no JSON, or malformed weights.
+    """
+    try:
+        return _weights(json.loads(text))
+    except ValueError as error:
+        raise PriorError(f"{CARD}: expected JSON, found none; correct or remove it") from error
+
+
+def _weights(data: object) -> tuple[SolverWeights, ...]:
+    entries = data.get("weights", []) if isinstance(data, dict) else []
+    if not isinstance(entries, list):
+        raise PriorError(f"prior card: weights: expected a list, found {type(entries).__name__}")
+    return tuple(_strict(SolverWeights, entry, f"weights[{i}]") for i, entry in enumerate(entries))
+
+
+def with_facts(found: PriorCard, text: str) -> PriorCard:
+    """What a model's own files say, completed by the card that a user wrote beside them.
+
+    Words, fidelity and calibrated weights come from the user; what the files themselves decide may be repeated there,
+    but not contradicted.
+
+    Args:
+        found: the card made from the model's files.
+        text: JSON with any of a card's keys.
+
+    Raises:
+        PriorError: the text is no JSON object, has an unknown key or a wrong type, or contradicts the files.
+    """
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise PriorError(f"prior {found.name}: {CARD}: expected JSON, found none; correct or remove it") from error
+    if not isinstance(given, dict):
+        raise PriorError(f"prior {found.name}: {CARD}: expected an object, found {type(given).__name__}")
+    known = asdict(found)
+    for name in sorted(set(given) & _DECIDED_BY_FILES):
+        if given[name] != json.loads(json.dumps(known[name])):
+            raise PriorError(f"prior {found.name}: {CARD}: {_contradiction(name, given[name], known[name])}")
+    return PriorCard.from_json(json.dumps({**known, **given}))
+
+
+def _contradiction(name: str, given: object, known: object) -> str:
+    if name == "files" and isinstance(given, dict) and isinstance(known, dict):
+        changed = min(file for file in {*given, *known} if given.get(file) != known.get(file))
+        expected, found = given.get(changed, "no digest"), known.get(changed, "no such file")
+        return f"{changed}: expected sha256 {expected}, found {found}; the file was changed, restore it"
+    return f"{name}: expected {given!r} as the card says, found {known!r} in the files; restore one of them"
+
+
 def digest_of(files: Mapping[str, str]) -> str:
     """One sha256 over the sorted lines ``<sha256>  <name>``, as ``sha256sum`` prints them."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+_DECIDED_BY_FILES = {"files", "sha256", "channels", "stride", "multiple", "latent_channels", "prediction_type"}
 _CHECKS: dict[str, tuple[str, Any]] = {
     "str": ("a text", lambda v: isinstance(v, str)),
     "int": ("a whole number above 0", lambda v: type(v) is int and v > 0),

@@ -5,32 +5,36 @@
       unet/          UNet2DModel or UNet2DConditionModel  config.json, *.safetensors
       scheduler/     scheduler_config.json: betas and prediction type
       null_embedding.safetensors, or text_encoder/ and tokenizer/   for a UNet2DConditionModel
+      vae_tiny/      AutoencoderTiny on the same latents  config.json, *.safetensors           (optional)
+      card.json      what the user knows of it: licence, calibrated weights, …                  (optional)
 
 A colour prior sees a grey image as three equal channels, and the mean of its three channels is taken back. A
-conditional UNet runs on the empty prompt, without guidance.
+conditional UNet runs on the empty prompt, without guidance, unless `guidance.guided` puts it under another one.
 """
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import PredictionType, PriorCard, digest_of
+from medaug.inverse.priors.card import CARD, PredictionType, PriorCard, digest_of, with_facts
 from medaug.inverse.priors.embedded import schedule
-from medaug.inverse.priors.folders import NULL_EMBEDDING, file_digests
-from medaug.inverse.priors.latent import LatentPrior, frozen
+from medaug.inverse.priors.latent import LatentPrior, Map, Network, frozen
+from medaug.inverse.priors.layout import digests, shown
+from medaug.inverse.priors.text import null_embedding, prompt_embedding
 
-_CLASSES = {"vae": ("AutoencoderKL", "VQModel"), "unet": ("UNet2DModel", "UNet2DConditionModel")}
+_CLASSES = {
+    "vae": ("AutoencoderKL", "VQModel"),
+    "vae_tiny": ("AutoencoderTiny",),
+    "unet": ("UNet2DModel", "UNet2DConditionModel"),
+}
 _PICKLED = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 
 
@@ -45,40 +49,47 @@ def load_diffusers(path: Path, device: str = "cpu") -> LatentPrior:
         PriorError: a part is missing, of an unknown class, or stored as pickle.
     """
     vae, unet = _network(path, "vae", device), _network(path, "unet", device)
-    if unet.config["in_channels"] != unet.config["out_channels"]:
-        raise PriorError(
-            f"prior {path.name}: unet: expected as many output as input channels, found "
-            f"{unet.config['out_channels']} and {unet.config['in_channels']}; use a model without extra channels"
-        )
+    _check_unet(path, unet.config)
+    _check_vae(path, vae.config)
     scheduler = _scheduler(path)
     card = _card(path, vae.config, unet.config, scheduler)
     encode, decode = _autoencoder(vae)
-    return LatentPrior(card, schedule(scheduler).to(device), encode, decode, _denoiser(path, unet, device))
+    fast, alphas = _fast(path, vae, device), schedule(scheduler).to(device)
+    if unet.config["_class_name"] == "UNet2DModel":
+        return LatentPrior(card, alphas, encode, decode, lambda z, t: unet(z, t, return_dict=False)[0], fast=fast)
+    network, prompted = _conditional(path, unet, device)
+    return LatentPrior(card, alphas, encode, decode, network, prompted, fast)
 
 
 def _network(path: Path, part: str, device: str) -> Any:
     import diffusers
 
     folder = path / part
-    name = _config(folder / "config.json", path.name).get("_class_name")
+    name = _config(folder / "config.json", shown(path)).get("_class_name")
     if name not in _CLASSES[part]:
-        raise PriorError(f"prior {path.name}: {part}: expected {' or '.join(_CLASSES[part])}, found {name}")
+        raise PriorError(f"prior {shown(path)}: {part}: expected {' or '.join(_CLASSES[part])}, found {name}")
     if not any(folder.glob("*.safetensors")):
         found = "pickled weights" if any(next(folder.glob(p), None) for p in _PICKLED) else "no weights"
         raise PriorError(
-            f"prior {path.name}: {part}: expected *.safetensors, found {found}; pickle can run code, so "
+            f"prior {shown(path)}: {part}: expected *.safetensors, found {found}; pickle can run code, so "
             "convert it on a machine that may: model.save_pretrained(folder, safe_serialization=True)"
         )
     try:
         with torch.random.fork_rng(devices=[]):
-            net = getattr(diffusers, name).from_pretrained(
+            net, report = getattr(diffusers, name).from_pretrained(
                 folder,
+                output_loading_info=True,
                 local_files_only=True,
                 use_safetensors=True,
                 low_cpu_mem_usage=importlib.util.find_spec("accelerate") is not None,
             )
     except (OSError, ValueError, RuntimeError) as error:
-        raise PriorError(f"prior {path.name}: {part}: expected weights of a {name}, found: {error}") from error
+        raise PriorError(f"prior {shown(path)}: {part}: expected weights of a {name}, found: {error}") from error
+    if report["missing_keys"]:  # diffusers would go on with random numbers there
+        raise PriorError(
+            f"prior {shown(path)}: {part}: expected all weights of a {name}, found {len(report['missing_keys'])} "
+            f"missing, such as {min(report['missing_keys'])}; use the weights that belong to config.json"
+        )
     return frozen(net, device)
 
 
@@ -87,7 +98,7 @@ def _config(path: Path, prior: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise PriorError(f"{where}: expected JSON of diffusers' layout, found none; see docs/prior.md") from error
+        raise PriorError(f"{where}: expected JSON of diffusers' layout, found none; see docs/priors.md") from error
     if not isinstance(config, dict):
         raise PriorError(f"{where}: expected an object, found {type(config).__name__}")
     return config
@@ -98,18 +109,18 @@ def _scheduler(path: Path) -> dict[str, Any]:
 
     A flow-matching scheduler has no betas, and would pass for one that predicts epsilon.
     """
-    config = _config(path / "scheduler" / "scheduler_config.json", path.name)
+    config = _config(path / "scheduler" / "scheduler_config.json", shown(path))
     config.setdefault("prediction_type", "epsilon")  # diffusers' own default
     known = get_args(PredictionType)
     if config["prediction_type"] not in known or not config.keys() & {"beta_schedule", "trained_betas"}:
         raise PriorError(
-            f"prior {path.name}: scheduler: expected betas and a prediction type of {', '.join(known)}; found "
+            f"prior {shown(path)}: scheduler: expected betas and a prediction type of {', '.join(known)}; found "
             f"{config.get('_class_name')} with {config['prediction_type']}; use a DDPM-like model"
         )
     return config
 
 
-def _autoencoder(vae: Any) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+def _autoencoder(vae: Any) -> tuple[Map, Map]:
     """Encoder (the mean) and decoder on one grey channel; z = (mean − shift) · scale, as in diffusers' pipelines."""
     channels = vae.config["in_channels"]
     scale, shift = vae.config.get("scaling_factor") or 1.0, vae.config.get("shift_factor") or 0.0
@@ -126,50 +137,65 @@ def _autoencoder(vae: Any) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor
     return encode, decode
 
 
-def _denoiser(path: Path, unet: Any, device: str) -> Callable[[Tensor, Tensor], Tensor]:
-    if unet.config["_class_name"] == "UNet2DModel":
-        return lambda z, t: unet(z, t, return_dict=False)[0]
-    null = _null_embedding(path).to(device)
-    expected = unet.config["cross_attention_dim"]
-    if null.ndim != 3 or null.shape[0] != 1 or null.shape[-1] != expected:
-        raise PriorError(
-            f"prior {path.name}: null embedding: expected (1, tokens, {expected}), found {tuple(null.shape)}"
-        )
-    return lambda z, t: unet(z, t, null.expand(len(z), -1, -1), return_dict=False)[0]
+def _conditional(path: Path, unet: Any, device: str) -> tuple[Network, Callable[[str], Network]]:
+    """The UNet under the empty prompt, and a function that puts it under another one."""
+    width = unet.config["cross_attention_dim"]
+
+    def under(embedding: Tensor) -> Network:
+        moved = embedding.to(device)
+        return lambda z, t: unet(z, t, moved.expand(len(z), -1, -1), return_dict=False)[0]
+
+    return under(null_embedding(path, width)), lambda prompt: under(prompt_embedding(path, prompt, width))
 
 
-def _null_embedding(path: Path) -> Tensor:
-    """The embedding of the empty prompt (1, tokens, width): from its file, else from the text encoder."""
-    if (path / NULL_EMBEDDING).is_file():
-        tensors = load_file(path / NULL_EMBEDDING)
-        if len(tensors) != 1:
-            raise PriorError(f"prior {path.name}: {NULL_EMBEDDING}: expected one tensor, found {len(tensors)}")
-        return next(iter(tensors.values())).float()
-    folders = (path / "text_encoder").is_dir() and (path / "tokenizer").is_dir()
-    if not folders or importlib.util.find_spec("transformers") is None:
-        found = "both folders but no package transformers" if folders else "no text_encoder/ and tokenizer/"
+def _fast(path: Path, vae: Any, device: str) -> tuple[Map, Map] | None:
+    """The small autoencoder, where there is one; its latents must be the full one's."""
+    if not (path / "vae_tiny").is_dir():
+        return None
+    tiny = _network(path, "vae_tiny", device)
+    stride = 2 ** (len(tiny.config["encoder_block_out_channels"]) - 1)
+    found = (stride, tiny.config["latent_channels"], tiny.config["in_channels"])
+    expected = (_stride(vae.config), vae.config["latent_channels"], vae.config["in_channels"])
+    if found != expected:
         raise PriorError(
-            f"prior {path.name}: its UNet is conditional; expected {NULL_EMBEDDING} beside it, or text_encoder/ and "
-            f"tokenizer/ with the package transformers; found {found}; add one of them"
+            f"prior {shown(path)}: vae_tiny: expected stride, latent channels and image channels {expected} as in "
+            f"vae/, found {found}; use the small autoencoder that was made for this model"
         )
-    transformers: Any = importlib.import_module("transformers")
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(path / "tokenizer", local_files_only=True)
-    encoder = transformers.CLIPTextModel.from_pretrained(
-        path / "text_encoder", local_files_only=True, use_safetensors=True
-    )
-    length = tokenizer.model_max_length
-    tokens = tokenizer("", padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-    with torch.no_grad():
-        embedding: Tensor = encoder.eval()(tokens.input_ids)[0]
-    return embedding.float()
+    return _autoencoder(tiny)
+
+
+def _check_unet(path: Path, unet: dict[str, Any]) -> None:
+    if unet["in_channels"] != unet["out_channels"]:
+        raise PriorError(
+            f"prior {shown(path)}: unet: expected as many output as input channels, found "
+            f"{unet['out_channels']} and {unet['in_channels']}; use a model without extra channels"
+        )
+    for key in ("class_embed_type", "num_class_embeds", "addition_embed_type"):
+        if unet.get(key) is not None:
+            raise PriorError(
+                f"prior {shown(path)}: unet: expected no condition but text, found {key} {unet[key]!r}; use a model of "
+                "Stable Diffusion 1.x or 2.x, or an unconditional one"
+            )
+
+
+def _check_vae(path: Path, vae: dict[str, Any]) -> None:
+    channels = (vae["in_channels"], vae["out_channels"])
+    if channels not in {(1, 1), (3, 3)}:
+        raise PriorError(
+            f"prior {shown(path)}: vae: expected 1 (grey) or 3 (colour) channels in and out, found {channels}; "
+            "use a model of images"
+        )
+
+
+def _stride(vae: dict[str, Any]) -> int:
+    return int(2 ** (len(vae["block_out_channels"]) - 1))
 
 
 def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict[str, Any]) -> PriorCard:
-    files = file_digests(path)
-    stride = 2 ** (len(vae["block_out_channels"]) - 1)
-    side = unet["sample_size"]
-    return PriorCard(
-        name=path.name if re.fullmatch(r"[\w.-]{1,64}", path.name, re.ASCII) else f"prior-{digest_of(files)[:8]}",
+    files = digests(path, "diffusers")
+    stride, side = _stride(vae), unet["sample_size"]
+    found = PriorCard(
+        name=shown(path),
         sha256=digest_of(files),
         licence="unknown: see the model's own licence",
         attribution="",
@@ -183,3 +209,4 @@ def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict
         not_for="diagnosis",
         files=files,
     )
+    return with_facts(found, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else found

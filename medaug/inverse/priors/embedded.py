@@ -16,9 +16,10 @@ from medaug.errors import PriorError
 from medaug.inverse.priors.autoencoder import LappedAutoencoder
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.folders import EMBEDDED, read_card
-from medaug.inverse.priors.latent import LatentPrior, frozen
+from medaug.inverse.priors.latent import LatentPrior, Network, frozen
+from medaug.inverse.priors.layout import TRAINED
 
-FILES = ("autoencoder.json", "autoencoder.safetensors", "scheduler.json", "unet.json", "unet.safetensors")
+FILES = TRAINED
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
     "num_train_timesteps": 1000,
@@ -58,9 +59,8 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
         net.load_state_dict(load(content[f"{name}.safetensors"]))
         frozen(net, device)
     alphas = schedule(json.loads(content["scheduler.json"])).to(device)
-    return LatentPrior(
-        card, alphas, autoencoder.encode, autoencoder.decode, lambda z, t: network(z, t, return_dict=False)[0]
-    )
+    seeing = telling_all(network, card.latent_channels)
+    return LatentPrior(card, alphas, autoencoder.encode, autoencoder.decode, seeing)
 
 
 def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
@@ -81,18 +81,26 @@ def unet(config: Mapping[str, Any]) -> nn.Module:
     return net
 
 
+def telling_all(net: nn.Module, latent_channels: int) -> Network:
+    """The network on latents alone: one that was trained with parts hidden is told that it sees every cell."""
+    if net.config["in_channels"] == latent_channels:  # type: ignore[index]
+        return lambda z, t: net(z, t, return_dict=False)[0]
+    return lambda z, t: net(torch.cat([z, torch.ones_like(z[:, :1])], dim=1), t, return_dict=False)[0]
+
+
 def _verified(path: Path, card: PriorCard) -> bytes:
     expected = card.files.get(path.name, "no digest on the card")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PriorError(
-            f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; reinstall medaug"
+            f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; restore it "
+            "(the embedded prior: reinstall medaug)"
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise PriorError(
             f"prior {card.name}: {path.name}: expected sha256 {expected}, found {found}; "
-            "the file was changed or cut short, reinstall medaug"
+            "the file was changed or cut short, restore it (the embedded prior: reinstall medaug)"
         )
     return content

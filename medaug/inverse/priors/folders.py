@@ -1,44 +1,76 @@
-"""What a prior's folder is, without loading it: its card and its digest. Needs no torch, so that planning doesn't."""
+"""Which prior a name means, its card and its digest, without loading it. Needs no torch, so that planning doesn't."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import PriorCard, digest_of
-from medaug.profile import FolderPrior, Profile
+from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of, nearest, weights_in
+from medaug.inverse.priors.layout import digests, layout_of
+from medaug.inverse.priors.store import locate, store_root
+from medaug.profile import EmbeddedPrior, FolderPrior, Profile, PsldSpec
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
-CARD = "card.json"
-NULL_EMBEDDING = "null_embedding.safetensors"
 
 
-def with_folder_prior(profile: Profile, folder: Path) -> Profile:
-    """The profile with its prior replaced by a folder's, pinned at the digest found now.
+def with_prior(profile: Profile, name_or_path: str) -> Profile:
+    """The profile with another prior: a stored one by its name, the embedded one, or a folder.
+
+    It is pinned at the digest found now, and weights that the profile leaves to the card are written into the profile,
+    so that its digest covers them: a later calibration makes another profile.
 
     Raises:
-        PriorError: the folder holds no prior.
+        PriorError: no such prior.
     """
-    prior = FolderPrior(kind="folder", path=folder, sha256=folder_digest(folder))
+    folder = folder_of(name_or_path)
+    solver = _weighted(profile.solver, folder_weights(folder))
+    if folder != EMBEDDED:
+        return with_folder_prior(profile, name_or_path).model_copy(update={"solver": solver})
+    prior = EmbeddedPrior(kind="embedded", sha256=folder_digest(EMBEDDED))
+    return profile.model_copy(update={"prior": prior, "solver": solver})
+
+
+def with_folder_prior(profile: Profile, name_or_path: str | Path) -> Profile:
+    """The profile with its prior replaced by a stored one or a folder's, pinned at the digest found now; nothing else.
+
+    Raises:
+        PriorError: no such prior.
+    """
+    folder = locate(str(name_or_path), store_root())
+    prior = FolderPrior(kind="folder", path=Path(name_or_path), sha256=folder_digest(folder))
     return profile.model_copy(update={"prior": prior})
+
+
+def folder_of(name_or_path: str | None) -> Path:
+    """Where a prior lies: stored under a name, a folder, or the embedded one (None or ``embedded``).
+
+    Raises:
+        PriorError: none of them.
+    """
+    return EMBEDDED if name_or_path in {None, "embedded"} else locate(str(name_or_path), store_root())
 
 
 def folder_digest(folder: Path) -> str:
     """The digest a loaded prior will have; loading compares it with the files.
 
     Raises:
-        PriorError: neither a card nor diffusers' layout.
+        PriorError: the folder holds no prior.
     """
-    if (folder / CARD).is_file():
+    layout = layout_of(folder)
+    if layout == "medaug":
         return read_card(folder).sha256
-    files = file_digests(folder)
-    if not files:
-        raise PriorError(
-            f"prior {folder.name}: expected {CARD} or diffusers' layout (vae/, unet/, scheduler/), found neither; "
-            "give the folder of a prior"
-        )
-    return digest_of(files)
+    return digest_of(digests(folder, layout))
+
+
+def folder_weights(folder: Path) -> tuple[SolverWeights, ...]:
+    """The calibrated weights on a prior's card; none where it has no card.
+
+    Raises:
+        PriorError: the card is malformed.
+    """
+    if layout_of(folder) == "medaug":
+        return read_card(folder).weights
+    return weights_in((folder / CARD).read_text(encoding="utf-8")) if (folder / CARD).is_file() else ()
 
 
 def read_card(folder: Path) -> PriorCard:
@@ -50,16 +82,16 @@ def read_card(folder: Path) -> PriorCard:
     try:
         return PriorCard.from_json((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PriorError(f"prior {folder.name}: expected a readable {CARD}, found none; reinstall medaug") from error
+        raise PriorError(
+            f"prior {folder.name}: expected a readable {CARD}, found none; restore it "
+            "(the embedded prior: reinstall medaug)"
+        ) from error
 
 
-def file_digests(folder: Path) -> dict[str, str]:
-    """sha256 of every file in diffusers' layout that decides what the model computes, by its name in the folder."""
-    parts = ("vae", "unet", "scheduler", "text_encoder", "tokenizer")
-    inside = [p for part in parts for s in ("*.safetensors", "*.json") for p in (folder / part).glob(s)]
-    return {p.relative_to(folder).as_posix(): _digest(p) for p in sorted([*inside, *folder.glob(NULL_EMBEDDING)])}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _weighted(spec: PsldSpec, known: tuple[SolverWeights, ...]) -> PsldSpec:
+    """The solver's parameters with what they leave to the card, as far as the card knows it."""
+    found = nearest(known, spec.kind, spec.steps, spec.start)
+    if found is None:
+        return spec
+    stated = spec.model_dump(include={"omega", "gamma"}, exclude_none=True)
+    return spec.model_copy(update={"omega": found.omega, "gamma": found.gamma} | stated)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from medaug.inverse.priors.card import PredictionType, PriorCard
 
 Map = Callable[[Tensor], Tensor]
+Network = Callable[[Tensor, Tensor], Tensor]
+BLACK = -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +26,17 @@ class LatentPrior:
         encoder: images (B, 1, H, W) → normalised latents; the mean, never a sample.
         decoder: normalised latents → images (B, 1, H, W).
         network: (z_t, t) → what ``card.prediction_type`` says.
+        prompted: a prompt → the network under it; None for a prior that takes no prompt.
+        fast: a small encoder and decoder on the same latents, None where there is none; see `with_fast_autoencoder`.
     """
 
     card: PriorCard
     alphas_cumprod: Tensor
     encoder: Map
     decoder: Map
-    network: Callable[[Tensor, Tensor], Tensor]
+    network: Network
+    prompted: Callable[[str], Network] | None = None
+    fast: tuple[Map, Map] | None = None
 
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, 1, H, W) in [-1, 1] → latents (B, c, H/stride, W/stride)."""
@@ -42,6 +50,34 @@ class LatentPrior:
         """Noisy latents and integer times (B,) → the estimate of z0."""
         abar = self.alphas_cumprod[t].reshape(-1, 1, 1, 1)
         return clean_from(self.card.prediction_type, self.network(z_t, t), z_t, abar)
+
+
+def with_fast_autoencoder(prior: LatentPrior) -> LatentPrior:
+    """The prior with its small autoencoder in place of the full one; the same prior where it has none."""
+    return prior if prior.fast is None else replace(prior, encoder=prior.fast[0], decoder=prior.fast[1])
+
+
+def padded(prior: LatentPrior, size: int) -> LatentPrior:
+    """The prior for squares of ``size`` px, where its own sides must be a multiple of ``card.multiple``.
+
+    Images are centred on black before they are encoded, and decoded images are cut back: the solver works on latents of
+    the larger square, and never sees the border. At a size that fits already the prior is returned as it is.
+    """
+    multiple = math.lcm(prior.card.stride, prior.card.multiple)
+    extra = -size % multiple
+    if not extra:
+        return prior
+    before = extra // 2
+
+    def around(encoder: Map, decoder: Map) -> tuple[Map, Map]:
+        sides = (before, extra - before) * 2
+        return (
+            lambda x: encoder(F.pad(x, sides, value=BLACK)),
+            lambda z: decoder(z)[..., before : before + size, before : before + size],
+        )
+
+    encoder, decoder = around(prior.encoder, prior.decoder)
+    return replace(prior, encoder=encoder, decoder=decoder, fast=around(*prior.fast) if prior.fast else None)
 
 
 def clean_from(kind: PredictionType, output: Tensor, z_t: Tensor, abar: Tensor) -> Tensor:

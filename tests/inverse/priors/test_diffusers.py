@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,94 +11,18 @@ from safetensors.torch import save_file
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.diffusers import load_diffusers
-
-WIDTH, TOKENS = 8, 3
-
-
-def _vae(channels: int, **changes: Any) -> Any:
-    from diffusers import AutoencoderKL
-
-    settings: dict[str, Any] = {
-        "in_channels": channels,
-        "out_channels": channels,
-        "down_block_types": ("DownEncoderBlock2D",) * 2,
-        "up_block_types": ("UpDecoderBlock2D",) * 2,
-        "block_out_channels": (8, 8),
-        "norm_num_groups": 4,
-        "latent_channels": 4,
-        "sample_size": 16,
-        "scaling_factor": 0.5,
-        "shift_factor": 0.1,
-    }
-    return AutoencoderKL(**{**settings, **changes})
-
-
-def _unet(kind: str, **changes: Any) -> Any:
-    import diffusers
-
-    settings: dict[str, Any] = {
-        "sample_size": 8,
-        "in_channels": 4,
-        "out_channels": 4,
-        "block_out_channels": (8, 8),
-        "layers_per_block": 1,
-        "norm_num_groups": 4,
-        "attention_head_dim": 4,
-    }
-    if kind == "UNet2DModel":
-        settings |= {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
-    else:
-        settings |= {
-            "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-            "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
-            "cross_attention_dim": WIDTH,
-        }
-    return getattr(diffusers, kind)(**{**settings, **changes})
-
-
-def _vq() -> Any:
-    from diffusers import VQModel
-
-    return VQModel(
-        in_channels=3,
-        out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 8),
-        norm_num_groups=4,
-        latent_channels=4,
-        sample_size=16,
-        num_vq_embeddings=16,
-        scaling_factor=0.5,
-    )
-
-
-def _folder(path: Path, vae: Any, unet: Any, **scheduler: Any) -> Path:
-    vae.save_pretrained(path / "vae", safe_serialization=True)
-    unet.save_pretrained(path / "unet", safe_serialization=True)
-    (path / "scheduler").mkdir()
-    config = {"_class_name": "PNDMScheduler", "steps_offset": 1, "beta_schedule": "scaled_linear", **scheduler}
-    (path / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
-    return path
+from tests.inverse.priors import models
+from tests.inverse.priors.models import TOKENS, WIDTH
 
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Path:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return _folder(tmp_path / "plain", _vae(1), _unet("UNet2DModel"), prediction_type="v_prediction")
+    return models.plain(tmp_path / "plain")
 
 
 @pytest.fixture
 def colour(tmp_path: Path) -> Path:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(2)
-        return _folder(tmp_path / "colour", _vae(3), _unet("UNet2DConditionModel"), beta_start=8.5e-4, beta_end=0.012)
-
-
-def _null(folder: Path, value: float = 0.3) -> Path:
-    save_file({"null_embedding": torch.full((1, TOKENS, WIDTH), value)}, folder / "null_embedding.safetensors")
-    return folder
+    return models.colour(tmp_path / "colour")
 
 
 def _image() -> torch.Tensor:
@@ -132,7 +55,7 @@ def test_latents_are_the_scaled_mean(plain: Path) -> None:
 def test_a_colour_model_sees_three_equal_channels_and_gives_their_mean(colour: Path) -> None:
     from diffusers import AutoencoderKL
 
-    prior = load_diffusers(_null(colour))
+    prior = load_diffusers(models.null(colour))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         vae = AutoencoderKL.from_pretrained(colour / "vae", local_files_only=True)
         mean = vae.encode(torch.cat([_image()] * 3, dim=1)).latent_dist.mean
@@ -146,15 +69,15 @@ def test_a_colour_model_sees_three_equal_channels_and_gives_their_mean(colour: P
 
 
 def test_the_null_embedding_enters_and_stands_in_the_digest(colour: Path) -> None:
-    first, z, t = load_diffusers(_null(colour)), torch.ones(2, 4, 8, 8), torch.tensor([500, 500])
-    second = load_diffusers(_null(colour, value=-2.0))
+    first, z, t = load_diffusers(models.null(colour)), torch.ones(2, 4, 8, 8), torch.tensor([500, 500])
+    second = load_diffusers(models.null(colour, value=-2.0))
     assert not torch.allclose(first.denoise(z, t), second.denoise(z, t), atol=1e-4)
     assert first.card.sha256 != second.card.sha256
-    assert load_diffusers(_null(colour)).card.sha256 == first.card.sha256
+    assert load_diffusers(models.null(colour)).card.sha256 == first.card.sha256
 
 
 def test_weights_are_frozen_and_gradients_reach_the_input(colour: Path) -> None:
-    prior = load_diffusers(_null(colour))
+    prior = load_diffusers(models.null(colour))
     assert not prior.decode(prior.encode(_image())).requires_grad
     z = torch.ones(1, 4, 8, 8, requires_grad=True)
     loss = prior.encode(prior.decode(prior.denoise(z, torch.tensor([100])))).square().sum()
@@ -164,7 +87,7 @@ def test_weights_are_frozen_and_gradients_reach_the_input(colour: Path) -> None:
 def test_a_vector_quantised_model_loads(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        folder = _folder(tmp_path / "vq", _vq(), _unet("UNet2DModel"))
+        folder = models.folder(tmp_path / "vq", models.vq(), models.unet("UNet2DModel"))
     prior = load_diffusers(folder)
     assert prior.decode(prior.encode(_image())).shape == (2, 1, 16, 16)
 
@@ -214,7 +137,7 @@ def test_a_text_encoder_gives_the_empty_prompt(colour: Path, monkeypatch: pytest
     (colour / "tokenizer").mkdir()
     z, t = torch.ones(1, 4, 8, 8), torch.tensor([500])
     by_text = load_diffusers(colour).denoise(z, t)
-    assert torch.equal(by_text, load_diffusers(_null(colour, value=0.3)).denoise(z, t))
+    assert torch.equal(by_text, load_diffusers(models.null(colour, value=0.3)).denoise(z, t))
     assert asked["text"] == ("", TOKENS)
     assert asked["tokenizer"]["local_files_only"]
     assert asked["encoder"] == {"local_files_only": True, "use_safetensors": True}
@@ -243,7 +166,7 @@ def test_another_class_is_refused(plain: Path) -> None:
 
 def test_a_model_with_extra_channels_is_refused(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
-        folder = _folder(tmp_path / "inpaint", _vae(1), _unet("UNet2DModel", in_channels=9))
+        folder = models.folder(tmp_path / "inpaint", models.vae(1), models.unet("UNet2DModel", in_channels=9))
     with pytest.raises(PriorError, match="as many output as input channels, found 4 and 9"):
         load_diffusers(folder)
 

@@ -1,0 +1,138 @@
+"""`medaug prior convert`, `calibrate` and `train`: making a prior, or making one fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medaug.cli.app import Identity, ProfileName, prior_app
+
+if TYPE_CHECKING:
+    from medaug.training.calibration import Figures
+    from medaug.training.data import Pool
+
+Images = Annotated[Path, typer.Argument(help="Folder or file of DICOM and NIfTI; never changed.", show_default=False)]
+
+
+@prior_app.command("convert")
+def prior_convert(  # noqa: PLR0913 - one parameter per option
+    bundle: Annotated[Path, typer.Argument(help="A 2-D MONAI bundle's folder; left as it is.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the prior.")],
+    scale_factor: Annotated[float | None, typer.Option(min=1e-6, help="Of its latents, from its training.")] = None,
+    images: Annotated[Path | None, typer.Option(help="DICOM or NIfTI to estimate the scale from.")] = None,
+    value_range: Annotated[
+        tuple[float, float] | None, typer.Option(help="Grey levels of black and white; its metadata's if left out.")
+    ] = None,
+    axes: Annotated[str | None, typer.Option(help="rows-columns or ras; ras where its metadata names nibabel.")] = None,
+    profile: ProfileName = "bone-xray",
+    identity_reason: Identity = None,
+) -> None:
+    """Turn a MONAI bundle into a prior of safetensors. Its pickles are opened in a process apart, for tensors only."""
+    from medaug.inverse.priors.convert import convert_bundle
+    from medaug.inverse.priors.monai import known_axes
+    from medaug.training.inputs import presented
+
+    card = convert_bundle(
+        bundle,
+        output,
+        scale_factor=scale_factor,
+        images=(lambda size: presented(images, profile, size, limit=32, identity_reason=identity_reason).tensor)
+        if images
+        else None,
+        value_range=value_range,
+        axes=None if axes is None else known_axes(axes),
+    )
+    typer.echo(f"{card.name}: {card.size} px, sha256 {card.sha256}")
+
+
+@prior_app.command("calibrate")
+def prior_calibrate(  # noqa: PLR0913 - one parameter per option
+    prior: Annotated[str, typer.Argument(help="A stored prior's name, or a prior's folder.", show_default=False)],
+    images: Images,
+    profile: ProfileName = "bone-xray",
+    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="The profile's if left out.")] = None,
+    start: Annotated[float | None, typer.Option(min=0.001, max=1.0, help="The profile's if left out.")] = None,
+    size: Annotated[int | None, typer.Option(min=32, max=2048, help="Px; the profile's if left out.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=64, help="Images used, from as many sources as there are.")] = 4,
+    budget: Annotated[float, typer.Option(min=0, help="Most that may be left on observed pixels, of range 2.")] = 0.05,
+    identity_reason: Identity = None,
+) -> None:
+    """Find omega and gamma on a few of your images, and write them on the prior's card."""
+    from medaug import profile as profiles
+    from medaug.errors import PriorError
+    from medaug.inverse.priors.folders import EMBEDDED, folder_of
+    from medaug.inverse.priors.latent import padded
+    from medaug.inverse.priors.load import load_folder
+    from medaug.inverse.priors.store import write_card
+    from medaug.training.calibration import calibrate, calibrated
+    from medaug.training.inputs import presented
+
+    folder = folder_of(prior)
+    if folder == EMBEDDED:
+        raise PriorError("the embedded prior's card is part of medaug: copy it with `medaug prior add`, then name it")
+    chosen = profiles.load(profile)
+    side, count_steps, first = size or chosen.size, steps or chosen.solver.steps, start or chosen.solver.start
+    x = presented(images, profile, side, limit=count, identity_reason=identity_reason).tensor
+    loaded = load_folder(folder)
+    found = calibrate(padded(loaded, side), x, count_steps, first, budget=budget, on_figures=_show)
+    write_card(folder, calibrated(loaded.card, found, count_steps, first, budget))
+    best = found[0]
+    typer.echo(f"{loaded.card.name}: omega {best.omega:g}, gamma {best.gamma:g} at {count_steps} steps from {first:g}")
+
+
+@prior_app.command("train")
+def prior_train(  # noqa: PLR0913 - one parameter per option
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoints, log and the finished prior.")],
+    input: Annotated[  # noqa: A002 - the word in the help
+        Path | None, typer.Argument(help="Folder of DICOM and NIfTI; never changed.", show_default=False)
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of JPEG and PNG images, in place of INPUT.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe file; recipes/yours-256.yaml if left out.")] = None,
+    profile: ProfileName = "bone-xray",
+    base: Annotated[str | None, typer.Option("--from", help="A prior that medaug trained, to start from.")] = None,
+    annotations: Annotated[
+        list[Path] | None, typer.Option("--annotations", "-a", help="Boxes of the lesions, for --ambient.")
+    ] = None,
+    ambient: Annotated[bool, typer.Option("--ambient", help="Learn without seeing what is boxed.")] = False,
+    identity_reason: Identity = None,
+) -> None:
+    """Train a prior; the same command again resumes from the last checkpoint."""
+    from medaug.inverse.priors.folders import folder_of
+    from medaug.training.inputs import presented
+    from medaug.training.own import ambient_recipe, pool_of, started_from, yours
+    from medaug.training.recipe import read_recipe
+    from medaug.training.train import train, train_on
+
+    if (input is None) == (data is None):
+        raise typer.BadParameter("give INPUT, a folder of DICOM and NIfTI, or --data, a folder of JPEG and PNG")
+    if data is not None:
+        if base or ambient or annotations:
+            raise typer.BadParameter("--from, --ambient and --annotations need INPUT, not --data")
+        train(recipe or yours(), data, output, resume=True)
+        return
+    assert input is not None
+    if ambient and not annotations:
+        raise typer.BadParameter("--ambient needs --annotations: it must know what not to look at")
+    source, boxes = input, annotations or []
+    folder = folder_of(base) if base else None
+    chosen = read_recipe(recipe or yours())
+    chosen = chosen if folder is None else started_from(chosen, folder)
+    chosen = ambient_recipe(chosen) if ambient else chosen
+
+    def read() -> Pool:
+        found = presented(
+            source, profile, chosen.data.size, annotations=boxes, identity_reason=identity_reason, limit=None
+        )
+        return pool_of(found, chosen.data.validation, hide=ambient)
+
+    card = train_on(chosen, read, output, base=folder)
+    typer.echo(f"{card.name}: {output.name}/prior, sha256 {card.sha256}; `medaug prior add` stores it under a name")
+
+
+def _show(figures: Figures) -> None:
+    typer.echo(
+        f"omega {figures.omega:<6g} gamma {figures.gamma:<6g} observed {figures.observed:.3f}  seam {figures.seam:.2f}"
+        f"  sharp {figures.sharp:.2f}  change {figures.change:.3f}"
+    )
