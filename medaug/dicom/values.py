@@ -258,7 +258,7 @@ def lossy_ratio(facts: Facts) -> float | None:
         return None
     frames = int(facts.source.get("NumberOfFrames") or 1)
     rows, columns = facts.stored.shape[-2:]
-    before = frames * rows * columns * facts.stored.dtype.itemsize
+    before: int = frames * rows * columns * facts.stored.dtype.itemsize
     return round(before / len(facts.source.PixelData), 3)
 
 
