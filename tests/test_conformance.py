@@ -19,6 +19,7 @@ from pydicom.uid import UID
 from medaug.dicom.discover import discover
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
+from medaug.dicom.frames import is_enhanced
 from medaug.dicom.read import read_series
 from medaug.dicom.write import SOP_CLASSES
 from medaug.errors import SourceError, quiet
@@ -66,7 +67,7 @@ def usable(path: Path, folder: Path) -> tuple[Volume, str, str] | str | None:
             if "PixelData" in ds and len(ds.PixelData) % 2:  # the validators stop at an odd length
                 ds.PixelData += b"\0"
                 ds.save_as(copy)
-        (volume, *_) = read_series(discover(copy).series[0], slices=True)
+        (volume, *_) = read_series(discover(copy).series[0], slices=not is_enhanced(ds))
     except SourceError as error:
         return error.code
     if str(ds.SOPClassUID) not in SOP_CLASSES:
@@ -79,9 +80,9 @@ def new_errors(volume: Volume, folder: Path, *, evidence: bool) -> set[str]:
     source = volume.source.files[0]
     changed = ring(volume)
     (derived,) = written(volume, folder / "out", changed)
-    kept = ~changed[0]
     with quiet():
-        np.testing.assert_array_equal(pydicom.dcmread(derived).pixel_array[kept], volume.stored[0][kept])
+        pixels = pydicom.dcmread(derived).pixel_array.reshape(changed.shape)
+    np.testing.assert_array_equal(pixels[~changed], volume.stored[~changed])
     found = errors(dciodvfy(derived)) - errors(dciodvfy(source))
     return found | evidence_errors(source, derived, changed, folder) if evidence else found
 

@@ -162,6 +162,25 @@ EQUIPMENT: dict[Equipment, tuple[Row, ...]] = {
     ),
 }
 
+# Enhanced CT and MR, and legacy converted ones: in place of the rows above of the same name (PS3.3 C.8.13, C.8.15).
+ENHANCED: tuple[Row, ...] = (
+    Row("ImageType",                            "set",       "C.8.16.1", values.enhanced_image_type),
+    Row("DerivationDescription",                "copy",      "C.7.6.1.1.3"),  # ours stands with each frame
+    Row("DerivationCodeSequence",               "copy",      "C.7.6.1.1.3"),
+    Row("SourceImageSequence",                  "copy",      "C.7.6.1.1.4"),
+    Row("SourceImageEvidenceSequence",          "append",    "C.8.13.2", values.source_evidence),
+    Row("NumberOfFrames",                       "set",       "C.7.6.16", values.number_of_frames),
+    Row("ConcatenationUID",                     "drop",      "C.7.6.16.2.2.4"),  # the source's: this is no part of it
+    Row("SOPInstanceUIDOfConcatenationSource",  "drop",      "C.7.6.16.2.2.4"),
+    Row("InConcatenationNumber",                "drop",      "C.7.6.16.2.2.4"),
+    Row("InConcatenationTotalNumber",           "drop",      "C.7.6.16.2.2.4"),
+    Row("ConcatenationFrameOffsetNumber",       "drop",      "C.7.6.16.2.2.4"),
+)
+ENHANCED_EQUIPMENT: dict[Equipment, tuple[Row, ...]] = {
+    "standard": (Row("DeviceSerialNumber",      "set",       "C.7.5.2", values.device_serial_number),),
+    "simulate": (),
+}
+
 # Attributes that come in groups; `derive` holds the code.
 GROUPS: dict[str, str] = {
     "private elements (odd groups), at every depth": "drop by default, copy with keep_private (PS3.5 7.8)",
@@ -169,12 +188,22 @@ GROUPS: dict[str, str] = {
     "curves (50xx,eeee)":                            "drop (retired; can't be checked against the new pixels)",
     "overlay planes (60xx,eeee)":                    "copy while no drawn point lies on a generated pixel, else drop "
                                                      "the plane; drop planes in unused bits of the pixels (C.9.2)",
+    "FrameType, in every functional group":          "set value 1 to DERIVED, copy the others (C.8.13.3.1, C.8.15.3.1)",
+    "DerivationImageSequence, per frame":            "append description, code and source frame; a shared one moves to "
+                                                     "the frames (C.7.6.16.2.6)",
+    "PerFrameFunctionalGroupsSequence":              "copy those of the unit's frames, in order along the slice normal "
+                                                     "(C.7.6.16)",
 }
 # fmt: on
 
 DROPPED_AT_EVERY_DEPTH = ("DigitalSignaturesSequence", "MACParametersSequence", "DataSetTrailingPadding")
 
 
-def rows(equipment: Equipment) -> tuple[Row, ...]:
-    """The whole table under one policy for General Equipment."""
-    return (*TABLE, *EQUIPMENT[equipment])
+def rows(equipment: Equipment, *, enhanced: bool = False) -> tuple[Row, ...]:
+    """The whole table under one policy for General Equipment, for a classic or an Enhanced object."""
+    classic = (*TABLE, *EQUIPMENT[equipment])
+    if not enhanced:
+        return classic
+    own = (*ENHANCED, *ENHANCED_EQUIPMENT[equipment])
+    replaced = {row.keyword for row in own}
+    return (*(row for row in classic if row.keyword not in replaced), *own)

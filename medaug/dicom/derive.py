@@ -12,6 +12,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from medaug.dicom.attributes import DROPPED_AT_EVERY_DEPTH, Row, rows
+from medaug.dicom.enhanced import derivations, put_groups
 from medaug.dicom.values import Equipment, Facts, put
 
 _DEEP = {datadict.tag_for_keyword(keyword) for keyword in DROPPED_AT_EVERY_DEPTH}
@@ -28,8 +29,8 @@ def derive(facts: Facts, changed: npt.NDArray[np.bool_], *, keep_private: bool, 
     doesn't matter.
 
     Args:
-        facts: of the slice; ``facts.source`` is used up.
-        changed: (rows, columns), True where the pixel is generated.
+        facts: of the instance; ``facts.source`` is used up.
+        changed: (rows, columns), or (frames, rows, columns) of an Enhanced source; True where the pixel is generated.
         keep_private: keep private elements, whatever they hold.
         equipment: policy for General Equipment.
 
@@ -37,12 +38,15 @@ def derive(facts: Facts, changed: npt.NDArray[np.bool_], *, keep_private: bool, 
         ValueError: a value is illegal for its representation.
     """
     ds = facts.source
-    table = rows(equipment)
+    table = rows(equipment, enhanced=bool(facts.frames))
+    entries = derivations(facts, changed) if facts.frames else ()
     computed = [(row, row.value(facts) if callable(row.value) else row.value) for row in table]
     strip(ds, keep_private=keep_private)
-    drop_overlays(ds, changed)
+    drop_overlays(ds, np.asarray(changed.reshape(-1, *changed.shape[-2:]).any(axis=0)))
     for row, value in computed:
         _apply(ds, row, value)
+    if facts.frames:
+        put_groups(ds, facts.frames, entries)
     return ds
 
 

@@ -44,10 +44,11 @@ class Facts:
     Attributes:
         source: the source instance as read, not yet changed.
         syntax: its transfer syntax.
-        stored: (rows, columns), the derived stored values.
-        position: index of the slice along the normal, from 0.
+        stored: (rows, columns), or (frames, rows, columns) of an Enhanced source; the derived stored values.
+        position: index of the instance in its series, from 0: along the normal.
         carried_over: True when no pixel of the slice changes.
         provenance: of the unit.
+        frames: of an Enhanced source: its 0-based frames that the derived instance holds, in order; else empty.
     """
 
     source: Dataset
@@ -56,6 +57,7 @@ class Facts:
     position: int
     carried_over: bool
     provenance: Provenance
+    frames: tuple[int, ...] = ()
 
     @property
     def created(self) -> datetime:
@@ -146,8 +148,7 @@ def image_type(facts: Facts) -> list[str]:
 
 def derivation_description(facts: Facts) -> str:
     """What the source says, then what medaug did; the source's words are cut when both don't fit 1024 characters."""
-    what = "carried over unchanged into a synthetic series" if facts.carried_over else "pixels generated in part"
-    ours = f"{what} by {facts.provenance.statement}"
+    ours = what_was_done(facts, carried_over=facts.carried_over)
     theirs = str(facts.source.get("DerivationDescription") or "").strip()
     room = 1024 - len(ours) - len("; ")
     if len(theirs) > room:
@@ -155,24 +156,62 @@ def derivation_description(facts: Facts) -> str:
     return f"{theirs}; {ours}" if theirs else ours
 
 
+def what_was_done(facts: Facts, *, carried_over: bool) -> str:
+    """One sentence about a slice, or about an instance."""
+    what = "carried over unchanged into a synthetic series" if carried_over else "pixels generated in part"
+    return f"{what} by {facts.provenance.statement}"
+
+
 def derivation_code(facts: Facts) -> list[Dataset]:
     """CID 7203 has no code for inpainting, so a private one; a slice without a generated pixel has its own."""
-    if facts.carried_over:
+    return what_was_done_code(carried_over=facts.carried_over)
+
+
+def what_was_done_code(*, carried_over: bool) -> list[Dataset]:
+    """The private code of `derivation_code`."""
+    if carried_over:
         return code("CARRIED", PRIVATE_SCHEME, "Slice carried over unchanged into a synthetic series")
     return code("GENERATED", PRIVATE_SCHEME, "Pixels generated outside protected regions")
 
 
 def source_image(facts: Facts) -> list[Dataset]:
     """The direct source only; what that one was derived from is in its own header."""
-    purpose = code("121322", "DCM", "Source image for image processing operation")
     return [
         item(
             ReferencedSOPClassUID=str(facts.source.SOPClassUID),
             ReferencedSOPInstanceUID=str(facts.source.SOPInstanceUID),
-            PurposeOfReferenceCodeSequence=purpose,
+            PurposeOfReferenceCodeSequence=source_purpose(),
             SpatialLocationsPreserved="YES",
         )
     ]
+
+
+def source_purpose() -> list[Dataset]:
+    """Why the source is referred to (CID 7202)."""
+    return code("121322", "DCM", "Source image for image processing operation")
+
+
+def enhanced_image_type(facts: Facts) -> list[str]:
+    """DERIVED, PRIMARY, and values 3 and up as they are: an Enhanced image is never SECONDARY."""
+    return ["DERIVED", "PRIMARY", *image_type(facts)[2:]]
+
+
+def source_evidence(facts: Facts) -> list[Dataset]:
+    """The study and series of the source that the frames refer to."""
+    source = facts.source
+    instance = item(ReferencedSOPClassUID=str(source.SOPClassUID), ReferencedSOPInstanceUID=str(source.SOPInstanceUID))
+    series = item(SeriesInstanceUID=str(source.SeriesInstanceUID), ReferencedSOPSequence=[instance])
+    return [item(StudyInstanceUID=str(source.StudyInstanceUID), ReferencedSeriesSequence=[series])]
+
+
+def number_of_frames(facts: Facts) -> int:
+    """The frames of the unit."""
+    return len(facts.frames)
+
+
+def device_serial_number(facts: Facts) -> str:
+    """Of type 1 here, and medaug has none: the first 16 digits of the unit's key."""
+    return facts.provenance.unit[:16]
 
 
 def contributing_equipment(facts: Facts) -> list[Dataset]:
@@ -217,7 +256,10 @@ def lossy_ratio(facts: Facts) -> float | None:
     """Bytes before over bytes after, where the source states none."""
     if facts.syntax not in LOSSY or not _lossy_unstated(facts.source):
         return None
-    return round(facts.stored.nbytes / len(facts.source.PixelData), 3)
+    frames = int(facts.source.get("NumberOfFrames") or 1)
+    rows, columns = facts.stored.shape[-2:]
+    before: int = frames * rows * columns * facts.stored.dtype.itemsize
+    return round(before / len(facts.source.PixelData), 3)
 
 
 def _lossy_unstated(source: Dataset) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -32,6 +32,7 @@ from medaug.dicom.attributes import rows
 from medaug.dicom.decode import stored_values
 from medaug.dicom.derive import derive
 from medaug.dicom.encode import CODECS, OutputSyntax, encode
+from medaug.dicom.frames import ENHANCED, is_enhanced
 from medaug.dicom.overwrite import check_change, check_fits, overwritten
 from medaug.dicom.parse import Instance, instance
 from medaug.dicom.placing import on_output, place
@@ -54,6 +55,7 @@ SOP_CLASSES = frozenset(
         UltrasoundImageStorage,
         XRayAngiographicImageStorage,
         XRayRadiofluoroscopicImageStorage,
+        *ENHANCED,
     }
 )
 
@@ -92,12 +94,12 @@ def write_series(
     folder: Path,
     style: Style = DEFAULT,
 ) -> tuple[Path, ...]:
-    """Write the derived series, one file per slice, in order along the slice normal.
+    """Write the derived series, one file for each of the source's, in order along the slice normal.
 
     Each file starts from the source's own bytes, read again and checked by digest; only pixels in ``changed`` are
     overwritten. A file takes its name after it was flushed, read back and compared; flushing ``folder`` itself
-    belongs to the run's commit. Same inputs, same bytes. A slice without a changed pixel is carried over as a new
-    instance that says so.
+    belongs to the run's commit. Same inputs, same bytes. A slice without a changed pixel is carried over and says so.
+    From an Enhanced object comes one that holds the frames of ``source``, in slice order.
 
     Args:
         variant: the values to write, on the source's grid.
@@ -108,7 +110,7 @@ def write_series(
         style: what the profile chose.
 
     Returns:
-        The files, one per slice.
+        The files: one per slice, or one per Enhanced object.
 
     Raises:
         WriteError: the source changed, or the result would be untrue or invalid. No file is left half written; files of
@@ -120,10 +122,10 @@ def write_series(
     policy = _Policy(provenance, style)
     on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
     paths = []
-    for k in range(source.stored.shape[0]):
-        path = folder / f"{k + 1:04d}.dcm"
-        ds, expected = _derived_slice(k, variant.stored[k], changed[k], source, policy)
-        with _header_errors(k), quiet():  # illegal values of the source are copied; ours were checked in `values.put`
+    for position, slices in enumerate(_by_file(source)):
+        path = folder / f"{position + 1:04d}.dcm"
+        ds, expected = _derived(slices, position, variant, changed, source, policy)
+        with _header_errors(position), quiet():  # the source's illegal values are copied; `values.put` checked ours
             buffer = BytesIO()
             dcmwrite(buffer, ds, enforce_file_format=True)
         _place(ds, buffer.getvalue(), expected, path, policy)
@@ -131,31 +133,45 @@ def write_series(
     return tuple(paths)
 
 
-def _derived_slice(k: int, values: Stored, changed: Mask, source: Volume, policy: _Policy) -> tuple[Dataset, Stored]:
-    """The instance of slice ``k`` and the stored integers that it must hold."""
-    read = _read_again(source, k)
+def _by_file(source: Volume) -> tuple[list[int], ...]:
+    """The slices of each file, in slice order; files in the order of their first slice."""
+    slices: dict[Path, list[int]] = {}
+    for k, path in enumerate(source.source.files):
+        slices.setdefault(path, []).append(k)
+    return tuple(slices.values())
+
+
+def _derived(
+    slices: list[int], position: int, variant: Volume, changed: Mask, source: Volume, policy: _Policy
+) -> tuple[Dataset, Stored]:
+    """The instance of these slices and the stored integers that it must hold, (rows, columns) or with frames first."""
+    read = _read_again(source, slices[0])
     ds, syntax = read.dataset, read.dataset.file_meta.TransferSyntaxUID
-    if "SharedFunctionalGroupsSequence" in ds:
+    frames = tuple(source.source.frames[k] for k in slices) if is_enhanced(ds) else ()
+    index: int | list[int] = slices if frames else slices[0]
+    original = _decoded(read, frames)
+    if original.dtype != source.stored.dtype or not np.array_equal(original, source.stored[index]):
         raise WriteError(
-            "derived multi-frame objects can't be written yet; export the series as single-frame objects",
-            code="multi-frame",
-        )
-    original = stored_values(ds, read.outline)
-    if original.dtype != source.stored.dtype or not np.array_equal(original, source.stored[k]):
-        raise WriteError(
-            f"slice {k + 1}: its file, read again, holds other stored values than the volume; this is a defect",
+            f"slice {slices[0] + 1}: its file, read again, holds other stored values than the volume; a defect",
             code="source-differs",
         )
-    stored = overwritten(original, values, changed)
+    stored = overwritten(original, variant.stored[index], changed[index])
     check_fits(ds, stored)
-    facts = Facts(ds, syntax, stored, k, not bool(changed.any()), policy.provenance)
-    with _header_errors(k), quiet():
-        derive(facts, changed, keep_private=policy.style.keep_private, equipment=policy.style.equipment)
+    facts = Facts(ds, syntax, stored, position, not bool(changed[index].any()), policy.provenance, frames)
+    with _header_errors(slices[0]), quiet():
+        derive(facts, changed[index], keep_private=policy.style.keep_private, equipment=policy.style.equipment)
         _check_words(ds, syntax == ExplicitVRBigEndian)
     ds.preamble = b"\0" * 128  # a source's preamble may be a program's (MZ) or a TIFF header: never passed on
     ds.file_meta = _file_meta(ds)
     encode(ds, stored, policy.style.syntax)
     return ds, stored
+
+
+def _decoded(read: Instance, frames: Sequence[int]) -> Stored:
+    """The stored values: (frames, rows, columns) of an Enhanced object, else (rows, columns)."""
+    if not frames:
+        return stored_values(read.dataset, read.outline)
+    return np.stack([stored_values(read.dataset, read.outline, frame) for frame in frames])
 
 
 def _read_again(source: Volume, k: int) -> Instance:
@@ -174,8 +190,8 @@ def _read_again(source: Volume, k: int) -> Instance:
         )
     if read.dataset.SOPClassUID not in SOP_CLASSES:
         raise WriteError(
-            f"slice {k + 1}: SOP class {read.dataset.SOPClassUID} can't be written yet; expected a single-frame CR, "
-            "DX, CT, MG, MR, SC, US, XA or XRF image; leave the series out",
+            f"slice {k + 1}: SOP class {read.dataset.SOPClassUID} can't be written yet; expected a CR, DX, CT, MG, "
+            "MR, SC, US, XA or XRF image; leave the series out",
             code="sop-class",
         )
     return read
@@ -225,11 +241,11 @@ def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: 
     """Check what is on the disk: its bytes, then its pixels and every attribute of the table as a reader sees them."""
     try:
         read = instance(part)
-        pixels = stored_values(read.dataset, read.outline)
+        pixels = _decoded(read, range(len(expected)) if expected.ndim > 2 else ())
     except ReadError as error:
         raise WriteError(f"the written file can't be read back ({error.code}); check the disk", code=_BAD) from error
     again, meta = read.dataset, read.dataset.file_meta
-    table = rows(policy.style.equipment)
+    table = rows(policy.style.equipment, enhanced=expected.ndim > 2)
     with quiet():
         wrong = [row.keyword for row in table if again.get(row.keyword) != ds.get(row.keyword)]
     wrong += [row.keyword for row in table if row.rule == "drop" and row.keyword in again]

@@ -11,7 +11,16 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
 from medaug.dicom import values
-from medaug.dicom.attributes import DROPPED_AT_EVERY_DEPTH, EQUIPMENT, GROUPS, TABLE, Row, rows
+from medaug.dicom.attributes import (
+    DROPPED_AT_EVERY_DEPTH,
+    ENHANCED,
+    ENHANCED_EQUIPMENT,
+    EQUIPMENT,
+    GROUPS,
+    TABLE,
+    Row,
+    rows,
+)
 from medaug.dicom.derive import drop_overlays
 from medaug.dicom.provenance import MAX_TEXT, Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, derived_uid, instance_uid, series_uid
@@ -42,7 +51,11 @@ def test_a_row_has_a_value_exactly_when_its_rule_needs_one(row: Row) -> None:
     assert row.section
 
 
-@pytest.mark.parametrize("row", [*rows("standard"), *EQUIPMENT["simulate"]], ids=lambda row: row.keyword)
+@pytest.mark.parametrize(
+    "row",
+    [*rows("standard"), *EQUIPMENT["simulate"], *ENHANCED, *ENHANCED_EQUIPMENT["standard"]],
+    ids=lambda row: row.keyword,
+)
 def test_the_document_for_auditors_holds_the_row(row: Row) -> None:
     value = (row.value.__doc__ or "").split("\n")[0].rstrip(".") if callable(row.value) else row.value or ""
     assert f"| {row.keyword} | {row.rule} | {row.section} | {value} |\n" in DOCUMENT

@@ -14,12 +14,12 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     UID,
-    EnhancedCTImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    NuclearMedicineImageStorage,
     RLELossless,
 )
 
@@ -325,7 +325,7 @@ def test_a_volume_that_is_not_what_its_files_hold_is_refused(radiograph: Volume,
 @pytest.mark.parametrize(
     ("edit", "code"),
     [
-        ({"SOPClassUID": EnhancedCTImageStorage}, "sop-class"),
+        ({"SOPClassUID": NuclearMedicineImageStorage}, "sop-class"),
         ({"HighBit": 15}, "unsupported-encoding"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "palette"),
         ({"NumberOfFrames": 2}, "multi-frame"),

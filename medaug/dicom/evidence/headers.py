@@ -11,6 +11,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from medaug.dicom.frames import is_enhanced
 from medaug.dicom.placing import place
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, derived_uid
@@ -53,6 +54,15 @@ def headers(files: Sequence[Path]) -> tuple[Dataset, ...]:
     """The headers of a derived series, in slice order, without pixels."""
     with quiet():
         return tuple(pydicom.dcmread(path, stop_before_pixels=True) for path in files)
+
+
+def places(derived: Sequence[Dataset]) -> tuple[tuple[Dataset, int | None], ...]:
+    """Where each slice lies: its instance and, in an Enhanced one, the number of its frame from 1."""
+    return tuple(
+        (ds, frame)
+        for ds in derived
+        for frame in (range(1, int(ds.NumberOfFrames) + 1) if is_enhanced(ds) else (None,))
+    )
 
 
 def shown(ds: Dataset) -> Dataset:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from medaug.dicom.evidence.headers import evidence_uid, finish, headers, save, series_number, shown
+from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import derived_uid
 from medaug.dicom.values import PRIVATE_SCHEME
@@ -84,7 +84,7 @@ def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provena
     from pydicom.sr.coding import Code
 
     images = [shown(ds) for ds in derived]
-    first = derived[0]
+    slices, first = places(derived), derived[0]
     observer = highdicom.sr.DeviceObserverIdentifyingAttributes(
         uid=derived_uid("observer", "medaug"), manufacturer_name="medaug", model_name="medaug"
     )
@@ -93,7 +93,7 @@ def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provena
         observation_context=highdicom.sr.ObservationContext(observer_device_context=device),
         procedure_reported=Code(*PROCEDURE),
         imaging_measurements=[
-            _group(number, box, images[k], first)
+            _group(number, box, slices[k], first)
             for number, box in enumerate(boxes, 1)
             for k in range(box.start[0], box.stop[0])
         ],
@@ -117,11 +117,12 @@ def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provena
     return made
 
 
-def _group(number: int, box: Box, image: Dataset, first: Dataset) -> Any:
+def _group(number: int, box: Box, place: tuple[Dataset, int | None], first: Dataset) -> Any:
     """TID 1410: one box on one slice."""
     import highdicom
     from pydicom.sr.coding import Code
 
+    image, frame = place
     return highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=highdicom.sr.TrackingIdentifier(
             uid=evidence_uid("label", first, *box.start, *box.stop, box.label), identifier=f"label {number}"
@@ -129,7 +130,9 @@ def _group(number: int, box: Box, image: Dataset, first: Dataset) -> Any:
         referenced_region=highdicom.sr.ImageRegion(
             graphic_type="POLYLINE",
             graphic_data=outline(box),
-            source_image=highdicom.sr.SourceImageForRegion(str(image.SOPClassUID), str(image.SOPInstanceUID)),
+            source_image=highdicom.sr.SourceImageForRegion(
+                str(image.SOPClassUID), str(image.SOPInstanceUID), [frame] if frame else None
+            ),
         ),
         finding_type=Code(*finding(box.label)),
         geometric_purpose=Code(*PURPOSE),

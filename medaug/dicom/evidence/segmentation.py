@@ -11,7 +11,7 @@ import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medaug.dicom.evidence.headers import evidence_uid, finish, headers, save, series_number, shown
+from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.values import PRIVATE_SCHEME
 from medaug.errors import WriteError, quiet
@@ -73,24 +73,25 @@ def write_segmentation(files: Sequence[Path], masks: Sequence[Mask], *, provenan
             "set evidence.segmentation to false for it",
             code="evidence",
         ) from error
-    put_frames(made, masks, [str(ds.SOPInstanceUID) for ds in derived])
+    put_frames(made, masks, derived)
     save(made, path)
 
 
-def put_frames(made: Dataset, masks: Sequence[Mask], instances: Sequence[str]) -> None:
+def put_frames(made: Dataset, masks: Sequence[Mask], derived: Sequence[Dataset]) -> None:
     """Set PixelData: one bit per pixel, frames without gaps between them (PS3.5 8.1.1, D.1).
 
     Args:
         made: the object; its functional groups say which segment and which instance each frame stands for.
         masks: one per segment, (slices, rows, columns).
-        instances: SOP Instance UIDs in slice order.
+        derived: headers of the derived series, in slice order.
     """
-    position = {uid: k for k, uid in enumerate(instances)}
+    position = {(str(ds.SOPInstanceUID), frame): k for k, (ds, frame) in enumerate(places(derived))}
     frames = []
     for group in made.PerFrameFunctionalGroupsSequence:
         number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         image = group.DerivationImageSequence[0].SourceImageSequence[0]
-        frames.append(masks[number - 1][position[str(image.ReferencedSOPInstanceUID)]])
+        place = str(image.ReferencedSOPInstanceUID), image.get("ReferencedFrameNumber")
+        frames.append(masks[number - 1][position[place]])
     data = np.packbits(np.concatenate([frame.ravel() for frame in frames]), bitorder="little").tobytes()
     made["PixelData"] = DataElement(0x7FE00010, "OB", data + b"\0" * (len(data) % 2))
     made.SegmentsOverlap = "YES"
@@ -102,7 +103,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
 
     first = derived[0]
     images = [shown(ds) for ds in derived]
-    blank = np.zeros((len(images), int(first.Rows), int(first.Columns)), dtype=np.uint8)
+    blank = np.zeros((len(places(derived)), int(first.Rows), int(first.Columns)), dtype=np.uint8)
     made: Dataset = highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=blank,
@@ -124,7 +125,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
     for sequence in (made.DimensionOrganizationSequence, made.DimensionIndexSequence):
         for entry in sequence:
             entry.DimensionOrganizationUID = organization
-    if "ImagePositionPatient" not in first:
+    if "PlanePositionSequence" not in made.PerFrameFunctionalGroupsSequence[0]:
         _without_planes(made, first)
     return made
 
