@@ -20,11 +20,15 @@ from medaug.errors import PriorError, ProfileError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
+from medaug.inverse import operators
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.embedded import load_embedded, load_trained
 from medaug.inverse.priors.folders import CARD, EMBEDDED, read_card
-from medaug.inverse.protocols import Prior, Solver
+from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.inverse.schedule import times
+from medaug.inverse.solvers.blend import blend
+from medaug.inverse.solvers.ddnm import ddnm
+from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
 from medaug.regions import domains, laws
@@ -49,6 +53,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     return Tools(
         prior=loaded,
         solver=_solver(profile.solver, loaded.card),
+        degraded=_degradation(profile.operator),
         window=partial(_window, profile.window),
         domain=partial(domains.domain, parts=profile.domain),
         protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
@@ -133,17 +138,46 @@ def _load_folder(folder: Path, device: str) -> Prior:
     return load_diffusers(folder, device)
 
 
-def _solver(spec: specs.PsldSpec, card: PriorCard) -> Solver:
-    omega, gamma = spec.omega, spec.gamma
-    if omega is None or gamma is None:
-        weights = card.weights_for(spec.kind, spec.steps, spec.start)
-        omega = weights.omega if omega is None else omega
-        gamma = weights.gamma if gamma is None else gamma
-    match spec.kind:
-        case "psld":
-            return partial(psld, steps=spec.steps, t0=spec.start, omega=omega, gamma=gamma, eta=spec.eta)
+def _solver(spec: specs.SolverSpec, card: PriorCard) -> Solver:
+    steps, t0, eta = spec.steps, spec.start, spec.eta
+    match spec:
+        case specs.PsldSpec():
+            omega, gamma = _weights(spec, card)
+            return partial(psld, steps=steps, t0=t0, eta=eta, omega=omega, gamma=gamma)
+        case specs.DdnmSpec():
+            return partial(ddnm, steps=steps, t0=t0, eta=eta, sigma_y=spec.sigma_y, iterations=spec.iterations)
+        case specs.ProjectSpec():
+            return partial(project, steps=steps, t0=t0, eta=eta, iterations=spec.iterations)
+        case specs.BlendSpec():
+            return partial(blend, steps=steps, t0=t0, eta=eta)
         case _:
-            assert_never(spec.kind)
+            assert_never(spec)
+
+
+def _weights(spec: specs.PsldSpec, card: PriorCard) -> tuple[float, float]:
+    """The two weights of PSLD, from the prior's card where the profile leaves them open."""
+    if spec.omega is not None and spec.gamma is not None:
+        return spec.omega, spec.gamma
+    known = card.weights_for(spec.kind, spec.steps, spec.start)
+    omega = known.omega if spec.omega is None else spec.omega
+    gamma = known.gamma if spec.gamma is None else spec.gamma
+    return omega, gamma
+
+
+def _degradation(spec: specs.OperatorSpec) -> Operator | None:
+    match spec:
+        case specs.NoOperator():
+            return None
+        case specs.GaussianBlur():
+            return operators.gaussian_blur(spec.sigma)
+        case specs.MotionBlur():
+            return operators.motion_blur(spec.length, spec.angle)
+        case specs.Downsampling():
+            return operators.Downsampling(spec.factor)
+        case specs.Jpeg():
+            return operators.jpeg(spec.quality)
+        case _:
+            assert_never(spec)
 
 
 def _law(

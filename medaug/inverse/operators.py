@@ -97,10 +97,11 @@ class BlockCosines:
     def forward(self, x: Tensor) -> Tensor:
         """A x: x without the cosines that aren't kept. Rows and columns must be multiples of 8."""
         basis = _cosines().to(x)
-        blocks = x.unflatten(-2, (-1, 8)).unflatten(-1, (-1, 8)).transpose(-3, -2)  # B, C, I, J, 8, 8
+        rows, columns = x.shape[-2:]
+        blocks = x.reshape(*x.shape[:-2], rows // 8, 8, columns // 8, 8).transpose(-3, -2)  # …, I, J, 8, 8
         spectrum = (basis @ blocks @ basis.T) * self.kept.to(x)
         cleaned = basis.T @ spectrum @ basis
-        return cleaned.transpose(-3, -2).flatten(-2).flatten(-3, -2)
+        return torch.as_tensor(cleaned.transpose(-3, -2).reshape(x.shape))
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Aᵀ y, which for an orthogonal projection is A y."""
