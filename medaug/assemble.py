@@ -15,6 +15,7 @@ from typing import assert_never
 import numpy as np
 
 from medaug import profile as specs
+from medaug import solving
 from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, restore_replace
 from medaug.errors import PriorError, ProfileError
 from medaug.imaging.boxes import Box
@@ -138,23 +139,23 @@ def _load_folder(folder: Path, device: str) -> Prior:
     return load_diffusers(folder, device)
 
 
-def _solver(spec: specs.SolverSpec, card: PriorCard) -> Solver:
+def _solver(spec: solving.SolverSpec, card: PriorCard) -> Solver:
     steps, t0, eta = spec.steps, spec.start, spec.eta
     match spec:
-        case specs.PsldSpec():
+        case solving.PsldSpec():
             omega, gamma = _weights(spec, card)
             return partial(psld, steps=steps, t0=t0, eta=eta, omega=omega, gamma=gamma)
-        case specs.DdnmSpec():
+        case solving.DdnmSpec():
             return partial(ddnm, steps=steps, t0=t0, eta=eta, sigma_y=spec.sigma_y, iterations=spec.iterations)
-        case specs.ProjectSpec():
+        case solving.ProjectSpec():
             return partial(project, steps=steps, t0=t0, eta=eta, iterations=spec.iterations)
-        case specs.BlendSpec():
+        case solving.BlendSpec():
             return partial(blend, steps=steps, t0=t0, eta=eta)
         case _:
             assert_never(spec)
 
 
-def _weights(spec: specs.PsldSpec, card: PriorCard) -> tuple[float, float]:
+def _weights(spec: solving.PsldSpec, card: PriorCard) -> tuple[float, float]:
     """The two weights of PSLD, from the prior's card where the profile leaves them open."""
     if spec.omega is not None and spec.gamma is not None:
         return spec.omega, spec.gamma
@@ -164,17 +165,17 @@ def _weights(spec: specs.PsldSpec, card: PriorCard) -> tuple[float, float]:
     return omega, gamma
 
 
-def _degradation(spec: specs.OperatorSpec) -> Operator | None:
+def _degradation(spec: solving.OperatorSpec) -> Operator | None:
     match spec:
-        case specs.NoOperator():
+        case solving.NoOperator():
             return None
-        case specs.GaussianBlur():
+        case solving.GaussianBlur():
             return operators.gaussian_blur(spec.sigma)
-        case specs.MotionBlur():
+        case solving.MotionBlur():
             return operators.motion_blur(spec.length, spec.angle)
-        case specs.Downsampling():
+        case solving.Downsampling():
             return operators.Downsampling(spec.factor)
-        case specs.Jpeg():
+        case solving.Jpeg():
             return operators.jpeg(spec.quality)
         case _:
             assert_never(spec)

@@ -13,6 +13,7 @@ from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 from medaug.recipe import Recipe, boxes_digest
+from medaug.solving import PsldSpec
 from tests import make
 from tests.analytic import PixelPrior
 
@@ -20,7 +21,7 @@ PROFILE = profiles.load("bone-xray").model_copy(
     update={
         "size": 64,
         "domain": ("not-padding",),
-        "solver": profiles.PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
+        "solver": PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
         "batch_size": 4,
     }
 )
