@@ -14,19 +14,24 @@ from typing import assert_never
 import numpy as np
 
 from medaug import profile as specs
+from medaug import solving
 from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, restore_replace
 from medaug.errors import PriorError, ProfileError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.volume import Mask, Volume, Window
+from medaug.inverse import operators
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.embedded import load_embedded
 from medaug.inverse.priors.guidance import guided
 from medaug.inverse.priors.latent import LatentPrior, padded
 from medaug.inverse.priors.load import load_folder
 from medaug.inverse.priors.store import locate, store_root
-from medaug.inverse.protocols import Prior, Solver
+from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.inverse.schedule import times
+from medaug.inverse.solvers.blend import blend
+from medaug.inverse.solvers.ddnm import ddnm
+from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
 from medaug.regions import domains, laws
@@ -52,6 +57,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     return Tools(
         prior=fitted,
         solver=_solver(profile.solver, loaded.card),
+        degraded=_degradation(profile.operator),
         window=partial(_window, profile.window),
         domain=partial(domains.domain, parts=profile.domain),
         protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
@@ -140,17 +146,46 @@ def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]],
     return of
 
 
-def _solver(spec: specs.PsldSpec, card: PriorCard) -> Solver:
-    omega, gamma = spec.omega, spec.gamma
-    if omega is None or gamma is None:
-        weights = card.weights_for(spec.kind, spec.steps, spec.start)
-        omega = weights.omega if omega is None else omega
-        gamma = weights.gamma if gamma is None else gamma
-    match spec.kind:
-        case "psld":
-            return partial(psld, steps=spec.steps, t0=spec.start, omega=omega, gamma=gamma, eta=spec.eta)
+def _solver(spec: solving.SolverSpec, card: PriorCard) -> Solver:
+    steps, t0, eta = spec.steps, spec.start, spec.eta
+    match spec:
+        case solving.PsldSpec():
+            omega, gamma = _weights(spec, card)
+            return partial(psld, steps=steps, t0=t0, eta=eta, omega=omega, gamma=gamma)
+        case solving.DdnmSpec():
+            return partial(ddnm, steps=steps, t0=t0, eta=eta, sigma_y=spec.sigma_y, iterations=spec.iterations)
+        case solving.ProjectSpec():
+            return partial(project, steps=steps, t0=t0, eta=eta, iterations=spec.iterations)
+        case solving.BlendSpec():
+            return partial(blend, steps=steps, t0=t0, eta=eta)
         case _:
-            assert_never(spec.kind)
+            assert_never(spec)
+
+
+def _weights(spec: solving.PsldSpec, card: PriorCard) -> tuple[float, float]:
+    """The two weights of PSLD, from the prior's card where the profile leaves them open."""
+    if spec.omega is not None and spec.gamma is not None:
+        return spec.omega, spec.gamma
+    known = card.weights_for(spec.kind, spec.steps, spec.start)
+    omega = known.omega if spec.omega is None else spec.omega
+    gamma = known.gamma if spec.gamma is None else spec.gamma
+    return omega, gamma
+
+
+def _degradation(spec: solving.OperatorSpec) -> Operator | None:
+    match spec:
+        case solving.NoOperator():
+            return None
+        case solving.GaussianBlur():
+            return operators.gaussian_blur(spec.sigma)
+        case solving.MotionBlur():
+            return operators.motion_blur(spec.length, spec.angle)
+        case solving.Downsampling():
+            return operators.Downsampling(spec.factor)
+        case solving.Jpeg():
+            return operators.jpeg(spec.quality)
+        case _:
+            assert_never(spec)
 
 
 def _law(

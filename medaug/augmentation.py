@@ -17,8 +17,8 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area, Presentation
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.inverse.noise import SampleNoise
-from medaug.inverse.operators import Inpainting
-from medaug.inverse.protocols import Prior, Solver
+from medaug.inverse.operators import Beside, Inpainting
+from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
 from medaug.recipe import Recipe, boxes_digest
 from medaug.regions.regions import Regions
@@ -47,6 +47,7 @@ class Tools:
     Attributes:
         prior: the latent diffusion model, on its device.
         solver: parameters bound.
+        degraded: how the image is seen beside its observed pixels; None where it isn't.
         window: the window of a volume.
         domain: where a changed voxel still gives a plausible image, on the native grid.
         protect: protected voxels of any grid from (domain, boxes).
@@ -65,6 +66,7 @@ class Tools:
 
     prior: Prior
     solver: Solver
+    degraded: Operator | None
     window: Callable[[Volume], Window]
     domain: Callable[[Volume, Window], Mask]
     protect: Callable[[Mask, Sequence[Box]], Mask]
@@ -182,7 +184,8 @@ def solve_slices(
 
         x = torch.from_numpy(presented[batch, None]).to(tools.device)
         observed = torch.from_numpy(on_grid.observed[batch, None].copy()).to(tools.device)
-        operator = Inpainting(observed)
+        regions = Inpainting(observed)
+        operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
         y = operator.forward(x + tools.measurement_noise * _noise(recipe, "measurement", len(batch), tools)(x.shape))
         with torch.no_grad():
             start = tools.prior.encode(x)

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from medaug.errors import ProfileError
+from medaug.solving import NoOperator, OperatorSpec, SolverSpec, Spec
 
 MAX_BYTES = 1 << 20
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
-CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "observed_residual"]
+CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual"]
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
@@ -32,12 +33,6 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "evidence": True,
     "output_syntax": True,
 }  # no pixel depends on these
-
-
-class Spec(BaseModel):
-    """Base of every part of a profile: immutable, no unknown keys, finite numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FileWindow(Spec):
@@ -123,23 +118,6 @@ class FolderPrior(Spec):
     sha256: Sha256
 
 
-class PsldSpec(Spec):
-    """PSLD's parameters; a weight of null takes the calibrated one from the prior's card."""
-
-    kind: Literal["psld"]
-    steps: int = Field(ge=1, le=1000)
-    start: float = Field(gt=0, le=1, description="first time as a share of all; 1 is pure noise")
-    omega: float | None = Field(None, ge=0)
-    gamma: float | None = Field(None, ge=0)
-    eta: float = Field(0.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _within_schedule(self) -> PsldSpec:
-        if self.steps > round(1000 * self.start):
-            raise ValueError(f"steps ({self.steps}) must be at most 1000 times start ({1000 * self.start:g})")
-        return self
-
-
 class Restore(Spec):
     """How the solution returns to the native grid."""
 
@@ -182,7 +160,8 @@ class Profile(Spec):
         None, description="what generated parts show, or one text per label; only for a prior that takes prompts"
     )
     guidance_scale: float = Field(1.0, gt=0, le=30, description="1: the prompt alone; above: more, at twice the cost")
-    solver: PsldSpec
+    operator: OperatorSpec = NoOperator()
+    solver: SolverSpec
     restore: Restore
     volumes: Volumes = Volumes()
     batch_size: int = Field(8, ge=1, le=256)
@@ -200,6 +179,8 @@ class Profile(Spec):
     def _runnable(self) -> Profile:
         if self.prior.kind == "embedded" and self.size % EMBEDDED_MULTIPLE:
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
+        if self.solver.kind == "blend" and self.operator.kind != "none":
+            raise ValueError(f"solver blend can't see through an operator, found {self.operator.kind!r}; use ddnm")
         for name, (low, high) in self.checks.items():
             if low is not None and high is not None and low > high:
                 raise ValueError(f"checks.{name}: the least value ({low:g}) is above the greatest ({high:g})")

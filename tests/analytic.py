@@ -11,20 +11,22 @@ from medaug.inverse.priors.card import PriorCard
 
 
 class GaussianPrior:
-    """x ~ N(0, C) on a small square, with an orthonormal "autoencoder" z = Q x.
+    """x ~ N(0, C) on a small square, with an orthonormal "autoencoder" z = Q x; Q is the identity unless ``mixed``.
 
     Its denoiser is the exact posterior mean, so a solver's error is the solver's own.
     """
 
     card = None
 
-    def __init__(self, side: int = 8, smoothness: float = 2.0, seed: int = 0) -> None:
+    def __init__(self, side: int = 8, smoothness: float = 2.0, seed: int = 0, mixed: bool = True) -> None:
         n = side * side
         grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"), -1).reshape(-1, 2)
         distance = torch.cdist(grid.double(), grid.double())
         self.covariance = 0.25 * torch.exp(-((distance / smoothness) ** 2) / 2) + 1e-3 * torch.eye(n).double()
         generator = torch.Generator().manual_seed(seed)
         self.Q = torch.linalg.qr(torch.randn(n, n, generator=generator).double())[0]
+        if not mixed:
+            self.Q = torch.eye(n).double()
         self.latent_covariance = self.Q @ self.covariance @ self.Q.T
         self.side = side
         time = (torch.arange(1000) + 0.5) / 1000

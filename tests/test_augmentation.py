@@ -13,6 +13,7 @@ from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 from medaug.recipe import Recipe, boxes_digest
+from medaug.solving import PsldSpec
 from tests import make
 from tests.analytic import PixelPrior
 
@@ -20,7 +21,7 @@ PROFILE = profiles.load("bone-xray").model_copy(
     update={
         "size": 64,
         "domain": ("not-padding",),
-        "solver": profiles.PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
+        "solver": PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
         "batch_size": 4,
     }
 )
@@ -112,6 +113,37 @@ def test_replace_puts_the_decoded_image_in() -> None:
     assert (replaced.volume.stored != added.volume.stored).any()
     kept = replaced.regions.protected
     np.testing.assert_array_equal(replaced.volume.stored[kept], source.volume.stored[kept])
+
+
+OPERATORS = [
+    {"kind": "gaussian-blur", "sigma": 1.5},
+    {"kind": "motion-blur", "length": 5, "angle": 30},
+    {"kind": "down-sampling", "factor": 4},
+    {"kind": "jpeg", "quality": 20},
+]
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda spec: spec["kind"])
+@pytest.mark.parametrize("solver", ["ddnm", "project"])
+def test_an_operator_ties_the_variant_to_the_degraded_source_and_keeps_the_boxes(operator: dict, solver: str) -> None:
+    base = profiles.load("degraded-xray").model_dump(mode="json")
+    changes = {"size": 64, "domain": ["not-padding"], "area": "frame", "prior": _pinned().model_dump()}
+    steps = {"solver": {"kind": solver, "steps": 8, "start": 0.6}}
+    seen, unseen = (
+        tools(profiles.Profile.model_validate({**base, **changes, **steps, **how}), "cpu", PixelPrior())
+        for how in ({"operator": operator}, {"operator": {"kind": "none"}})
+    )
+    source = case()
+    tied, loose = (augment(source, recipe(source), bench) for bench in (seen, unseen))
+    kept = tied.regions.protected
+    np.testing.assert_array_equal(tied.volume.stored[kept], source.volume.stored[kept])
+    assert kept[BOX.slices].all()
+
+    def far(variant: Variant) -> float:  # in the coarse image, of which each operator says something
+        difference = (variant.volume.modality - source.volume.modality)[0, 20:, :].reshape(10, 10, 10, 10)
+        return float(np.sqrt(np.mean(difference.mean(axis=(1, 3)) ** 2)))
+
+    assert 0 < far(tied) < 0.6 * far(loose)
 
 
 def test_a_domain_that_holds_nothing_is_an_error() -> None:

@@ -16,7 +16,17 @@ from scipy import ndimage
 from medaug.errors import ProfileError
 from medaug.imaging.volume import Mask, Rescale, Volume, Window
 from medaug.quality import DEFAULT_LIMITS, Check, failing, inspect, judged
-from medaug.quality.figures import Pair, air_noise, change, noise, protected_identity, seam, sharpness, value_range
+from medaug.quality.figures import (
+    Pair,
+    air_noise,
+    change,
+    noise,
+    protected_identity,
+    seam,
+    sharpness,
+    through_plane,
+    value_range,
+)
 from tests import make
 
 SHAPE = (1, 320, 256)
@@ -308,3 +318,34 @@ def test_a_large_radiograph_is_checked_in_time() -> None:
     started = time.perf_counter()
     inspect(before, made, kept, WINDOW, {}, {})
     assert time.perf_counter() - started < 1.5  # 0.15 s on two idle cores
+
+
+def volume_pair(values: Callable[[Values], Values]) -> Pair:
+    shape = (5, 64, 64)
+    of = make.volume(shape)
+    kept = np.zeros(shape, dtype=np.bool_)
+    kept[:, 20:30, 20:30] = True
+    made = of.with_modality(values(of.modality), ~kept)
+    return Pair(of, made, kept, WINDOW)
+
+
+def test_slices_that_change_together_agree_and_slices_that_change_alone_do_not() -> None:
+    def draw(seed: int, slices: int) -> Values:
+        return 100 * smooth(seed, 6, (slices, 64, 64))
+
+    together = volume_pair(lambda x: x + draw(1, 1))
+    alone = volume_pair(lambda x: x + draw(1, 5))
+    flat = volume_pair(lambda x: np.broadcast_to(x[:1], x.shape))
+    assert through_plane(together) == pytest.approx(1, abs=0.05)  # some air is cut at the least stored number
+    assert through_plane(alone) > 1.2
+    assert through_plane(flat) < 0.8
+
+
+def test_a_radiograph_has_no_neighbouring_slices() -> None:
+    assert through_plane(pair(good())) == 1.0
+
+
+def test_protected_voxels_do_not_count_through_the_plane() -> None:
+    plain = volume_pair(lambda x: x)
+    assert through_plane(plain) == 1.0
+    assert through_plane(replace(plain, protected=np.ones_like(plain.protected))) == 1.0

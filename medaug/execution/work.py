@@ -196,13 +196,22 @@ def provenance(store: Store, bench: Bench, unit: Unit) -> Provenance:
         unit=unit.recipe.id,
         variant=unit.recipe.variant,
         seed=str(unit.recipe.seed),
-        summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}, {profile.regions.kind}, {profile.restore.kind}, "
+        summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}, {_seen(profile)}, {profile.restore.kind}, "
         f"profile {_plain(profile.name)}",
         software_version=__version__,
         created=store.created,
         prior=f"{_plain(card.name)} {card.sha256[:16]}",
         run=store.run,
     )
+
+
+def _seen(profile: Profile) -> str:
+    """What the solver was shown: the law of the regions, and the operator with its numbers where there is one."""
+    operator = profile.operator
+    if operator.kind == "none":
+        return profile.regions.kind
+    numbers = " ".join(f"{value:g}" for name, value in operator.model_dump().items() if name != "kind")
+    return f"{profile.regions.kind} beside {operator.kind} {numbers}"
 
 
 def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Record:

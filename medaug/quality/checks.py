@@ -26,6 +26,7 @@ FIGURES: Mapping[str, Callable[[Pair], float]] = MappingProxyType(
         "noise": figures.noise,
         "air_noise": figures.air_noise,
         "change": figures.change,
+        "through_plane": figures.through_plane,
     }
 )
 DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
@@ -37,6 +38,7 @@ DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
         "noise": (0.5, 2.0),
         "air_noise": (0.5, 2.0),
         "change": (0.002, None),
+        "through_plane": (0.8, 1.2),
         "observed_residual": (None, 0.5),
     }
 )

@@ -1,7 +1,7 @@
 """The figures themselves, taken on the native grid from stored numbers.
 
 Grey levels are in shares of the window's width. Ratios compare a variant with its own source, so that 1 means "as in
-the source", whatever the modality. A slice is an image: nothing is compared across slices.
+the source", whatever the modality. A slice is an image; only `through_plane` compares across slices.
 """
 
 from __future__ import annotations
@@ -164,6 +164,20 @@ def change(pair: Pair) -> float:
     total = sum(float(np.abs(after - before).sum(where=free, dtype=np.float64)) for before, after, free in pair.slices)
     count = np.count_nonzero(~pair.protected)
     return total / count if count else float("nan")
+
+
+def through_plane(pair: Pair) -> float:
+    """How much neighbouring slices differ where both are free, over how much they do in the source.
+
+    Root mean squares over all such voxels; below 1 neighbours were made too alike, above 1 they don't fit. 1 where no
+    voxel is free in two neighbouring slices, as in a radiograph.
+    """
+    free = ~pair.protected
+    both = free[1:] & free[:-1]
+    if not both.any():
+        return 1.0
+    before, after = (_rms(np.diff(levels, axis=0)[both]) for levels in (pair.before, pair.after))
+    return _ratio(before, after, pair.least)
 
 
 def _levels(volume: Volume, window: Window) -> Levels:

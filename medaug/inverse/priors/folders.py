@@ -8,7 +8,8 @@ from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of, nearest, weights_in
 from medaug.inverse.priors.layout import digests, layout_of
 from medaug.inverse.priors.store import locate, store_root
-from medaug.profile import EmbeddedPrior, FolderPrior, Profile, PsldSpec
+from medaug.profile import EmbeddedPrior, FolderPrior, Profile
+from medaug.solving import PsldSpec, SolverSpec
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
 
@@ -88,8 +89,10 @@ def read_card(folder: Path) -> PriorCard:
         ) from error
 
 
-def _weighted(spec: PsldSpec, known: tuple[SolverWeights, ...]) -> PsldSpec:
+def _weighted(spec: SolverSpec, known: tuple[SolverWeights, ...]) -> SolverSpec:
     """The solver's parameters with what they leave to the card, as far as the card knows it."""
+    if not isinstance(spec, PsldSpec):
+        return spec
     found = nearest(known, spec.kind, spec.steps, spec.start)
     if found is None:
         return spec

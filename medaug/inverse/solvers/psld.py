@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from medaug.inverse.ddim import begin, ddim, noise_in
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
 
@@ -39,7 +40,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
     Args:
         prior: the latent diffusion model.
         operator: the measurement A.
-        y: (B, C, H, W), the measurement of each sample.
+        y: (B, …), the measurement of each sample.
         noise: one stream per sample.
         start: clean latents (B, c, h, w) to begin from once noised to ``t0``; pure noise when None, or when t0 is 1.
         on_step: called with (step, steps) before each step.
@@ -56,11 +57,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
     sampler.
     """
     schedule = times(prior.alphas_cumprod, steps, t0)
-    shape = prior.encode(torch.zeros_like(y)).shape if start is None else start.shape
-    z_t = noise(tuple(shape))
-    if start is not None and t0 < 1:
-        abar = schedule[0][1]
-        z_t = abar**0.5 * start + (1 - abar) ** 0.5 * z_t
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
     scale = REFERENCE_STEPS * t0 / steps
     for step, (t, abar_t, abar_s) in enumerate(schedule):
         if on_step:
@@ -73,11 +70,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
             loss = omega * _norms(operator.forward(x0) - y) + gamma * _norms(prior.encode(glued) - z0)
             (gradient,) = torch.autograd.grad(loss.sum(), z_t)
         z_t, z0 = z_t.detach(), z0.detach()
-        eps = (z_t - abar_t**0.5 * z0) / (1 - abar_t) ** 0.5
-        sigma = eta * ((1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)) ** 0.5
-        z_s = abar_s**0.5 * z0 + max(1 - abar_s - sigma**2, 0.0) ** 0.5 * eps
-        if sigma > 0:
-            z_s = z_s + sigma * noise(tuple(shape))
+        z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
         z_t = z_s - _reach(scale, loss.detach(), gradient) * gradient
     with torch.no_grad():
         return prior.decode(z_t)

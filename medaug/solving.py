@@ -1,0 +1,97 @@
+"""What a profile says of the solve: the solver with its parameters, and the operator it sees the image through."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Spec(BaseModel):
+    """Base of every part of a profile: immutable, no unknown keys, finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Sampled(Spec):
+    """What every solver has: how many steps, and from where."""
+
+    steps: int = Field(ge=1, le=1000)
+    start: float = Field(gt=0, le=1, description="first time as a share of all; 1 is pure noise")
+    eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
+
+    @model_validator(mode="after")
+    def _within_schedule(self) -> Self:
+        if self.steps > round(1000 * self.start):
+            raise ValueError(f"steps ({self.steps}) must be at most 1000 times start ({1000 * self.start:g})")
+        return self
+
+
+class PsldSpec(Sampled):
+    """PSLD's parameters; a weight of null takes the calibrated one from the prior's card."""
+
+    kind: Literal["psld"]
+    omega: float | None = Field(None, ge=0)
+    gamma: float | None = Field(None, ge=0)
+
+
+class DdnmSpec(Sampled):
+    """DDNM in the latents: no backward pass through the denoising network, no weights to calibrate."""
+
+    kind: Literal["ddnm"]
+    sigma_y: float = Field(0.1, gt=0, le=1, description="how far the measurement may be missed, in display units")
+    iterations: int = Field(3, ge=1, le=20, description="of conjugate gradients for each step's correction")
+
+
+class ProjectSpec(Sampled):
+    """Decode, put the measurement back, encode."""
+
+    kind: Literal["project"]
+    iterations: int = Field(5, ge=1, le=50, description="of conjugate gradients; observed pixels need one")
+
+
+class BlendSpec(Sampled):
+    """Latent blending: only latent cells that are observed as a whole guide the solve."""
+
+    kind: Literal["blend"]
+
+
+SolverSpec = Annotated[PsldSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
+
+
+class NoOperator(Spec):
+    """In-painting only: what isn't observed isn't seen at all."""
+
+    kind: Literal["none"] = "none"
+
+
+class GaussianBlur(Spec):
+    """The image is seen blurred beside the observed pixels; ``sigma`` in the prior's px."""
+
+    kind: Literal["gaussian-blur"]
+    sigma: float = Field(gt=0, le=32)
+
+
+class MotionBlur(Spec):
+    """Likewise, blurred along a line: ``length`` in the prior's px, ``angle`` in degrees from the rows, upward."""
+
+    kind: Literal["motion-blur"]
+    length: float = Field(gt=0, le=64)
+    angle: float = Field(0.0, ge=-180, le=180)
+
+
+class Downsampling(Spec):
+    """Likewise, as the means of ``factor`` × ``factor`` blocks of the prior's px."""
+
+    kind: Literal["down-sampling"]
+    factor: Literal[2, 4, 8]
+
+
+class Jpeg(Spec):
+    """Likewise, as the cosines that a JPEG of this ``quality`` keeps."""
+
+    kind: Literal["jpeg"]
+    quality: int = Field(ge=1, le=100)
+
+
+OperatorSpec = Annotated[NoOperator | GaussianBlur | MotionBlur | Downsampling | Jpeg, Field(discriminator="kind")]

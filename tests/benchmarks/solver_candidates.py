@@ -1,0 +1,191 @@
+"""Solvers that were tried and are not in the package: `docs/solvers.md` has the table of what they gave.
+
+One screen each, with the signature of `medaug.inverse.protocols.Solver`. They obey no contract but their own.
+"""
+
+# ruff: noqa: ARG001 - the protocol's signature, of which a candidate uses what it needs
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from medaug.inverse.ddim import begin, ddim, noise_in
+from medaug.inverse.linear import explain
+from medaug.inverse.schedule import times
+from medaug.inverse.solvers.psld import psld
+
+
+def _z0(prior, z_t: Tensor, t: int) -> Tensor:
+    return prior.denoise(z_t, torch.full((len(z_t),), t, device=z_t.device))
+
+
+def _gradient(prior, operator, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Of ||A D(z) − y||² / 2 through the decoder, and the squared norm itself, (B, 1, 1, 1)."""
+    with torch.enable_grad():
+        z = z.detach().requires_grad_(True)
+        square = (operator.forward(prior.decode(z)) - y).square().flatten(1).sum(1)
+        (gradient,) = torch.autograd.grad(0.5 * square.sum(), z)
+    return gradient, square.detach().reshape(-1, 1, 1, 1)
+
+
+@torch.no_grad()
+def daps(
+    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, ode=3, langevin=10, sigma_y=0.05, lr=1e-4
+):
+    """DAPS in the latents: probability-flow ODE to z0, Langevin on z0, noise anew (Zhang et al., arXiv 2407.01521)."""
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    for t, abar_t, abar_s in schedule:
+        z, abar = z_t, abar_t
+        for inner in range(ode):
+            u = round(t * (1 - inner / ode))
+            after = float(prior.alphas_cumprod[round(t * (1 - (inner + 1) / ode))]) if inner + 1 < ode else 1.0
+            z0 = _z0(prior, z, u)
+            z, abar = ddim(z0, noise_in(z, z0, abar), abar, after, 0.0, noise), after
+        z0 = centre = z
+        r2 = (1 - abar_t) / max(abar_t, 1e-4)
+        for _ in range(langevin):
+            gradient, _ = _gradient(prior, operator, y, z0)
+            force = gradient / sigma_y**2 + (z0 - centre) / r2
+            z0 = z0 - lr * force + (2 * lr) ** 0.5 * noise(tuple(z0.shape))
+        z_t = abar_s**0.5 * z0 + (1 - abar_s) ** 0.5 * (noise(tuple(z0.shape)) if abar_s < 1 else 0)
+    return prior.decode(z_t)
+
+
+@torch.no_grad()
+def flowdps(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, inner=3, rate=1.0):
+    """FlowDPS-like: a few data steps on Tweedie's z0, blended in by the noise level, part of the noise drawn anew.
+
+    Source: Kim et al. 2025, arXiv 2503.08136, algorithm 1; here in the words of a variance-preserving schedule.
+    """
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    for t, abar_t, abar_s in schedule:
+        z0 = _z0(prior, z_t, t)
+        eps = noise_in(z_t, z0, abar_t)
+        z_y = z0
+        for _ in range(inner):
+            gradient, square = _gradient(prior, operator, y, z_y)
+            z_y = (
+                z_y
+                - rate * square / gradient.square().flatten(1).sum(1).reshape(-1, 1, 1, 1).clamp_min(1e-12) * gradient
+            )
+        level = (1 - abar_t) ** 0.5
+        z0 = (1 - level) * z0 + level * z_y
+        keep = abar_s**0.5
+        fresh = keep * eps + (1 - keep**2) ** 0.5 * noise(tuple(eps.shape))
+        z_t = abar_s**0.5 * z0 + (1 - abar_s) ** 0.5 * fresh
+    return prior.decode(z_t)
+
+
+@torch.no_grad()
+def resample(
+    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, every=5, inner=50, rate=0.05, gamma=40.0
+):
+    """ReSample: hard data consistency in the latents every few steps, then stochastic resampling.
+
+    Source: Song et al. 2024, arXiv 2307.08123, algorithm 1 and eq. 10.
+    """
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    for step, (t, abar_t, abar_s) in enumerate(schedule):
+        z0 = _z0(prior, z_t, t)
+        z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, 0.0, noise)
+        if step % every == every - 1 or abar_s == 1:
+            z = z0
+            first = torch.zeros_like(z)
+            second = torch.zeros_like(z)
+            for n in range(1, inner + 1):  # Adam, as published
+                gradient, _ = _gradient(prior, operator, y, z)
+                first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient.square()
+                z = z - rate * (first / (1 - 0.9**n)) / ((second / (1 - 0.999**n)).sqrt() + 1e-8)
+            variance = gamma * (1 - abar_s) / abar_t * (1 - abar_t / abar_s)
+            total = variance + 1 - abar_s
+            mean = (variance * abar_s**0.5 * z + (1 - abar_s) * z_s) / total if total > 0 else z
+            spread = math.sqrt(variance * (1 - abar_s) / total) if total > 0 else 0.0
+            z_s = mean + spread * noise(tuple(z.shape))
+        z_t = z_s
+    return prior.decode(z_t)
+
+
+@torch.no_grad()
+def repaint(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, repeats=3, eta=1.0):
+    """RePaint-like: `project`, each step taken several times with noise put back between.
+
+    Source: Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1.
+    """
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    for t, abar_t, abar_s in schedule:
+        for again in range(repeats):
+            z0 = _z0(prior, z_t, t)
+            x0 = prior.decode(z0)
+            z0 = z0 + prior.encode(explain(operator, y, x0, 1)) - prior.encode(x0)
+            z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
+            if again + 1 < repeats and abar_s < 1:
+                share = abar_t / abar_s
+                z_t = share**0.5 * z_s + (1 - share) ** 0.5 * noise(tuple(z_s.shape))
+        z_t = z_s
+    return prior.decode(z_t)
+
+
+class _Projected:
+    """A prior whose gradient is cut to the leading singular vectors of the state (arXiv 2410.03463, eq. 9)."""
+
+    def __init__(self, prior, share: float) -> None:
+        self._prior, self._share = prior, share
+
+    def __getattr__(self, name: str):
+        return getattr(self._prior, name)
+
+    def denoise(self, z_t: Tensor, t: Tensor) -> Tensor:
+        if z_t.requires_grad:
+            u, s, v = torch.linalg.svd(z_t.detach(), full_matrices=False)
+            energy = s.square().cumsum(-1) / s.square().sum(-1, keepdim=True)
+            kept = (energy <= self._share).to(z_t.dtype)
+            kept[..., 0] = 1
+            left, right = u * kept[..., None, :], v * kept[..., :, None]
+            z_t.register_hook(lambda g: left @ (left.mT @ g @ right.mT) @ right)
+        return self._prior.denoise(z_t, t)
+
+
+def diffstategrad(prior, operator, y, *, share=0.99, **options):
+    """PSLD with DiffStateGrad's projection of the whole gradient."""
+    return psld(_Projected(prior, share), operator, y, **options)
+
+
+@torch.no_grad()
+def langevin(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, snr=0.1):
+    """`project`, and after each step a Langevin corrector of the prior's score; twice the calls of denoise.
+
+    Source: the corrector of Song et al. 2021, arXiv 2011.13456, algorithm 5.
+    """
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    for step, (t, abar_t, abar_s) in enumerate(schedule):
+        z0 = _z0(prior, z_t, t)
+        x0 = prior.decode(z0)
+        z0 = z0 + prior.encode(explain(operator, y, x0, 1)) - prior.encode(x0)
+        z_t = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, 0.0, noise)
+        if step + 1 < len(schedule):
+            later = schedule[step + 1][0]
+            score = -noise_in(z_t, _z0(prior, z_t, later), abar_s) / (1 - abar_s) ** 0.5
+            xi = noise(tuple(z_t.shape))
+            length = 2 * (snr * xi.flatten(1).norm(dim=1) / score.flatten(1).norm(dim=1)) ** 2
+            length = length.reshape(-1, 1, 1, 1)
+            z_t = z_t + length * score + (2 * length).sqrt() * xi
+    return prior.decode(z_t)
+
+
+CANDIDATES = {
+    "daps": daps,
+    "flowdps-like": flowdps,
+    "resample": resample,
+    "repaint-like": repaint,
+    "diffstategrad": partial(diffstategrad, omega=0.03, gamma=0.01),
+    "langevin": langevin,
+}
