@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from medaug.dicom.decode import stored_values
+from medaug.dicom.frames import frame_count
 from medaug.dicom.parse import Instance, instance
 from medaug.imaging.volume import Stored
 from medaug.nifti import read_nifti
@@ -20,7 +21,7 @@ def pixels_digest(stored: Stored) -> str:
     """SHA-256 of an image's stored values, as a decoder gives them: never of Pixel Data, which depends on the syntax.
 
     What is hashed is one line of ASCII, ``medaug-pixels-1 u2 1 512 512`` and a line feed (the kind of number: u, i or f
-    and its bytes; slices, rows, columns), then the values, slice by slice, row by row, little endian.
+    and its bytes; slices, rows, columns), then the values, slice by slice (frame by frame), row by row, little endian.
 
     Args:
         stored: (slices, rows, columns) or (rows, columns), a single slice; integers or floats.
@@ -44,9 +45,10 @@ def digest_of_image(path: Path) -> str:
 
 
 def decoded(read: Instance) -> Stored:
-    """The stored values of a parsed instance, (rows, columns).
+    """The stored values of a parsed instance, all its frames: (frames, rows, columns).
 
     Raises:
         ReadError: the pixel data can't be decoded.
     """
-    return stored_values(read.dataset, read.outline)
+    count = frame_count(read.dataset)
+    return np.stack([stored_values(read.dataset, read.outline, frame) for frame in range(count)])

@@ -38,6 +38,7 @@ class Source:
         modality: (0008,0060), or ``""``.
         patient: a hash of the patient, keyed where it leaves the house; never the ID.
         part: tells apart several grids of one series; usually empty.
+        frames: 0-based frame of its file per slice; empty where every file holds one image.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Source:
     modality: str
     patient: str
     part: str = ""
+    frames: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, ref: SourceRef, patient: str) -> Source:
@@ -61,6 +63,7 @@ class Source:
             modality=ref.modality,
             patient=patient,
             part=ref.part,
+            frames=ref.frames if any(ref.frames) else (),
         )
 
 

@@ -146,7 +146,9 @@ def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay
     variant = augment(Case(volume, record.boxes), _recipe(record), bench.tools)
     images = record.images
     whole = len(images) == 1 and images[0].path.endswith(NIFTI)
-    parts = [variant.volume.stored] if whole else [plane[None] for plane in variant.volume.stored]
+    frames = record.source.frames
+    planes = variant.volume.stored if not frames else variant.volume.stored[np.argsort(frames)]
+    parts = [planes] if whole or frames else [plane[None] for plane in planes]
     if len(parts) != len(images):
         raise OutputError(f"unit {record.unit[:16]}: {len(images)} images for {len(parts)} slices; verify the OUTPUT")
     differences = tuple(
@@ -181,7 +183,7 @@ def _recipe(record: Record) -> Recipe:
 def _difference(output: Path, image: Output, made: Stored) -> Difference:
     path = output / image.path
     try:
-        there = read_nifti(path).stored if path.name.endswith(NIFTI) else decoded(instance(path))[None]
+        there = read_nifti(path).stored if path.name.endswith(NIFTI) else decoded(instance(path))
     except ReadError:
         return Difference(image.path, -1, 0.0)
     if there.shape != made.shape:

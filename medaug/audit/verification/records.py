@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from medaug.audit.record import Record
 from medaug.audit.verification.faults import Fault
@@ -37,8 +38,14 @@ def _key(record: Record) -> Iterator[Fault]:
     text = json.dumps(dict(record.recipe), sort_keys=True, separators=(",", ":"))
     if record.recipe and hashlib.sha256(text.encode()).hexdigest() != record.unit:
         yield _fault(record, "unit-key", "the unit key isn't the digest of the recipe")
-    if record.source.key not in {_source_key(record, kind) for kind in ("dicom", "nifti")}:
+    if not _fits(record) or record.source.key not in {_source_key(record, kind) for kind in ("dicom", "nifti")}:
         yield _fault(record, "unit-key", "the source key isn't the digest of the source's digests")
+
+
+def _fits(record: Record) -> bool:
+    source = record.source
+    lengths = {len(source.instance_uids), len(source.sha256), len(source.frames or source.sha256)}
+    return len(lengths) == 1 and all(frame >= 0 for frame in source.frames)
 
 
 def _source_key(record: Record, kind: str) -> str:
@@ -49,9 +56,10 @@ def _source_key(record: Record, kind: str) -> str:
         study_uid=source.study_uid,
         series_uid=source.series_uid,
         instance_uids=source.instance_uids,
-        files=(),
+        files=(Path(),) * len(source.instance_uids),
         sha256=source.sha256,
         part=source.part,
+        frames=source.frames,
     ).key
 
 
@@ -87,7 +95,7 @@ def _outputs(record: Record) -> Iterator[Fault]:
     if strays:
         yield _fault(record, "record-outputs", f"{strays} outputs lie outside the unit's folder or are listed twice")
     images = record.images
-    single = len(images) == 1 and not images[0].path.endswith(".dcm")
+    single = len(images) == 1 and (bool(record.source.frames) or not images[0].path.endswith(".dcm"))
     if not single and len(images) != record.geometry.shape[0]:
         found = f"{len(images)} image files for {record.geometry.shape[0]} slices"
         yield _fault(record, "record-outputs", found)

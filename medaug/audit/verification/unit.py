@@ -149,7 +149,7 @@ def _check_image(job: Job, output: Output, k: int, marks: Marks | None, found: F
                 found.add(code, message, output.path)
             found.instances.append(str(read.dataset.get("SOPInstanceUID", "")))
             found.series.add(str(read.dataset.get("SeriesInstanceUID", "")))
-            stored = decoded(read)[None]
+            stored = decoded(read)
         else:
             _note(sha256_of(path), output, found)
             stored = read_nifti(path).stored
@@ -176,8 +176,7 @@ def _header_faults(record: Record, output: Output, k: int, read: Instance) -> It
         meta = str(ds.file_meta.get("MediaStorageSOPInstanceUID", ""))
         synthetic, kinds = fields.text(ds, "SyntheticData"), ds.get("ImageType") or [""]
         kind = kinds if isinstance(kinds, str) else str(kinds[0])
-        items = ds.get("SourceImageSequence") or []
-        sources = [str(item.get("ReferencedSOPInstanceUID", "")) for item in items]
+        sources = _sources(ds)
     if not uid == meta == output.sop_instance_uid:
         yield "uid-differs", "SOPInstanceUID, the file meta's and the record's are not one"
     if uid in record.source.instance_uids or series == record.source.series_uid:
@@ -188,8 +187,18 @@ def _header_faults(record: Record, output: Output, k: int, read: Instance) -> It
         yield "not-derived", "the first value of ImageType (0008,0008) isn't DERIVED"
     if uid in sources:
         yield "reference", "SourceImageSequence refers to the instance itself"
-    if record.source.instance_uids[k : k + 1] != tuple(sources[:1]) or study != record.source.study_uid:
+    expected = set(record.source.instance_uids if record.source.frames else record.source.instance_uids[k : k + 1])
+    if not (sources and set(sources) <= expected) or study != record.source.study_uid:
         yield "reference", "SourceImageSequence or the study isn't the recorded source's"
+
+
+def _sources(ds: Dataset) -> list[str]:
+    """What an instance says it is derived from, in its header or, with frames, in its functional groups."""
+    items = list(ds.get("SourceImageSequence") or [])
+    for group in ds.get("PerFrameFunctionalGroupsSequence") or []:
+        for derivation in group.get("DerivationImageSequence") or []:
+            items += derivation.get("SourceImageSequence") or []
+    return [str(item.get("ReferencedSOPInstanceUID", "")) for item in items]
 
 
 def _check_protected(job: Job, output: Output, stored: Stored, k: int, marks: Marks | None, found: Findings) -> None:
@@ -199,14 +208,14 @@ def _check_protected(job: Job, output: Output, stored: Stored, k: int, marks: Ma
     if path is None:
         return
     try:
-        original = decoded(instance(path))[None] if output.path.endswith(".dcm") else read_nifti(path).stored
+        original = decoded(instance(path)) if output.path.endswith(".dcm") else read_nifti(path).stored
     except ReadError as error:
         found.add("source-unreadable", f"slice {k + 1}: {error}")
         return
     if original.shape != stored.shape or original.dtype != stored.dtype:
         found.add("protected-changed", "the source has another size or kind of number", output.path)
         return
-    for n, (mine, theirs) in enumerate(zip(stored, original, strict=True), k):
+    for n, mine, theirs in _slices(job.record, stored, original, k):
         kept = _protected(job, n, marks)
         differ = kept & (mine != theirs)
         found.compared += int(np.count_nonzero(kept))
@@ -215,6 +224,16 @@ def _check_protected(job: Job, output: Output, stored: Stored, k: int, marks: Ma
             count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(job.record, n)))
             where = f"slice {n + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
             found.add("protected-changed", f"{count} protected voxels differ from the source: {where}", output.path)
+
+
+def _slices(record: Record, stored: Stored, original: Stored, k: int) -> Iterator[tuple[int, Stored, Stored]]:
+    """(slice, its values, the source's) of one image file, which holds slice ``k``, or all slices as frames."""
+    places = record.source.frames or range(len(stored))
+    if len(stored) == 1:
+        yield k, stored[0], original[0]
+        return
+    for n, place in enumerate(places):
+        yield n, stored[place], original[place]
 
 
 def _protected(job: Job, k: int, marks: Marks | None) -> Mask:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import yaml
 
 import medaug
@@ -19,7 +18,6 @@ from medaug.audit.inventory import sha256_of
 from medaug.audit.pixels import decoded, pixels_digest
 from medaug.audit.record import Output, Record
 from medaug.audit.seal import seal
-from medaug.audit.verification.regions import boxes_on
 from medaug.dicom.parse import instance
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
@@ -66,7 +64,7 @@ def export(folder: Path) -> list[Path]:
 
 
 def build(folder: Path) -> Path:
-    """Run it; units without evidence get theirs, as docs/format.md describes it."""
+    """Run it."""
     annotations = export(folder)
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(profiles.load("bone-xray").model_dump(mode="json") | SMALL))
@@ -80,64 +78,7 @@ def build(folder: Path) -> Path:
         identity_reason="a test",
     )
     assert summary.counts == {"written": 6}, [record.message for record in summary.records]
-    for record in summary.records:
-        if not any("/evidence/regions" in output.path for output in record.outputs):
-            rewrite(folder / "out", record.unit, lambda r: add_evidence(folder / "out", r, folder / "in"))
     return folder / "out"
-
-
-def add_evidence(root: Path, record: Record, source: Path) -> Record:
-    """Mark what differs from the source as free, all else as observed, the boxes as label."""
-    folder = root / record.folder / "evidence"
-    folder.mkdir()
-    assert record.geometry is not None
-    boxes = np.stack([boxes_on(record, k) for k in range(record.geometry.shape[0])])
-    if record.images[0].path.endswith(".dcm"):
-        path = folder / "regions.dcm"
-        files = [root / output.path for output in record.images]
-        originals = {
-            pydicom.dcmread(p).SOPInstanceUID: p for p in source.rglob("*") if p.is_file() and p.suffix != ".gz"
-        }
-        theirs = np.stack([decoded(instance(originals[uid])) for uid in record.source.instance_uids])
-        free = np.stack([decoded(instance(p)) for p in files]) != theirs
-        segmentation(path, files, [free, ~free, boxes])
-        uid = str(pydicom.dcmread(path).SOPInstanceUID)
-    else:
-        path, uid = folder / "regions.nii.gz", ""
-        mine = read_nifti(root / record.images[0].path)
-        free = mine.stored != read_nifti(source / "case.nii.gz").stored
-        bits = (free * 1 + ~free * 2 + boxes * 4).astype(np.uint8)
-        write_nifti(replace(mine, stored=bits, rescale=(Rescale(),) * len(bits)), path)
-    name = path.relative_to(root).as_posix()
-    return replace(record, outputs=(*record.outputs, Output(name, sha256_of(path), "", uid)))
-
-
-def segmentation(path: Path, files: list[Path], masks: list[np.ndarray]) -> None:
-    import highdicom as hd
-    from pydicom.sr.coding import Code
-
-    category = Code("309825002", "SCT", "Spatial and Relational Concept")
-    names = ("synthetic", "observed", "protected label")
-    manual = hd.seg.SegmentAlgorithmTypeValues.MANUAL
-    sources = [pydicom.dcmread(file) for file in files]
-    made = hd.seg.Segmentation(
-        source_images=sources,
-        pixel_array=np.stack(masks, axis=-1).astype(np.uint8),
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[
-            hd.seg.SegmentDescription(n, name, category, category, manual) for n, name in enumerate(names, 1)
-        ],
-        series_instance_uid=make.uid(str(path.parent.parent.name), "regions series"),
-        series_number=7,
-        sop_instance_uid=make.uid(str(path.parent.parent.name), "regions"),
-        instance_number=1,
-        manufacturer="tests",
-        manufacturer_model_name="tests",
-        software_versions="1",
-        device_serial_number="1",
-        omit_empty_frames=False,
-    )
-    made.save_as(path)
 
 
 def records(root: Path) -> tuple[Record, ...]:

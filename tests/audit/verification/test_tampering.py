@@ -21,7 +21,9 @@ from medaug.audit import keys, ledger
 from medaug.audit.record import CheckResult, Record
 from medaug.audit.seal import seal
 from medaug.audit.verification.faults import CODES
+from medaug.audit.verification.regions import FREE, boxes_on, marks_of_segmentation
 from medaug.audit.verification.verify import Verdict, verify
+from medaug.dicom.parse import instance
 from medaug.nifti import read_nifti, write_nifti
 from tests.audit.verification.output import of, records, redigest, relog, rewrite
 
@@ -345,12 +347,10 @@ def _covered_voxel_of_a_nifti(folder: Path) -> None:
 
 def _covered_protected_pixel_outside_boxes(folder: Path) -> None:
     record = of(folder / "out", "CR")
-    source = next((folder / "in").rglob("x1.dcm"))
-    path = folder / "out" / record.images[0].path
-    same = pydicom.dcmread(path).pixel_array == pydicom.dcmread(source).pixel_array
-    for box in record.boxes:
-        same[box.slices[1:]] = False
-    paint(path, *np.argwhere(same)[0])
+    evidence = next(o.path for o in record.outputs if o.path.endswith("regions.dcm"))
+    free = marks_of_segmentation(instance(folder / "out" / evidence), record)(FREE, 0)
+    row, column = np.argwhere(~free & ~boxes_on(record, 0))[0]
+    paint(folder / "out" / record.images[0].path, row, column)
     cover(folder, "CR")
 
 
