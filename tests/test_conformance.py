@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import UID
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from medaug.dicom.discover import discover
 from medaug.dicom.evidence.report import write_report
@@ -64,15 +65,26 @@ def usable(path: Path, folder: Path) -> tuple[Volume, str, str] | str | None:
     try:
         with quiet():
             ds = pydicom.dcmread(copy)
-            if "PixelData" in ds and len(ds.PixelData) % 2:  # the validators stop at an odd length
-                ds.PixelData += b"\0"
-                ds.save_as(copy)
+            encoding = UID(ds.file_meta.TransferSyntaxUID)
+            made_readable(ds, copy)
         (volume, *_) = read_series(discover(copy).series[0], slices=not is_enhanced(ds))
     except SourceError as error:
         return error.code
     if str(ds.SOPClassUID) not in SOP_CLASSES:
         return "class"
-    return volume, UID(ds.SOPClassUID).name, UID(ds.file_meta.TransferSyntaxUID).name
+    return volume, UID(ds.SOPClassUID).name, encoding.name
+
+
+def made_readable(ds: Dataset, path: Path) -> None:
+    """Write a copy anew where the validators can't read it: an odd number of bytes, or a deflated data set."""
+    odd = len(ds.get("PixelData", b"")) % 2
+    if odd:
+        ds.PixelData += b"\0"
+    if ds.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        odd = True
+    if odd:
+        ds.save_as(path)
 
 
 def new_errors(volume: Volume, folder: Path, *, evidence: bool) -> set[str]:

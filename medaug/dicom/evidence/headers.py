@@ -66,13 +66,18 @@ def places(derived: Sequence[Dataset]) -> tuple[tuple[Dataset, int | None], ...]
 
 
 def shown(ds: Dataset) -> Dataset:
-    """The part of a derived header that a builder may see; identity is put in by `finish`, as bytes."""
+    """The part of a derived header that a builder may see; identity is put in by `finish`, as bytes.
+
+    Positions in a frame of reference that the source doesn't name get a name for it: evidence must be in the same one.
+    """
     made = Dataset()
     for keyword in SHOWN:
         if keyword in ds:
             made[keyword] = ds[keyword]
     for keyword in EMPTY:
         setattr(made, keyword, "")
+    if "ImagePositionPatient" in made and not made.get("FrameOfReferenceUID"):
+        made.FrameOfReferenceUID = evidence_uid("frame of reference", ds)
     return made
 
 
@@ -99,7 +104,7 @@ def finish(made: Dataset, derived: Dataset, provenance: Provenance, description:
         ValueError: a value is illegal for its representation.
     """
     for keyword in (*EMPTY, *IDENTITY):
-        if keyword in derived:
+        if keyword in derived and (derived.get_item(keyword).value or keyword in EMPTY):  # none of the others is type 2
             made[keyword] = derived.get_item(keyword)
         elif keyword in made and keyword not in EMPTY:
             del made[keyword]

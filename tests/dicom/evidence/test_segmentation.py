@@ -12,7 +12,7 @@ from medaug.dicom.evidence.segmentation import CATEGORY, FAMILY, SEGMENTS, write
 from medaug.errors import OutputError, WriteError
 from tests.dicom.derived import PROVENANCE, edited
 from tests.dicom.evidence.series import BUILT, Made, derived
-from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy
+from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
 
 
 @pytest.fixture(params=BUILT)
@@ -88,6 +88,26 @@ def test_it_says_what_it_is_and_of_what(made: Made, tmp_path: Path) -> None:
     assert ds.ContentDate == ds.SeriesDate == ds.InstanceCreationDate == "20260304"
     assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
     assert ds.SOPInstanceUID.startswith("2.25.")
+
+
+def test_a_series_that_names_no_frame_of_reference_is_marked_all_the_same(tmp_path: Path) -> None:
+    made = derived("CT", tmp_path)
+    for path in made.files:
+        edited(path, lambda ds: delattr(ds, "FrameOfReferenceUID"))
+    path = written(made, tmp_path / "regions.dcm")
+    uids = [pydicom.dcmread(file).SOPInstanceUID for file in made.files]
+    found = hd.seg.segread(path).get_pixels_by_source_instance(uids)
+    np.testing.assert_array_equal(found[..., 0].astype(np.bool_), made.free)
+    assert errors(dciodvfy(path)) == set()
+
+
+def test_an_empty_attribute_that_may_not_be_empty_is_not_passed_on(tmp_path: Path) -> None:
+    made = derived("CR", tmp_path)
+    edited(made.files[0], lambda ds: ds.update({"SpecificCharacterSet": "", "DeidentificationMethod": ""}))
+    ds = pydicom.dcmread(written(made, tmp_path / "regions.dcm"))
+    assert "SpecificCharacterSet" not in ds
+    assert "DeidentificationMethod" not in ds
+    assert ds.PatientName == ""
 
 
 def test_codes_of_the_standard_have_the_standard_s_meanings() -> None:
