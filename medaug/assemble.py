@@ -147,17 +147,17 @@ def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]],
 
 
 def _solver(spec: solving.SolverSpec, card: PriorCard) -> Solver:
-    steps, t0, eta = spec.steps, spec.start, spec.eta
+    steps, t0 = spec.steps, spec.start
     match spec:
         case solving.PsldSpec():
             omega, gamma = _weights(spec, card)
-            return partial(psld, steps=steps, t0=t0, eta=eta, omega=omega, gamma=gamma)
+            return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma)
         case solving.DdnmSpec():
-            return partial(ddnm, steps=steps, t0=t0, eta=eta, sigma_y=spec.sigma_y, iterations=spec.iterations)
+            return partial(ddnm, steps=steps, t0=t0, eta=spec.eta, sigma_y=spec.sigma_y, iterations=spec.iterations)
         case solving.ProjectSpec():
-            return partial(project, steps=steps, t0=t0, eta=eta, iterations=spec.iterations)
+            return partial(project, steps=steps, t0=t0, iterations=spec.iterations)
         case solving.BlendSpec():
-            return partial(blend, steps=steps, t0=t0, eta=eta)
+            return partial(blend, steps=steps, t0=t0, eta=spec.eta)
         case _:
             assert_never(spec)
 

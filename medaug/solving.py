@@ -18,7 +18,6 @@ class Sampled(Spec):
 
     steps: int = Field(ge=1, le=1000)
     start: float = Field(gt=0, le=1, description="first time as a share of all; 1 is pure noise")
-    eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
 
     @model_validator(mode="after")
     def _within_schedule(self) -> Self:
@@ -31,6 +30,7 @@ class PsldSpec(Sampled):
     """PSLD's parameters; a weight of null takes the calibrated one from the prior's card."""
 
     kind: Literal["psld"]
+    eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
     omega: float | None = Field(None, ge=0)
     gamma: float | None = Field(None, ge=0)
 
@@ -39,6 +39,7 @@ class DdnmSpec(Sampled):
     """DDNM in the latents: no backward pass through the denoising network, no weights to calibrate."""
 
     kind: Literal["ddnm"]
+    eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
     sigma_y: float = Field(0.1, gt=0, le=1, description="how far the measurement may be missed, in display units")
     iterations: int = Field(3, ge=1, le=20, description="of conjugate gradients for each step's correction")
 
@@ -54,6 +55,7 @@ class BlendSpec(Sampled):
     """Latent blending: only latent cells that are observed as a whole guide the solve."""
 
     kind: Literal["blend"]
+    eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
 
 
 SolverSpec = Annotated[PsldSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]

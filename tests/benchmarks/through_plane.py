@@ -1,4 +1,4 @@
-"""Do neighbouring slices agree? ``python tests/benchmarks/through_plane.py --source SERIES --profile brain-mr``.
+"""Do neighbouring slices agree? ``python tests/benchmarks/through_plane.py --source SERIES_OR_NIFTI``.
 
 Some slices from the middle of a volume, a drawn box of a tenth of each axis, through `medaug.augment`, once per solver
 and once per way of restoring. The figure is the quality check `through_plane`: root mean square of the difference of

@@ -21,7 +21,6 @@ SOLVERS = {
     "ddnm": partial(ddnm, steps=25, t0=1.0, iterations=8, sigma_y=0.02),
     "ddnm with ancestral noise": partial(ddnm, steps=25, t0=1.0, iterations=8, sigma_y=0.02, eta=1.0),
     "project": partial(project, steps=25, t0=1.0),
-    "project with ancestral noise": partial(project, steps=25, t0=1.0, eta=1.0),
     "blend": partial(blend, steps=50, t0=1.0),  # its prior's latents are the pixels: see `problem`
 }
 MEASUREMENTS = {
@@ -125,7 +124,11 @@ def test_a_start_below_1_is_looked_at_and_steps_are_announced(solve: partial[tor
 @pytest.mark.parametrize("measured", MEASUREMENTS)
 @pytest.mark.parametrize(
     "solve",
-    [partial(psld, steps=50, omega=0.1, gamma=0.02), partial(ddnm, steps=25, t0=1.0), partial(project, t0=1.0)],
+    [
+        partial(psld, steps=50, omega=0.1, gamma=0.02),
+        partial(ddnm, steps=25, t0=1.0),
+        partial(project, t0=1.0),
+    ],
 )
 def test_what_is_seen_through_an_operator_is_explained(measured: str, solve: partial[torch.Tensor]) -> None:
     prior, regions, x = problem()

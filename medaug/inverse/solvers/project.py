@@ -24,15 +24,16 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
     on_step: Callable[[int, int], None] | None = None,
     steps: int = 25,
     t0: float = 0.6,
-    eta: float = 0.0,
     iterations: int = 5,
 ) -> Tensor:
     """Draw images that explain ``y``, one per row, each independent of its batch-mates.
 
-        x0 = D(z0);  x' = the nearest image to x0 with A x' = y;  z0 ← z0 + E(x') − E(x0)
+        x0 = D(z0);  x' = the nearest image to x0 with A x' = y;  z0 ← z0 + (1 − abar_t)^¼ (E(x') − E(x0))
 
     The *difference* of two encodings is added, so that what the autoencoder loses in a round trip isn't lost at every
-    step. For observed pixels x' is x0 with those pixels put back, exactly, in one iteration.
+    step. Its weight falls with the noise, since what single pixels put into the fine latents is to be denoised
+    afterwards; with the square root in place of the fourth one the measurement is left unexplained. For observed pixels x' is x0 with those pixels put back,
+    exactly, in one iteration.
 
     Network calls: ``steps`` of denoise, ``2 · steps`` of encode, ``steps + 1`` of decode.
 
@@ -45,7 +46,6 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
         on_step: called with (step, steps) before each step.
         steps: denoising steps.
         t0: first time as a share of all, in (0, 1].
-        eta: 0 for deterministic DDIM, 1 for ancestral noise.
         iterations: of conjugate gradients for x'.
 
     Returns:
@@ -61,6 +61,7 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
         z0 = prior.denoise(z_t, torch.full((len(z_t),), t, device=z_t.device))
         eps = noise_in(z_t, z0, abar_t)  # the proposal's: from the corrected z0 it would take the correction back
         x0 = prior.decode(z0)
-        z0 = z0 + prior.encode(explain(operator, y, x0, iterations)) - prior.encode(x0)
-        z_t = ddim(z0, eps, abar_t, abar_s, eta, noise)
+        weight = (1 - abar_t) ** 0.25
+        z0 = z0 + weight * (prior.encode(explain(operator, y, x0, iterations)) - prior.encode(x0))
+        z_t = ddim(z0, eps, abar_t, abar_s, 0.0, noise)
     return prior.decode(z_t)

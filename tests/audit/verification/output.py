@@ -32,7 +32,9 @@ SMALL = {
     "modalities": ["CR", "CT", "NIFTI"],
     "domain": ["not-padding"],
     "solver": {"kind": "psld", "steps": 2, "start": 0.3, "omega": 0.05, "gamma": 0.01},
-    "checks": {name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "through_plane", "observed_residual")},
+    "checks": {
+        name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "through_plane", "observed_residual")
+    },
 }
 
 
