@@ -32,8 +32,8 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
 
     The *difference* of two encodings is added, so that what the autoencoder loses in a round trip isn't lost at every
     step. Its weight falls with the noise, since what single pixels put into the fine latents is to be denoised
-    afterwards; with the square root in place of the fourth one the measurement is left unexplained. For observed pixels x' is x0 with those pixels put back,
-    exactly, in one iteration.
+    afterwards; with the square root in place of the fourth one the measurement is left unexplained. For observed
+    pixels x' is x0 with those pixels put back, exactly, in one iteration.
 
     Network calls: ``steps`` of denoise, ``2 · steps`` of encode, ``steps + 1`` of decode.
 
