@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit.canonical import canonical
+from medaug.audit.crate import write_crate
 from medaug.audit.record import Record
 from medaug.audit.seal import seal
 from medaug.errors import OutputError
@@ -60,7 +61,7 @@ def read_listing(root: Path) -> Listing:
 
 
 def write_lists(store: Store) -> tuple[Record, ...]:
-    """Write the manifests, the page and the seal for what is there of the plan in plan.json; an interrupted run's too.
+    """Write the manifests, the page, the crate and the seal for what is there of the plan; an interrupted run's too.
 
     Returns:
         The decisive records of all units in OUTPUT, those that the plan doesn't hold included.
@@ -76,6 +77,7 @@ def write_lists(store: Store) -> tuple[Record, ...]:
         write_monai(listed, store.root)
         write_coco(listed, store.root)
         write_page(listed, store.root, skipped=_by_reason(listing.skips))
+        write_crate(listed, store.root)
         seal(store.root)
     return records
 

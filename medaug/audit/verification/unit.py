@@ -130,11 +130,20 @@ def _check_evidence(record: Record, output: Output, ds: Dataset, found: Findings
     if found.instances[-1] != output.sop_instance_uid:
         found.add("uid-differs", "its SOPInstanceUID isn't the record's", output.path)
     own = {other.sop_instance_uid for other in record.outputs} - {""}
-    referred = {str(e.value) for e in ds.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+    referred = _referred(ds)
     if referred - own or output.sop_instance_uid in referred:
         found.add("reference", f"{len(referred - own)} references lead outside the unit, or one to itself", output.path)
     if str(ds.get("StudyInstanceUID", "")) != record.source.study_uid:
         found.add("reference", "it lies in another study than its source", output.path)
+
+
+def _referred(ds: Dataset) -> set[str]:
+    """The instances that an evidence object refers to."""
+    if "PerFrameFunctionalGroupsSequence" not in ds:
+        return {str(e.value) for e in ds.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+    series = ds.get("ReferencedSeriesSequence") or []  # where they are known: looking at every element takes long
+    items = [item for entry in series for item in entry.get("ReferencedInstanceSequence") or []]
+    return {*_sources(ds), *(str(item.get("ReferencedSOPInstanceUID", "")) for item in items)}
 
 
 def _check_image(job: Job, output: Output, k: int, marks: Marks | None, found: Findings) -> None:

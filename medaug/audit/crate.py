@@ -1,0 +1,184 @@
+"""``ro-crate-metadata.json``: OUTPUT as a research object, for repositories and readers that know the form.
+
+Sources are named by their digests only: no file name, path or identifier of the input stands in it. A unit is listed
+as a folder; its files and their digests stand in its record.json and under the seal.
+
+Source: RO-Crate 1.1, https://w3id.org/ro/crate/1.1; Process Run Crate 0.5, https://w3id.org/ro/wfrun/process/0.5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medaug import profile as profiles
+from medaug.audit.canonical import canonical
+from medaug.audit.durable import replace_file
+from medaug.audit.inventory import sha256_of
+from medaug.audit.methods import NAME as METHODS
+from medaug.audit.methods import methods
+from medaug.audit.record import Record
+
+NAME = "ro-crate-metadata.json"
+CRATE = "https://w3id.org/ro/crate/1.1"
+PROCESS = "https://w3id.org/ro/wfrun/process/0.5"
+CONTEXT = [f"{CRATE}/context", {"sha256": "https://schema.org/sha256"}]
+FILES: Mapping[str, tuple[str, str]] = {  # name → (media type, what it is), of those that a run may leave
+    "FORMAT.json": ("application/json", "Format and version of this folder"),
+    "profile.yaml": ("application/yaml", "The profile with every default filled in"),
+    "plan.json": ("application/json", "The units that this folder is for, and what was left out"),
+    "monai.json": ("application/json", "Decathlon datalist for MONAI"),
+    "coco.json": ("application/json", "Boxes in COCO's form"),
+    "index.html": ("text/html", "The page to look at"),
+    METHODS: ("text/markdown", "A methods paragraph with what to cite"),
+}
+INPUTS = frozenset({"profile.yaml", "plan.json"})  # of the run, not results of it
+
+Entity = dict[str, Any]
+
+
+def write_crate(records: Sequence[Record], root: Path) -> Path:
+    """Write METHODS.md and the crate's metadata; same OUTPUT, same bytes. Call it before the seal.
+
+    Args:
+        records: those of the lists, done or not.
+        root: OUTPUT.
+
+    Raises:
+        OutputError: the disk didn't take it.
+        ProfileError: profile.yaml isn't readable.
+    """
+    profile = profiles.load(str(root / "profile.yaml"))
+    replace_file(root / METHODS, methods(profile, records).encode())
+    return replace_file(root / NAME, canonical(_graph(records, root, profile)) + b"\n")
+
+
+def _graph(records: Sequence[Record], root: Path, profile: profiles.Profile) -> Entity:
+    created = json.loads((root / "FORMAT.json").read_bytes())["created"]
+    written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
+    files = [_file(root, name) for name in FILES if (root / name).is_file()]
+    units, sources, software = [_unit(r) for r in written], _sources(written), _software(written)
+    priors = _priors(written)
+    inputs = [entity for entity in files if entity["@id"] in INPUTS]
+    results = [entity for entity in files if entity["@id"] not in INPUTS]
+    action = {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "name": f"medaug run with profile {profile.name}",
+        "startTime": created,
+        "instrument": {"@id": "#medaug"},
+        "object": _ids([*sources, *priors, *inputs]),
+        "result": _ids([*units, *results]),
+    }
+    whole = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"Synthetic variants of labelled medical images, profile {profile.name}",
+        "description": "Partly synthetic images for training, made by medaug; the labelled boxes are the sources'.",
+        "datePublished": created,
+        "license": {"@id": "#licence"},
+        "conformsTo": {"@id": PROCESS},
+        "hasPart": _ids([*units, *files]),
+        "mentions": {"@id": "#run"},
+    }
+    graph = [_descriptor(), whole, _process(), _licence(), action, *software, *priors, *sources, *files, *units]
+    return {"@context": CONTEXT, "@graph": graph}
+
+
+def _descriptor() -> Entity:
+    return {
+        "@id": NAME,
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": CRATE},
+        "about": {"@id": "./"},
+    }
+
+
+def _process() -> Entity:
+    return {"@id": PROCESS, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+
+
+def _licence() -> Entity:
+    return {
+        "@id": "#licence",
+        "@type": "CreativeWork",
+        "name": "Terms of the source images",
+        "description": "A variant holds pixels of its source: the terms of the sources hold for it.",
+    }
+
+
+def _file(root: Path, name: str) -> Entity:
+    kind, description = FILES[name]
+    return {
+        "@id": name,
+        "@type": "File",
+        "name": name,
+        "description": description,
+        "encodingFormat": kind,
+        "contentSize": str((root / name).stat().st_size),
+        "sha256": sha256_of(root / name),
+    }
+
+
+def _unit(record: Record) -> Entity:
+    return {
+        "@id": f"{record.folder}/",
+        "@type": "Dataset",
+        "name": f"Variant {record.variant} of source {record.source.key[:16]}",
+        "identifier": record.unit,
+        "isBasedOn": {"@id": _source_id(record)},
+    }
+
+
+def _sources(written: Iterable[Record]) -> list[Entity]:
+    found = {record.source.key: record for record in written}
+    return [
+        {
+            "@id": _source_id(record),
+            "@type": "CreativeWork",
+            "name": f"Source {key[:16]}",
+            "identifier": key,
+            "encodingFormat": "application/dicom" if record.source.modality else "application/x-nifti",
+            "sha256": sorted(set(record.source.sha256)),
+        }
+        for key, record in sorted(found.items())
+    ]
+
+
+def _source_id(record: Record) -> str:
+    return f"#source-{record.source.key[:16]}"
+
+
+def _priors(written: Iterable[Record]) -> list[Entity]:
+    found = {record.prior.sha256: record.prior.name for record in written if record.prior}
+    return [
+        {"@id": f"#prior-{sha256[:16]}", "@type": "CreativeWork", "name": name, "sha256": sha256}
+        for sha256, name in sorted(found.items())
+    ]
+
+
+def _software(written: Iterable[Record]) -> list[Entity]:
+    """medaug, and the packages that decide pixels and files."""
+    found: dict[str, set[str]] = {"medaug": set()}
+    for record in written:
+        for name, version in record.versions.items():
+            found.setdefault(name, set()).add(version)
+    entities = [
+        {
+            "@id": f"#{name}",
+            "@type": "SoftwareApplication",
+            "name": name,
+            "softwareVersion": ", ".join(sorted(versions)),
+        }
+        for name, versions in sorted(found.items())
+    ]
+    needs = [entity for entity in entities if entity["name"] != "medaug"]
+    return [
+        entity | {"softwareRequirements": _ids(needs)} if entity["name"] == "medaug" else entity for entity in entities
+    ]
+
+
+def _ids(entities: Iterable[Entity]) -> list[Entity]:
+    return [{"@id": entity["@id"]} for entity in entities]

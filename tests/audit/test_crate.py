@@ -1,0 +1,143 @@
+"""The crate by the rules of its specifications, and by the reference reader."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medaug import profile as profiles
+from medaug.audit.crate import NAME, write_crate
+from medaug.audit.inventory import sha256_of
+from medaug.audit.methods import PAPERS, methods
+from medaug.audit.record import Record
+from tests.audit.example import failed, record
+
+RECORDS = (record("a"), record("b", variant=1), failed("c"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "out"
+    for built in RECORDS[:2]:
+        (root / built.folder).mkdir(parents=True)
+    (root / "profile.yaml").write_text(profiles.load("bone-xray").to_yaml())
+    (root / "FORMAT.json").write_text('{"created":"2026-01-02T03:04:05+00:00"}')
+    for name in ("monai.json", "coco.json", "index.html"):
+        (root / name).write_text(name)
+    return root
+
+
+def entities(root: Path) -> dict[str, Any]:
+    data = json.loads(write_crate(RECORDS, root).read_text())
+    found = {entity["@id"]: entity for entity in data["@graph"]}
+    assert len(found) == len(data["@graph"])  # @id is unique
+    assert data["@context"][0] == "https://w3id.org/ro/crate/1.1/context"
+    return found
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        if set(value) == {"@id"}:
+            return {value["@id"]}
+        return {target for key, inner in value.items() if key != "@id" for target in references(inner)}
+    return {target for inner in value for target in references(inner)} if isinstance(value, list) else set()
+
+
+def test_the_metadata_file_and_the_root_are_as_ro_crate_asks(root: Path) -> None:
+    found = entities(root)
+    descriptor, whole = found["ro-crate-metadata.json"], found["./"]
+    assert descriptor["@type"] == "CreativeWork"
+    assert descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+    assert descriptor["about"] == {"@id": "./"}
+    assert whole["@type"] == "Dataset"
+    assert datetime.fromisoformat(whole["datePublished"])
+    assert all(whole[key] for key in ("name", "description", "license"))
+
+
+def test_every_entity_has_an_id_and_a_type_and_every_reference_leads_somewhere(root: Path) -> None:
+    found = entities(root)
+    assert all(entity["@type"] for entity in found.values())
+    targets = {target for entity in found.values() for target in references(entity)}
+    assert targets - found.keys() == {"https://w3id.org/ro/crate/1.1"}
+
+
+def test_data_entities_exist_and_are_parts_of_the_root(root: Path) -> None:
+    found = entities(root)
+    parts = {part["@id"] for part in found["./"]["hasPart"]}
+    data = {name for name, e in found.items() if e["@type"] in ("File", "Dataset")} - {"./"}
+    assert parts == data
+    for name in parts:
+        path = root / name
+        assert path.is_dir() if found[name]["@type"] == "Dataset" else path.is_file()
+        assert name.endswith("/") == path.is_dir()
+    files = [found[name] for name in parts if found[name]["@type"] == "File"]
+    assert all(e["sha256"] == sha256_of(root / e["@id"]) for e in files)
+    assert all(e["contentSize"] == str((root / e["@id"]).stat().st_size) for e in files)
+
+
+def test_the_run_is_a_create_action_as_process_run_crate_asks(root: Path) -> None:
+    found = entities(root)
+    assert found["./"]["conformsTo"] == {"@id": "https://w3id.org/ro/wfrun/process/0.5"}
+    assert found["./"]["mentions"] == {"@id": "#run"}
+    action = found["#run"]
+    assert action["@type"] == "CreateAction"
+    tool = found[action["instrument"]["@id"]]
+    assert (tool["@type"], tool["name"], tool["softwareVersion"]) == ("SoftwareApplication", "medaug", "0.1.0")
+    results = {result["@id"] for result in action["result"]}
+    assert {f"{built.folder}/" for built in RECORDS[:2]} < results
+    assert "profile.yaml" in {entity["@id"] for entity in action["object"]}
+    assert "profile.yaml" not in results
+
+
+def test_sources_are_named_by_digests_only(root: Path) -> None:
+    found = entities(root)
+    sources = [e for name, e in found.items() if name.startswith("#source-")]
+    assert sorted(e["identifier"] for e in sources) == sorted(built.source.key for built in RECORDS[:2])
+    text = (root / NAME).read_text()
+    assert not any(uid in text for built in RECORDS for uid in (built.source.series_uid, built.source.patient))
+
+
+def test_the_reference_reader_reads_it(root: Path) -> None:
+    from rocrate.rocrate import ROCrate
+
+    write_crate(RECORDS, root)
+    crate = ROCrate(str(root))
+    assert crate.root_dataset["datePublished"] == "2026-01-02T03:04:05+00:00"
+    assert {f"{built.folder}/" for built in RECORDS[:2]} < {entity.id for entity in crate.data_entities}
+    action = crate.dereference("#run")
+    assert action is not None
+    assert action["instrument"]["name"] == "medaug"
+
+
+def test_the_same_output_gives_the_same_bytes(root: Path) -> None:
+    first = write_crate(RECORDS, root).read_bytes()
+    assert write_crate(tuple(reversed(RECORDS)), root).read_bytes() == first
+
+
+@pytest.mark.parametrize("name", profiles.shipped())
+def test_the_methods_say_what_the_profile_and_the_records_say(name: str) -> None:
+    profile = profiles.load(name)
+    text = methods(profile, RECORDS)
+    for fact in (
+        "2 variants (2 CR) of 2 images or series of 2 patients with 2 labelled boxes",
+        "1 further attempts gave none",
+        f"{profile.solver.steps} steps",
+        f"{profile.size} px",
+        profile.sha256,
+        "radiograph-256",
+        "box_unchanged, psnr_db",
+        "torch 2.13.0+cpu",
+        "training only",
+        *PAPERS,
+    ):
+        assert fact in text
+
+
+def test_rejected_variants_are_counted() -> None:
+    rejected: Record = replace(failed("d"), status="rejected", checks=record().checks)
+    assert "rejected 1 variants" in methods(profiles.load("bone-xray"), (*RECORDS, rejected))
