@@ -104,7 +104,7 @@ def finish(made: Dataset, derived: Dataset, provenance: Provenance, description:
         ValueError: a value is illegal for its representation.
     """
     for keyword in (*EMPTY, *IDENTITY):
-        if keyword in derived and (derived.get_item(keyword).value or keyword in EMPTY):  # none of the others is type 2
+        if keyword in derived and (keyword != "SpecificCharacterSet" or derived.get(keyword)):  # empty is illegal
             made[keyword] = derived.get_item(keyword)
         elif keyword in made and keyword not in EMPTY:
             del made[keyword]
