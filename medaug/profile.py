@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -189,11 +190,7 @@ class Profile(Spec):
     @property
     def sha256(self) -> str:
         """The digest of the profile's canonical JSON (sorted keys, no spaces) without `NOT_IN_DIGEST`."""
-        unused = {} if self.prompt else {"prompt": True, "guidance_scale": True}  # as before there were prompts
-        text = json.dumps(
-            self.model_dump(mode="json", exclude=NOT_IN_DIGEST | unused), sort_keys=True, separators=(",", ":")
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.model_dump(mode="json"))
 
     def to_yaml(self) -> str:
         """The profile with every default filled in; of a prior's path only the last name, which may be shown."""
@@ -242,17 +239,37 @@ def parse(text: str, where: str) -> Profile:
     Raises:
         ProfileError: with one line per fault.
     """
+    data = parse_keys(text, where)
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(_fault(dict(item)) for item in error.errors())
+        raise ProfileError(f"{where}: {faults}") from None
+
+
+def parse_keys(text: str, where: str) -> dict[str, Any]:
+    """The keys of a profile as they stand, of this version or another.
+
+    Raises:
+        ProfileError: not YAML, or no mapping.
+    """
     try:
         data = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader that also refuses aliases
     except (yaml.YAMLError, RecursionError) as error:
         raise ProfileError(f"{where}: not valid YAML: {' '.join(str(error).split())[:300]}") from None
     if not isinstance(data, dict):
         raise ProfileError(f"{where}: expected a mapping of keys, found {type(data).__name__}")
-    try:
-        return Profile.model_validate(data)
-    except ValidationError as error:
-        faults = "; ".join(_fault(dict(item)) for item in error.errors())
-        raise ProfileError(f"{where}: {faults}") from None
+    return data
+
+
+def digest_of(resolved: Mapping[str, Any]) -> str:
+    """`Profile.sha256` from the keys of a resolved profile: keys that came to profiles later change no older digest."""
+    unused = set() if resolved.get("prompt") else {"prompt", "guidance_scale"}  # as before there were prompts
+    kept = {key: value for key, value in resolved.items() if NOT_IN_DIGEST.get(key) is not True and key not in unused}
+    for key, left_out in NOT_IN_DIGEST.items():
+        if left_out is not True and isinstance(kept.get(key), dict):
+            kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -120,7 +120,7 @@ def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
         if marks:
             found.faults += check_marks(marks, job.record, output.path, keeps_boxes=job.keeps_boxes)
     except (ReadError, OutputError) as error:
-        found.add("unreadable", str(error), output.path)
+        _note_unreadable(job, output, str(error), found)
     return marks
 
 
@@ -163,7 +163,7 @@ def _check_image(job: Job, output: Output, k: int, marks: Marks | None, found: F
             _note(sha256_of(path), output, found)
             stored = read_nifti(path).stored
     except (ReadError, OutputError) as error:
-        found.add("unreadable", str(error), output.path)
+        _note_unreadable(job, output, str(error), found)
         return
     if pixels_digest(stored) != output.pixels_sha256:
         found.add("pixels-differ", "its stored values have another digest than in the record", output.path)
@@ -258,6 +258,12 @@ def _present(path: Path, output: Output, found: Findings) -> bool:
         return True
     found.add("file-missing", "the record names it, and it isn't there", output.path)
     return False
+
+
+def _note_unreadable(job: Job, output: Output, why: str, found: Findings) -> None:
+    found.add("unreadable", why, output.path)
+    if output.path not in found.digests:
+        _note(sha256_of(job.root / output.path), output, found)
 
 
 def _note(sha256: str, output: Output, found: Findings) -> None:

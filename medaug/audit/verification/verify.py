@@ -85,14 +85,13 @@ def verify(
     profile, problems = _profile(output)
     faults += problems
     for record in records:
-        faults += check_record(record, profile.sha256 if profile else None)
+        faults += check_record(record, profile.sha256)
     faults += check_lists(output, written)
-    keeps_boxes = profile is None or profile.regions.kind != "inside"
-    jobs = _jobs(output, written.values(), source, keeps_boxes=keeps_boxes)
+    jobs = _jobs(output, written.values(), source, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(jobs, len(written), workers, on_unit)
     faults += problems
     problems, signed, files = _check_files(output, written, digests, public_key)
-    unchecked = _unchecked(written.values(), source, public_key, keeps_boxes=keeps_boxes)
+    unchecked = _unchecked(written.values(), source, public_key, keeps_boxes=profile.keeps_boxes)
     return Verdict(tuple(sorted({*faults, *problems})), len(written), files, compared, signed, unchecked)
 
 
@@ -157,11 +156,20 @@ def _digest(path: Path) -> str:
         return ""  # what can't be read is as good as not there
 
 
-def _profile(root: Path) -> tuple[profiles.Profile | None, tuple[Fault, ...]]:
+@dataclass(frozen=True)
+class _Choices:
+    """What is needed of profile.yaml; its other keys may be another version's."""
+
+    sha256: str | None
+    keeps_boxes: bool
+
+
+def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     try:
-        return profiles.load(str(root / "profile.yaml")), ()
-    except ProfileError:
-        return None, (Fault("profile-differs", "it can't be read as a profile", "profile.yaml"),)
+        keys = profiles.parse_keys((root / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml")
+        return _Choices(profiles.digest_of(keys), keys["regions"]["kind"] != "inside"), ()
+    except (ProfileError, OSError, ValueError, KeyError, TypeError):
+        return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", "profile.yaml"),)
 
 
 def _jobs(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[Job]:

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from medaug.audit.verification import faults
+from medaug.audit.verification.faults import CODES, Fault
+from tests.audit.verification.test_tampering import COVERED, PLAIN
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_code_is_documented_with_its_meaning() -> None:
+    text = (ROOT / "docs" / "verify.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", text, re.MULTILINE)) == CODES
+
+
+def test_an_unknown_code_is_a_defect() -> None:
+    with pytest.raises(ValueError, match="not one of the codes"):
+        Fault("fishy", "something")
+
+
+def test_every_code_is_raised_somewhere_and_most_are_seen_in_the_tables() -> None:
+    package = "\n".join(
+        path.read_text() for path in [*(ROOT / "medaug").rglob("*.py")] if path != Path(faults.__file__)
+    )
+    assert not [code for code in CODES if f'"{code}"' not in package]
+    seen = {code for expected in (*PLAIN.values(), *COVERED.values()) for code in expected}
+    rest = {"record-outputs", "unreadable", "grid-differs", "source-unreadable", "pixels-unknown", "replay-differs"}
+    assert CODES.keys() - seen == rest  # shown in test_edges, test_by_pixels and test_replay
