@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -7,6 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
+import medaug
 from medaug import profile
 from medaug.errors import ProfileError
 from medaug.quality import DEFAULT_LIMITS
@@ -24,6 +26,12 @@ def test_shipped_profiles_are_valid_and_named_like_their_file(name: str) -> None
     assert loaded.name == name
     assert profile.parse(loaded.to_yaml(), "again") == loaded
     jsonschema.validate(yaml.safe_load(loaded.to_yaml()), profile.schema())
+
+
+@pytest.mark.parametrize("name", profile.shipped())
+def test_a_shipped_profile_pins_the_prior_in_the_package(name: str) -> None:
+    card = Path(medaug.__file__).parent / "inverse" / "priors" / "radiograph_256" / "card.json"
+    assert profile.load(name).prior.sha256 == json.loads(card.read_text())["sha256"]
 
 
 def test_the_shipped_ones_are_these() -> None:
