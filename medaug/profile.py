@@ -1,8 +1,8 @@
 """The YAML contract of a run: data only, strict, checked before anything is read.
 
 A profile states every choice that decides a pixel. Unknown keys are errors with a suggestion, nothing in a profile is
-executed, and the prior's digest is pinned. `docs/profiles.md` explains each key; `schema()` gives editors a JSON
-Schema.
+executed, and the prior's digest is pinned. `docs/reference/profiles.md` explains each key; `schema()` gives editors a
+JSON Schema.
 """
 
 from __future__ import annotations

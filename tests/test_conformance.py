@@ -1,4 +1,4 @@
-"""Every usable real file, derived with a trivial change, under the two validators; makes docs/conformance.md.
+"""Every usable real file, derived with a trivial change, under the two validators; makes docs/reference/conformance.md.
 
 Write the table anew with ``MEDAUG_WRITE_DOCS=1 pytest tests/test_conformance.py -m data``.
 """
@@ -30,7 +30,7 @@ from tests.dicom.derived import PROVENANCE, ring, written
 from tests.dicom.validators import dcentvfy, dciodvfy, errors
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
-DOCUMENT = Path(__file__).parents[1] / "docs" / "conformance.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "conformance.md"
 LEAST = 130  # derived files; fewer means that the reader or the writer turned some away
 SKIPPED = {".jpg", ".txt", ".png", ".json", ".md", ".csv", ".xml", ".yaml", ".py", ".gz"}  # labels and other images
 HEAD = """# Conformance of derived instances

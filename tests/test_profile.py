@@ -110,7 +110,7 @@ def test_every_check_but_the_protected_voxels_has_a_limit_that_a_profile_may_set
 
 
 def test_every_key_is_documented() -> None:
-    text = (Path(__file__).parent.parent / "docs" / "profiles.md").read_text()
+    text = (Path(__file__).parent.parent / "docs" / "reference" / "profiles.md").read_text()
     keys = {
         key for spec in [profile.schema(), *profile.schema()["$defs"].values()] for key in spec.get("properties", {})
     }

@@ -31,7 +31,9 @@ Annotations = Annotated[
 ]
 AnnotationFormat = Annotated[
     str | None,
-    typer.Option("--format", help="Their format, by its name in docs/annotations.md; told by content when left out."),
+    typer.Option(
+        "--format", help="Their format, by its name in docs/reference/annotations.md; told by content when left out."
+    ),
 ]
 Variants = Annotated[int, typer.Option(min=1, max=10_000, help="Variants per source.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed: same seed, same images.")]

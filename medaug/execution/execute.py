@@ -141,7 +141,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         seed: the run's seed.
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
-        annotation_format: a name of docs/annotations.md for all of ``annotations``, or None to tell by content.
+        annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
         key_file: 32 secret bytes that new UIDs and patient tokens come from; with the same key and SOURCE_DATE_EPOCH,
             another OUTPUT gets the same bytes. Drawn at random otherwise.
         extend: other images, annotations, variants or seed may come into an OUTPUT that is there.

@@ -17,7 +17,7 @@ from medaug.imaging.volume import SourceRef, Volume
 from medaug.profile import Profile
 from medaug.recipe import Recipe, boxes_digest
 
-# Measured on two CPU cores with the embedded prior at 256 px; see docs/prior.md.
+# Measured on two CPU cores with the embedded prior at 256 px; see docs/explanation/prior.md.
 SECONDS_PER_STEP = 0.05
 SECONDS_PER_UNIT = 1.0
 PREVIEW_BYTES = 1_500_000
@@ -104,7 +104,7 @@ def plan(
         variants: variants per source, at least 1.
         seed: the run's seed.
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
-        annotation_format: a name of docs/annotations.md for all of ``annotations``, or None to tell by content.
+        annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
 
     Raises:
         ProfileError: the profile is wrong.

@@ -83,6 +83,6 @@ def test_axial_is_what_the_phantom_has(tmp_path: Path) -> None:
 
 
 def test_every_format_and_every_code_is_documented() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "annotations.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "reference" / "annotations.md").read_text()
     for name in (*READERS, *SENTENCES):
         assert f"| `{name}` |" in document, name

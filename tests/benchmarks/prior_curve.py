@@ -1,4 +1,4 @@
-"""The table of docs/prior.md from a run's log: ``python tests/benchmarks/prior_curve.py RUN/log.jsonl``."""
+"""The table of docs/explanation/prior.md from a run's log: ``python tests/benchmarks/prior_curve.py RUN/log.jsonl``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Solvers that were tried and are not in the package: `docs/solvers.md` has the table of what they gave.
+"""Solvers that were tried and are not in the package: `docs/explanation/solvers.md` has the table of what they gave.
 
 One screen each, with the signature of `medaug.inverse.protocols.Solver`. They obey no contract but their own.
 """

@@ -26,7 +26,7 @@ from medaug.dicom.provenance import MAX_TEXT, Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, derived_uid, instance_uid, series_uid
 from tests.dicom.derived import PROVENANCE
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "dicom.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "dicom.md").read_text(encoding="utf-8")
 
 
 def facts(**attributes: object) -> values.Facts:

@@ -156,9 +156,9 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
             raise _refused(folder, name, f"at most {CONFIG_BYTES} bytes", path.stat().st_size, "use a real bundle")
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise _refused(folder, name, "JSON of a MONAI bundle", None, "see docs/priors.md") from error
+        raise _refused(folder, name, "JSON of a MONAI bundle", None, "see docs/how-to/priors.md") from error
     if not isinstance(data, dict):
-        raise _refused(folder, name, "an object", type(data).__name__, "see docs/priors.md")
+        raise _refused(folder, name, "an object", type(data).__name__, "see docs/how-to/priors.md")
     return data
 
 

@@ -98,7 +98,9 @@ def _config(path: Path, prior: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise PriorError(f"{where}: expected JSON of diffusers' layout, found none; see docs/priors.md") from error
+        raise PriorError(
+            f"{where}: expected JSON of diffusers' layout, found none; see docs/how-to/priors.md"
+        ) from error
     if not isinstance(config, dict):
         raise PriorError(f"{where}: expected an object, found {type(config).__name__}")
     return config

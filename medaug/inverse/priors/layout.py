@@ -43,7 +43,7 @@ def layout_of(folder: Path) -> Layout:
         return "medaug"
     raise PriorError(
         f"prior {shown(folder)}: expected vae/, unet/ and scheduler/ (diffusers), configs/ and models/ (a MONAI "
-        "bundle), or what `medaug prior train` writes; found none of these; see docs/priors.md"
+        "bundle), or what `medaug prior train` writes; found none of these; see docs/how-to/priors.md"
     )
 
 

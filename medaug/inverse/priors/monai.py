@@ -118,7 +118,9 @@ def known_axes(name: str) -> Axes:
     for axes in get_args(Axes):
         if name == axes:
             return cast("Axes", axes)
-    raise PriorError(f"axes: expected one of {', '.join(get_args(Axes))}, found {name!r:.40}; see docs/priors.md")
+    raise PriorError(
+        f"axes: expected one of {', '.join(get_args(Axes))}, found {name!r:.40}; see docs/how-to/priors.md"
+    )
 
 
 def build(name: Literal["AutoencoderKL", "DiffusionModelUNet"], arguments: dict[str, Any], path: Path) -> nn.Module:

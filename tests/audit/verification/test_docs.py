@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_every_code_is_documented_with_its_meaning() -> None:
-    text = (ROOT / "docs" / "verify.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "verify.md").read_text(encoding="utf-8")
     assert dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", text, re.MULTILINE)) == CODES
 
 
