@@ -7,7 +7,7 @@ prior, in batches; the slices of a volume share their noise, so that neighbours 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
