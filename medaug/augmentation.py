@@ -269,7 +269,7 @@ def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
     rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
     start = (box.start[0], int(rows[0]), int(columns[0]))
     stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
-    return Box(start, stop, box.label, box.id)
+    return replace(box, start=start, stop=stop)
 
 
 def _regions_native(view: Presentation, domain: Mask, grown: Sequence[Box], on_grid: Regions, tools: Tools) -> Regions:
