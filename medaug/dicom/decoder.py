@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import IO
 
@@ -133,13 +134,15 @@ class _Child:
     def close(self) -> None:
         """End it at once."""
         self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:  # what was not sent any more
-                    continue
+        self.leave()
         self.process.wait()
+
+    def leave(self) -> None:
+        """Close our ends of the pipes."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):  # what was not sent any more
+                if pipe is not None:
+                    pipe.close()
 
 
 _lock = threading.Lock()
@@ -147,11 +150,15 @@ _children: dict[int, _Child] = {}  # by process: after a fork the parent's pipes
 
 
 def _running() -> _Child:
-    child = _children.get(os.getpid())
-    if child is None or child.process.poll() is not None:
-        _children.clear()
-        child = _children[os.getpid()] = _Child()
-    return child
+    me = os.getpid()
+    for owner, child in _children.items():
+        if owner != me:
+            child.leave()
+    if me in _children and _children[me].process.poll() is not None:
+        _drop()
+    if me not in _children:
+        _children[me] = _Child()
+    return _children[me]
 
 
 def _drop() -> None:

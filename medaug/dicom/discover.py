@@ -47,9 +47,7 @@ class Found:
     files: tuple[Path, ...] = ()
 
 
-def discover(
-    root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None
-) -> Found:
+def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None) -> Found:
     """Look at every file below ``root``, whatever its name; nothing is changed, and one bad file stops nothing.
 
     Only regular files are opened: a FIFO would block for ever. Symbolic links are not followed.
