@@ -72,6 +72,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         device=place,
         limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
         prompted=_prompted(profile, fitted),
+        full=place != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
     )
 
 
