@@ -21,6 +21,7 @@ from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
 from medaug.recipe import Recipe, boxes_digest
+from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
 
 Sampling = tuple[float, float, float]
@@ -62,6 +63,7 @@ class Tools:
         device: where tensors live.
         limits: limits of the quality checks.
         prompted: the prior under the prompt of these boxes; None without prompts.
+        part: the part of the prior's square that is solved, from its free pixels; None for all of it.
     """
 
     prior: Prior
@@ -81,6 +83,7 @@ class Tools:
     device: str
     limits: Mapping[str, Limits]
     prompted: Callable[[Sequence[Box]], Prior] | None = None
+    part: Callable[[Mask], Part] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +118,14 @@ class Solution:
         solved: D(z*), the image that explains y.
         round_trip: D(E(presented)): what the autoencoder alone does to the source.
         taper: weight in [0, 1], 0 at protected voxels, rising on the free side.
+        part: what was solved of the square; outside it nothing is free and all three images are the source.
     """
 
     presented: Float32
     solved: Float32
     round_trip: Float32
     taper: Float32
+    part: Part = WHOLE
 
 
 Restoration = Callable[[Volume, Presentation, Solution], np.ndarray]
@@ -175,6 +180,7 @@ def solve_slices(
     """Solve every slice that has free voxels; the others come back as they were presented."""
     solved, round_trip = presented.copy(), presented.copy()
     wanted = np.flatnonzero(on_grid.free.any(axis=(1, 2)))
+    rows, columns = part = tools.part(on_grid.free) if tools.part else WHOLE
     batches = [wanted[i : i + tools.batch_size] for i in range(0, len(wanted), tools.batch_size)]
     for number, batch in enumerate(batches):
 
@@ -182,18 +188,18 @@ def solve_slices(
             if on_step:
                 on_step(done * steps + current, len(batches) * steps)
 
-        x = torch.from_numpy(presented[batch, None]).to(tools.device)
-        observed = torch.from_numpy(on_grid.observed[batch, None].copy()).to(tools.device)
+        x = torch.from_numpy(presented[batch, None, rows, columns]).to(tools.device)
+        observed = torch.from_numpy(on_grid.observed[batch, None, rows, columns]).to(tools.device)
         regions = Inpainting(observed)
         operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
         y = operator.forward(x + tools.measurement_noise * _noise(recipe, "measurement", len(batch), tools)(x.shape))
         with torch.no_grad():
             start = tools.prior.encode(x)
-            round_trip[batch] = tools.prior.decode(start)[:, 0].cpu().numpy()
+            round_trip[batch, rows, columns] = tools.prior.decode(start)[:, 0].cpu().numpy()
         noise = _noise(recipe, "noise", len(batch), tools)
         x_star = tools.solver(tools.prior, operator, y, noise=noise, start=start, on_step=step)
-        solved[batch] = x_star[:, 0].float().cpu().numpy()
-    return Solution(presented, solved, round_trip, taper)
+        solved[batch, rows, columns] = x_star[:, 0].float().cpu().numpy()
+    return Solution(presented, solved, round_trip, taper, part)
 
 
 def restore_delta(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
@@ -215,11 +221,11 @@ def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> n
 
 def observed_residual(solution: Solution, on_grid: Regions) -> float:
     """Root mean square of A x* - A x over the observed voxels of solved slices, in display units (range 2)."""
-    slices = on_grid.free.any(axis=(1, 2))
-    seen = on_grid.observed[slices]
+    solved = (on_grid.free.any(axis=(1, 2)), *solution.part)
+    seen = on_grid.observed[solved]
     if not seen.any():
         return 0.0
-    difference = (solution.solved - solution.presented)[slices][seen]
+    difference = (solution.solved - solution.presented)[solved][seen]
     return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
 
 
