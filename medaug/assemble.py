@@ -75,6 +75,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
         prompted=_prompted(profile, fitted),
         part=_part(profile, loaded.card),
+        full=place != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
     )
 
 
@@ -195,8 +196,8 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
             omega, gamma = _weights(spec, card)
             return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, levers=levers)
         case solving.DdnmSpec():
-            ours = {"eta": spec.eta, "sigma_y": spec.sigma_y, "iterations": spec.iterations}
-            return partial(ddnm, steps=steps, t0=t0, **ours, levers=levers)
+            data_step = partial(ddnm, sigma_y=spec.sigma_y, iterations=spec.iterations)
+            return partial(data_step, steps=steps, t0=t0, eta=spec.eta, levers=levers)
         case solving.ProjectSpec():
             return partial(project, steps=steps, t0=t0, iterations=spec.iterations, levers=levers)
         case solving.BlendSpec():

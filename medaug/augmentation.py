@@ -10,19 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area, Presentation
 from medaug.imaging.volume import Float32, Mask, Volume, Window
-from medaug.inverse.noise import SampleNoise
-from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
 from medaug.recipe import Recipe, boxes_digest
 from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
+from medaug.rows import Row, Solved, solve_rows
 
 Sampling = tuple[float, float, float]
 RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]
@@ -64,6 +62,7 @@ class Tools:
         limits: limits of the quality checks.
         prompted: the prior under the prompt of these boxes; None without prompts.
         part: the part of the prior's square that is solved, from its free pixels; None for all of it.
+        full: fill short batches up, see `solve_rows`; batches may then hold rows of several cases.
     """
 
     prior: Prior
@@ -84,6 +83,7 @@ class Tools:
     limits: Mapping[str, Limits]
     prompted: Callable[[Sequence[Box]], Prior] | None = None
     part: Callable[[Mask], Part] | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +128,53 @@ class Solution:
     part: Part = WHOLE
 
 
+@dataclass(frozen=True, eq=False)
+class Presented:
+    """A case as the prior will see it, and what brings a solution back.
+
+    Attributes:
+        case: the volume and its boxes.
+        recipe: what was drawn.
+        window: what is presented.
+        view: from the native grid to the prior's and back.
+        regions: on the native grid.
+        on_grid: on the prior's grid.
+        pixels: (K, size, size) float32, display units.
+        taper: weight in [0, 1] on the prior's grid, see `seam_taper`.
+        prior: under the prompt of this case's labels.
+        part: rows and columns of the square that are solved.
+    """
+
+    case: Case
+    recipe: Recipe
+    window: Window
+    view: Presentation
+    regions: Regions
+    on_grid: Regions
+    pixels: Float32
+    taper: Float32
+    prior: Prior
+    part: Part = WHOLE
+
+    @property
+    def wanted(self) -> list[int]:
+        """The slices that have free voxels."""
+        return [int(k) for k in np.flatnonzero(self.on_grid.free.any(axis=(1, 2)))]
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is to be solved, in the order of `wanted`."""
+        cut = self.part
+        return [Row(self.pixels[k][cut], self.on_grid.observed[k][cut], self.recipe) for k in self.wanted]
+
+    def solution(self, parts: Sequence[Solved]) -> Solution:
+        """Put solved rows back; what holds no free voxels stays as it was presented."""
+        solved, round_trip = self.pixels.copy(), self.pixels.copy()
+        for k, part in zip(self.wanted, parts, strict=True):
+            solved[k][self.part], round_trip[k][self.part] = part.solved, part.round_trip
+        return Solution(self.pixels, solved, round_trip, self.taper, self.part)
+
+
 Restoration = Callable[[Volume, Presentation, Solution], np.ndarray]
 
 
@@ -147,59 +194,56 @@ def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, in
         RegionError: nothing may change, or nothing is kept.
         ValueError: the recipe was drawn for another volume or other boxes.
     """
+    presented = present(case, recipe, tools)
+    return bring_back(presented, solve(presented, tools, on_step), tools)
+
+
+def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
+    """All that happens before the prior: window, regions on both grids, the square the prior will see.
+
+    Raises:
+        RegionError: nothing may change, or nothing is kept.
+        ValueError: the recipe was drawn for another volume or other boxes.
+    """
     _check_drawn_for(case, recipe)
     volume = case.volume
     window = tools.window(volume)
     domain = tools.domain(volume, window)
     grown = tools.grow(volume, case.boxes)
     view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
-    presented = view.present(volume.modality)
+    pixels = view.present(volume.modality)
     on_grid = _regions_on_grid(view, domain, grown, volume, recipe, tools)
     regions = _regions_native(view, domain, grown, on_grid, tools)
     taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
-    if tools.prompted:
-        tools = replace(tools, prior=tools.prompted(case.boxes))
-    solution = solve_slices(presented, on_grid, taper, recipe, tools, on_step)
-    values = tools.restore(volume, view, solution)
-    low, high = window.low, window.high
-    result = volume.with_modality(np.clip(values, low, high), regions.free)
-    changed = np.asarray(result.stored != volume.stored)
-    residual = observed_residual(solution, on_grid)
-    checks = inspect(volume, result, regions.protected, window, {"observed_residual": residual}, tools.limits)
-    return Variant(recipe, result, case.boxes, window, regions, changed, checks)
+    prior = tools.prompted(case.boxes) if tools.prompted else tools.prior
+    part = tools.part(on_grid.free) if tools.part else WHOLE
+    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior, part)
 
 
-def solve_slices(
-    presented: Float32,
-    on_grid: Regions,
-    taper: Float32,
-    recipe: Recipe,
-    tools: Tools,
-    on_step: Callable[[int, int], None] | None = None,
-) -> Solution:
-    """Solve every slice that has free voxels; the others come back as they were presented."""
-    solved, round_trip = presented.copy(), presented.copy()
-    wanted = np.flatnonzero(on_grid.free.any(axis=(1, 2)))
-    rows, columns = part = tools.part(on_grid.free) if tools.part else WHOLE
-    batches = [wanted[i : i + tools.batch_size] for i in range(0, len(wanted), tools.batch_size)]
+def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
+    """Solve every slice that has free voxels, batch by batch; the others come back as they were presented."""
+    rows = presented.rows
+    batches = [rows[i : i + tools.batch_size] for i in range(0, len(rows), tools.batch_size)]
+    parts = []
     for number, batch in enumerate(batches):
 
         def step(current: int, steps: int, done: int = number) -> None:
             if on_step:
                 on_step(done * steps + current, len(batches) * steps)
 
-        x = torch.from_numpy(presented[batch, None, rows, columns]).to(tools.device)
-        observed = torch.from_numpy(on_grid.observed[batch, None, rows, columns]).to(tools.device)
-        regions = Inpainting(observed)
-        operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
-        y = operator.forward(x + tools.measurement_noise * _noise(recipe, "measurement", len(batch), tools)(x.shape))
-        with torch.no_grad():
-            start = tools.prior.encode(x)
-            round_trip[batch, rows, columns] = tools.prior.decode(start)[:, 0].cpu().numpy()
-        noise = _noise(recipe, "noise", len(batch), tools)
-        x_star = tools.solver(tools.prior, operator, y, noise=noise, start=start, on_step=step)
-        solved[batch, rows, columns] = x_star[:, 0].float().cpu().numpy()
-    return Solution(presented, solved, round_trip, taper, part)
+        parts += solve_rows(batch, presented.prior, tools, step)
+    return presented.solution(parts)
+
+
+def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Variant:
+    """All that happens after the prior: restored to the native grid, free voxels overwritten, checked."""
+    volume, window, regions = presented.case.volume, presented.window, presented.regions
+    values = tools.restore(volume, presented.view, solution)
+    result = volume.with_modality(np.clip(values, window.low, window.high), regions.free)
+    changed = np.asarray(result.stored != volume.stored)
+    residual = observed_residual(solution, presented.on_grid)
+    checks = inspect(volume, result, regions.protected, window, {"observed_residual": residual}, tools.limits)
+    return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks)
 
 
 def restore_delta(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
@@ -245,11 +289,6 @@ def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
     return together
 
 
-def _noise(recipe: Recipe, purpose: str, count: int, tools: Tools) -> SampleNoise:
-    """The slices of a volume share one seed: the start is the same along the normal."""
-    return SampleNoise([recipe.seed_of(purpose)] * count, tools.device)
-
-
 def _regions_on_grid(
     view: Presentation, domain: Mask, grown: Sequence[Box], volume: Volume, recipe: Recipe, tools: Tools
 ) -> Regions:
@@ -275,7 +314,7 @@ def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
     rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
     start = (box.start[0], int(rows[0]), int(columns[0]))
     stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
-    return Box(start, stop, box.label, box.id)
+    return replace(box, start=start, stop=stop)
 
 
 def _regions_native(view: Presentation, domain: Mask, grown: Sequence[Box], on_grid: Regions, tools: Tools) -> Regions:

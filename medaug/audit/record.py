@@ -13,7 +13,7 @@ import numpy as np
 
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.decode import decode
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.volume import SourceRef
 
@@ -240,7 +240,7 @@ class Record:
 
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
-    return asdict(record)
+    return {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
 
 
 def from_data(data: Any) -> Record:

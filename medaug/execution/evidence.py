@@ -10,6 +10,7 @@ import numpy as np
 
 from medaug.augmentation import Variant
 from medaug.dicom.provenance import Provenance
+from medaug.imaging.boxes import distinct_codes
 from medaug.imaging.volume import Mask, Rescale, Volume
 from medaug.profile import Profile
 
@@ -37,7 +38,8 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
     if wanted.segmentation and dicom:
         from medaug.dicom.evidence.segmentation import write_segmentation
 
-        write_segmentation(files, masks, provenance=provenance, path=target / "regions.dcm")
+        codes = distinct_codes(variant.boxes)
+        write_segmentation(files, masks, provenance=provenance, path=target / "regions.dcm", codes=codes)
     elif wanted.segmentation:
         from medaug.nifti import write_nifti
 

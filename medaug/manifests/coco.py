@@ -9,6 +9,7 @@ from typing import Any
 from medaug.audit.canonical import canonical
 from medaug.audit.durable import replace_file
 from medaug.audit.record import Record
+from medaug.imaging.boxes import codes_by_label
 
 NAME = "coco.json"
 
@@ -38,11 +39,15 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
         {"id": number, "image_id": places[record.unit, k], "category_id": labels.index(label) + 1, **shape}
         for number, (record, k, label, shape) in enumerate(_annotations(written), 1)
     ]
+    codes = codes_by_label(box for record in written for box in record.boxes)
     content = {
         "info": {"description": "Synthetic variants for training only, made by medaug", "version": "1"},
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": number, "name": label} for number, label in enumerate(labels, 1)],
+        "categories": [
+            {"id": number, "name": label, **({"codes": codes[label]} if label in codes else {})}
+            for number, label in enumerate(labels, 1)
+        ],
     }
     return replace_file(output / NAME, canonical(content) + b"\n")
 

@@ -19,13 +19,15 @@ from typing import Any
 from medaug.audit.canonical import canonical
 from medaug.audit.durable import replace_file
 from medaug.audit.record import Record
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, codes_by_label
 
 NAME = "monai.json"
 
 
 def write_monai(records: Iterable[Record], output: Path) -> Path:
     """List every written image in OUTPUT/monai.json; a class's number is its place among the sorted class names.
+
+    "codes" gives, by that number, the coded meanings of a class's boxes, where they have some.
 
     There is a "training" split and no other: a synthetic image inherits its source's patient and may not be used to
     judge a model.
@@ -39,10 +41,12 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
     """
     written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
     labels = sorted({box.label for record in written for box in record.boxes})
+    codes = codes_by_label(box for record in written for box in record.boxes)
     content = {
         "name": "medaug",
         "description": "Synthetic variants for training only. Split by medaug.patient; never validate or test on them.",
         "labels": {str(number): label for number, label in enumerate(labels)},
+        **({"codes": {str(labels.index(label)): found for label, found in codes.items()}} if codes else {}),
         "numTraining": len(written),
         "training": [_item(record, labels) for record in written],
     }

@@ -25,8 +25,8 @@ def free_part(free: Mask, step: int, border: int) -> Part:
     """
     if not free.any():
         return WHOLE
-    rows, columns = (_span(free.any(axis=axes), step, border) for axes in ((0, 2), (0, 1)))
-    return rows, columns
+    rows, columns = np.asarray(free.any(axis=(0, 2))), np.asarray(free.any(axis=(0, 1)))
+    return _span(rows, step, border), _span(columns, step, border)
 
 
 def _span(line: Mask, step: int, border: int) -> slice:

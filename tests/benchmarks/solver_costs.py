@@ -106,7 +106,7 @@ def table(report: dict) -> str:
         lines.append(f"| {name} | {calls} | {row['TFLOP']:.3f} | {cpu} | {row['peak_mib']} | {' | '.join(quality)} |")
     lines += [
         "",
-        "Against upstream, image by image: how many times less; and quality as a share of upstream's, below 1 is better.",
+        "Against upstream, image by image: how many times less; quality as a share of upstream's, below 1 is better.",
         "",
         "| solve | FLOPs, times fewer | CPU time | wall time | distance | seam | residual |",
         "|" + "---|" * 7,

@@ -44,9 +44,9 @@ def chosen(report: dict, kind: str) -> str:
     """The rule for a profile's solver, steps and start, on the images of its kind (``bone`` or ``chest``).
 
     Among the shipped solvers' rows whose diversity is at least `DIVERSE` of the reference's, whose seam, sharpness and
-    noise are within their limits: the least distance; among those within `TIE` of it, the fewest CPU seconds.
+    noise are within their limits: the least distance; among those within `TIE` of it, the fewest FLOPs.
     """
-    rows = {name: row[kind] | {"cpu_s": row["cpu_s"]} for name, row in report["rows"].items() if name in SHIPPED}
+    rows = {name: row[kind] | {"TFLOP": row["TFLOP"]} for name, row in report["rows"].items() if name in SHIPPED}
     floor = DIVERSE * rows["psld, 25 from 0.6"]["diversity"][1]
     fine = {
         name: row
@@ -57,7 +57,7 @@ def chosen(report: dict, kind: str) -> str:
     }
     least = min(row["pooled"] for row in fine.values())
     tied = {name: row for name, row in fine.items() if row["pooled"] <= TIE * least}
-    return min(tied, key=lambda name: tied[name]["cpu_s"])
+    return min(tied, key=lambda name: tied[name]["TFLOP"])
 
 
 def measure(name: str) -> dict:

@@ -18,9 +18,10 @@ from medaug.dicom.discover import discover
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.read import read_series
 from medaug.dicom.write import write_series
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, Code
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.seeds import generator
+from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import write_monai
 from medaug.nifti import write_nifti
 from tests import make
@@ -215,6 +216,21 @@ def test_labels_are_numbered_by_name_and_units_that_failed_are_left_out(tmp_path
     assert content["numTraining"] == len(content["training"]) == 2
     assert sorted(item["label"] for item in content["training"]) == [[1], [2, 0, 0]]
     assert set(content) == {"name", "description", "labels", "numTraining", "training"}
+
+
+def test_the_codes_of_a_class_stand_beside_its_name(tmp_path: Path) -> None:
+    mass, fracture = Code("4147007", "SCT", "Mass"), Code("72704001", "SCT", "Fracture of bone")
+    boxes = (Box((0, 1, 2), (1, 5, 6), "wrist", code=fracture), Box((0, 1, 2), (1, 5, 6), "ankle"))
+    records = [record("a", boxes=boxes), record("c", boxes=(Box((0, 1, 2), (1, 5, 6), "wrist", code=mass),))]
+    content = json.loads(write_monai(records, tmp_path).read_text())
+    assert content["codes"] == {
+        "1": [
+            {"value": "4147007", "scheme": "SCT", "meaning": "Mass"},
+            {"value": "72704001", "scheme": "SCT", "meaning": "Fracture of bone"},
+        ]
+    }
+    categories = json.loads(write_coco(records, tmp_path).read_text())["categories"]
+    assert categories == [{"id": 1, "name": "ankle"}, {"id": 2, "name": "wrist", "codes": content["codes"]["1"]}]
 
 
 def test_the_order_of_records_does_not_matter(tmp_path: Path) -> None:

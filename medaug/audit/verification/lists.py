@@ -10,7 +10,7 @@ from typing import Any
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.record import Record
 from medaug.audit.verification.faults import Fault
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, codes_by_label
 
 MONAI, COCO = "monai.json", "coco.json"
 _CODE = "list-differs"
@@ -24,15 +24,26 @@ def check_lists(root: Path, written: Mapping[str, Record]) -> Iterator[Fault]:
         written: unit → record of status ``written``.
     """
     wanted = _planned(root, written)
+    codes = codes_by_label(box for record in wanted.values() for box in record.boxes)
     for name, read, expected in ((MONAI, _monai, _of_monai), (COCO, _coco, _of_coco)):
         try:
-            found = read(parse((root / name).read_bytes()))
+            data = parse((root / name).read_bytes())
+            found, meant = read(data), _codes(data)
         except OSError:
             yield Fault("file-missing", "the list can't be read", name)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             yield Fault(_CODE, f"not the list that docs/format.md describes ({type(error).__name__})", name)
         else:
             yield from _compared(name, found, {unit: expected(record) for unit, record in wanted.items()})
+            if meant != codes:
+                yield Fault(_CODE, "the codes of its classes are not those of the records", name)
+
+
+def _codes(data: Any) -> dict[str, Any]:
+    """Class → its coded meanings, of either list."""
+    if "categories" in data:
+        return {category["name"]: category["codes"] for category in data["categories"] if "codes" in category}
+    return {data["labels"][number]: codes for number, codes in data.get("codes", {}).items()}
 
 
 def _planned(root: Path, written: Mapping[str, Record]) -> Mapping[str, Record]:
