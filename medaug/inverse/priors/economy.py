@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ def economical(
         device: where its weights are, such as ``cpu`` or ``cuda:1``.
         precision: of convolutions and products inside the networks (autocast); weights stay float32.
         channels_last: activations in the order B, H, W, C.
-        compiled: by torch.compile; the first solve of a shape then takes minutes.
+        compiled: the denoising network, by torch.compile; the first solve of a shape then takes minutes.
 
     Raises:
         PriorError: no C++ compiler for ``compiled`` on a CPU.
@@ -49,7 +49,7 @@ def economical(
         prior = _wrapped(prior, lambda run: _autocast(run, kind, getattr(torch, precision)))
     if compiled:
         _require_compiler(device)
-        prior = _wrapped(prior, _compiled)
+        prior = _compiled(prior)
     return prior
 
 
@@ -68,17 +68,16 @@ def _autocast(run: Anything, kind: str, dtype: torch.dtype) -> Anything:
     return cast
 
 
-def _compiled(run: Anything) -> Anything:
-    """Static shapes: one solve has one. Backward buffers are kept, since `ddnm` goes back through one graph often."""
-    made: Any = torch.compile(run, dynamic=False)
+def _compiled(prior: LatentPrior) -> LatentPrior:
+    """The denoising network alone: `ddnm` goes back through one decoder many times, which compiled graphs refuse."""
 
-    def called(*given: Tensor) -> Tensor:
-        import torch._functorch.config as functorch
+    def made(network: Anything) -> Anything:
+        run: Anything = torch.compile(network, dynamic=False)  # static: one solve has one shape
+        return run
 
-        with functorch.patch(donated_buffer=False):
-            return torch.as_tensor(made(*given))
-
-    return called
+    prompted = prior.prompted
+    under = None if prompted is None else lambda prompt: made(prompted(prompt))
+    return replace(prior, network=made(prior.network), prompted=under)
 
 
 def _require_compiler(device: str) -> None:
