@@ -92,7 +92,7 @@ def test_seeds_come_from_names() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32])
 def test_modality_values_are_those_of_double_arithmetic(rescale: Rescale, dtype: type) -> None:
     volume = make.volume((3, 20, 20), dtype=np.uint8)
-    stored = (volume.stored.astype(np.float64) * (251 if np.dtype(dtype).itemsize > 1 else 1)).astype(dtype)
+    stored = (volume.stored.astype(np.float64) * (120 if np.dtype(dtype).itemsize > 1 else 1)).astype(dtype)
     volume = replace(volume, stored=stored, rescale=(Rescale(), rescale, rescale), stored_range=(0, 30000))
     slope, intercept = (
         np.array([1, *[getattr(rescale, name)] * 2]).reshape(3, 1, 1) for name in ("slope", "intercept")
