@@ -13,6 +13,7 @@ import numpy as np
 
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.decode import decode
+from medaug.formats import FORMATS
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.volume import SourceRef
@@ -64,6 +65,24 @@ class Source:
             patient=patient,
             part=ref.part,
             frames=ref.frames if any(ref.frames) else (),
+        )
+
+    @property
+    def format(self) -> str | None:
+        """``dicom`` or a name of `formats.FORMATS`, as the key holds it; None where the key isn't that of the rest."""
+        return next((kind for kind in ("dicom", *FORMATS) if self._ref(kind).key == self.key), None)
+
+    def _ref(self, kind: str) -> SourceRef:
+        return SourceRef(
+            format=kind,
+            modality=self.modality,
+            study_uid=self.study_uid,
+            series_uid=self.series_uid,
+            instance_uids=self.instance_uids,
+            files=(),
+            sha256=self.sha256,
+            part=self.part,
+            frames=self.frames,
         )
 
 
@@ -216,9 +235,15 @@ class Record:
 
     @property
     def images(self) -> tuple[Output, ...]:
-        """The outputs that hold the image itself: DICOM files in slice order, or one NIfTI file."""
-        files = (f"{self.folder}/image/", f"{self.folder}/image.nii")
+        """The outputs that hold the image itself: DICOM files in slice order, or one file of another format."""
+        files = (f"{self.folder}/image/", f"{self.folder}/image.")
         return tuple(output for output in self.outputs if output.path.startswith(files))
+
+    @property
+    def planar(self) -> bool:
+        """Whether loaders give its image two axes: one slice, in a format that needs no third."""
+        flat = self.geometry is not None and self.geometry.shape[0] == 1
+        return flat and self.images[0].path.endswith((".dcm", ".png", ".tif"))
 
     def to_json(self) -> str:
         """The record's one spelling: canonical JSON, every key present, no line break.

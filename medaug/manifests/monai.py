@@ -7,7 +7,7 @@ Three habits of MONAI decide its form:
 * Its DICOM and NIfTI readers index arrays [column, row, slice]. So a box is [x, y, z] low, then high, with x the
   column, y the row and z the slice, high exclusive: ``image[x0:x1, y0:y1, z0:z1]`` is the lesion.
 * Given a folder, `PydicomReader` stacks its files by InstanceNumber, and gives a 2-D array when there is only one. So
-  "image" is a folder for DICOM, and a box has four numbers for one DICOM slice, six for all else.
+  "image" is a folder for DICOM, and a box has four numbers for one DICOM slice or a picture, six for all else.
 """
 
 from __future__ import annotations
@@ -52,11 +52,9 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
 def _item(record: Record, labels: Sequence[str]) -> dict[str, Any]:
     first = PurePosixPath(record.images[0].path)
     dicom = first.suffix == ".dcm"
-    assert record.geometry is not None
-    planar = dicom and record.geometry.shape[0] == 1
     return {
         "image": str(first.parent if dicom else first),
-        "box": [_corners(box, planar=planar) for box in record.boxes],
+        "box": [_corners(box, planar=record.planar) for box in record.boxes],
         "label": [labels.index(box.label) for box in record.boxes],
         "medaug": _provenance(record),
     }

@@ -69,10 +69,9 @@ def _monai(data: Any) -> dict[str, Any]:
 
 
 def _of_monai(record: Record) -> Any:
-    assert record.geometry is not None
     first = record.images[0].path
     dicom = first.endswith(".dcm")
-    axes = 2 if dicom and record.geometry.shape[0] == 1 else 3
+    axes = 2 if record.planar else 3
     return {
         "image": first.rpartition("/")[0] if dicom else first,
         "boxes": sorted(((*box.start[::-1][:axes], *box.stop[::-1][:axes]), box.label) for box in record.boxes),

@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medaug.audit.inventory import sha256_of
-from medaug.audit.pixels import decoded, pixels_digest
+from medaug.audit.pixels import decoded, pixels_digest, stored_of
 from medaug.audit.record import Output, Record
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.regions import (
@@ -24,8 +24,8 @@ from medaug.audit.verification.regions import (
 from medaug.dicom import fields
 from medaug.dicom.parse import Instance, coded, instance
 from medaug.errors import OutputError, ReadError
+from medaug.formats import REGIONS
 from medaug.imaging.volume import Mask, Stored
-from medaug.nifti import read_nifti
 
 RECORD = "record.json"
 
@@ -106,7 +106,7 @@ def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
     path = job.root / output.path
     if not _present(path, output, found):
         return None
-    marks = None
+    marks, label_map = None, f"{job.record.folder}/evidence/{REGIONS}."
     try:
         if path.suffix == ".dcm":
             read = instance(path)
@@ -116,7 +116,7 @@ def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
                 marks = marks_of_segmentation(read, job.record) if path.name == "regions.dcm" else None
         else:
             _note(sha256_of(path), output, found)
-            marks = marks_of_label_map(path, job.record) if path.name == "regions.nii.gz" else None
+            marks = marks_of_label_map(path, job.record) if output.path.startswith(label_map) else None
         if marks:
             found.faults += check_marks(marks, job.record, output.path, keeps_boxes=job.keeps_boxes)
     except (ReadError, OutputError) as error:
@@ -161,7 +161,7 @@ def _check_image(job: Job, output: Output, k: int, marks: Marks | None, found: F
             stored = decoded(read)
         else:
             _note(sha256_of(path), output, found)
-            stored = read_nifti(path).stored
+            stored = stored_of(path)
     except (ReadError, OutputError) as error:
         _note_unreadable(job, output, str(error), found)
         return
@@ -217,7 +217,7 @@ def _check_protected(job: Job, output: Output, stored: Stored, k: int, marks: Ma
     if path is None:
         return
     try:
-        original = decoded(instance(path)) if output.path.endswith(".dcm") else read_nifti(path).stored
+        original = stored_of(path, job.record.source.format)
     except ReadError as error:
         found.add("source-unreadable", f"slice {k + 1}: {error}")
         return
