@@ -10,18 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area, Presentation
 from medaug.imaging.volume import Float32, Mask, Volume, Window
-from medaug.inverse.noise import SampleNoise
-from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
 from medaug.recipe import Recipe, boxes_digest
 from medaug.regions.regions import Regions
+from medaug.rows import Row, Solved, solve_rows
 
 Sampling = tuple[float, float, float]
 RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]
@@ -62,6 +60,7 @@ class Tools:
         device: where tensors live.
         limits: limits of the quality checks.
         prompted: the prior under the prompt of these boxes; None without prompts.
+        full: fill short batches up, see `solve_rows`; batches may then hold rows of several cases.
     """
 
     prior: Prior
@@ -81,6 +80,7 @@ class Tools:
     device: str
     limits: Mapping[str, Limits]
     prompted: Callable[[Sequence[Box]], Prior] | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +123,50 @@ class Solution:
     taper: Float32
 
 
+@dataclass(frozen=True, eq=False)
+class Presented:
+    """A case as the prior will see it, and what brings a solution back.
+
+    Attributes:
+        case: the volume and its boxes.
+        recipe: what was drawn.
+        window: what is presented.
+        view: from the native grid to the prior's and back.
+        regions: on the native grid.
+        on_grid: on the prior's grid.
+        pixels: (K, size, size) float32, display units.
+        taper: weight in [0, 1] on the prior's grid, see `seam_taper`.
+        prior: under the prompt of this case's labels.
+    """
+
+    case: Case
+    recipe: Recipe
+    window: Window
+    view: Presentation
+    regions: Regions
+    on_grid: Regions
+    pixels: Float32
+    taper: Float32
+    prior: Prior
+
+    @property
+    def wanted(self) -> list[int]:
+        """The slices that have free voxels."""
+        return [int(k) for k in np.flatnonzero(self.on_grid.free.any(axis=(1, 2)))]
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is to be solved, in the order of `wanted`."""
+        return [Row(self.pixels[k], self.on_grid.observed[k], self.recipe) for k in self.wanted]
+
+    def solution(self, parts: Sequence[Solved]) -> Solution:
+        """Put solved rows back; slices without free voxels stay as they were presented."""
+        solved, round_trip = self.pixels.copy(), self.pixels.copy()
+        for k, part in zip(self.wanted, parts, strict=True):
+            solved[k], round_trip[k] = part.solved, part.round_trip
+        return Solution(self.pixels, solved, round_trip, self.taper)
+
+
 Restoration = Callable[[Volume, Presentation, Solution], np.ndarray]
 
 
@@ -142,68 +186,73 @@ def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, in
         RegionError: nothing may change, or nothing is kept.
         ValueError: the recipe was drawn for another volume or other boxes.
     """
+    presented = present(case, recipe, tools)
+    return bring_back(presented, solve(presented, tools, on_step), tools)
+
+
+def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
+    """All that happens before the prior: window, regions on both grids, the square the prior will see.
+
+    Raises:
+        RegionError: nothing may change, or nothing is kept.
+        ValueError: the recipe was drawn for another volume or other boxes.
+    """
     _check_drawn_for(case, recipe)
     volume = case.volume
     window = tools.window(volume)
     domain = tools.domain(volume, window)
     grown = tools.grow(volume, case.boxes)
     view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
-    presented = view.present(volume.modality)
+    pixels = view.present(volume.modality)
     on_grid = _regions_on_grid(view, domain, grown, volume, recipe, tools)
     regions = _regions_native(view, domain, grown, on_grid, tools)
     taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
-    if tools.prompted:
-        tools = replace(tools, prior=tools.prompted(case.boxes))
-    solution = solve_slices(presented, on_grid, taper, recipe, tools, on_step)
-    values = tools.restore(volume, view, solution)
-    low, high = window.low, window.high
-    result = volume.with_modality(np.clip(values, low, high), regions.free)
-    changed = np.asarray(result.stored != volume.stored)
-    residual = observed_residual(solution, on_grid)
-    checks = inspect(volume, result, regions.protected, window, {"observed_residual": residual}, tools.limits)
-    return Variant(recipe, result, case.boxes, window, regions, changed, checks)
+    prior = tools.prompted(case.boxes) if tools.prompted else tools.prior
+    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior)
 
 
-def solve_slices(
-    presented: Float32,
-    on_grid: Regions,
-    taper: Float32,
-    recipe: Recipe,
-    tools: Tools,
-    on_step: Callable[[int, int], None] | None = None,
-) -> Solution:
-    """Solve every slice that has free voxels; the others come back as they were presented."""
-    solved, round_trip = presented.copy(), presented.copy()
-    wanted = np.flatnonzero(on_grid.free.any(axis=(1, 2)))
-    batches = [wanted[i : i + tools.batch_size] for i in range(0, len(wanted), tools.batch_size)]
+def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
+    """Solve every slice that has free voxels, batch by batch; the others come back as they were presented."""
+    rows = presented.rows
+    batches = [rows[i : i + tools.batch_size] for i in range(0, len(rows), tools.batch_size)]
+    parts = []
     for number, batch in enumerate(batches):
 
         def step(current: int, steps: int, done: int = number) -> None:
             if on_step:
                 on_step(done * steps + current, len(batches) * steps)
 
-        x = torch.from_numpy(presented[batch, None]).to(tools.device)
-        observed = torch.from_numpy(on_grid.observed[batch, None].copy()).to(tools.device)
-        regions = Inpainting(observed)
-        operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
-        y = operator.forward(x + tools.measurement_noise * _noise(recipe, "measurement", len(batch), tools)(x.shape))
-        with torch.no_grad():
-            start = tools.prior.encode(x)
-            round_trip[batch] = tools.prior.decode(start)[:, 0].cpu().numpy()
-        noise = _noise(recipe, "noise", len(batch), tools)
-        x_star = tools.solver(tools.prior, operator, y, noise=noise, start=start, on_step=step)
-        solved[batch] = x_star[:, 0].float().cpu().numpy()
-    return Solution(presented, solved, round_trip, taper)
+        parts += solve_rows(batch, presented.prior, tools, step)
+    return presented.solution(parts)
 
 
-def restore_delta(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
+def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Variant:
+    """All that happens after the prior: restored to the native grid, free voxels overwritten, checked."""
+    volume, window, regions = presented.case.volume, presented.window, presented.regions
+    values = tools.restore(volume, presented.view, solution)
+    result = volume.with_modality(np.clip(values, window.low, window.high), regions.free)
+    changed = np.asarray(result.stored != volume.stored)
+    residual = observed_residual(solution, presented.on_grid)
+    checks = inspect(volume, result, regions.protected, window, {"observed_residual": residual}, tools.limits)
+    return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks)
+
+
+def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None) -> np.ndarray:
     """The source plus what the solve changed: x + up(w · (D(z*) - D(E(x)))), in modality units.
 
     The autoencoder's own blur is in both terms and cancels, and the source's fine detail and noise stay at native
     resolution. Its limit: fine edges of the source remain where the solve moved a structure.
+
+    Args:
+        volume: the source.
+        view: how it was presented.
+        solution: what came back.
+        spread: (size, size), applied to the change along both axes before its taper: `resample.spread_matrix`.
     """
-    delta = solution.taper * (solution.solved - solution.round_trip)
-    return np.asarray(volume.modality + view.to_modality_step(view.to_native(delta)))
+    change = solution.solved - solution.round_trip
+    if spread is not None:
+        change = spread @ change @ spread.T
+    return np.asarray(volume.modality + view.to_modality_step(view.to_native(solution.taper * change)))
 
 
 def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
@@ -239,11 +288,6 @@ def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
     return together
 
 
-def _noise(recipe: Recipe, purpose: str, count: int, tools: Tools) -> SampleNoise:
-    """The slices of a volume share one seed: the start is the same along the normal."""
-    return SampleNoise([recipe.seed_of(purpose)] * count, tools.device)
-
-
 def _regions_on_grid(
     view: Presentation, domain: Mask, grown: Sequence[Box], volume: Volume, recipe: Recipe, tools: Tools
 ) -> Regions:
@@ -269,7 +313,7 @@ def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
     rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
     start = (box.start[0], int(rows[0]), int(columns[0]))
     stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
-    return Box(start, stop, box.label, box.id)
+    return replace(box, start=start, stop=stop)
 
 
 def _regions_native(view: Presentation, domain: Mask, grown: Sequence[Box], on_grid: Regions, tools: Tools) -> Regions:

@@ -28,6 +28,8 @@ from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 MAX_BYTES = 4 << 30  # decoded voxels of one file
 MAX_HEADER = 256 << 10  # bytes of text
 MAX_DEFLATE = 1032  # deflate can't shrink further, so a header that promises more than this lies
+MAX_RATIO = 100  # voxels : gzipped bytes, once beyond SMALL, as for NIfTI
+SMALL = 256 << 20
 ORTHOGONAL = 1e-3  # cosine between two axes
 
 TYPES: dict[str, str] = {
@@ -64,7 +66,7 @@ def read_nrrd(path: Path) -> Volume:
 
     Raises:
         ReadError: ``nrrd-header``, ``nrrd-detached``, ``nrrd-encoding``, ``nrrd-type``, ``nrrd-dimensions``,
-            ``nrrd-space``, ``nrrd-truncated``, ``nrrd-values`` or ``nrrd-too-large``.
+            ``nrrd-space``, ``nrrd-truncated``, ``nrrd-bomb``, ``nrrd-values`` or ``nrrd-too-large``.
     """
     with _opened(path) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO is enough
@@ -277,6 +279,10 @@ def _voxels(stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np
     if size > on_disk * MAX_DEFLATE:
         raise _refused(f"{on_disk} bytes on disk can't hold the {size} that its header claims", "nrrd-truncated")
     encoding = _wanted(fields, "encoding").lower()
+    if encoding != "raw" and size > max(SMALL, on_disk * MAX_RATIO):
+        found = f"{on_disk} gzipped bytes hold {size >> 20} MiB of voxels"
+        limit = f"limit: {SMALL >> 20} MiB or {MAX_RATIO} to 1"
+        raise _refused(f"{found} ({limit}); save it without compression", "nrrd-bomb")
     if encoding not in {"raw", "gzip", "gz"}:
         raise _refused("expected encoding raw or gzip, found another; save it so", "nrrd-encoding")
     try:

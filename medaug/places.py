@@ -109,7 +109,7 @@ def members(path: Path) -> Iterator[Path | Refused]:
     """The files of an archive in name order, and what is refused of it.
 
     Raises:
-        ReadError: ``archive``: it is damaged, or made to harm.
+        ReadError: see `archive`.
     """
     found = archive(path)
     yield from (path / name for name in found.entries)
@@ -120,7 +120,7 @@ def archive(path: Path) -> Archive:
     """What an archive holds.
 
     Raises:
-        ReadError: ``archive`` for a damaged one; ``zip-bomb`` where entries share their bytes.
+        ReadError: ``damaged``, ``too-large``, or ``zip-bomb`` where entries share their bytes.
     """
     found = path.stat()
     return _archive(path, found.st_size, found.st_mtime_ns)
@@ -132,9 +132,9 @@ def _archive(path: Path, length: int, _changed: int) -> Archive:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as zipped:
             listed = [info for info in zipped.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, struct.error, EOFError):
-        raise ReadError("the zip archive is damaged or cut short; copy it again", code="archive") from None
+        raise ReadError("the zip archive is damaged or cut short; copy it again", code="damaged") from None
     if len(listed) > MAX_ENTRIES:
-        raise ReadError(f"the zip archive lists {len(listed)} files (limit {MAX_ENTRIES})", code="archive")
+        raise ReadError(f"the zip archive lists {len(listed)} files (limit {MAX_ENTRIES})", code="too-large")
     _refuse_overlap(listed, length)
     entries: dict[str, Entry] = {}
     refused = []
@@ -188,7 +188,7 @@ def _refuse_overlap(listed: list[zipfile.ZipInfo], length: int) -> None:
             raise ReadError("entries of the zip archive overlap, as in a bomb; pack it again", code="zip-bomb")
         end = info.header_offset + LOCAL_HEADER + info.compress_size
     if end > length:
-        raise ReadError("the zip archive is damaged or cut short; copy it again", code="archive")
+        raise ReadError("the zip archive is damaged or cut short; copy it again", code="damaged")
 
 
 def _inside(path: Path) -> tuple[Path, Entry]:
@@ -208,7 +208,7 @@ def _read(path: Path, entry: Entry) -> bytes:
         stream.seek(entry.offset)
         head = stream.read(LOCAL_HEADER)
         if len(head) < LOCAL_HEADER or head[:4] != b"PK\x03\x04":
-            raise ReadError("the zip archive is damaged; copy it again", code="archive")
+            raise ReadError("the zip archive is damaged; copy it again", code="damaged")
         name, extra = struct.unpack("<HH", head[26:30])
         stream.seek(name + extra, io.SEEK_CUR)
         data = stream.read(entry.deflated)

@@ -63,7 +63,7 @@ def read_raster(path: Path) -> Volume:
     hold a name (no EXIF, no text, no comment), else ``unknown``.
 
     Raises:
-        ReadError: ``colour``, ``palette``, ``alpha``, ``multi-frame``, ``orientation``, ``unsupported-encoding``,
+        ReadError: ``colour``, ``palette``, ``alpha``, ``multi-frame``, ``turned``, ``unsupported-encoding``,
             ``too-large``, ``truncated`` or ``unreadable``.
     """
     with _image(path) as (image, kind, digest):
@@ -197,7 +197,7 @@ def _check(image: Any, stream: BinaryIO) -> None:
     turned = image.getexif().get(ORIENTATION, 1)
     if turned != 1:
         found = f"its orientation tag is {turned}, and whether boxes follow it isn't known"
-        raise _refused(f"{found}; save it upright, without the tag", "orientation")
+        raise _refused(f"{found}; save it upright, without the tag", "turned")
 
 
 def _bits(image: Any, stream: BinaryIO) -> int:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, plain
 from medaug.imaging.seeds import seed_for
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
@@ -55,4 +55,4 @@ class Recipe:
 
 def boxes_digest(boxes: Sequence[Box]) -> str:
     """A digest of boxes that doesn't depend on their order."""
-    return hashlib.sha256(json.dumps([asdict(box) for box in sorted(boxes)]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([plain(box) for box in sorted(boxes)]).encode()).hexdigest()

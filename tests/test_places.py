@@ -117,7 +117,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
     path.write_bytes(bytes(data[:-30]))
     with pytest.raises(ReadError) as caught:
         list(places.members(path))
-    assert caught.value.code == "archive"
+    assert caught.value.code == "damaged"
 
 
 def test_discovery_goes_on_past_bad_archives_and_does_not_open_nested_ones(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_discovery_goes_on_past_bad_archives_and_does_not_open_nested_ones(tmp_p
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04" + bytes(50))
     found = discover(tmp_path)
     assert len(found.series) == 1
-    assert sorted(s.code for s in found.skipped) == ["archive", "duplicate-file", "nested-archive", "not-dicom"]
+    assert sorted(s.code for s in found.skipped) == ["damaged", "duplicate-file", "nested-archive", "not-dicom"]
 
 
 def test_a_file_that_left_its_archive_is_said_so(tmp_path: Path) -> None:

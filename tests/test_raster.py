@@ -131,7 +131,7 @@ def test_palette_pages_and_orientation_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ReadError) as caught:
             read_raster(path)
         found[path.stem] = caught.value.code
-    assert found == {"palette": "palette", "pages": "multi-frame", "turned": "orientation"}
+    assert found == {"palette": "palette", "pages": "multi-frame", "turned": "turned"}
 
 
 def test_16_bits_of_colour_are_refused_and_not_cut_to_8(tmp_path: Path) -> None:

@@ -169,7 +169,8 @@ def _boxes(entry: Entry, volume: Volume, k: int) -> Iterator[tuple[Rectangle, Bo
     for rectangle in entry.rectangles:
         x0, x1 = (_pixels(rectangle, corner[0], columns) for corner in (rectangle.low, rectangle.high))
         y0, y1 = (_pixels(rectangle, corner[1], rows) for corner in (rectangle.low, rectangle.high))
-        box = enclosing((k, y0, x0), (k + 1, y1, x1), volume.geometry.shape, rectangle.label, rectangle.id)
+        low, high, shape = (k, y0, x0), (k + 1, y1, x1), volume.geometry.shape
+        box = enclosing(low, high, shape, rectangle.label, rectangle.id, rectangle.code)
         yield rectangle, box
 
 

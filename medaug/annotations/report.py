@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from medaug.annotations.coded import code_of, own_label
 from medaug.annotations.files import text
 from medaug.annotations.graphics import extent, thickened
 from medaug.annotations.objects import carriers, loaded, objects
@@ -16,10 +17,19 @@ from medaug.annotations.place import place
 from medaug.annotations.room import Figure, put
 from medaug.annotations.values import Entry, Images, Note, Placed, Rectangle, joined
 from medaug.errors import AnnotationError, quiet
+from medaug.imaging.boxes import Code
 from medaug.imaging.geometry import Float64
 
 FINDINGS = {("121071", "DCM"), ("111059", "DCM"), ("111015", "DCM")}  # Finding, Single Image Finding, Composite Feature
 MAX_DEPTH = 32
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found: the label, and its code where the report states one."""
+
+    label: str
+    code: Code | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +39,7 @@ class Drawn:
     Attributes:
         kind: GraphicType.
         points: (N, 2) column and row in edge coordinates, or (N, 3) in LPS mm.
-        label: the finding's meaning.
+        finding: the finding's meaning, and its code where there is one.
         where: its place in the tree, as numbers.
         group: the place of the item that holds it.
         uid: the image (SCOORD) or the frame of reference (SCOORD3D).
@@ -37,7 +47,7 @@ class Drawn:
 
     kind: str
     points: Float64
-    label: str
+    finding: Finding
     where: str
     group: str
     uid: str
@@ -63,7 +73,7 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     dataset = loaded(path, "sr", where)
     try:
         with quiet():
-            drawn = list(_walk(dataset, "finding", where, 0))
+            drawn = list(_walk(dataset, Finding("finding"), where, 0))
             evidence = _evidence(dataset)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise AnnotationError(f"{where}: its coordinates or references are incomplete; export it again") from None
@@ -77,22 +87,24 @@ def _one(path: Path, images: Images, where: str) -> Placed:
 
 
 def _flat(item: Drawn, images: Images) -> Placed:
-    found = extent(item.kind, item.points, item.where)
-    if found is None:
+    reach = extent(item.kind, item.points, item.where)
+    if reach is None:
         meant = carriers(item.uid, images.volumes)
         return Placed(unsure=meant, notes=(Note("no-extent" if meant else "no-image", item.where),))
-    low, high = thickened(*found)
+    low, high = thickened(*reach)
     corners = [(float(a), float(b)) for a, b in (low, high)]
-    return place([Entry((Rectangle(corners[0], corners[1], item.label, item.where),), item.uid)], images)
+    found = Rectangle(corners[0], corners[1], item.finding.label, item.where, code=item.finding.code)
+    return place([Entry((found,), item.uid)], images)
 
 
 def _solid(item: Drawn, images: Images, evidence: frozenset[str]) -> Placed:
     room = [v for v in images.volumes if item.uid and v.geometry.frame_of_reference_uid == item.uid]
     meant = [v for v in room if evidence.intersection(v.source.instance_uids)] if evidence else room
-    return put([Figure(item.kind, item.points, item.label, item.where)], meant)
+    figure = Figure(item.kind, item.points, item.finding.label, item.where, code=item.finding.code)
+    return put([figure], meant)
 
 
-def _walk(item: Any, label: str, where: str, depth: int) -> Iterator[Drawn]:
+def _walk(item: Any, finding: Finding, where: str, depth: int) -> Iterator[Drawn]:
     """Depth first; a group's finding names everything below it."""
     if depth > MAX_DEPTH:
         raise AnnotationError(f"{where}: expected at most {MAX_DEPTH} levels, found more; export it again")
@@ -101,23 +113,29 @@ def _walk(item: Any, label: str, where: str, depth: int) -> Iterator[Drawn]:
     if item.get("ValueType") == "CODE" and _code(item, "ConceptNameCodeSequence") in FINDINGS:
         findings = [item]
     if findings:
-        label = text(str(findings[0].ConceptCodeSequence[0].CodeMeaning), where, "a finding")
+        finding = _finding(findings[0], where)
     for n, child in enumerate(children):
         spot = f"{where}.{n}" if depth else f"{where}, item {n}"
         kind = child.get("ValueType")
         if kind in ("SCOORD", "SCOORD3D"):
-            yield _drawn(child, label, spot, where)
-        yield from _walk(child, label, spot, depth + 1)
+            yield _drawn(child, finding, spot, where)
+        yield from _walk(child, finding, spot, depth + 1)
 
 
-def _drawn(item: Any, label: str, where: str, group: str) -> Drawn:
+def _finding(item: Any, where: str) -> Finding:
+    concept = item.ConceptCodeSequence
+    label = own_label(concept) or str(concept[0].CodeMeaning)
+    return Finding(text(label, where, "a finding"), code_of(item, "ConceptCodeSequence"))
+
+
+def _drawn(item: Any, finding: Finding, where: str, group: str) -> Drawn:
     size = 3 if item.ValueType == "SCOORD3D" else 2
     points = np.array([float(n) for n in item.GraphicData]).reshape(-1, size)
     if size == 3:
-        return Drawn(item.GraphicType, points, label, where, group, str(item.ReferencedFrameOfReferenceUID))
+        return Drawn(item.GraphicType, points, finding, where, group, str(item.ReferencedFrameOfReferenceUID))
     sources = [c for c in item.get("ContentSequence") or [] if c.get("ValueType") == "IMAGE"]
     reference = sources[0].ReferencedSOPSequence[0]
-    return Drawn(item.GraphicType, points, label, where, group, str(reference.ReferencedSOPInstanceUID))
+    return Drawn(item.GraphicType, points, finding, where, group, str(reference.ReferencedSOPInstanceUID))
 
 
 def _code(item: Any, name: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from medaug.annotations.graphics import extent, thickened
 from medaug.annotations.values import Note, Placed
-from medaug.imaging.boxes import Box, enclosing
+from medaug.imaging.boxes import Box, Code, enclosing
 from medaug.imaging.geometry import Float64
 from medaug.imaging.volume import Volume
 
@@ -22,6 +22,7 @@ class Figure:
         label: the class by name.
         where: where in the file it stands.
         id: the annotation's own number, where it has one.
+        code: the label's coded meaning, where one is stated.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Figure:
     label: str
     where: str
     id: str = ""
+    code: Code | None = None
 
 
 def box_of(figure: Figure, volume: Volume) -> Box | None:
@@ -41,7 +43,8 @@ def box_of(figure: Figure, volume: Volume) -> Box | None:
     if found is None:
         return None
     low, high = thickened(*found)
-    return enclosing(low.tolist(), high.tolist(), volume.geometry.shape, figure.label, figure.id)
+    limit = volume.geometry.shape
+    return enclosing(low.tolist(), high.tolist(), limit, figure.label, figure.id, figure.code)
 
 
 def put(figures: Iterable[Figure], volumes: Sequence[Volume]) -> Placed:

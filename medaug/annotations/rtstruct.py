@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from medaug.annotations.coded import code_of
 from medaug.annotations.files import text
 from medaug.annotations.objects import loaded, objects, references
 from medaug.annotations.room import Figure, put
 from medaug.annotations.values import Images, Note, Placed, joined
 from medaug.errors import AnnotationError, quiet
+from medaug.imaging.boxes import Code
 from medaug.imaging.geometry import Float64
 from medaug.imaging.volume import Volume
 
@@ -30,12 +32,13 @@ class Contour:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One region of interest with its contours."""
+    """One region of interest with its contours, and its code where an observation identifies it."""
 
     name: str
     where: str
     number: int
     contours: tuple[Contour, ...]
+    code: Code | None
 
 
 def read(path: Path, images: Images) -> Placed:
@@ -85,7 +88,7 @@ def _on(volume: Volume, regions: Sequence[Region]) -> Placed:
             continue
         points = np.concatenate([contour.points for contour in here])
         kind = "POINT" if len(points) == 1 else "POLYGON"
-        found = put([Figure(kind, points, region.name, region.where, str(region.number))], [volume])
+        found = put([Figure(kind, points, region.name, region.where, str(region.number), region.code)], [volume])
         # a region that goes by position and lies beside a volume of its series is no fault of either
         parts.append(found if any(c.images for c in here) else Placed(found.boxes, found.named, found.unsure))
     return joined(tuple(parts))
@@ -100,12 +103,18 @@ def _misplaced(contour: Contour, volume: Volume) -> bool:
 
 def _regions(dataset: Any, where: str) -> Iterator[Region]:
     names = {int(item.ROINumber): item.get("ROIName") for item in dataset.StructureSetROISequence}
+    codes = {
+        int(item.ReferencedROINumber): code
+        for item in dataset.get("RTROIObservationsSequence") or []
+        if (code := code_of(item, "RTROIIdentificationCodeSequence")) and "ReferencedROINumber" in item
+    }
     for item in dataset.get("ROIContourSequence") or []:
         number = int(item.ReferencedROINumber)
         spot = f"{where}, region {number}"
         contours = tuple(_contour(c, spot) for c in item.get("ContourSequence") or [])
         if contours:
-            yield Region(text(str(names[number] or ""), spot, "ROIName"), spot, number, contours)
+            name = text(str(names[number] or ""), spot, "ROIName")
+            yield Region(name, spot, number, contours, codes.get(number))
 
 
 def _contour(item: Any, where: str) -> Contour:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medaug.annotations.coded import code_of
 from medaug.annotations.components import component_spans
 from medaug.annotations.files import text
 from medaug.annotations.frames import Frame, Placement, frames_of, placements
 from medaug.annotations.objects import DEFLATED, kind_of, objects
 from medaug.annotations.values import Images, Note, Placed, joined
 from medaug.errors import AnnotationError, quiet
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Volume
 
 MAX_BYTES = 4 << 30  # of a file, and of its decoded pixels
@@ -26,8 +27,8 @@ def read(path: Path, images: Images) -> Placed:
     """Boxes of one Segmentation, or of every one below a folder; other DICOM files there are passed over.
 
     Each frame lies where its source image says (SOP Instance UID) and, in patient space, where its own position says;
-    both must agree. The label is the SegmentLabel. A voxel counts when it is occupied at all, or at least half
-    probable.
+    both must agree. The label is the SegmentLabel, its code the segmented property type. A voxel counts when it is
+    occupied at all, or at least half probable.
 
     Raises:
         AnnotationError: not a readable Segmentation, or it contradicts its images.
@@ -55,23 +56,37 @@ class Masks:
         return np.argwhere(pixels > 0)
 
 
+@dataclass(frozen=True)
+class Segment:
+    """One segment: its number, its SegmentLabel, and the code of its property type."""
+
+    number: int
+    label: str
+    code: Code | None
+
+
+def _segment(item: Any, where: str) -> Segment:
+    label = text(item.SegmentLabel, where, "SegmentLabel")
+    return Segment(int(item.SegmentNumber), label, code_of(item, "SegmentedPropertyTypeCodeSequence"))
+
+
 def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
     dataset = _loaded(path, where)
     try:
         with quiet():
             frames = frames_of(dataset)
             found = placements(dataset, frames, volumes, where)
-        every = [(int(s.SegmentNumber), text(s.SegmentLabel, where, "SegmentLabel")) for s in dataset.SegmentSequence]
+        every = [_segment(item, where) for item in dataset.SegmentSequence]
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
     if not found:
         return Placed(notes=(Note("no-image", where),))
     masks = Masks(dataset, _pixels(dataset, len(frames), where))
-    segments = [(n, label) for n, label in every if n > 0]  # 0 is a label map's background
+    segments = [segment for segment in every if segment.number > 0]  # 0 is a label map's background
     drawn = {frame.number for frame in frames if masks.pixels[frame.number].any()}
     notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found) if n in drawn]
     unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
-    boxes = [(p.volume.source.key, b) for p in found for n, name in segments for b in _boxes(masks, p, n, name, where)]
+    boxes = [(p.volume.source.key, b) for p in found for segment in segments for b in _boxes(masks, p, segment, where)]
     return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), frozenset(unsure), tuple(notes))
 
 
@@ -84,10 +99,10 @@ def _unplaced(frames: Sequence[Frame], found: Sequence[Placement]) -> Iterator[t
             yield frame.number, "grid-differs" if frame.number in misfit else "no-image"
 
 
-def _boxes(masks: Masks, placement: Placement, segment: int, label: str, where: str) -> Iterator[Box]:
+def _boxes(masks: Masks, placement: Placement, segment: Segment, where: str) -> Iterator[Box]:
     """One box per connected component of a segment on a volume; what lies outside the volume is cut."""
     shape = placement.volume.geometry.shape
-    points = [step.points(masks.marked(frame, segment)) for frame, step in placement.frames]
+    points = [step.points(masks.marked(frame, segment.number)) for frame, step in placement.frames]
     inside = [p[((p >= 0) & (p < shape)).all(axis=1)] for p in points]
     if not any(len(p) for p in inside):
         return
@@ -95,7 +110,7 @@ def _boxes(masks: Masks, placement: Placement, segment: int, label: str, where: 
     for p in inside:
         marked[tuple(p.T)] = True
     for n, (start, stop) in enumerate(component_spans(marked, where), 1):
-        yield Box(start, stop, label, f"{segment}.{n}")
+        yield Box(start, stop, segment.label, f"{segment.number}.{n}", segment.code)
 
 
 def _loaded(path: Path, where: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Volume
 
 
@@ -36,6 +36,7 @@ class Rectangle:
         id: the annotation's own number, where it has one.
         shares: the coordinates are fractions of the image's width and height, not pixels.
         slack: how far the written coordinates may be off, in their own unit, by the decimals they were written with.
+        code: the label's coded meaning, where one is stated.
     """
 
     low: tuple[float, float]
@@ -45,6 +46,7 @@ class Rectangle:
     id: str = ""
     shares: bool = False
     slack: float = 0.0
+    code: Code | None = None
 
 
 @dataclass(frozen=True)

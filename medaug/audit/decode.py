@@ -13,7 +13,8 @@ def decode(kind: Any, data: Any, where: str) -> Any:
     """Build a value of type ``kind`` from parsed JSON.
 
     Understands str, bool, int, float (an integer is a float's whole spelling), None, Literal, unions with None,
-    tuples, string-keyed mappings, and dataclasses of these. A dataclass needs all of its keys and takes no others.
+    tuples, string-keyed mappings, and dataclasses of these. A dataclass needs all of its keys, but for
+    fields whose metadata say ``optional``, and takes no others.
 
     Args:
         kind: the type.
@@ -46,7 +47,7 @@ def _hints(kind: Any) -> Mapping[str, Any]:
 
 def _dataclass(kind: Any, data: Any, where: str) -> Any:
     _expect(isinstance(data, dict), data, "an object", where)
-    names = [field.name for field in fields(kind)]
+    names = [field.name for field in fields(kind) if field.name in data or not field.metadata.get("optional")]
     for problem, keys in (("missing", set(names) - set(data)), ("unknown", set(data) - set(names))):
         if keys:
             raise ValueError(f"{where}: {problem} keys: {', '.join(sorted(keys))}")

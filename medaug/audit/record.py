@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
@@ -14,7 +15,7 @@ import numpy as np
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.decode import decode
 from medaug.formats import FORMATS
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.volume import SourceRef
 
@@ -245,6 +246,23 @@ class Record:
         flat = self.geometry is not None and self.geometry.shape[0] == 1
         return flat and self.images[0].path.endswith((".dcm", ".png", ".tif"))
 
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Where each slice of the image lies: (position in `images`, 0-based frame of that file).
+
+        A derived DICOM file holds the slices of one source file, in slice order; any other file holds all of them.
+        """
+        images = self.images
+        if not (images and images[0].path.endswith(".dcm")):
+            return tuple((0, k) for k in range(self.geometry.shape[0] if self.geometry else 0))
+        files = {uid: n for n, uid in enumerate(dict.fromkeys(self.source.instance_uids))}
+        held: Counter[str] = Counter()
+        places = []
+        for uid in self.source.instance_uids:
+            places.append((files[uid], held[uid]))
+            held[uid] += 1
+        return tuple(places)
+
     def to_json(self) -> str:
         """The record's one spelling: canonical JSON, every key present, no line break.
 
@@ -265,7 +283,7 @@ class Record:
 
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
-    return asdict(record)
+    return {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
 
 
 def from_data(data: Any) -> Record:

@@ -9,13 +9,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from medaug import places
 from medaug.dicom import fields, parse
 from medaug.dicom.grouping import SeriesFiles, Skipped, group
 from medaug.dicom.header import KEYWORDS, Header, headers_of
 from medaug.errors import ReadError
 
-__all__ = ["Found", "SeriesFiles", "Skipped", "discover"]
+__all__ = ["Found", "Noting", "SeriesFiles", "Skipped", "discover"]
+
+
+@dataclass(frozen=True)
+class Noting:
+    """More of each image's header, taken while it is parsed: parsing it a second time would double an inventory.
+
+    Attributes:
+        keywords: elements to parse beside those of discovery.
+        note: called with the data set of every file that holds images, and with what discovery knows of each.
+    """
+
+    keywords: tuple[str, ...]
+    note: Callable[[Dataset, tuple[Header, ...]], None]
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,7 @@ class Found:
     files: tuple[Path, ...] = ()
 
 
-def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> Found:
+def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None) -> Found:
     """Look at every file below ``root``, whatever its name; nothing is changed, and one bad file stops nothing.
 
     Only regular files are opened: a FIFO would block for ever. Symbolic links are not followed.
@@ -41,6 +56,7 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> 
     Args:
         root: a folder, or one file.
         expected: whether a file that is no DICOM image is something else that the caller reads, and so no skip.
+        noting: what else the caller wants of every image's header.
 
     Raises:
         ReadError: ``no-input``: there is no such folder, it can't be listed, or it holds no file.
@@ -50,7 +66,7 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> 
     headers: list[Header] = []
     skipped: list[Skipped] = []
     files: list[Path] = []
-    for path, outcome in _outcomes(root):
+    for path, outcome in _outcomes(root, noting):
         if path is not None:
             files.append(path)
         if not isinstance(outcome, Skipped):
@@ -82,23 +98,23 @@ def _files(folder: Path) -> Iterator[Path | Skipped]:
             )
 
 
-def _outcomes(root: Path) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
+def _outcomes(root: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
     """Every file, those in zip archives included, and what was found; no path where there is no file to open."""
     for entry in _files(root):
-        outcome = entry if isinstance(entry, Skipped) else _look(entry)
+        outcome = entry if isinstance(entry, Skipped) else _look(entry, noting)
         if isinstance(entry, Path) and isinstance(outcome, Skipped) and outcome.code == "archive":
-            yield from _members(entry)
+            yield from _members(entry, noting)
         else:
             yield (entry if isinstance(entry, Path) else None), outcome
 
 
-def _members(archive: Path) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
+def _members(archive: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
     try:
         for member in places.members(archive):
             if isinstance(member, places.Refused):
                 yield None, Skipped("", member.code, member.reason, 1)
                 continue
-            outcome = _look(member)
+            outcome = _look(member, noting)
             if isinstance(outcome, Skipped) and outcome.code == "archive":
                 why = "a zip archive inside another one is not opened: unpack it beside the other files"
                 outcome = Skipped("", "nested-archive", why, 1)
@@ -108,13 +124,16 @@ def _members(archive: Path) -> Iterator[tuple[Path | None, tuple[Header, ...] | 
         yield None, Skipped("", code, why, 1)
 
 
-def _look(path: Path) -> tuple[Header, ...] | Skipped:
+def _look(path: Path, noting: Noting | None) -> tuple[Header, ...] | Skipped:
     series_uid = ""
     try:
-        dataset, outline = parse.header(path, KEYWORDS)
+        dataset, outline = parse.header(path, (*KEYWORDS, *noting.keywords) if noting else KEYWORDS)
         with parse.coded():
             series_uid = fields.uid(dataset, "SeriesInstanceUID", required=False)
-            return headers_of(path, dataset, outline)
+            headers = headers_of(path, dataset, outline)
+            if noting:
+                noting.note(dataset, headers)
+            return headers
     except ReadError as error:
         return Skipped(series_uid, error.code, str(error), 1)
 

@@ -21,10 +21,11 @@ from pydicom.uid import UID
 
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import instance_uid, series_uid
+from medaug.imaging.boxes import OWN_SCHEME
 
 Equipment = Literal["standard", "simulate"]
 Value = Callable[["Facts"], object]
-PRIVATE_SCHEME = "99MEDAUG"
+PRIVATE_SCHEME = OWN_SCHEME
 # Syntaxes that may lose detail, and the term of (0028,2114) for each (PS3.3 C.7.6.1.1.5.1).
 # 4.91, 4.93 and 4.203 can also hold a lossless stream; they don't promise it, so they count as lossy.
 LOSSY = {

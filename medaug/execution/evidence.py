@@ -11,6 +11,7 @@ import numpy as np
 from medaug.augmentation import Variant
 from medaug.dicom.provenance import Provenance
 from medaug.formats import FORMATS, REGIONS
+from medaug.imaging.boxes import distinct_codes
 from medaug.imaging.volume import Mask, Rescale, Volume
 from medaug.profile import Profile
 
@@ -38,7 +39,8 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
     if wanted.segmentation and dicom:
         from medaug.dicom.evidence.segmentation import write_segmentation
 
-        write_segmentation(files, masks, provenance=provenance, path=target / "regions.dcm")
+        codes = distinct_codes(variant.boxes)
+        write_segmentation(files, masks, provenance=provenance, path=target / "regions.dcm", codes=codes)
     elif wanted.segmentation:
         kind = FORMATS[variant.volume.source.format]
         kind.write(label_map(variant.volume, masks), target / f"{REGIONS}{kind.suffix}", None)

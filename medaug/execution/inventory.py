@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from medaug.dicom.inspect import SeriesFacts, inspect
+from medaug.dicom.inspect import Notes, SeriesFacts, inspect, noting
 from medaug.errors import ReadError
 from medaug.execution.sources import Skip, Source, image_files, refusal
 from medaug.formats import FORMATS
@@ -30,8 +30,9 @@ def inventory(root: Path) -> Inventory:
     Raises:
         ReadError: ``no-input``: there is no such folder, or it holds no file.
     """
-    found, others = image_files(root)
-    series = [inspect(each) for each in found.series]
+    notes: Notes = {}
+    found, others = image_files(root, noting(notes))
+    series = [inspect(each, notes) for each in found.series]
     skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped]
     for source in others:
         try:

@@ -16,7 +16,7 @@ from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
 if TYPE_CHECKING:
-    from medaug.dicom.discover import Found, SeriesFiles
+    from medaug.dicom.discover import Found, Noting, SeriesFiles
 
 TEXT_NOTE = "pictures can't say whether text is burned into them: look for names in the pixels"
 
@@ -165,8 +165,12 @@ def _noted(path: Path, kinds: dict[Path, str]) -> bool:
     return found is not None
 
 
-def image_files(root: Path) -> tuple[Found, tuple[Source, ...]]:
+def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[Source, ...]]:
     """Everything below ``root``: what of it is DICOM, and the other image files.
+
+    Args:
+        root: a folder, or one file.
+        noting: see `discover`.
 
     Raises:
         ReadError: ``root`` does not exist or holds no file.
@@ -174,7 +178,7 @@ def image_files(root: Path) -> tuple[Found, tuple[Source, ...]]:
     from medaug.dicom.discover import discover
 
     kinds: dict[Path, str] = {}
-    found = discover(root, lambda path: _noted(path, kinds))
+    found = discover(root, lambda path: _noted(path, kinds), noting)
     return found, tuple(Source(None, path, by_slice=False, kind=kind) for path, kind in kinds.items())
 
 

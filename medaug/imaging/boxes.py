@@ -2,33 +2,64 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
+from operator import attrgetter
+from typing import Any
 
 from medaug.imaging.geometry import Geometry, Shape
 
+OWN_SCHEME = "99MEDAUG"  # the private coding scheme of what medaug itself has to name
 
-@dataclass(frozen=True, order=True)
+
+@dataclass(frozen=True)
+class Code:
+    """What a label means in a coding scheme, as the annotation states it (PS3.3 8.8).
+
+    Attributes:
+        value: the code, such as ``4147007``.
+        scheme: the coding scheme's designator, such as ``SCT``.
+        meaning: its text, such as ``Mass``.
+    """
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
 class Box:
-    """A labelled box: ``array[box.slices]`` is the lesion.
+    """A labelled box: ``array[box.slices]`` is the lesion. Boxes have an order, by these attributes in turn.
 
     Attributes:
         start: first voxel inside, (k, i, j).
         stop: first voxel outside, (k, i, j); greater than ``start`` on every axis.
         label: the class by name.
         id: the annotation's own identifier where it has one; never a person's.
+        code: the label's coded meaning where the annotation states one.
     """
 
     start: Shape
     stop: Shape
     label: str
     id: str = ""
+    code: Code | None = field(default=None, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         if any(low < 0 or low >= high for low, high in zip(self.start, self.stop, strict=True)):
             raise ValueError(f"box {self.label!r}: expected 0 ≤ start < stop, got {self.start}…{self.stop}")
+
+    def __lt__(self, other: Box) -> bool:
+        return self._place < other._place
+
+    @property
+    def _place(self) -> tuple[object, ...]:
+        code = (self.code.scheme, self.code.value, self.code.meaning) if self.code else ()
+        return self.start, self.stop, self.label, self.id, code
 
     @property
     def slices(self) -> tuple[slice, slice, slice]:
@@ -49,8 +80,40 @@ class Box:
         return replace(self, start=(k, i, j), stop=(k_stop, i_stop, j_stop))
 
 
+def plain(box: Box) -> dict[str, Any]:
+    """The box as JSON data. One without a code has no such key, so it is spelt, and digested, as if there were none."""
+    data = asdict(box)
+    if box.code is None:
+        del data["code"]
+    return data
+
+
+def label_code(label: str) -> str:
+    """The value, in `OWN_SCHEME`, of a label that has no code of its own; made from the whole label."""
+    return "L" + hashlib.sha256(label.encode()).hexdigest()[:15].upper()
+
+
+def distinct_codes(boxes: Iterable[Box]) -> list[Code]:
+    """The codes that boxes carry, each once, in order of scheme, value and meaning."""
+    return sorted({box.code for box in boxes if box.code}, key=attrgetter("scheme", "value", "meaning"))
+
+
+def codes_by_label(boxes: Iterable[Box]) -> dict[str, list[dict[str, str]]]:
+    """Label → the codes that its boxes carry, as JSON data; labels without one are left out."""
+    groups = defaultdict(list)
+    for box in boxes:
+        groups[box.label].append(box)
+    found = {label: [asdict(code) for code in distinct_codes(groups[label])] for label in sorted(groups)}
+    return {label: codes for label, codes in found.items() if codes}
+
+
 def enclosing(
-    low: Sequence[float], high: Sequence[float], limit: Shape, label: str, identifier: str = ""
+    low: Sequence[float],
+    high: Sequence[float],
+    limit: Shape,
+    label: str,
+    identifier: str = "",
+    code: Code | None = None,
 ) -> Box | None:
     """The smallest box on voxel edges that holds a continuous one.
 
@@ -62,6 +125,7 @@ def enclosing(
         limit: the image's shape.
         label: the class by name.
         identifier: the annotation's own identifier.
+        code: the label's coded meaning.
 
     Returns:
         The box, or None when nothing of it lies inside the image.
@@ -71,7 +135,7 @@ def enclosing(
     stop = [min(n, math.ceil(b - tolerance)) for b, n in zip(high, limit, strict=True)]
     if any(a >= b for a, b in zip(start, stop, strict=True)):
         return None
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]), label, identifier)
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]), label, identifier, code)
 
 
 def from_world(

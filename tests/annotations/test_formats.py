@@ -31,7 +31,7 @@ def test_the_same_lesion_is_the_same_box(tmp_path: Path, name: str) -> None:
     assert detect(path) == FORMATS[name]
     found = read_annotations(path, [volume])
     (box,) = found.boxes[volume.source.key]
-    assert replace(box, id="") == LESION
+    assert replace(box, id="", code=None) == LESION
     assert found.unmatched_annotations == found.unmatched_volumes == ()
     assert not found.withheld
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.record import Record
 from medaug.audit.verification.faults import Fault
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, codes_by_label
 
 MONAI, COCO = "monai.json", "coco.json"
 _CODE = "list-differs"
@@ -24,15 +27,26 @@ def check_lists(root: Path, written: Mapping[str, Record]) -> Iterator[Fault]:
         written: unit → record of status ``written``.
     """
     wanted = _planned(root, written)
+    codes = codes_by_label(box for record in wanted.values() for box in record.boxes)
     for name, read, expected in ((MONAI, _monai, _of_monai), (COCO, _coco, _of_coco)):
         try:
-            found = read(parse((root / name).read_bytes()))
+            data = parse((root / name).read_bytes())
+            found, meant = read(data), _codes(data)
         except OSError:
             yield Fault("file-missing", "the list can't be read", name)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             yield Fault(_CODE, f"not the list that docs/format.md describes ({type(error).__name__})", name)
         else:
             yield from _compared(name, found, {unit: expected(record) for unit, record in wanted.items()})
+            if meant != codes:
+                yield Fault(_CODE, "the codes of its classes are not those of the records", name)
+
+
+def _codes(data: Any) -> dict[str, Any]:
+    """Class → its coded meanings, of either list."""
+    if "categories" in data:
+        return {category["name"]: category["codes"] for category in data["categories"] if "codes" in category}
+    return {data["labels"][number]: codes for number, codes in data.get("codes", {}).items()}
 
 
 def _planned(root: Path, written: Mapping[str, Record]) -> Mapping[str, Record]:
@@ -61,7 +75,9 @@ def _monai(data: Any) -> dict[str, Any]:
         labels = [data["labels"][str(number)] for number in item["label"]]
         boxes = sorted(zip(map(tuple, item["box"]), labels, strict=True))
         unit = item["medaug"]["unit"]
-        entry = {"image": item["image"], "boxes": boxes, "medaug": item["medaug"]}
+        corners = [tuple(round(x, 3) for x in box) for box in item.get("box_lps", [])]
+        entry = {"image": item["image"], "boxes": boxes, "world": sorted(corners), "medaug": item["medaug"]}
+        entry["fold"] = item["fold"]
         items[unit] = "twice" if unit in items else entry
     if data["numTraining"] != len(data["training"]):
         raise ValueError("numTraining")
@@ -71,10 +87,17 @@ def _monai(data: Any) -> dict[str, Any]:
 def _of_monai(record: Record) -> Any:
     first = record.images[0].path
     dicom = first.endswith(".dcm")
-    axes = 2 if record.planar else 3
+    assert record.geometry is not None
+    frames = max(frame for _, frame in record.places)
+    axes = (2, 1) if record.planar else (1, 0, 2) if dicom and frames else (2, 1, 0)
+    spread = record.geometry.space == "patient"
     return {
         "image": first.rpartition("/")[0] if dicom else first,
-        "boxes": sorted(((*box.start[::-1][:axes], *box.stop[::-1][:axes]), box.label) for box in record.boxes),
+        "boxes": sorted(
+            (tuple(c[axis] for c in (box.start, box.stop) for axis in axes), box.label) for box in record.boxes
+        ),
+        "world": sorted(_world(record, box) for box in record.boxes) if spread else [],
+        "fold": int(hashlib.sha256(record.source.patient.encode()).hexdigest(), 16) % 5,
         "medaug": {
             "unit": record.unit,
             "variant": record.variant,
@@ -83,8 +106,18 @@ def _of_monai(record: Record) -> Any:
             "source_series_uid": record.source.series_uid,
             "patient": record.source.patient,
             "record": f"{record.folder}/record.json",
+            "axes": " ".join(("slice", "row", "column")[axis] for axis in axes),
         },
     }
+
+
+def _world(record: Record, box: Box) -> tuple[float, ...]:
+    """The box's outermost voxel edges in LPS: centre of the box ± half its extent along each axis of the grid."""
+    assert record.geometry is not None
+    affine = np.array(record.geometry.affine)
+    centre = affine @ [*((a + b - 1) / 2 for a, b in zip(box.start, box.stop, strict=True)), 1]
+    reach = np.abs(affine[:3, :3]) @ np.array(box.shape) / 2
+    return tuple(round(float(x), 3) for x in (*(centre[:3] - reach), *(centre[:3] + reach)))
 
 
 def _coco(data: Any) -> dict[str, Any]:
@@ -106,12 +139,13 @@ def _coco(data: Any) -> dict[str, Any]:
 
 def _of_coco(record: Record) -> Any:
     assert record.geometry is not None
-    files, (_, rows, columns) = record.images, record.geometry.shape
+    files, places, (_, rows, columns) = record.images, record.places, record.geometry.shape
     pictures = Counter(
         canonical(
             {
-                "file_name": files[k if len(files) > 1 else 0].path,
+                "file_name": files[places[k][0]].path,
                 "slice": k,
+                "frame": places[k][1],
                 "height": rows,
                 "width": columns,
                 "medaug": {"unit": record.unit, "source": record.source.key, "patient": record.source.patient},

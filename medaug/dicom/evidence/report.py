@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from medaug.dicom.evidence.concepts import coded
 from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import derived_uid
-from medaug.dicom.values import PRIVATE_SCHEME
 from medaug.errors import WriteError, quiet
 from medaug.imaging.boxes import Box
 
 PROCEDURE = ("363679005", "SCT", "Imaging procedure")
 PURPOSE = ("75958009", "SCT", "Bounded by")
 SERIES_OFFSET = 750
-_LO = 64  # characters of a code's meaning
 
 
 def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Provenance, path: Path) -> None:
@@ -65,18 +63,6 @@ def outline(box: Box) -> npt.NDArray[np.float64]:
     """
     (_, top, left), (_, bottom, right) = box.start, box.stop
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], dtype=np.float64)
-
-
-def finding(label: str) -> tuple[str, str, str]:
-    """A code for a label that has none of its own: (value, scheme, meaning).
-
-    The value is made from the whole label. The meaning holds it as text: a character beyond ASCII stands as its
-    number (``&#228;``), since the identity beside it fixes the file's character set, and a backslash as ``/``.
-    """
-    value = "L" + hashlib.sha256(label.encode()).hexdigest()[:15].upper()
-    text = label.replace("\\", "/").encode("ascii", "xmlcharrefreplace").decode()
-    printable = "".join(c if c.isprintable() else " " for c in text).strip()
-    return value, PRIVATE_SCHEME, printable[:_LO].strip() or "label without a name"
 
 
 def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provenance) -> Dataset:
@@ -134,6 +120,6 @@ def _group(number: int, box: Box, place: tuple[Dataset, int | None], first: Data
                 str(image.SOPClassUID), str(image.SOPInstanceUID), [frame] if frame else None
             ),
         ),
-        finding_type=Code(*finding(box.label)),
+        finding_type=Code(*coded(box)),
         geometric_purpose=Code(*PURPOSE),
     )

@@ -11,10 +11,12 @@ import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from medaug.dicom.evidence.concepts import stated
 from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.values import PRIVATE_SCHEME
 from medaug.errors import WriteError, quiet
+from medaug.imaging.boxes import Code as BoxCode
 from medaug.imaging.volume import Mask
 
 
@@ -46,7 +48,9 @@ FAMILY = ("123110", "DCM", "Artificial Intelligence")
 SERIES_OFFSET = 500
 
 
-def write_segmentation(files: Sequence[Path], masks: Sequence[Mask], *, provenance: Provenance, path: Path) -> None:
+def write_segmentation(
+    files: Sequence[Path], masks: Sequence[Mask], *, provenance: Provenance, path: Path, codes: Sequence[BoxCode] = ()
+) -> None:
     """Write ``SEGMENTS`` for a derived series; same inputs, same bytes.
 
     Every slice has a frame for every segment, empty ones too, so that "not marked" can't be taken for "not said".
@@ -57,6 +61,7 @@ def write_segmentation(files: Sequence[Path], masks: Sequence[Mask], *, provenan
         masks: free, observed and boxes, each (slices, rows, columns).
         provenance: of the unit.
         path: the file to write; its folder exists.
+        codes: of the labels, where they have some: they modify what the third segment means (0062,0011).
 
     Raises:
         WriteError: the object can't be built from these headers, or was not read back as written.
@@ -66,6 +71,7 @@ def write_segmentation(files: Sequence[Path], masks: Sequence[Mask], *, provenan
     try:
         with quiet():
             made = _built(derived, provenance)
+            _qualify(made.SegmentSequence[-1], codes)
             finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} regions")
     except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
         raise WriteError(
@@ -144,6 +150,15 @@ def _described(number: int, segment: Segment, provenance: Provenance) -> Any:
             name="medaug", family=Code(*FAMILY), version=provenance.software_version
         ),
     )
+
+
+def _qualify(segment: Dataset, codes: Sequence[BoxCode]) -> None:
+    """Say which findings the labelled pixels hold: modifiers of the segment's property type (PS3.3 C.8.20.2)."""
+    from highdicom.sr import CodedConcept
+
+    if codes:
+        kind = segment.SegmentedPropertyTypeCodeSequence[0]
+        kind.SegmentedPropertyTypeModifierCodeSequence = [CodedConcept(*stated(code)) for code in codes]
 
 
 def _without_planes(made: Dataset, first: Dataset) -> None:

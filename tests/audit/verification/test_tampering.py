@@ -222,6 +222,21 @@ def _list_box_moved(folder: Path) -> None:
     path.write_text(json.dumps(data))
 
 
+def _list_code_changed(folder: Path) -> None:
+    path = folder / "out" / "monai.json"
+    data = json.loads(path.read_text())
+    (codes,) = data["codes"].values()
+    codes[0]["value"] = "1"
+    path.write_text(json.dumps(data))
+
+
+def _list_code_dropped(folder: Path) -> None:
+    path = folder / "out" / "coco.json"
+    data = json.loads(path.read_text())
+    assert [bool(category.pop("codes", None)) for category in data["categories"]].count(True) == 1
+    path.write_text(json.dumps(data))
+
+
 def _list_item_dropped(folder: Path) -> None:
     path = folder / "out" / "coco.json"
     data = json.loads(path.read_text())
@@ -302,6 +317,8 @@ PLAIN = {
     _label_map_edited: {"file-changed", "regions-differ", "seal-root"},
     _list_box_moved: {"list-differs", "file-changed", "seal-root"},
     _list_item_dropped: {"list-differs", "file-changed", "seal-root"},
+    _list_code_changed: {"list-differs", "file-changed", "seal-root"},
+    _list_code_dropped: {"list-differs", "file-changed", "seal-root"},
     _list_patient_changed: {"list-differs", "file-changed", "seal-root"},
     _profile_edited: {"profile-differs", "file-changed", "seal-root"},
     _format_of_the_future: {"format"},

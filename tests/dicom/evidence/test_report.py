@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom as hd
@@ -8,12 +9,14 @@ import pydicom
 import pytest
 from pydicom.sr.codedict import codes
 
-from medaug.dicom.evidence.report import PROCEDURE, PURPOSE, finding, outline, write_report
+from medaug.dicom.evidence.concepts import finding
+from medaug.dicom.evidence.report import PROCEDURE, PURPOSE, outline, write_report
 from medaug.errors import WriteError
 from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Code as BoxCode
 from tests.dicom.derived import PROVENANCE, edited
 from tests.dicom.evidence.series import BUILT, Made, derived
-from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy
+from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
 
 
 @pytest.fixture(params=BUILT)
@@ -93,6 +96,18 @@ def test_a_label_becomes_a_legal_code(label: str, meaning: str) -> None:
     assert (scheme, found) == ("99MEDAUG", meaning)
     assert len(value) == 16
     assert finding(label + "!")[0] != value
+
+
+def test_a_label_s_own_code_is_the_finding_and_the_others_stay_as_they_are(tmp_path: Path) -> None:
+    made = derived("CR", tmp_path)
+    coded = replace(made.boxes[0], code=BoxCode("72704001", "SCT", "Fracture of bone, größer"))
+    write_report(made.files, (coded, made.boxes[1]), provenance=PROVENANCE, path=tmp_path / "boxes.dcm")
+    report = hd.sr.srread(tmp_path / "boxes.dcm")
+    found = [group.finding_type for group in report.content.get_planar_roi_measurement_groups()]
+    assert (found[0].value, found[0].scheme_designator) == ("72704001", "SCT")
+    assert found[0].meaning == "Fracture of bone, gr&#246;&#223;er"
+    assert found[1].value == finding(made.boxes[1].label)[0]
+    assert errors(dciodvfy(tmp_path / "boxes.dcm")) == set()
 
 
 def test_codes_of_the_standard_have_the_standard_s_meanings() -> None:

@@ -10,6 +10,7 @@ from pydicom.sr.codedict import codes
 
 from medaug.dicom.evidence.segmentation import CATEGORY, FAMILY, SEGMENTS, write_segmentation
 from medaug.errors import OutputError, WriteError
+from medaug.imaging.boxes import Code as BoxCode
 from tests.dicom.derived import PROVENANCE, edited
 from tests.dicom.evidence.series import BUILT, Made, derived
 from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
@@ -107,6 +108,21 @@ def test_an_empty_character_set_is_not_passed_on(tmp_path: Path) -> None:
     ds = pydicom.dcmread(written(made, tmp_path / "regions.dcm"))
     assert "SpecificCharacterSet" not in ds
     assert ds.PatientName == ""
+
+
+def test_the_labels_codes_modify_what_the_labelled_pixels_mean(tmp_path: Path) -> None:
+    made, path = derived("CR", tmp_path), tmp_path / "regions.dcm"
+    own = [BoxCode("72704001", "SCT", "Fracture of bone"), BoxCode("a-code-of-more-than-16", "99X", "Something")]
+    write_segmentation(made.files, made.masks, provenance=PROVENANCE, path=path, codes=own)
+    kinds = [s.SegmentedPropertyTypeCodeSequence[0] for s in pydicom.dcmread(path).SegmentSequence]
+    first, second = kinds[2].SegmentedPropertyTypeModifierCodeSequence
+    assert (first.CodeValue, first.CodeMeaning) == ("72704001", "Fracture of bone")
+    assert second.LongCodeValue == "a-code-of-more-than-16"
+    assert all("SegmentedPropertyTypeModifierCodeSequence" not in kind for kind in kinds[:2])
+    assert errors(dciodvfy(path)) == set()
+    write_segmentation(made.files, made.masks, provenance=PROVENANCE, path=path.with_name("plain.dcm"))
+    plain = pydicom.dcmread(path.with_name("plain.dcm")).SegmentSequence[2].SegmentedPropertyTypeCodeSequence[0]
+    assert "SegmentedPropertyTypeModifierCodeSequence" not in plain
 
 
 def test_codes_of_the_standard_have_the_standard_s_meanings() -> None:

@@ -1,0 +1,74 @@
+"""Slices as the prior sees them, and how a batch of them is solved, be they of one case or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from medaug.imaging.volume import Float32, Mask
+from medaug.inverse.noise import SampleNoise
+from medaug.inverse.operators import Beside, Inpainting
+from medaug.inverse.protocols import Prior
+from medaug.recipe import Recipe
+
+if TYPE_CHECKING:
+    from medaug.augmentation import Tools
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One slice as the prior sees it.
+
+    Attributes:
+        pixels: (size, size) float32, display units.
+        observed: (size, size), True where the pixels guide the solve.
+        recipe: names the seeds.
+    """
+
+    pixels: Float32
+    observed: Mask
+    recipe: Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What came back for a row: D(z*) and D(E(x)), (size, size) float32, display units."""
+
+    solved: Float32
+    round_trip: Float32
+
+
+def solve_rows(
+    rows: Sequence[Row], prior: Prior, tools: Tools, on_step: Callable[[int, int], None] | None = None
+) -> list[Solved]:
+    """Solve one batch, whose rows may be of several cases: no row knows of the others.
+
+    Kernels are chosen by the size of a batch, which changes last digits. Where `Tools.full` is set, a short batch is
+    filled up with copies of its last row, so that a row's bytes don't depend on how many came with it.
+
+    Args:
+        rows: at most ``tools.batch_size``.
+        prior: under the prompt of these rows.
+        tools: what to work with.
+        on_step: called with (step, steps).
+    """
+    missing = tools.batch_size - len(rows) if tools.full else 0
+    batch = [*rows, *[rows[-1]] * missing]
+    x = torch.from_numpy(np.stack([row.pixels for row in batch])[:, None]).to(tools.device)
+    observed = torch.from_numpy(np.stack([row.observed for row in batch])[:, None]).to(tools.device)
+    regions = Inpainting(observed)
+    operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
+    measured = SampleNoise([row.recipe.seed_of("measurement") for row in batch], tools.device)
+    y = operator.forward(x + tools.measurement_noise * measured(x.shape))
+    with torch.no_grad():
+        start = prior.encode(x)
+        round_trip = prior.decode(start)[:, 0].cpu().numpy()
+    # the slices of a volume share one seed: the start is the same along the normal
+    noise = SampleNoise([row.recipe.seed_of("noise") for row in batch], tools.device)
+    x_star = tools.solver(prior, operator, y, noise=noise, start=start, on_step=on_step)
+    solved = x_star[:, 0].float().cpu().numpy()
+    return [Solved(solved[n], round_trip[n]) for n in range(len(rows))]
