@@ -58,7 +58,7 @@ def main(corpus: Path, *options: str) -> None:
     corpus.mkdir(exist_ok=True)
     for name, data in seeds():
         (corpus / name).write_bytes(data)
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made inside
+    memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         path = Path(folder) / "ZQXNAME"
         atheris.Setup(

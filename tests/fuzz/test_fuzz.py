@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -19,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 def run(folder: Path, runs: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.fuzz.target", str(folder / "corpus"), f"-runs={runs}", "-seed=1"]
-    options = {"capture_output": True, "check": False, "text": True, "timeout": 280}
-    return subprocess.run([*command, f"-artifact_prefix={folder}/"], cwd=ROOT, env={**os.environ}, **options)
+    command.append(f"-artifact_prefix={folder}/")
+    return subprocess.run(command, capture_output=True, check=False, cwd=ROOT, text=True, timeout=280)
 
 
 def test_the_seeds_are_of_every_kind() -> None:

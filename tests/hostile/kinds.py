@@ -248,9 +248,12 @@ def twice(**values: Any) -> Build:
     return build
 
 
-def copied(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    shutil.copy(folder.parent / "good" / "x1.dcm", folder / "copy.dcm")
+def copied(name: str) -> Build:
+    def build(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        shutil.copy(folder.parent / "good" / "x1.dcm", folder / name)
+
+    return build
 
 
 def two_patients(folder: Path) -> None:
@@ -298,8 +301,8 @@ def no_preamble(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[132:])
 
 
-def kinds() -> Iterator[Kind]:
-    """All of them."""
+def of_structure() -> Iterator[Kind]:
+    """Files whose structure lies."""
     past = struct.pack("<HH2sHI", 8, 8, b"OB", 0, 2**31) + b"ab"
     yield Kind("empty file", content(b""), "empty")
     yield Kind("text", content(b"Doe, Jane\n" * 40), "not-dicom")
@@ -314,6 +317,10 @@ def kinds() -> Iterator[Kind]:
     yield Kind("600,000 elements", content(part10(EXPLICIT, many)), "too-many-elements")
     yield Kind("deflate bomb", content(deflate_bomb()), "deflate-bomb")
     yield Kind("noise as deflate", content(part10(DEFLATED, b"\xff" * 4000)), "damaged")
+
+
+def of_pixels() -> Iterator[Kind]:
+    """Pixels that are not what the header says."""
     yield Kind("states JPEG 2000, holds plain pixels", restated(JPEG2000Lossless), "pixels")
     yield Kind("states big endian, is little", restated(ExplicitVRBigEndian), "truncated")
     yield Kind("states implicit, is explicit", restated(ImplicitVRLittleEndian), "")
@@ -343,6 +350,10 @@ def kinds() -> Iterator[Kind]:
     yield Kind("1e99 frames", raw(NumberOfFrames=b"1e99"), "multi-frame")
     yield Kind("frames are no number", raw(NumberOfFrames=b"many"), "bad-value")
     yield Kind("excess pixel data", lambda folder: radiograph(folder, excess), "pixel-length")
+
+
+def of_attributes() -> Iterator[Kind]:
+    """Attributes that can't be used."""
     yield Kind("palette, out of range", lambda folder: radiograph(folder, palette), "palette")
     yield Kind("encapsulated PDF", lambda folder: radiograph(folder, document), "not-an-image")
     yield Kind("burned-in text", changed(BurnedInAnnotation="YES"), "burned-in")
@@ -354,13 +365,22 @@ def kinds() -> Iterator[Kind]:
     yield Kind("spacing of 1e400", raw(PixelSpacing=b"1e400\\1e400 "), "bad-value")
     yield Kind("zero slope", changed(RescaleSlope=0, RescaleIntercept=0), "bad-value")
     yield Kind("NaN slope of a volume", edited_stack(RescaleSlope="0"), "bad-value", 5)
+
+
+def of_series() -> Iterator[Kind]:
+    """Slices and UIDs that contradict each other."""
     yield Kind("missing positions", edited_stack(ImagePositionPatient=None), "missing-attribute", 5)
     yield Kind("one position for all slices", edited_stack(ImagePositionPatient=[0, 0, 0]), "duplicate-position", 5)
     yield Kind("a missing slice", stack(gap_at=2), "missing-slice", 5)
     yield Kind("gantry tilt", stack(tilt_deg=18.0), "gantry-tilt", 5)
     yield Kind("one UID, other bytes", twice(WindowCenter=9), "uid-conflict", 2)
-    yield Kind("a copy of a good file", copied, "duplicate-file")
+    yield Kind("a copy of a good file", copied("copy.dcm"), "duplicate-file")
+    yield Kind("a copy of its name", copied("x1.dcm"), "duplicate-file")
     yield Kind("one study, two patients", two_patients, "two-patients", 2)
+
+
+def of_file_systems() -> Iterator[Kind]:
+    """What else may lie in a folder."""
     yield Kind("symbolic link to a folder above it", loop, "not-a-file")
     yield Kind("FIFO", fifo, "not-a-file")
     yield Kind("socket", unix_socket, "not-a-file")
@@ -369,6 +389,10 @@ def kinds() -> Iterator[Kind]:
     yield Kind("pickled checkpoint", checkpoint, "not-dicom")
     yield Kind("zip-slip", zip_of(("../../outside.dcm", b"x" * 900), ("/etc/outside", b"y")), "archive")
     yield Kind("zip bomb", zip_of(("a.dcm", bytes(2**28))), "archive")
+
+
+def of_nifti() -> Iterator[Kind]:
+    """NIfTI files."""
     yield Kind("NIfTI with negative sizes", nifti_of(dim=(3, -4, 4, 4, 1, 1, 1, 1)), "nifti-dimensions")
     yield Kind("NIfTI of 2^45 voxels", nifti_of(dim=(3, 32767, 32767, 32767, 1, 1, 1, 1)), "nifti-too-large")
     yield Kind("NIfTI that is cut short", nifti_of(dim=(3, 400, 400, 400, 1, 1, 1, 1)), "nifti-truncated")
@@ -381,3 +405,9 @@ def kinds() -> Iterator[Kind]:
     yield Kind("NIfTI of NaN", nifti_of(**floats), "nifti-values")
     yield Kind("text named .nii", content(b"Doe, Jane", "bad.nii"), "nifti-truncated")
     yield Kind("noise named .nii.gz", content(b"\x1f\x8b" + b"\xff" * 600, "bad.nii.gz"), "nifti-truncated")
+
+
+def kinds() -> Iterator[Kind]:
+    """All of them."""
+    for group in (of_structure, of_pixels, of_attributes, of_series, of_file_systems, of_nifti):
+        yield from group()
