@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -41,11 +41,13 @@ class Found:
         series: what can be tried, ordered by UIDs.
         skipped: everything else, ordered, equal reasons counted together.
         files: every regular file, whatever it is, in name order.
+        copies: which of them is a copy, byte by byte, of the one that a series holds.
     """
 
     series: tuple[SeriesFiles, ...]
     skipped: tuple[Skipped, ...]
     files: tuple[Path, ...] = ()
+    copies: Mapping[Path, Path] = field(default_factory=dict)
 
 
 def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None) -> Found:
@@ -75,8 +77,8 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, not
             skipped.append(outcome)
     if not files and not skipped:
         raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
-    series, refused = group(headers)
-    return Found(series, _counted([*skipped, *refused]), tuple(files))
+    series, refused, copies = group(headers)
+    return Found(series, _counted([*skipped, *refused]), tuple(files), copies)
 
 
 def _files(folder: Path) -> Iterator[Path | Skipped]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,11 +100,13 @@ class Collected:
         sources: DICOM series and image files.
         skips: what is none, and no annotation either.
         files: every file but annotations; an annotation by name may mean any of them.
+        copies: which of them is a copy of one that a source holds; its name means that one.
     """
 
     sources: tuple[Source, ...]
     skips: tuple[Skip, ...]
     files: tuple[Path, ...]
+    copies: Mapping[Path, Path]
 
 
 def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collected:
@@ -136,7 +138,7 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
     sources = [Source(series, None, by_slice) for series in found.series]
     sources += [Source(None, path, by_slice, kinds[path]) for path in files if path in kinds]
     skips = tuple(Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped)
-    return Collected(tuple(sources), skips, files)
+    return Collected(tuple(sources), skips, files, found.copies)
 
 
 def load_headers(source: Source) -> tuple[Volume, ...]:
