@@ -127,7 +127,7 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
         "format": annotation_format,
         "readers": readers,
     }
-    read = partial(_read, headers, format=annotation_format, readers=readers, **how)
+    read = partial(_read, headers, **how)
     boxes, withheld, unmatched = _boxes(paths, read)
     units: list[Unit] = []
     unlabelled: list[Skip] = []
