@@ -154,9 +154,9 @@ class Profile(Spec):
     schema_version: Literal[1]
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
     description: str = Field(max_length=400)
-    modalities: tuple[Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI"], ...] = (
-        Field(min_length=1)
-    )
+    modalities: tuple[
+        Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"], ...
+    ] = Field(min_length=1)
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"

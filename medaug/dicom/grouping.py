@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medaug import places
 from medaug.dicom.header import Header
 from medaug.dicom.identity import Identity, identity_of_all
 
@@ -172,8 +172,7 @@ def _by_digest(files: list[list[Header]]) -> list[list[list[Header]]]:
 
 def _digest(header: Header) -> str:
     try:
-        with header.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return places.sha256_of(header.path)
     except OSError:
         return str(header.path)  # not known to be a copy: the series is refused as a conflict
 
