@@ -11,7 +11,7 @@ from medaug.imaging.volume import SourceRef, Stored
 
 # Type 2 (PS3.3 C.7.1.1, C.7.2.1): there, and empty, since a picture says nothing of whom it shows.
 EMPTY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
-         "AccessionNumber", "ReferringPhysicianName", "PatientOrientation")  # fmt: skip
+         "AccessionNumber", "ReferringPhysicianName", "PatientOrientation", "Laterality")  # fmt: skip
 
 
 def study_uid(name: str) -> str:

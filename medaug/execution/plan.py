@@ -121,13 +121,8 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
     found = collect(Path(input), chosen, paths)
     headers, refused = _headers(found.sources, chosen, identity_reason)
-    how: dict[str, Any] = {
-        "known": found.files,
-        "copies": found.copies,
-        "format": annotation_format,
-        "readers": readers,
-    }
-    read = partial(_read, headers, **how)
+    how: dict[str, Any] = {"known": found.files, "copies": found.copies}
+    read = partial(_read, headers, format=annotation_format, readers=readers, **how)
     boxes, withheld, unmatched = _boxes(paths, read)
     units: list[Unit] = []
     unlabelled: list[Skip] = []
