@@ -38,9 +38,10 @@ NOT_IN_DIGEST: dict[str, Any] = {
 
 
 class FileWindow(Spec):
-    """The window that the file states; where it states none, the 0.5th to 99.5th percentile."""
+    """A window that the file states; where it states none, the 0.5th to 99.5th percentile."""
 
     kind: Literal["file"]
+    number: int = Field(1, ge=1, le=64, description="which of several, from 1; the last where there are fewer")
 
 
 class FixedWindow(Spec):
@@ -286,6 +287,8 @@ def digest_of(resolved: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in kept.items() if key != "levers"} | ({"levers": levers} if levers else {})
     if isinstance(kept.get("restore"), dict) and not kept["restore"].get("deblock"):
         kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
+    if isinstance(kept.get("window"), dict) and kept["window"].get("number") == 1:  # as before there was a choice
+        kept["window"] = {name: value for name, value in kept["window"].items() if name != "number"}
     for key, left_out in NOT_IN_DIGEST.items():
         if left_out is not True and isinstance(kept.get(key), dict):
             kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}

@@ -30,6 +30,8 @@ MORE = (
     "RescaleIntercept",
     "RescaleType",
     "ModalityLUTSequence",
+    "PixelAspectRatio",
+    "PresentationLUTShape",
     "VOILUTSequence",
     "VOILUTFunction",
     "WindowCenter",
