@@ -18,10 +18,12 @@ class Images:
         volumes: everything that may be annotated; pixels are not looked at.
         known: every file found where the volumes were, also those that are no volume: a name that one of them has
             in common with a volume doesn't say which of the two is meant. Spelt as in ``SourceRef.files``.
+        readers: which of several readers of an image count, see `agreement.settled`.
     """
 
     volumes: Sequence[Volume]
     known: Sequence[Path] = ()
+    readers: str = "union"
 
 
 @dataclass(frozen=True)

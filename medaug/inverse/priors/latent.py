@@ -92,6 +92,15 @@ def clean_from(kind: PredictionType, output: Tensor, z_t: Tensor, abar: Tensor) 
     return output
 
 
+def target_of(kind: PredictionType, z0: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
+    """What a network of this kind has to predict: `clean_from` of it is z0 again. Source: as there."""
+    if kind == "epsilon":
+        return noise
+    if kind == "v_prediction":
+        return abar.sqrt() * noise - (1 - abar).sqrt() * z0
+    return z0
+
+
 def frozen(net: nn.Module, device: str) -> nn.Module:
     """The network on its device, in evaluation mode, float32, without gradients of its weights.
 
