@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from medaug.audit.record import Record
+from medaug.errors import MedaugError, RunError, place_of
 from medaug.execution.attempt import Setup, attempt
 from medaug.execution.opening import attach
 from medaug.execution.plan import Unit
@@ -14,6 +15,7 @@ from medaug.execution.work import Bench
 
 Done = tuple[Unit, Record | None]
 Step = Callable[[Unit, int, int], None]
+T = TypeVar("T")
 
 
 class Executor(Protocol):
@@ -32,3 +34,15 @@ def serial(bench: Bench, setup: Setup, units: Sequence[Unit], on_step: Step | No
     store = attach(setup.root)
     for unit in units:
         yield unit, attempt(store, bench, unit, setup.work, partial(on_step, unit) if on_step else None)
+
+
+def guarded(work: Callable[[], T]) -> T | MedaugError:
+    """Do ``work`` in a worker; what goes wrong comes back as a value, so that the run hears of it."""
+    try:
+        return work()
+    except MedaugError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - only the place is shown
+        return RunError(
+            f"a worker met an unexpected {type(error).__name__} at {place_of(error)}; please report this line"
+        )

@@ -9,20 +9,18 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from medaug.audit.record import Record
-from medaug.errors import MedaugError, RunError, place_of
+from medaug.errors import MedaugError, RunError
 from medaug.execution.attempt import Setup, attempt
-from medaug.execution.executors import Done, Step
+from medaug.execution.executors import Done, Step, guarded
 from medaug.execution.opening import attach
 from medaug.execution.plan import Unit
-from medaug.execution.work import OnStep
 
 STARTS = 3  # workers that may die in a row before one has finished a unit
 GRACE = 5.0  # seconds for a worker to drop its unit
@@ -143,20 +141,9 @@ def _work(line: Connection, setup: Setup, number: int) -> None:
         bench.wanted_device = _own_device(setup.device, number)
         while True:
             unit = line.recv()
-            line.send(_tried(partial(attempt, store, bench, unit, setup.work), partial(_tell, line)))
+            line.send(guarded(partial(attempt, store, bench, unit, setup.work, partial(_tell, line))))
     except (EOFError, BrokenPipeError, ConnectionResetError, _Dropped):
         return
-
-
-def _tried(work: Callable[[OnStep], Record | None], on_step: OnStep) -> Record | MedaugError | None:
-    try:
-        return work(on_step)
-    except MedaugError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - the parent must hear of it; only the place is shown
-        return RunError(
-            f"a worker met an unexpected {type(error).__name__} at {place_of(error)}; please report this line"
-        )
 
 
 def _drop(number: int, _frame: object) -> None:
