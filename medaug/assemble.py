@@ -19,6 +19,7 @@ from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, re
 from medaug.errors import PriorError, ProfileError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
+from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse import operators
 from medaug.inverse.priors.card import PriorCard
@@ -63,7 +64,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
         law=_law(profile.regions),
         grow=partial(_grow, profile.regions.margin, profile.size),
-        restore=_restoration(profile.restore),
+        restore=_restoration(profile.restore, profile.size, loaded.card),
         size=profile.size,
         crop=_around_domain if profile.area == "domain" else _whole_frame,
         feather=profile.restore.feather,
@@ -207,8 +208,11 @@ def _law(
             assert_never(spec)
 
 
-def _restoration(spec: specs.Restore) -> Restoration:
+def _restoration(spec: specs.Restore, size: int, card: PriorCard) -> Restoration:
     match spec.kind:
+        case "delta" if spec.deblock:
+            before = -size % math.lcm(card.stride, card.multiple) // 2  # what `padded` adds there
+            return partial(restore_delta, spread=spread_matrix(size, card.stride, -before % card.stride))
         case "delta":
             return restore_delta
         case "replace":

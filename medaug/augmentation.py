@@ -237,14 +237,22 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
     return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks)
 
 
-def restore_delta(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
+def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None) -> np.ndarray:
     """The source plus what the solve changed: x + up(w · (D(z*) - D(E(x)))), in modality units.
 
     The autoencoder's own blur is in both terms and cancels, and the source's fine detail and noise stay at native
     resolution. Its limit: fine edges of the source remain where the solve moved a structure.
+
+    Args:
+        volume: the source.
+        view: how it was presented.
+        solution: what came back.
+        spread: (size, size), applied to the change along both axes before its taper: `resample.spread_matrix`.
     """
-    delta = solution.taper * (solution.solved - solution.round_trip)
-    return np.asarray(volume.modality + view.to_modality_step(view.to_native(delta)))
+    change = solution.solved - solution.round_trip
+    if spread is not None:
+        change = spread @ change @ spread.T
+    return np.asarray(volume.modality + view.to_modality_step(view.to_native(solution.taper * change)))
 
 
 def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:

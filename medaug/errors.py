@@ -5,6 +5,7 @@
     ├── PriorError          a prior's folder, digest or architecture is not usable           exit 2
     ├── OutputError         OUTPUT can't be used: full, read-only, another run's             exit 2
     ├── RunError            a run can't go on as it was set up                               exit 2
+    ├── ManifestError       a list or a data set would put an image where it may not be      exit 2
     └── SourceError         one source can't be used; the rest of the export goes on
         ├── ReadError       a file or a series is not readable, or not safe to read as a volume
         ├── IdentityError   a person may be identified and nobody stated that it was checked
@@ -44,6 +45,10 @@ class OutputError(MedaugError):
 
 class RunError(MedaugError):
     """A run can't go on as it was set up: too many units fail, workers die, or its options contradict each other."""
+
+
+class ManifestError(MedaugError):
+    """A list or a data set would put an image where it may not be, such as a synthetic one into a test part."""
 
 
 class SourceError(MedaugError):

@@ -31,6 +31,8 @@ from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 MAX_BYTES = 4 << 30  # decoded voxels of one file
 MAX_EXTENSIONS = 16 << 20  # bytes between header and voxels
 MAX_DEFLATE = 1032  # deflate can't shrink further, so a header that promises more than this lies
+MAX_RATIO = 100  # voxels : gzipped bytes, once beyond SMALL; a CT reaches 4, a label map of few structures 300
+SMALL = 256 << 20
 
 # name → (type, byte offset) of every field that is read or written; the others stay 0, which means "not used"
 FIELDS = {
@@ -66,11 +68,11 @@ def read_nifti(path: Path) -> Volume:
         header, order = _header(_exactly(stream, HEADER.itemsize, "header"))
         shape, stored_type = _shape(header), _dtype(header, order)
         size = int(np.prod(shape, dtype=np.int64)) * stored_type.itemsize
-        _refuse_bomb(size, path.stat().st_size)
+        _refuse_bomb(size, path.stat().st_size, zipped=isinstance(stream, gzip.GzipFile))
         extensions = _exactly(stream, _offset(header) - HEADER.itemsize, "extension")
         data = _exactly(stream, size, "voxel")
     stored = np.frombuffer(data, stored_type).reshape(shape).astype(stored_type.newbyteorder("="), copy=False)
-    if not np.isfinite(stored).all():
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         raise _refused("expected finite voxels, found NaN or infinity; replace them", "nifti-values")
     geometry = Geometry(shape, _affine(header), "patient")
     rescale = _rescale(header)
@@ -135,10 +137,14 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         raise _refused("its gzip stream is damaged or cut short; copy it again", "nifti-truncated") from error
 
 
-def _exactly(stream: IO[bytes], count: int, what: str) -> bytes:
-    data = stream.read(count)
-    if len(data) < count:
-        raise _refused(f"expected {count} {what} bytes, found {len(data)}; the file is cut short", "nifti-truncated")
+def _exactly(stream: IO[bytes], count: int, what: str) -> bytearray:
+    """Read into one buffer: a plain read of a gzip stream joins its parts, and so holds them twice."""
+    data = bytearray(count)
+    view, at = memoryview(data), 0
+    while at < count and (read := stream.readinto(view[at:])):  # type: ignore[attr-defined]
+        at += read
+    if at < count:
+        raise _refused(f"expected {count} {what} bytes, found {at}; the file is cut short", "nifti-truncated")
     return data
 
 
@@ -146,7 +152,7 @@ def _refused(text: str, code: str = "unreadable") -> ReadError:
     return ReadError(f"NIfTI file: {text}", code=code)
 
 
-def _header(data: bytes) -> tuple[Header, Order]:
+def _header(data: bytes | bytearray) -> tuple[Header, Order]:
     """The header in native byte order, and the order the file is in."""
     orders: tuple[Order, ...] = ("<", ">")
     for order in orders:
@@ -192,11 +198,16 @@ def _offset(header: Header) -> int:
     return int(offset)
 
 
-def _refuse_bomb(size: int, on_disk: int) -> None:
+def _refuse_bomb(size: int, on_disk: int, *, zipped: bool) -> None:
     if size > MAX_BYTES:
         raise _refused(f"expected at most {MAX_BYTES >> 20} MiB of voxels, found {size >> 20} MiB", "nifti-too-large")
     if size > on_disk * MAX_DEFLATE:
         raise _refused(f"{on_disk} bytes on disk can't hold the {size} that its header claims", "nifti-truncated")
+    if zipped and size > max(SMALL, on_disk * MAX_RATIO):
+        found = (
+            f"{on_disk} gzipped bytes hold {size >> 20} MiB of voxels (limit: {SMALL >> 20} MiB or {MAX_RATIO} to 1)"
+        )
+        raise _refused(f"{found}; save it without compression", "nifti-bomb")
 
 
 def _rescale(header: Header) -> Rescale:

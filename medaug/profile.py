@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -124,6 +124,13 @@ class Restore(Spec):
 
     kind: Literal["delta", "replace"]
     feather: float = Field(3.0, ge=0, description="width of the seam's taper on the free side, in the prior's px")
+    deblock: bool = Field(False, description="spread the steps that a delta makes between latent cells; delta only")
+
+    @model_validator(mode="after")
+    def _a_delta(self) -> Self:
+        if self.deblock and self.kind != "delta":
+            raise ValueError(f"deblock is for kind delta, found {self.kind!r}; remove deblock")
+        return self
 
 
 class Volumes(Spec):
@@ -266,6 +273,8 @@ def digest_of(resolved: Mapping[str, Any]) -> str:
     """`Profile.sha256` from the keys of a resolved profile: keys that came to profiles later change no older digest."""
     unused = set() if resolved.get("prompt") else {"prompt", "guidance_scale"}  # as before there were prompts
     kept = {key: value for key, value in resolved.items() if NOT_IN_DIGEST.get(key) is not True and key not in unused}
+    if isinstance(kept.get("restore"), dict) and not kept["restore"].get("deblock"):
+        kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
     for key, left_out in NOT_IN_DIGEST.items():
         if left_out is not True and isinstance(kept.get(key), dict):
             kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}

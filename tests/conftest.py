@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medaug.codes import CODES
+from medaug.errors import SourceError
+
 
 @pytest.fixture(scope="session")
 def data() -> Path:
@@ -18,6 +21,20 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real cases here: set MEDAUG_DATA to their folder")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def every_error_carries_a_code_of_the_table() -> Iterator[None]:
+    """What `test_codes` can't see in the source: a code that is put together when it is raised."""
+    plain = SourceError.__init__
+
+    def checked(self: SourceError, message: str, *, code: str | None = None) -> None:
+        plain(self, message, code=code)
+        assert self.code in CODES, f"give the code {self.code!r} a sentence in medaug/codes.py"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SourceError, "__init__", checked)
+        yield
 
 
 @pytest.fixture(autouse=True)

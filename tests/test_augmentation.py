@@ -8,9 +8,10 @@ import pytest
 
 from medaug import profile as profiles
 from medaug.assemble import tools
-from medaug.augmentation import Case, Tools, Variant, augment, restore_replace
+from medaug.augmentation import Case, Tools, Variant, augment, restore_delta, restore_replace
 from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
+from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume
 from medaug.recipe import Recipe, boxes_digest
 from medaug.solving import PsldSpec
@@ -113,6 +114,16 @@ def test_replace_puts_the_decoded_image_in() -> None:
     assert (replaced.volume.stored != added.volume.stored).any()
     kept = replaced.regions.protected
     np.testing.assert_array_equal(replaced.volume.stored[kept], source.volume.stored[kept])
+
+
+def test_deblocking_changes_the_change_and_no_protected_voxel() -> None:
+    source, spread = case(), spread_matrix(PROFILE.size, 8)
+    plain, even = made(source), made(source, restore=partial(restore_delta, spread=spread))
+    assert (plain.volume.stored != even.volume.stored).any()
+    same = made(source, restore=partial(restore_delta, spread=np.eye(PROFILE.size, dtype=np.float32)))
+    np.testing.assert_array_equal(plain.volume.stored, same.volume.stored)
+    kept = even.regions.protected
+    np.testing.assert_array_equal(even.volume.stored[kept], source.volume.stored[kept])
 
 
 OPERATORS = [

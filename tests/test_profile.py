@@ -105,6 +105,16 @@ def test_where_a_prior_lies_and_what_a_profile_says_of_itself_decide_no_pixel() 
     assert profile.parse(one.to_yaml(), "profile 'x'").sha256 == one.sha256
 
 
+def test_deblocking_is_for_a_delta_and_changes_no_digest_where_it_is_off() -> None:
+    on = profile.parse(edited(restore={"kind": "delta", "feather": 6, "deblock": True}), "profile 'x'")
+    off = profile.parse(edited(restore={"kind": "delta", "feather": 6}), "profile 'x'")
+    assert on.sha256 != off.sha256
+    older = off.model_dump(mode="json") | {"restore": {"kind": "delta", "feather": 6.0}}
+    assert profile.digest_of(older) == off.sha256
+    with pytest.raises(ProfileError, match="deblock is for kind delta"):
+        profile.parse(edited(restore={"kind": "replace", "deblock": True}), "profile 'x'")
+
+
 def test_every_check_but_the_protected_voxels_has_a_limit_that_a_profile_may_set() -> None:
     assert {*get_args(profile.CheckName), "protected_identity"} == set(DEFAULT_LIMITS)
 

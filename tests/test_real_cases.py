@@ -10,13 +10,19 @@ import numpy as np
 import pydicom
 import pytest
 import yaml
+from pydicom.dataset import Dataset
 
 import medaug
 from medaug import profile as profiles
+from medaug.audit.verification.verify import verify
 from medaug.execution.execute import Summary
+from medaug.execution.replay import replay
 from medaug.nifti import read_nifti
+from tests import make
+from tests.annotations.made import item
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
+OPEN = ("seam", "sharpness", "noise", "air_noise", "through_plane", "observed_residual")
 STATED = "public test data, see its README"
 
 
@@ -136,3 +142,71 @@ def test_03_a_ct_with_the_liver_as_dicom_seg(data: Path, tmp_path: Path) -> None
     assert summary.counts == {"written": 1}
     assert {box.label for box in summary.records[0].boxes} == {"Liver"}
     assert_protected(summary, sorted((case / "ct").iterdir()))
+
+
+def test_08_enhanced_mr_frame_by_frame(data: Path, tmp_path: Path) -> None:
+    """Two multi-frame objects, one with its frames out of order: derived, verified, made again."""
+    case = data / "dev" / "08_mr_enhanced_multiframe_nema"
+    names = ("BRTUM003.dcm", "BRTUM008.dcm")
+    lines = [(name, k, 90, 60, 130, 110, "tumour") for name in names for k in (12, 13, 14)]
+    boxes = rows(tmp_path / "b.csv", "image,slice,x_min,y_min,x_max,y_max,label", *lines)
+    profile = fewer_steps(tmp_path, "brain-mr")
+    summary = medaug.run(case, tmp_path / "out", profile=profile, annotations=boxes, identity_reason=STATED)
+    assert summary.counts == {"written": 2}
+    assert_frames_kept(summary, [case / name for name in names])
+    assert any(record.source.frames != tuple(range(24)) for record in summary.records)
+
+
+def test_16_every_encoding_of_frames_once_they_say_where_they_lie(data: Path, tmp_path: Path) -> None:
+    """The case's files hold no functional groups and are refused; with groups added they go all the way."""
+    case = data / "dev" / "16_enhanced_mr_compressed"
+    profile = fewer_steps(tmp_path, "brain-mr", checks={check: [None, None] for check in OPEN}, domain=["not-padding"])
+    bare = medaug.run(
+        case, tmp_path / "bare", profile=profile, annotations=rows(tmp_path / "e.csv", "image,label,x,y,w,h")
+    )
+    assert bare.exit_code == 3
+    assert {skip.code for skip in bare.skips} == {"functional-groups", "truncated"}
+    sources = [with_groups(path, tmp_path / "in") for path in sorted(case.glob("emri*")) if "short" not in path.name]
+    assert len({pydicom.dcmread(path).file_meta.TransferSyntaxUID for path in sources}) == 5
+    lines = [(path.name, 4, 20, 20, 34, 36, "lesion") for path in sources]
+    boxes = rows(tmp_path / "b.csv", "image,slice,x_min,y_min,x_max,y_max,label", *lines)
+    summary = medaug.run(tmp_path / "in", tmp_path / "out", profile=profile, annotations=boxes)
+    assert summary.counts == {"written": 5}, [record.message for record in summary.records]
+    assert_frames_kept(summary, sources)
+
+
+def with_groups(path: Path, folder: Path) -> Path:
+    """A copy whose frames lie 5 mm apart, in reverse, under UIDs of its own."""
+    ds = pydicom.dcmread(path)
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = make.uid(path.name)
+    ds.SeriesInstanceUID = make.uid(path.name, "series")
+    shared = Dataset()
+    for keyword, values in (
+        ("PlaneOrientationSequence", {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}),
+        ("PixelMeasuresSequence", {"PixelSpacing": [2, 2], "SliceThickness": 5}),
+        ("MRImageFrameTypeSequence", {"FrameType": ds.ImageType}),
+    ):
+        setattr(shared, keyword, [item(**values)])
+    ds.SharedFunctionalGroupsSequence = [shared]
+    ds.PerFrameFunctionalGroupsSequence = [
+        item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, -5.0 * n])]) for n in range(int(ds.NumberOfFrames))
+    ]
+    folder.mkdir(exist_ok=True)
+    ds.save_as(folder / path.name, enforce_file_format=True)
+    return folder / path.name
+
+
+def assert_frames_kept(summary: Summary, sources: list[Path]) -> None:
+    """Each unit's boxes hold the source's stored numbers, `verify` finds nothing, and one unit comes out again."""
+    originals = {str((ds := pydicom.dcmread(path)).SOPInstanceUID): ds for path in sources}
+    for record in summary.records:
+        derived = pydicom.dcmread(summary.output / record.images[0].path)
+        source = originals[record.source.instance_uids[0]].pixel_array[list(record.source.frames)]
+        for box in record.boxes:
+            np.testing.assert_array_equal(derived.pixel_array[box.slices], source[box.slices])
+        assert (derived.pixel_array != source).any()
+    verdict = verify(summary.output, source=sources[0].parent)
+    assert verdict.faults == ()
+    assert verdict.units == len(sources)
+    (again,) = replay(summary.output, [summary.records[0].unit], sources[0].parent)
+    assert again.same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
@@ -219,6 +220,23 @@ class Record:
         """The outputs that hold the image itself: DICOM files in slice order, or one NIfTI file."""
         files = (f"{self.folder}/image/", f"{self.folder}/image.nii")
         return tuple(output for output in self.outputs if output.path.startswith(files))
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Where each slice of the image lies: (position in `images`, 0-based frame of that file).
+
+        A derived DICOM file holds the slices of one source file, in slice order; a NIfTI file holds all of them.
+        """
+        images = self.images
+        if not (images and images[0].path.endswith(".dcm")):
+            return tuple((0, k) for k in range(self.geometry.shape[0] if self.geometry else 0))
+        files = {uid: n for n, uid in enumerate(dict.fromkeys(self.source.instance_uids))}
+        held: Counter[str] = Counter()
+        places = []
+        for uid in self.source.instance_uids:
+            places.append((files[uid], held[uid]))
+            held[uid] += 1
+        return tuple(places)
 
     def to_json(self) -> str:
         """The record's one spelling: canonical JSON, every key present, no line break.

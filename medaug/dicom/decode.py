@@ -25,6 +25,7 @@ from pydicom.uid import (
 
 from medaug.dicom import fields
 from medaug.dicom.codestream import dimensions
+from medaug.dicom.decoder import Frame, decoded
 from medaug.dicom.frames import frame_count
 from medaug.dicom.preflight import HEAD, Outline
 from medaug.errors import ReadError, quiet
@@ -67,7 +68,8 @@ def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
         (rows, columns), uint8, int8, uint16 or int16 in native byte order.
 
     Raises:
-        ReadError: the codes of `check_encoding` and `check_size`; ``codec`` or ``pixels``.
+        ReadError: the codes of `check_encoding` and `check_size`; ``codec`` or ``pixels``, ``decoder-limits`` or
+            ``decoder-died``. Compressed pixels are decoded in a process apart, see `decoder`.
 
     Source: PS3.5 8.1.1 (pixel cells), PS3.3 C.7.6.3.
     """
@@ -76,19 +78,14 @@ def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
     plugin = _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
     try:
         with quiet():
-            if frame and plugin:
-                _check_codestream(ds, frame)
-            decoded = pixel_array(ds, raw=True, index=frame, decoding_plugin=plugin)
+            cells = decoded(_asked(ds, plugin), _codestream(ds, frame)) if plugin else _native(ds, frame)
     except ReadError:
         raise
-    except Exception as error:  # decoders raise anything
+    except Exception as error:  # pydicom raises anything
         raise ReadError(
             f"the pixel data can't be decoded ({type(error).__name__}); export the image again", code="pixels"
         ) from error
-    rows, columns = fields.integer(ds, "Rows"), fields.integer(ds, "Columns")
-    if decoded.shape != (rows, columns):
-        raise ReadError(f"expected {rows} × {columns} pixels, decoded {decoded.shape}", code="pixels")
-    return _stored(decoded, ds)
+    return _stored(cells, ds)
 
 
 def check_encoding(ds: Dataset) -> None:
@@ -145,11 +142,33 @@ def check_size(ds: Dataset, outline: Outline) -> None:
         )
 
 
-def _check_codestream(ds: Dataset, frame: int) -> None:
-    """What `check_size` asks of the first frame, asked of another one before its decoder takes memory."""
+def _native(ds: Dataset, frame: int) -> Stored:
+    rows, columns = fields.integer(ds, "Rows"), fields.integer(ds, "Columns")
+    cells = pixel_array(ds, raw=True, index=frame)
+    if cells.shape != (rows, columns):
+        raise ReadError(f"expected {rows} × {columns} pixels, found {cells.shape}", code="pixels")
+    return cells
+
+
+def _asked(ds: Dataset, plugin: str) -> Frame:
+    return Frame(
+        syntax=str(ds.file_meta.TransferSyntaxUID),
+        plugin=plugin,
+        rows=fields.integer(ds, "Rows"),
+        columns=fields.integer(ds, "Columns"),
+        allocated=fields.integer(ds, "BitsAllocated"),
+        stored=fields.integer(ds, "BitsStored"),
+        signed=fields.integer(ds, "PixelRepresentation"),
+        photometric=fields.text(ds, "PhotometricInterpretation").upper(),
+    )
+
+
+def _codestream(ds: Dataset, frame: int) -> bytes:
+    """One frame's bytes, of the size that the header says: `check_size` saw the first one only."""
     offsets = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths) if "ExtendedOffsetTable" in ds else None
     code = get_frame(ds.PixelData, frame, number_of_frames=frame_count(ds), extended_offsets=offsets)
     _same_size(code[:HEAD], fields.integer(ds, "Rows"), fields.integer(ds, "Columns"))
+    return code
 
 
 def _same_size(codestream: bytes, rows: int, columns: int) -> None:
@@ -199,11 +218,11 @@ def _plugin(syntax: UID, bits: int) -> str:
     raise ReadError(f"{syntax.name} needs a decoder that is not installed: install {packages}", code="codec")
 
 
-def _stored(decoded: Stored, ds: Dataset) -> Stored:
+def _stored(found: Stored, ds: Dataset) -> Stored:
     """Modulo arithmetic on the cells: 12 signed bits in 16 are right whether or not the decoder extended the sign."""
     allocated, bits = fields.integer(ds, "BitsAllocated"), fields.integer(ds, "BitsStored")
     unsigned = np.dtype(f"u{allocated // 8}")
-    cells = decoded.astype(unsigned)
+    cells = found.astype(unsigned)
     if bits < allocated:
         cells &= unsigned.type(2**bits - 1)
     if not fields.integer(ds, "PixelRepresentation"):

@@ -9,12 +9,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from medaug.dicom import fields, parse
 from medaug.dicom.grouping import SeriesFiles, Skipped, group
 from medaug.dicom.header import KEYWORDS, Header, headers_of
 from medaug.errors import ReadError
 
-__all__ = ["Found", "SeriesFiles", "Skipped", "discover"]
+__all__ = ["Found", "Noting", "SeriesFiles", "Skipped", "discover"]
+
+
+@dataclass(frozen=True)
+class Noting:
+    """More of each image's header, taken while it is parsed: parsing it a second time would double an inventory.
+
+    Attributes:
+        keywords: elements to parse beside those of discovery.
+        note: called with the data set of every file that holds images, and with what discovery knows of each.
+    """
+
+    keywords: tuple[str, ...]
+    note: Callable[[Dataset, tuple[Header, ...]], None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class Found:
     files: tuple[Path, ...] = ()
 
 
-def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> Found:
+def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None) -> Found:
     """Look at every file below ``root``, whatever its name; nothing is changed, and one bad file stops nothing.
 
     Only regular files are opened: a FIFO would block for ever. Symbolic links are not followed.
@@ -40,6 +55,7 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> 
     Args:
         root: a folder, or one file.
         expected: whether a file that is no DICOM image is something else that the caller reads, and so no skip.
+        noting: what else the caller wants of every image's header.
 
     Raises:
         ReadError: ``no-input``: there is no such folder, it can't be listed, or it holds no file.
@@ -50,7 +66,7 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False) -> 
     skipped: list[Skipped] = []
     files: list[Path] = []
     for entry in _files(root):
-        outcome = _look(entry) if isinstance(entry, Path) else entry
+        outcome = _look(entry, noting) if isinstance(entry, Path) else entry
         if isinstance(entry, Path):
             files.append(entry)
         if not isinstance(outcome, Skipped):
@@ -82,13 +98,16 @@ def _files(folder: Path) -> Iterator[Path | Skipped]:
             )
 
 
-def _look(path: Path) -> tuple[Header, ...] | Skipped:
+def _look(path: Path, noting: Noting | None) -> tuple[Header, ...] | Skipped:
     series_uid = ""
     try:
-        dataset, outline = parse.header(path, KEYWORDS)
+        dataset, outline = parse.header(path, (*KEYWORDS, *noting.keywords) if noting else KEYWORDS)
         with parse.coded():
             series_uid = fields.uid(dataset, "SeriesInstanceUID", required=False)
-            return headers_of(path, dataset, outline)
+            headers = headers_of(path, dataset, outline)
+            if noting:
+                noting.note(dataset, headers)
+            return headers
     except ReadError as error:
         return Skipped(series_uid, error.code, str(error), 1)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from medaug.dicom import fields, parse
+from medaug.dicom import fields
 from medaug.dicom.decode import check_codec
+from medaug.dicom.discover import Noting
 from medaug.dicom.frames import frame_of
 from medaug.dicom.grouping import SeriesFiles
-from medaug.dicom.header import KEYWORDS, KINDS
+from medaug.dicom.header import KINDS, Header
 from medaug.dicom.meaning import plane_spacing, rescale_of, window_of
 from medaug.dicom.stack import Plane, plane_of, stack_grid
 from medaug.errors import ReadError
@@ -21,7 +21,6 @@ from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Window
 
 MORE = (
-    *KEYWORDS,
     "ImagerPixelSpacing",
     "NominalScannedPixelSpacing",
     "SliceThickness",
@@ -76,41 +75,61 @@ class SeriesFacts:
         return not self.code
 
 
-def inspect(series: SeriesFiles) -> SeriesFacts:
-    """Read the headers of a series again, and check what `read_series` will ask of them."""
-    middle: tuple[str, Window | None] = "", None
-    syntaxes: set[str] = set()
-    spacing: tuple[float, float, float] | None = None
-    code = reason = ""
-    try:
-        planes: list[Plane] = []
-        for n, (ds, frame) in enumerate(_headers(series)):
-            syntax = ds.file_meta.TransferSyntaxUID
-            syntaxes.add(syntax.name)
-            check_codec(ds)
-            rescale_of(frame)
-            sop_class = UID(fields.text(ds, "SOPClassUID") or fields.text(ds.file_meta, "MediaStorageSOPClassUID"))
-            if n <= len(series.files) // 2:
-                middle = sop_class.name, window_of(frame)
-            if KINDS[sop_class] == "radiograph":
-                found = plane_spacing(frame)
-                spacing = planar(1, 1, found).spacing if found else None
-            else:
-                planes.append(plane_of(frame))
-        if planes:
-            planes.sort(key=lambda plane: plane.depth)
+@dataclass(frozen=True, eq=False)
+class Note:
+    """What one image's header says for `inspect`.
+
+    Attributes:
+        syntax: name of the transfer syntax.
+        object_class: name of the SOP class.
+        window: in modality units, or None.
+        spacing: mm between (rows, columns) of a radiograph, or None.
+        plane: of a slice; None for a radiograph.
+        refusal: code and sentence of why it can't be read, or None; the error itself would hold on to the data set.
+    """
+
+    syntax: str
+    object_class: str
+    window: Window | None = None
+    spacing: tuple[float, float] | None = None
+    plane: Plane | None = None
+    refusal: tuple[str, str] | None = None
+
+
+Notes = dict[tuple[Path, int], Note]
+
+
+def noting(notes: Notes) -> Noting:
+    """Have `discover` fill ``notes`` by file and frame."""
+
+    def note(ds: Dataset, headers: tuple[Header, ...]) -> None:
+        notes.update({(header.path, header.frame): _note(ds, header.frame) for header in headers})
+
+    return Noting(MORE, note)
+
+
+def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
+    """Check what `read_series` will ask of a series' headers; ``notes`` hold them, see `noting`."""
+    found = [notes[image] for image in series.images]
+    refusals = [note.refusal for note in found if note.refusal]
+    middle = found[len(found) // 2]
+    spacing = planar(1, 1, middle.spacing).spacing if middle.spacing else None
+    code, reason = refusals[0] if refusals else ("", "")
+    planes = sorted((note.plane for note in found if note.plane), key=lambda plane: plane.depth)
+    if planes and not refusals:
+        try:
             spacing = stack_grid(planes, series.rows, series.columns).spacing
-    except ReadError as error:
-        code, reason = error.code, str(error)
+        except ReadError as error:
+            code, reason = error.code, str(error)
     return SeriesFacts(
         series_uid=series.series_uid,
         part=series.part,
         modality=series.modality,
-        object_class=middle[0],
-        syntaxes=tuple(sorted(syntaxes)),
+        object_class=middle.object_class,
+        syntaxes=tuple(sorted({note.syntax for note in found})),
         shape=(len(series.files), series.rows, series.columns),
         spacing=spacing,
-        window=middle[1],
+        window=middle.window,
         identity=series.identity,
         code=code,
         reason=reason,
@@ -118,16 +137,20 @@ def inspect(series: SeriesFiles) -> SeriesFacts:
     )
 
 
-def _headers(series: SeriesFiles) -> Iterator[tuple[Dataset, Dataset]]:
-    """Every image's data set without pixels, and what it says of the frame.
-
-    Raises:
-        ReadError: a file can no longer be read.
-    """
-    opened: tuple[Path, Dataset] | None = None
-    for path, frame in series.images:
-        if opened is None or opened[0] != path:
-            opened = path, parse.header(path, MORE)[0]
-        with parse.coded():
-            view = frame_of(opened[1], frame)
-        yield opened[1], view
+def _note(ds: Dataset, number: int) -> Note:
+    sop_class = UID(fields.text(ds, "SOPClassUID") or fields.text(ds.file_meta, "MediaStorageSOPClassUID"))
+    syntax = ds.file_meta.TransferSyntaxUID.name
+    try:
+        check_codec(ds)
+        frame = frame_of(ds, number)
+        rescale_of(frame)
+        flat = KINDS[sop_class] == "radiograph"
+        return Note(
+            syntax,
+            sop_class.name,
+            window_of(frame),
+            spacing=plane_spacing(frame) if flat else None,
+            plane=None if flat else plane_of(frame),
+        )
+    except ReadError as error:
+        return Note(syntax, sop_class.name, refusal=(error.code, str(error)))

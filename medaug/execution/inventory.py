@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.dicom.discover import discover
-from medaug.dicom.inspect import SeriesFacts, inspect
+from medaug.dicom.inspect import Notes, SeriesFacts, inspect, noting
 from medaug.errors import ReadError
 from medaug.execution.sources import Skip, Source, is_nifti, refusal
 from medaug.imaging.volume import Volume
@@ -31,8 +31,9 @@ def inventory(root: Path) -> Inventory:
     Raises:
         ReadError: ``no-input``: there is no such folder, or it holds no file.
     """
-    found = discover(root, is_nifti)
-    series = [inspect(each) for each in found.series]
+    notes: Notes = {}
+    found = discover(root, is_nifti, noting(notes))
+    series = [inspect(each, notes) for each in found.series]
     skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped]
     for path in filter(is_nifti, found.files):
         try:

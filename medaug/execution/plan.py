@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medaug import profile as profiles
 from medaug.annotations.table import read_annotations
-from medaug.errors import AnnotationError, IdentityError, SourceError, WriteError
+from medaug.errors import AnnotationError, IdentityError, SourceError
 from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import SourceRef, Volume
@@ -181,7 +181,6 @@ def _usable(
         volumes = load_headers(source)
         for volume in volumes:
             _check_identity(volume, identity_reason)
-            _check_writable(volume)
     except SourceError as error:
         return (), (refusal(error, source),)
     except Exception as error:  # noqa: BLE001 - one bad source must not stop the export; its kind is reported
@@ -196,16 +195,6 @@ def _check_identity(volume: Volume, reason: str | None) -> None:
         raise IdentityError(
             f"the instances are {volume.source.identity!r}: they don't declare that the patient's identity was removed "
             '(0012,0062); de-identify the export first, or state --accept-identity "reason" if it was checked'
-        )
-
-
-def _check_writable(volume: Volume) -> None:
-    """Refuse now what `medaug verify` could not follow afterwards: records and references by frame."""
-    if any(volume.source.frames):
-        raise WriteError(
-            "multi-frame objects can be read and derived, but `medaug verify` can't follow their frames yet; export "
-            "the series as single-frame objects",
-            code="multi-frame",
         )
 
 

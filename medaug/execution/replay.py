@@ -144,11 +144,9 @@ class _Volumes:
 
 def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
     variant = augment(Case(volume, record.boxes), _recipe(record), bench.tools)
-    images = record.images
-    whole = len(images) == 1 and images[0].path.endswith(NIFTI)
-    frames = record.source.frames
-    planes = variant.volume.stored if not frames else variant.volume.stored[np.argsort(frames)]
-    parts = [planes] if whole or frames else [plane[None] for plane in planes]
+    images, planes = record.images, variant.volume.stored
+    held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
+    parts = [planes[slices] for slices in held if slices]
     if len(parts) != len(images):
         raise OutputError(f"unit {record.unit[:16]}: {len(images)} images for {len(parts)} slices; verify the OUTPUT")
     differences = tuple(

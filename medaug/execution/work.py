@@ -177,7 +177,7 @@ def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str
     """
     name = type(error).__name__
     known = isinstance(error, SourceError)
-    code = error.code if isinstance(error, SourceError) else name
+    code = error.code if isinstance(error, SourceError) else "crashed"
     outcome = Outcome("failed" if known else "crashed", code, str(error) if known else f"{name} at {where}")
     try:
         record = to_record(store, bench, unit, outcome)

@@ -43,6 +43,35 @@ def coverage_matrix(n_in: int, n_out: int) -> Float32:
     return matrix
 
 
+@lru_cache(maxsize=8)
+def spread_matrix(size: int, cell: int, first: int = 0) -> Float32:
+    """The (size, size) matrix that spreads the step at each border of cells over half a cell on both sides.
+
+    An autoencoder's cells err one by one, so a difference of two decoded images has steps between them. What a step
+    exceeds the mean of its two neighbouring slopes by is taken off it and ramped away from it. Constants and straight
+    slopes stay, and so does the sum of a line.
+
+    Args:
+        size: of the line in px.
+        cell: px of a cell; at least 4, or there is nothing to ramp over.
+        first: where the first border lies, 0 where a cell begins with the line.
+    """
+    matrix = np.eye(size)
+    half = cell // 2
+    for border in range(first or cell, size - 1, cell) if cell >= 4 else ():
+        if border < 2:
+            continue
+        excess = np.zeros(size)
+        excess[border - 2 : border + 2] = 0.5, -1.5, 1.5, -0.5
+        for reach in range(min(half, border, size - border)):
+            share = 0.5 * (1 - reach / half)
+            matrix[border - 1 - reach] += share * excess
+            matrix[border + reach] -= share * excess
+    spread: Float32 = matrix.astype(np.float32)
+    spread.setflags(write=False)
+    return spread
+
+
 def resize(images: Float32, shape: tuple[int, int]) -> Float32:
     """Resample (…, I, J) to (…, *shape) by antialiased cubics; unchanged where the size is."""
     return _apply(images, cubic_matrix(images.shape[-2], shape[0]), cubic_matrix(images.shape[-1], shape[1]))

@@ -19,8 +19,8 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
 
     A bbox is [x, y, width, height] in pixels from the upper left edge of the image: x counts columns, y rows, and
     the box covers ``image[y:y+height, x:x+width]``. Categories are numbered from 1 in the order of their names. An
-    image has "slice", its place (from 0) along the slice normal; for NIfTI that is the index of the array's last axis,
-    and x and y are those of its first two.
+    image has "slice", its place (from 0) along the slice normal, and "frame", its place in the file: 0 where a file
+    holds one image; for NIfTI the index of the array's last axis, and x and y are those of its first two.
 
     Args:
         records: of all units; those that were not written are left out.
@@ -52,14 +52,20 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
     return replace_file(output / NAME, canonical(content) + b"\n")
 
 
+def labelled_slices(record: Record) -> list[int]:
+    """The slices that hold a box, in order."""
+    return sorted({k for box in record.boxes for k in range(box.start[0], box.stop[0])})
+
+
 def _images(record: Record) -> Iterator[dict[str, Any]]:
     assert record.geometry is not None
     _, rows, columns = record.geometry.shape
-    files = record.images
-    for k in sorted({k for box in record.boxes for k in range(box.start[0], box.stop[0])}):
+    for k in labelled_slices(record):
+        file, frame = record.places[k]
         yield {
-            "file_name": files[k if len(files) > 1 else 0].path,
+            "file_name": record.images[file].path,
             "slice": k,
+            "frame": frame,
             "height": rows,
             "width": columns,
             "medaug": {"unit": record.unit, "source": record.source.key, "patient": record.source.patient},

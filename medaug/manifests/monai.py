@@ -8,18 +8,25 @@ Three habits of MONAI decide its form:
   column, y the row and z the slice, high exclusive: ``image[x0:x1, y0:y1, z0:z1]`` is the lesion.
 * Given a folder, `PydicomReader` stacks its files by InstanceNumber, and gives a 2-D array when there is only one. So
   "image" is a folder for DICOM, and a box has four numbers for one DICOM slice, six for all else.
+* `PydicomReader` gives a multi-frame file as [row, frame, column], and knows nothing of where it lies. A box follows
+  the array that the reader gives: `axes` says in which order. Its world box is the same as any other's.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from medaug.audit.canonical import canonical
 from medaug.audit.durable import replace_file
 from medaug.audit.record import Record
 from medaug.imaging.boxes import Box, codes_by_label
+from medaug.imaging.geometry import Geometry
+from medaug.manifests.parts import TRAINING, Entry, check_parts, fold_of
 
 NAME = "monai.json"
 
@@ -30,7 +37,7 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
     "codes" gives, by that number, the coded meanings of a class's boxes, where they have some.
 
     There is a "training" split and no other: a synthetic image inherits its source's patient and may not be used to
-    judge a model.
+    judge a model. "fold" is that patient's: who validates on real images of fold n leaves out all items of fold n.
 
     Args:
         records: of all units; those that were not written are left out.
@@ -38,8 +45,10 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
 
     Raises:
         OutputError: the file can't be written; an older one is as it was.
+        ManifestError: a record says nothing of its patient.
     """
     written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
+    check_parts(Entry(record.source.patient, TRAINING, record.source.series_uid, synthetic=True) for record in written)
     labels = sorted({box.label for record in written for box in record.boxes})
     codes = codes_by_label(box for record in written for box in record.boxes)
     content = {
@@ -53,23 +62,42 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
     return replace_file(output / NAME, canonical(content) + b"\n")
 
 
+def axes_of(record: Record) -> tuple[int, ...]:
+    """The axes of the array that MONAI's readers give, each as its place in (slice, row, column)."""
+    assert record.geometry is not None
+    if not record.images[0].path.endswith(".dcm"):
+        return (2, 1, 0)
+    if record.geometry.shape[0] == 1:
+        return (2, 1)
+    frames = max(frame for _, frame in record.places)
+    return (1, 0, 2) if frames else (2, 1, 0)
+
+
+def world(box: Box, geometry: Geometry) -> list[float]:
+    """The least box along the axes of LPS that holds the voxels of ``box`` whole: [x0, y0, z0, x1, y1, z1] in mm.
+
+    Its corners lie on voxel edges, half a voxel beyond the centres; all eight are mapped, so that neither a flipped nor
+    an oblique axis cuts anything off.
+    """
+    edges = np.array([(box.start[axis] - 0.5, box.stop[axis] - 0.5) for axis in range(3)])
+    corners = geometry.to_world(np.array(list(itertools.product(*edges))))
+    return [round(float(x), 4) for x in (*corners.min(axis=0), *corners.max(axis=0))]
+
+
 def _item(record: Record, labels: Sequence[str]) -> dict[str, Any]:
     first = PurePosixPath(record.images[0].path)
-    dicom = first.suffix == ".dcm"
+    axes = axes_of(record)
     assert record.geometry is not None
-    planar = dicom and record.geometry.shape[0] == 1
-    return {
-        "image": str(first.parent if dicom else first),
-        "box": [_corners(box, planar=planar) for box in record.boxes],
+    item: dict[str, Any] = {
+        "image": str(first.parent if first.suffix == ".dcm" else first),
+        "box": [[corner[axis] for corner in (box.start, box.stop) for axis in axes] for box in record.boxes],
         "label": [labels.index(box.label) for box in record.boxes],
+        "fold": fold_of(record.source.patient),
         "medaug": _provenance(record),
     }
-
-
-def _corners(box: Box, *, planar: bool) -> list[int]:
-    """Index order (k, i, j) reversed to (x, y, z), the lower corner first; a radiograph has no z."""
-    axes = 2 if planar else 3
-    return [*box.start[::-1][:axes], *box.stop[::-1][:axes]]
+    if record.geometry.space == "patient":
+        item["box_lps"] = [world(box, record.geometry.geometry) for box in record.boxes]
+    return item
 
 
 def _provenance(record: Record) -> dict[str, Any]:
@@ -82,4 +110,5 @@ def _provenance(record: Record) -> dict[str, Any]:
         "source_series_uid": record.source.series_uid,
         "patient": record.source.patient,
         "record": f"{record.folder}/record.json",
+        "axes": " ".join(("slice", "row", "column")[axis] for axis in axes_of(record)),
     }

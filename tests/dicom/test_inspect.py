@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from medaug.cli import app
 from medaug.dicom.discover import discover
-from medaug.dicom.inspect import inspect
+from medaug.dicom.inspect import Notes, inspect, noting
 from medaug.dicom.read import read_series
 from medaug.errors import ReadError
 from medaug.execution.inventory import inventory
@@ -24,8 +24,9 @@ def test_the_headers_say_what_reading_finds(tmp_path: Path) -> None:
     make.series(tmp_path / "ct")
     make.radiograph(tmp_path / "cr")
     enhanced(tmp_path / "mr", [placed(3.0 * n) for n in (2, 0, 1)])
-    for series in discover(tmp_path).series:
-        facts, (volume,) = inspect(series), read_series(series)
+    notes: Notes = {}
+    for series in discover(tmp_path, noting=noting(notes)).series:
+        facts, (volume,) = inspect(series, notes), read_series(series)
         assert facts.usable
         assert facts.shape == volume.geometry.shape
         assert facts.spacing == pytest.approx(volume.geometry.spacing)
@@ -37,7 +38,7 @@ def test_the_headers_say_what_reading_finds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{"gap_at": 3}, {"tilt_deg": 12.0}])
 def test_the_headers_refuse_what_reading_refuses(tmp_path: Path, options: dict[str, float]) -> None:
     make.series(tmp_path, **options)
-    facts = inspect(only(tmp_path))
+    (facts,) = inventory(tmp_path).series
     with pytest.raises(ReadError) as caught:
         read_series(only(tmp_path))
     assert not facts.usable
@@ -52,6 +53,7 @@ def test_no_pixel_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     make.series(tmp_path)
     monkeypatch.setattr("medaug.dicom.decode.pixel_array", decoded)
     monkeypatch.setattr("medaug.dicom.parse.instance", decoded)
+    monkeypatch.setattr("medaug.dicom.decode.decoded", decoded)
     assert inventory(tmp_path).usable == 1
 
 

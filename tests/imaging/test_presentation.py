@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medaug.imaging.presentation import Presentation
-from medaug.imaging.resample import coverage, cubic_matrix, resize
+from medaug.imaging.resample import coverage, cubic_matrix, resize, spread_matrix
 from medaug.imaging.volume import Window
 from tests import make
 
@@ -106,3 +106,33 @@ def test_of_a_volume_takes_its_shape_spacing_and_photometry() -> None:
     shown = Presentation.of(volume, WINDOW, 64)
     assert shown.shape == (30, 20)
     assert shown.inverted == volume.inverted
+
+
+def steps(line: np.ndarray, cell: int, first: int) -> tuple[float, float]:
+    """Mean |step| across the borders of cells, and elsewhere."""
+    step = np.abs(np.diff(line))
+    border = np.arange(1, len(line)) % cell == first
+    return float(step[border].mean()), float(step[~border].mean())
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_steps_between_cells_are_spread_and_nothing_else_is(first: int) -> None:
+    spread = spread_matrix(64, 8, first)
+    draw = np.random.default_rng(0)
+    cells = np.roll(np.repeat(draw.normal(size=8), 8), first)
+    at, beside = steps(spread @ cells, 8, first)
+    assert steps(cells, 8, first)[1] < 0.3 * steps(cells, 8, first)[0]  # before: all in the borders
+    assert at < 2 * beside
+    slope = np.linspace(-1, 3, 64)
+    np.testing.assert_allclose(spread @ slope, slope, atol=1e-6)
+    np.testing.assert_allclose(spread.sum(axis=0), 1, atol=1e-6)  # the sum of a line stays
+
+
+def test_other_borders_than_the_cells_own_are_left() -> None:
+    cells = np.roll(np.repeat(np.random.default_rng(1).normal(size=8), 8), 4)
+    assert steps(spread_matrix(64, 8, 0) @ cells, 8, 4)[0] > 0.9 * steps(cells, 8, 4)[0]
+
+
+@pytest.mark.parametrize(("size", "cell"), [(64, 1), (64, 2), (8, 8)])
+def test_a_line_without_cells_is_left(size: int, cell: int) -> None:
+    np.testing.assert_array_equal(spread_matrix(size, cell), np.eye(size, dtype=np.float32))

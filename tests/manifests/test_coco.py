@@ -20,8 +20,11 @@ AFFINE = np.diag([3.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]]
 def volume(name: str = "a", *, nifti: bool = False) -> Record:
     built = record(name)
     names = ["image.nii.gz"] if nifti else [f"image/{k + 1:04d}.dcm" for k in range(5)]
+    uids = tuple(f"1.2.826.0.1.1.{k}" for k in range(5))
+    source = replace(built.source, instance_uids=uids, sha256=built.source.sha256 * 5)
     return replace(
         built,
+        source=source,
         outputs=tuple(Output(f"{built.folder}/{n}", digest(n)) for n in names),
         boxes=(Box((1, 3, 9), (4, 8, 21), "nodule"), Box((3, 0, 0), (5, 2, 4), "cyst")),
         geometry=Grid.of(Geometry((5, 20, 30), AFFINE, "patient")),
@@ -89,3 +92,12 @@ def test_the_order_of_records_does_not_matter(tmp_path: Path) -> None:
 def test_nothing_written_is_an_empty_set(tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.coco")
     assert coco.COCO(str(write_coco([failed()], tmp_path))).getImgIds() == []
+
+
+def test_frames_of_one_file_are_told_apart(tmp_path: Path) -> None:
+    built = volume()
+    source = replace(built.source, instance_uids=("1.2.3",) * 5, frames=(4, 2, 0, 1, 3))
+    built = replace(built, source=source, outputs=(Output(f"{built.folder}/image/0001.dcm", digest("frames")),))
+    images = content(write_coco([built], tmp_path))["images"]
+    assert {image["file_name"] for image in images} == {f"{built.folder}/image/0001.dcm"}
+    assert [(image["slice"], image["frame"]) for image in images] == [(k, k) for k in (1, 2, 3, 4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from medaug.audit.record import Grid, Output, Record
+from medaug.audit.record import Grid, Output, Record, Source
 from medaug.dicom.discover import discover
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.read import read_series
@@ -22,10 +23,12 @@ from medaug.imaging.boxes import Box, Code
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.seeds import generator
 from medaug.manifests.coco import write_coco
-from medaug.manifests.monai import write_monai
+from medaug.manifests.monai import world, write_monai
 from medaug.nifti import write_nifti
 from tests import make
 from tests.audit.example import digest, failed, outputs, record
+from tests.dicom.derived import PROVENANCE
+from tests.dicom.multiframe import enhanced, placed
 
 OBLIQUE = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)
 ORIENTATIONS = {
@@ -52,6 +55,8 @@ def derived(sources: Sequence[Path], output: Path, box: Box, name: str = "a") ->
         files.append(folder / f"{k + 1:04d}.dcm")
         values.append(ds.pixel_array * float(ds.get("RescaleSlope", 1)) + float(ds.get("RescaleIntercept", 0)))
     stack = np.stack(values)
+    uids = tuple(f"1.2.826.0.1.1.{k}" for k in range(len(files)))
+    built = replace(built, source=replace(built.source, instance_uids=uids, sha256=built.source.sha256 * len(files)))
     grid = Grid(stack.shape, record().geometry.affine, "patient", (1.0, 1.0, 1.0))
     return replace(built, outputs=outputs(built.unit, files, output), boxes=(box,), geometry=grid), stack
 
@@ -141,6 +146,80 @@ def test_what_the_writer_wrote_holds_the_source_lesion(tmp_path: Path, kind: str
     everything = item["image"].numpy().T.reshape(source.geometry.shape)
     assert np.array_equal(everything, variant.modality)
     assert not np.array_equal(everything, source.modality)
+
+
+@pytest.mark.parametrize("orientation", [ORIENTATIONS["axial"], OBLIQUE])
+def test_a_box_on_frames_follows_the_array_that_the_reader_gives(tmp_path: Path, orientation: Sequence[float]) -> None:
+    """`PydicomReader` gives frames as [row, frame, column]; when that changes, this fails and `axes_of` follows."""
+    normal = np.cross(orientation[:3], orientation[3:])
+    frames = [placed(depth, normal=normal) for depth in (6.0, 0.0, 9.0, 3.0)]
+    enhanced(tmp_path / "in", frames, orientation=orientation)
+    (found,) = discover(tmp_path / "in").series
+    (source,) = read_series(found)
+    box, changed = Box((1, 12, 10), (3, 24, 20), "lesion"), np.ones(source.stored.shape, dtype=np.bool_)
+    changed[box.slices] = False
+    built, folder = record(), tmp_path / "out" / record().folder / "image"
+    files = write_series(
+        source.with_modality(source.modality + 7, changed),
+        changed,
+        source=source,
+        provenance=PROVENANCE,
+        folder=folder,
+    )
+    listed, grid = outputs(built.unit, files, tmp_path / "out"), Grid.of(source.geometry)
+    origin = Source.of(source.source, "0" * 16)
+    write_monai([replace(built, source=origin, outputs=listed, boxes=(box,), geometry=grid)], tmp_path / "out")
+    (item,) = loaded(tmp_path / "out", reader="PydicomReader")
+    assert item["medaug"]["axes"] == "row slice column"
+    corners = item["box"][0]
+    cut = item["image"].numpy()[tuple(map(slice, corners[:3], corners[3:]))]
+    assert np.array_equal(cut.transpose(1, 0, 2), source.stored[box.slices])
+    assert item["box_lps"] == [world(box, source.geometry)]
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+@pytest.mark.parametrize("flips", list(itertools.product((1, -1), repeat=3)))
+def test_a_world_box_lies_on_voxel_edges_whatever_is_flipped(name: str, flips: tuple[int, int, int]) -> None:
+    """MONAI's own conversion is a voxel off under flips (its bug 7740): here the edges come back exactly."""
+    row, column = np.array(ORIENTATIONS[name][:3], float), np.array(ORIENTATIONS[name][3:], float)
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([np.cross(row, column) * 3, column * 0.5, row * 0.75]) * flips
+    affine[:3, 3] = 10, -20, 30
+    geometry = Geometry((7, 20, 30), affine, "patient")
+    box = Box((1, 3, 9), (4, 8, 21), "nodule")
+    low, high = np.split(np.array(world(box, geometry)), 2)
+    inside_ = np.argwhere(np.ones(box.shape)) + box.start
+    centres = geometry.to_world(inside_)
+    assert (centres > low).all()
+    assert (centres < high).all()
+    # the corner voxels reach the faces: half a voxel along each axis of the grid, as far as it goes along that face
+    reach = np.abs(affine[:3, :3]).sum(axis=1) / 2
+    np.testing.assert_allclose(centres.min(axis=0) - reach, low, atol=1e-3)
+    np.testing.assert_allclose(centres.max(axis=0) + reach, high, atol=1e-3)
+    if name != "oblique":
+        edges = (np.linalg.inv(affine) @ np.array([*low, 1]))[:3], (np.linalg.inv(affine) @ np.array([*high, 1]))[:3]
+        np.testing.assert_allclose(np.minimum(*edges) + 0.5, box.start, atol=1e-3)
+        np.testing.assert_allclose(np.maximum(*edges) + 0.5, box.stop, atol=1e-3)
+
+
+def test_a_radiograph_has_no_world_box(tmp_path: Path) -> None:
+    (item,) = json.loads(write_monai([record()], tmp_path).read_text())["training"]
+    assert "box_lps" not in item
+
+
+def test_all_of_a_patient_is_in_one_fold_and_folds_do_not_move(tmp_path: Path) -> None:
+    names = [f"{n:02d}" for n in range(40)]
+    built = [
+        record(f"{name}/{n}", source=replace(record().source, patient=name, key=digest(name, n)))
+        for name in names
+        for n in (0, 1)
+    ]
+    items = json.loads(write_monai(built, tmp_path).read_text())["training"]
+    folds = {patient: {item["fold"] for item in items if item["medaug"]["patient"] == patient} for patient in names}
+    assert all(len(found) == 1 for found in folds.values())
+    assert {fold for found in folds.values() for fold in found} == set(range(5))
+    fewer = json.loads(write_monai(built[:20], tmp_path).read_text())["training"]
+    assert all({item["fold"]} == folds[item["medaug"]["patient"]] for item in fewer)
 
 
 def nifti(output: Path, affine: np.ndarray, shape: tuple[int, int, int], box: Box) -> tuple[Record, np.ndarray]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.record import Record
@@ -72,7 +75,9 @@ def _monai(data: Any) -> dict[str, Any]:
         labels = [data["labels"][str(number)] for number in item["label"]]
         boxes = sorted(zip(map(tuple, item["box"]), labels, strict=True))
         unit = item["medaug"]["unit"]
-        entry = {"image": item["image"], "boxes": boxes, "medaug": item["medaug"]}
+        corners = [tuple(round(x, 3) for x in box) for box in item.get("box_lps", [])]
+        entry = {"image": item["image"], "boxes": boxes, "world": sorted(corners), "medaug": item["medaug"]}
+        entry["fold"] = item["fold"]
         items[unit] = "twice" if unit in items else entry
     if data["numTraining"] != len(data["training"]):
         raise ValueError("numTraining")
@@ -83,10 +88,16 @@ def _of_monai(record: Record) -> Any:
     assert record.geometry is not None
     first = record.images[0].path
     dicom = first.endswith(".dcm")
-    axes = 2 if dicom and record.geometry.shape[0] == 1 else 3
+    slices, frames = record.geometry.shape[0], max(frame for _, frame in record.places)
+    axes = (2, 1) if dicom and slices == 1 else (1, 0, 2) if dicom and frames else (2, 1, 0)
+    spread = record.geometry.space == "patient"
     return {
         "image": first.rpartition("/")[0] if dicom else first,
-        "boxes": sorted(((*box.start[::-1][:axes], *box.stop[::-1][:axes]), box.label) for box in record.boxes),
+        "boxes": sorted(
+            (tuple(c[axis] for c in (box.start, box.stop) for axis in axes), box.label) for box in record.boxes
+        ),
+        "world": sorted(_world(record, box) for box in record.boxes) if spread else [],
+        "fold": int(hashlib.sha256(record.source.patient.encode()).hexdigest(), 16) % 5,
         "medaug": {
             "unit": record.unit,
             "variant": record.variant,
@@ -95,8 +106,18 @@ def _of_monai(record: Record) -> Any:
             "source_series_uid": record.source.series_uid,
             "patient": record.source.patient,
             "record": f"{record.folder}/record.json",
+            "axes": " ".join(("slice", "row", "column")[axis] for axis in axes),
         },
     }
+
+
+def _world(record: Record, box: Box) -> tuple[float, ...]:
+    """The box's outermost voxel edges in LPS: centre of the box ± half its extent along each axis of the grid."""
+    assert record.geometry is not None
+    affine = np.array(record.geometry.affine)
+    centre = affine @ [*((a + b - 1) / 2 for a, b in zip(box.start, box.stop, strict=True)), 1]
+    reach = np.abs(affine[:3, :3]) @ np.array(box.shape) / 2
+    return tuple(round(float(x), 3) for x in (*(centre[:3] - reach), *(centre[:3] + reach)))
 
 
 def _coco(data: Any) -> dict[str, Any]:
@@ -118,12 +139,13 @@ def _coco(data: Any) -> dict[str, Any]:
 
 def _of_coco(record: Record) -> Any:
     assert record.geometry is not None
-    files, (_, rows, columns) = record.images, record.geometry.shape
+    files, places, (_, rows, columns) = record.images, record.places, record.geometry.shape
     pictures = Counter(
         canonical(
             {
-                "file_name": files[k if len(files) > 1 else 0].path,
+                "file_name": files[places[k][0]].path,
                 "slice": k,
+                "frame": places[k][1],
                 "height": rows,
                 "width": columns,
                 "medaug": {"unit": record.unit, "source": record.source.key, "patient": record.source.patient},

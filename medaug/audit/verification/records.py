@@ -39,13 +39,15 @@ def _key(record: Record) -> Iterator[Fault]:
     if record.recipe and hashlib.sha256(text.encode()).hexdigest() != record.unit:
         yield _fault(record, "unit-key", "the unit key isn't the digest of the recipe")
     if not _fits(record) or record.source.key not in {_source_key(record, kind) for kind in ("dicom", "nifti")}:
-        yield _fault(record, "unit-key", "the source key isn't the digest of the source's digests")
+        yield _fault(record, "unit-key", "the source key isn't the digest of the source's digests and frames")
 
 
 def _fits(record: Record) -> bool:
     source = record.source
-    lengths = {len(source.instance_uids), len(source.sha256), len(source.frames or source.sha256)}
-    return len(lengths) == 1 and all(frame >= 0 for frame in source.frames)
+    frames = source.frames or (0,) * len(source.sha256)
+    lengths = {len(source.instance_uids), len(source.sha256), len(frames)}
+    once = len(set(zip(source.instance_uids, frames, strict=False))) == len(frames)
+    return len(lengths) == 1 and all(frame >= 0 for frame in frames) and once
 
 
 def _source_key(record: Record, kind: str) -> str:
@@ -95,9 +97,9 @@ def _outputs(record: Record) -> Iterator[Fault]:
     if strays:
         yield _fault(record, "record-outputs", f"{strays} outputs lie outside the unit's folder or are listed twice")
     images = record.images
-    single = len(images) == 1 and (bool(record.source.frames) or not images[0].path.endswith(".dcm"))
-    if not single and len(images) != record.geometry.shape[0]:
-        found = f"{len(images)} image files for {record.geometry.shape[0]} slices"
+    wanted = 1 + max((n for n, _ in record.places), default=-1)
+    if len(images) != wanted:
+        found = f"{len(images)} image files for {record.geometry.shape[0]} slices, expected {wanted}"
         yield _fault(record, "record-outputs", found)
 
 

@@ -31,7 +31,7 @@ def marks_of_segmentation(read: Instance, record: Record) -> Marks:
         raise ReadError(f"expected a binary segmentation of {rows} × {columns} pixels")
     if ds.file_meta.TransferSyntaxUID.is_encapsulated:
         raise ReadError("expected native pixel data in a binary segmentation")
-    frames = _frames(ds, {output.sop_instance_uid: k for k, output in enumerate(record.images)})
+    frames = _frames(ds, _slices(record))
     data = np.frombuffer(ds.PixelData, dtype=np.uint8)
     size = rows * columns
     if len(frames) != ds.NumberOfFrames or 8 * len(data) < size * len(frames):
@@ -96,14 +96,19 @@ def check_marks(marks: Marks, record: Record, file: str, *, keeps_boxes: bool) -
             yield Fault("regions-differ", f"{count} {what}", file, record.unit)
 
 
-def _frames(ds: Any, places: Mapping[str, int]) -> dict[tuple[int, int], int]:
-    """(segment, slice) → number of the frame."""
+def _slices(record: Record) -> Mapping[tuple[str, int], int]:
+    """(derived instance, its frame from 1) → slice."""
+    return {(record.images[n].sop_instance_uid, frame + 1): k for k, (n, frame) in enumerate(record.places)}
+
+
+def _frames(ds: Any, slices: Mapping[tuple[str, int], int]) -> dict[tuple[int, int], int]:
+    """(segment, slice) → number of the frame. A reference without a frame number means the first, or only, frame."""
     frames = {}
     for number, group in enumerate(ds.PerFrameFunctionalGroupsSequence):
         segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         image = group.DerivationImageSequence[0].SourceImageSequence[0]
-        place = places.get(str(image.ReferencedSOPInstanceUID))
+        place = slices.get((str(image.ReferencedSOPInstanceUID), int(image.get("ReferencedFrameNumber") or 1)))
         if place is None:
-            raise ReadError("a frame refers to an instance that is none of the unit's")
+            raise ReadError("a frame refers to an instance or a frame that is none of the unit's")
         frames[segment, place] = number
     return frames

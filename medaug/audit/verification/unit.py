@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from medaug.audit.inventory import sha256_of
 from medaug.audit.pixels import decoded, pixels_digest
 from medaug.audit.record import Output, Record
 from medaug.audit.verification.faults import Fault
+from medaug.audit.verification.headers import Slices, header_faults, meaning_faults, slices_of, sources_of
 from medaug.audit.verification.regions import (
     FREE,
     Marks,
@@ -21,8 +21,7 @@ from medaug.audit.verification.regions import (
     marks_of_label_map,
     marks_of_segmentation,
 )
-from medaug.dicom import fields
-from medaug.dicom.parse import Instance, coded, instance
+from medaug.dicom.parse import coded, instance
 from medaug.errors import OutputError, ReadError
 from medaug.imaging.volume import Mask, Stored
 from medaug.nifti import read_nifti
@@ -83,8 +82,8 @@ def check_unit(job: Job) -> Findings:
     if job.sources is not None and None in job.sources:
         missing = sum(path is None for path in job.sources)
         found.add("source-missing", f"{missing} of {len(job.sources)} source files have no match among the given files")
-    for k, output in enumerate(job.record.images):
-        _check_image(job, output, k, marks, found)
+    for output, slices in zip(job.record.images, slices_of(job.record), strict=True):
+        _check_image(job, output, slices, marks, found)
     if len(found.series) > 1:
         found.add("uid-differs", f"the image has {len(found.series)} SeriesInstanceUIDs, expected one")
     return found
@@ -143,106 +142,96 @@ def _referred(ds: Dataset) -> set[str]:
         return {str(e.value) for e in ds.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
     series = ds.get("ReferencedSeriesSequence") or []  # where they are known: looking at every element takes long
     items = [item for entry in series for item in entry.get("ReferencedInstanceSequence") or []]
-    return {*_sources(ds), *(str(item.get("ReferencedSOPInstanceUID", "")) for item in items)}
+    return {*sources_of(ds), *(str(item.get("ReferencedSOPInstanceUID", "")) for item in items)}
 
 
-def _check_image(job: Job, output: Output, k: int, marks: Marks | None, found: Findings) -> None:
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """One image file as read: its values (frames, rows, columns), its header where it is DICOM, the slices it holds."""
+
+    stored: Stored
+    dataset: Dataset | None
+    slices: Slices
+
+
+def _check_image(job: Job, output: Output, slices: Slices, marks: Marks | None, found: Findings) -> None:
     path = job.root / output.path
-    if not _present(path, output, found):
+    if not (_present(path, output, found) and slices):
         return
     try:
-        if path.suffix == ".dcm":
-            read = instance(path)
-            _note(read.sha256, output, found)
-            for code, message in _header_faults(job.record, output, k, read):
-                found.add(code, message, output.path)
-            found.instances.append(str(read.dataset.get("SOPInstanceUID", "")))
-            found.series.add(str(read.dataset.get("SeriesInstanceUID", "")))
-            stored = decoded(read)
-        else:
-            _note(sha256_of(path), output, found)
-            stored = read_nifti(path).stored
+        image = _read_image(job, output, slices, found)
     except (ReadError, OutputError) as error:
         _note_unreadable(job, output, str(error), found)
         return
+    stored, shape = image.stored, job.record.geometry.shape if job.record.geometry else (0, 0, 0)
     if pixels_digest(stored) != output.pixels_sha256:
         found.add("pixels-differ", "its stored values have another digest than in the record", output.path)
-    assert job.record.geometry is not None
-    if stored.shape[1:] != job.record.geometry.shape[1:]:
-        expected = job.record.geometry.shape[1:]
-        found.add("grid-differs", f"expected {expected} (rows, columns), found {stored.shape[1:]}", output.path)
+    if stored.shape != (len(slices), *shape[1:]):
+        expected = (len(slices), *shape[1:])
+        found.add("grid-differs", f"expected {expected} (slices, rows, columns), found {stored.shape}", output.path)
     elif job.sources is not None:
-        _check_protected(job, output, stored, k, marks, found)
+        _check_source(job, output, image, marks, found)
 
 
-def _header_faults(record: Record, output: Output, k: int, read: Instance) -> Iterator[tuple[str, str]]:
-    """What a derived instance must say of itself (dicom.md, Writing)."""
-    ds = read.dataset
-    with coded():
-        uid, study, series = (
-            fields.text(ds, name) for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-        )
-        meta = str(ds.file_meta.get("MediaStorageSOPInstanceUID", ""))
-        synthetic, kinds = fields.text(ds, "SyntheticData"), ds.get("ImageType") or [""]
-        kind = kinds if isinstance(kinds, str) else str(kinds[0])
-        sources = _sources(ds)
-    if not uid == meta == output.sop_instance_uid:
-        yield "uid-differs", "SOPInstanceUID, the file meta's and the record's are not one"
-    if uid in record.source.instance_uids or series == record.source.series_uid:
-        yield "uid-differs", "it has its source's SOPInstanceUID or SeriesInstanceUID"
-    if synthetic != "YES":
-        yield "not-synthetic", "SyntheticData (0008,001C) isn't YES"
-    if kind != "DERIVED":
-        yield "not-derived", "the first value of ImageType (0008,0008) isn't DERIVED"
-    if uid in sources:
-        yield "reference", "SourceImageSequence refers to the instance itself"
-    expected = set(record.source.instance_uids if record.source.frames else record.source.instance_uids[k : k + 1])
-    if not (sources and set(sources) <= expected) or study != record.source.study_uid:
-        yield "reference", "SourceImageSequence or the study isn't the recorded source's"
+def _read_image(job: Job, output: Output, slices: Slices, found: Findings) -> _Image:
+    path = job.root / output.path
+    if path.suffix != ".dcm":
+        _note(sha256_of(path), output, found)
+        return _Image(read_nifti(path).stored, None, slices)
+    read = instance(path)
+    _note(read.sha256, output, found)
+    for code, message in header_faults(job.record, output.sop_instance_uid, slices, read):
+        found.add(code, message, output.path)
+    found.instances.append(str(read.dataset.get("SOPInstanceUID", "")))
+    found.series.add(str(read.dataset.get("SeriesInstanceUID", "")))
+    return _Image(decoded(read), read.dataset, slices)
 
 
-def _sources(ds: Dataset) -> list[str]:
-    """What an instance says it is derived from, in its header or, with frames, in its functional groups."""
-    items = list(ds.get("SourceImageSequence") or [])
-    for group in ds.get("PerFrameFunctionalGroupsSequence") or []:
-        for derivation in group.get("DerivationImageSequence") or []:
-            items += derivation.get("SourceImageSequence") or []
-    return [str(item.get("ReferencedSOPInstanceUID", "")) for item in items]
-
-
-def _check_protected(job: Job, output: Output, stored: Stored, k: int, marks: Marks | None, found: Findings) -> None:
-    """Every protected voxel against the source's stored value."""
+def _check_source(job: Job, output: Output, image: _Image, marks: Marks | None, found: Findings) -> None:
+    """Every protected voxel against the source's stored value, and what makes equal numbers mean the same."""
     assert job.sources is not None
-    path = job.sources[k]
+    first = image.slices[0][0]
+    path = job.sources[first]
     if path is None:
         return
     try:
-        original = decoded(instance(path)) if output.path.endswith(".dcm") else read_nifti(path).stored
+        read = instance(path) if image.dataset else None
+        original = decoded(read) if read else read_nifti(path).stored
+        if read and image.dataset:
+            pairs = [(frame, _source_frame(job.record, k)) for k, frame in image.slices]
+            names = list(meaning_faults(image.dataset, read.dataset, pairs))
+            if names:
+                found.add("meaning-differs", f"not as in the source: {', '.join(names)}", output.path)
     except ReadError as error:
-        found.add("source-unreadable", f"slice {k + 1}: {error}")
+        found.add("source-unreadable", f"slice {first + 1}: {error}")
         return
-    if original.shape != stored.shape or original.dtype != stored.dtype:
+    if original.shape[1:] != image.stored.shape[1:] or original.dtype != image.stored.dtype:
         found.add("protected-changed", "the source has another size or kind of number", output.path)
         return
-    for n, mine, theirs in _slices(job.record, stored, original, k):
-        kept = _protected(job, n, marks)
-        differ = kept & (mine != theirs)
-        found.compared += int(np.count_nonzero(kept))
-        if differ.any():
-            i, j = (int(x) for x in np.argwhere(differ)[0])
-            count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(job.record, n)))
-            where = f"slice {n + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
-            found.add("protected-changed", f"{count} protected voxels differ from the source: {where}", output.path)
+    for k, frame in image.slices:
+        place = _source_frame(job.record, k) if read else k
+        if place >= len(original) or frame >= len(image.stored):
+            found.add("protected-changed", f"slice {k + 1}: the image or the source has no such frame", output.path)
+        else:
+            _compare(job, output, k, (image.stored[frame], original[place]), marks, found)
 
 
-def _slices(record: Record, stored: Stored, original: Stored, k: int) -> Iterator[tuple[int, Stored, Stored]]:
-    """(slice, its values, the source's) of one image file, which holds slice ``k``, or all slices as frames."""
-    places = record.source.frames or range(len(stored))
-    if len(stored) == 1:
-        yield k, stored[0], original[0]
-        return
-    for n, place in enumerate(places):
-        yield n, stored[place], original[place]
+def _source_frame(record: Record, k: int) -> int:
+    return record.source.frames[k] if record.source.frames else 0
+
+
+def _compare(
+    job: Job, output: Output, k: int, planes: tuple[Stored, Stored], marks: Marks | None, found: Findings
+) -> None:
+    """One slice: (its values, the source's)."""
+    kept = _protected(job, k, marks)
+    differ = kept & (planes[0] != planes[1])
+    found.compared += int(np.count_nonzero(kept))
+    if differ.any():
+        i, j = (int(x) for x in np.argwhere(differ)[0])
+        count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(job.record, k)))
+        where = f"slice {k + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
+        found.add("protected-changed", f"{count} protected voxels differ from the source: {where}", output.path)
 
 
 def _protected(job: Job, k: int, marks: Marks | None) -> Mask:

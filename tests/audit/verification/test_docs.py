@@ -7,6 +7,7 @@ import pytest
 
 from medaug.audit.verification import faults
 from medaug.audit.verification.faults import CODES, Fault
+from tests.audit.verification import test_frames
 from tests.audit.verification.test_tampering import COVERED, PLAIN
 
 ROOT = Path(__file__).parents[3]
@@ -27,6 +28,8 @@ def test_every_code_is_raised_somewhere_and_most_are_seen_in_the_tables() -> Non
         path.read_text() for path in [*(ROOT / "medaug").rglob("*.py")] if path != Path(faults.__file__)
     )
     assert not [code for code in CODES if f'"{code}"' not in package]
-    seen = {code for expected in (*PLAIN.values(), *COVERED.values()) for code in expected}
-    rest = {"record-outputs", "unreadable", "grid-differs", "source-unreadable", "pixels-unknown", "replay-differs"}
+    seen = {
+        code for expected in (*PLAIN.values(), *COVERED.values(), *test_frames.COVERED.values()) for code in expected
+    }
+    rest = {"record-outputs", "unreadable", "source-unreadable", "pixels-unknown", "replay-differs"}
     assert CODES.keys() - seen == rest  # shown in test_edges, test_by_pixels and test_replay

@@ -1,0 +1,93 @@
+"""The process in which codecs run: ``python -m … MEMORY``. Frames come on standard input, cells go to standard output.
+
+Asked: the two lengths, what `decoder.Frame` says as JSON, the codestream. Answered: 32 bytes, the name of what was
+raised or zeros, and in the latter case the cells. It ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import sys
+from typing import IO, Any
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels.utils import pixel_array
+
+from medaug.dicom.decoder import exactly
+from medaug.errors import quiet
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
+
+def main(memory: int) -> None:
+    """Answer until there is nothing more to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # codecs print
+    _limit_memory(memory)
+    asked = sys.stdin.buffer
+    while head := asked.read(12):
+        lengths = struct.unpack("<IQ", head)
+        facts = json.loads(exactly(asked, lengths[0]))
+        codestream = bytes(exactly(asked, lengths[1]))
+        _limit_time(facts["seconds"])
+        _answer(answers, facts, codestream)
+
+
+def _answer(answers: IO[bytes], facts: dict[str, Any], codestream: bytes) -> None:
+    try:
+        cells, kind = _cells(facts, codestream), b""
+    except Exception as error:  # noqa: BLE001 - decoders raise anything; the parent says it in its own words
+        cells, kind = b"", type(error).__name__.encode("ascii", "replace")[:32]
+    answers.write(kind.ljust(32, b"\0"))
+    answers.write(cells)
+    answers.flush()
+
+
+def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = facts["syntax"]
+    ds.Rows, ds.Columns, ds.SamplesPerPixel = facts["rows"], facts["columns"], 1
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = facts["allocated"], facts["stored"], facts["stored"] - 1
+    ds.PixelRepresentation, ds.PhotometricInterpretation = facts["signed"], facts["photometric"]
+    ds.PixelData = encapsulate([codestream], has_bot=False)
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+    with quiet():
+        found = pixel_array(ds, raw=True, index=0, decoding_plugin=facts["plugin"])
+    if found.shape != (ds.Rows, ds.Columns):
+        raise ValueError("shape")
+    return found.astype(np.dtype(f"u{ds.BitsAllocated // 8}"), copy=False).tobytes()
+
+
+def _limit_memory(over: int) -> None:
+    """Address space over what the imports take; no file, no core."""
+    if resource is None or not sys.platform.startswith("linux"):
+        return
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path of the input
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + over, now + over))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _limit_time(seconds: float) -> None:
+    """Whole seconds of this process from now on; beyond them the kernel ends it."""
+    if resource is None:
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, hard))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
