@@ -12,6 +12,7 @@ import random
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections import deque
@@ -23,8 +24,9 @@ from typing import Any
 
 from medaug import __version__
 from medaug.errors import MedaugError, RunError
-from medaug.execution.attempt import Setup, attempt
-from medaug.execution.executors import Done, Step, guarded
+from medaug.execution.attempt import Setup
+from medaug.execution.executors import guarded, stretch
+from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
 from medaug.execution.plan import Unit
 from medaug.execution.quarantine import DEATHS
@@ -49,8 +51,7 @@ class Worker:
         """Try units; an error that no unit would survive comes back as a value."""
 
         def work() -> list[Done]:
-            store = attach(self._setup.root)
-            return [(unit, attempt(store, self._bench, unit, self._setup.work)) for unit in units]
+            return list(flow(self._setup, attach(self._setup.root), self._bench, units))
 
         return guarded(work)
 
@@ -103,7 +104,7 @@ def _spread(ray: Any, hire: Any, count: int, queue: deque[Unit]) -> Iterator[Don
         while queue or any(hand.units for hand in hands):
             for hand in hands:
                 if queue and hand.node and not hand.units:
-                    _give(hand, queue)
+                    _give(hand, [queue.popleft() for _ in range(stretch(len(queue), count))])
             ready, _ = ray.wait([h.awaited for h in hands if h.awaited is not None], timeout=LOOK)
             for hand in [hand for hand in hands if hand.awaited in ready]:
                 done = _hear(ray, hand)
@@ -132,9 +133,9 @@ def _hire(ray: Any, setup: Setup, *, gpus: int) -> _Hand:
     return _Hand(actor, actor.hello.remote())
 
 
-def _give(hand: _Hand, queue: deque[Unit]) -> None:
-    hand.units = [queue.popleft()]
-    hand.call = hand.actor.do.remote(hand.units)
+def _give(hand: _Hand, units: list[Unit]) -> None:
+    """One call is in flight for each worker; in it, every unit is claimed, tried and counted by itself on disk."""
+    hand.units, hand.call = units, hand.actor.do.remote(units)
 
 
 def _hear(ray: Any, hand: _Hand) -> list[Done] | None:
@@ -195,6 +196,7 @@ def _check_patience(ray: Any, seen: float) -> None:
 @contextmanager
 def _connected(address: str | None, count: int | None) -> Iterator[Any]:
     """Ray, connected and shut down again."""
+    _check_address(address)
     with _settings(address):
         ray = _ray()
         with suppress(AttributeError):  # the settings above, should ray have been imported before
@@ -222,6 +224,19 @@ def _connected(address: str | None, count: int | None) -> Iterator[Any]:
             _restore(handlers)
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_address(address: str | None) -> None:
+    """Ray waits for minutes for a cluster that isn't there."""
+    if address is None or address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if "/" in address or not (host and port.isdecimal()):
+        raise RunError(f"address: expected host:port of a cluster's head, or auto, found {address!r}")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise RunError(f"Ray: no connection to {address} ({error.strerror or type(error).__name__})") from None
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

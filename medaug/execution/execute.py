@@ -19,7 +19,8 @@ from medaug.errors import MedaugError, OutputError, RunError
 from medaug.execution import quarantine
 from medaug.execution.attempt import Setup, Work
 from medaug.execution.cluster import cluster
-from medaug.execution.executors import Done, Executor, Step, serial
+from medaug.execution.executors import Executor, serial
+from medaug.execution.flow import Done, Step
 from medaug.execution.listing import Listing, write_lists
 from medaug.execution.opening import MARK, open_store
 from medaug.execution.options import DEFAULTS, ExecutorName, Options
