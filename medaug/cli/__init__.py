@@ -17,6 +17,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     inspect,
     outputs,
     prior_making,
+    prior_training,
     priors,
     profiles,
     runs,

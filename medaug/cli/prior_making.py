@@ -1,4 +1,4 @@
-"""`medaug prior convert`, `calibrate` and `train`: making a prior, or making one fit."""
+"""`medaug prior convert` and `calibrate`: making a prior of a bundle, and making one fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from medaug.cli.app import Identity, ProfileName, prior_app
 
 if TYPE_CHECKING:
     from medaug.training.calibration import Figures
-    from medaug.training.data import Pool
 
 Images = Annotated[Path, typer.Argument(help="Folder or file of DICOM and NIfTI; never changed.", show_default=False)]
 
@@ -80,55 +79,6 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     write_card(folder, calibrated(loaded.card, found, count_steps, first, budget))
     best = found[0]
     typer.echo(f"{loaded.card.name}: omega {best.omega:g}, gamma {best.gamma:g} at {count_steps} steps from {first:g}")
-
-
-@prior_app.command("train")
-def prior_train(  # noqa: PLR0913 - one parameter per option
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for checkpoints, log and the finished prior.")],
-    input: Annotated[  # noqa: A002 - the word in the help
-        Path | None, typer.Argument(help="Folder of DICOM and NIfTI; never changed.", show_default=False)
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of JPEG and PNG images, in place of INPUT.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Recipe file; recipes/yours-256.yaml if left out.")] = None,
-    profile: ProfileName = "bone-xray",
-    base: Annotated[str | None, typer.Option("--from", help="A prior that medaug trained, to start from.")] = None,
-    annotations: Annotated[
-        list[Path] | None, typer.Option("--annotations", "-a", help="Boxes of the lesions, for --ambient.")
-    ] = None,
-    ambient: Annotated[bool, typer.Option("--ambient", help="Learn without seeing what is boxed.")] = False,
-    identity_reason: Identity = None,
-) -> None:
-    """Train a prior; the same command again resumes from the last checkpoint."""
-    from medaug.inverse.priors.folders import folder_of
-    from medaug.training.inputs import presented
-    from medaug.training.own import ambient_recipe, pool_of, started_from, yours
-    from medaug.training.recipe import read_recipe
-    from medaug.training.train import train, train_on
-
-    if (input is None) == (data is None):
-        raise typer.BadParameter("give INPUT, a folder of DICOM and NIfTI, or --data, a folder of JPEG and PNG")
-    if data is not None:
-        if base or ambient or annotations:
-            raise typer.BadParameter("--from, --ambient and --annotations need INPUT, not --data")
-        train(recipe or yours(), data, output, resume=True)
-        return
-    assert input is not None
-    if ambient and not annotations:
-        raise typer.BadParameter("--ambient needs --annotations: it must know what not to look at")
-    source, boxes = input, annotations or []
-    folder = folder_of(base) if base else None
-    chosen = read_recipe(recipe or yours())
-    chosen = chosen if folder is None else started_from(chosen, folder)
-    chosen = ambient_recipe(chosen) if ambient else chosen
-
-    def read() -> Pool:
-        found = presented(
-            source, profile, chosen.data.size, annotations=boxes, identity_reason=identity_reason, limit=None
-        )
-        return pool_of(found, chosen.data.validation, hide=ambient)
-
-    card = train_on(chosen, read, output, base=folder)
-    typer.echo(f"{card.name}: {output.name}/prior, sha256 {card.sha256}; `medaug prior add` stores it under a name")
 
 
 def _show(figures: Figures) -> None:

@@ -29,6 +29,7 @@ class Pool:
         extents: (N, 2) rows and columns that hold image; the rest of the canvas is padding.
         held_out: (N,) True for the validation part.
         hidden: (N, size, size) True for pixels that were replaced because nothing may learn them; None where none was.
+        labels: those of each image's boxes; empty where nobody asked.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,7 @@ class Pool:
     extents: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.bool_]
     hidden: npt.NDArray[np.bool_] | None = None
+    labels: tuple[tuple[str, ...], ...] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of
+from medaug.inverse.priors.card import CARD, PriorCard, digest_of
 from medaug.inverse.priors.embedded import SCHEDULER
 from medaug.inverse.priors.folders import read_card
 from medaug.training.diffusion import CHECKPOINT
@@ -26,7 +27,7 @@ STRIDE = 8  # of the autoencoder that `training.autoencoder` makes
 def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | None) -> PriorCard:
     """Write the averaged weights in 16 bits, their configurations and the card.
 
-    Calibrated guidance that a card in ``folder`` already holds is kept.
+    Calibrated guidance that a card in ``folder`` already holds is kept, and what was measured of the same weights.
 
     Args:
         recipe: the run's.
@@ -39,6 +40,8 @@ def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | Non
     """
     contents = _contents(recipe, run)
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    earlier = _earlier(folder)
+    scale = 1 / read_tensors(run / AUTOENCODER, recipe.first_stage)["std"].flatten()
     card = PriorCard(
         name=recipe.name,
         sha256=digest_of(files),
@@ -50,9 +53,14 @@ def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | Non
         latent_channels=recipe.autoencoder.channels,
         prediction_type="v_prediction",
         autoencoder_psnr_db=psnr_db,
-        weights=_calibrated(folder),
+        weights=earlier.weights if earlier else (),
         files=files,
+        recipe=described(recipe),
+        latent_scale=tuple(float(f"{value:.4g}") for value in scale.tolist()),
     )
+    if earlier and earlier.sha256 == card.sha256:  # the same weights: what was measured still holds
+        measured = {key: getattr(earlier, key) for key in ("autoencoder_spectrum", "quality", "copying")}
+        card = replace(card, **measured)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in {**contents, CARD: card.to_json().encode()}.items():
         (folder / name).write_bytes(content)
@@ -82,11 +90,22 @@ def logged_psnr(log: Path) -> float | None:
     return round(figures[-1], 2) if figures else None
 
 
-def _calibrated(folder: Path) -> tuple[SolverWeights, ...]:
+def described(recipe: TrainingRecipe) -> str:
+    """A recipe in one sentence; the whole of it is its file."""
+    plan = recipe.diffusion
+    base = f" on prior {recipe.base[:16]}" if recipe.base else ""
+    hidden = ", lesions hidden (ambient)" if recipe.ambient else ""
+    return (
+        f"recipe {recipe.name}{base}, seed {recipe.seed}: autoencoder {recipe.autoencoder.steps} steps, network "
+        f"{plan.steps} steps of {plan.batch} images, {plan.precision}, averaged weights{hidden}"
+    )
+
+
+def _earlier(folder: Path) -> PriorCard | None:
     try:
-        return read_card(folder).weights
+        return read_card(folder)
     except PriorError:
-        return ()
+        return None
 
 
 def _half(tensors: dict[str, Tensor], keep: Collection[str] = ()) -> dict[str, Tensor]:

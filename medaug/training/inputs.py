@@ -32,6 +32,7 @@ class Presented:
         extents: (N, 2) rows and columns that hold image; the rest is padding.
         patients: the patient of each slice, a digest.
         names: ``source key/slice``, which depends on no file name.
+        labels: those of the boxes that touch the slice, sorted.
     """
 
     images: Float32
@@ -39,6 +40,7 @@ class Presented:
     extents: npt.NDArray[np.int64]
     patients: tuple[str, ...]
     names: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...] = ()
 
     @property
     def tensor(self) -> Tensor:
@@ -81,11 +83,11 @@ def presented(
             f"INPUT: expected images that profile {profile.name!r} takes, found none ({reasons[:600]})",
             code="empty-input",
         )
-    images, lesions, extents, patients, names = zip(*slices, strict=True)
-    return Presented(np.stack(images), np.stack(lesions), np.array(extents, dtype=np.int64), patients, names)
+    images, lesions, extents, patients, names, labels = zip(*slices, strict=True)
+    return Presented(np.stack(images), np.stack(lesions), np.array(extents, dtype=np.int64), patients, names, labels)
 
 
-_Slice = tuple[Float32, Mask, tuple[int, int], str, str]
+_Slice = tuple[Float32, Mask, tuple[int, int], str, str, tuple[str, ...]]
 
 
 def _slices(entry: Usable, profile: profiles.Profile, size: int, most: int | None) -> list[_Slice]:
@@ -98,7 +100,14 @@ def _slices(entry: Usable, profile: profiles.Profile, size: int, most: int | Non
     if most is not None:
         first = max(0, (len(shows) - most) // 2)
         shows = shows[first : first + most]
-    return [(images[k], boxes[k], view.inner, entry.patient, f"{entry.key}/{k}") for k in shows]
+    return [
+        (images[k], boxes[k], view.inner, entry.patient, f"{entry.key}/{k}", _labels(entry.boxes, int(k)))
+        for k in shows
+    ]
+
+
+def _labels(boxes: Sequence[Box], k: int) -> tuple[str, ...]:
+    return tuple(sorted({box.label for box in boxes if box.start[0] <= k < box.stop[0]}))
 
 
 def _boxed(volume: Volume, boxes: Sequence[Box]) -> Mask:

@@ -60,6 +60,7 @@ def pool_of(found: Presented, validation: float, *, hide: bool) -> Pool:
         found.extents,
         np.array([patient in held for patient in found.patients], dtype=np.bool_),
         found.lesions if hide else None,
+        found.labels,
     )
 
 
@@ -72,7 +73,8 @@ def started_from(recipe: TrainingRecipe, base: Path) -> TrainingRecipe:
     card = card_of(base)
     if layout_of(base) != "medaug":
         raise PriorError(
-            f"prior {card.name}: expected one that medaug trained, found another layout; only those can be trained on"
+            f"prior {card.name}: expected one that medaug trained, found another layout; a folder of diffusers takes a "
+            "recipe like finetune.yaml, a MONAI bundle can't be trained on"
         )
     rehash(base, card)
     first, second = _config(base, "autoencoder"), _config(base, "unet")

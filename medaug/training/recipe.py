@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medaug.errors import ProfileError
 
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
 
-class _Strict(BaseModel):
+
+class Strict(BaseModel):
+    """Base of every part of a recipe: immutable, no unknown keys, no conversions."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class DataRecipe(_Strict):
+class DataRecipe(Strict):
     """Which images, at which size.
 
     Attributes:
@@ -30,7 +35,7 @@ class DataRecipe(_Strict):
     shares: dict[str, float] = {}
 
 
-class AutoencoderRecipe(_Strict):
+class AutoencoderRecipe(Strict):
     """`medaug.inverse.priors.autoencoder` and its training: L1 + gradient loss + a small E(D(z)) = z term."""
 
     channels: int = Field(ge=1)
@@ -42,13 +47,14 @@ class AutoencoderRecipe(_Strict):
     cycle_weight: float = Field(ge=0)
 
 
-class DiffusionRecipe(_Strict):
+class DiffusionRecipe(Strict):
     """The UNet (v-prediction) and its training.
 
     The rate rises over ``warmup`` steps, stays, and falls linearly to 0 over the last ``decay``: until then nothing
     depends on ``steps``, so a run can be lengthened before its decay begins and is still what its recipe says.
     The loss weights latent channels by how strongly they show in the image. With ``precision: bfloat16`` the network's
     forward pass runs under autocast; weights, their average, the loss and the optimiser stay float32.
+    ``accumulate`` is in how many parts a batch goes through the network, for a machine that can't hold all of it.
     """
 
     channels: tuple[int, ...] = Field(min_length=2, strict=False)
@@ -64,9 +70,25 @@ class DiffusionRecipe(_Strict):
     ema: float = Field(ge=0, lt=1)
     validate_every: int = Field(ge=1)
     checkpoint_every: int = Field(ge=1)
+    accumulate: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _parts_of_a_batch(self) -> Self:
+        return parts_fit(self, self.batch, self.accumulate)
 
 
-class AmbientRecipe(_Strict):
+def parts_fit(plan: T, batch: int, accumulate: int) -> T:
+    """The plan, if its batch can be cut into equal parts.
+
+    Raises:
+        ValueError: it can't.
+    """
+    if batch % accumulate:
+        raise ValueError(f"batch ({batch}) must be a multiple of accumulate ({accumulate})")
+    return plan
+
+
+class AmbientRecipe(Strict):
     """What is hidden from the network beyond the lesions (see `medaug.training.ambient`).
 
     Attributes:
@@ -78,7 +100,7 @@ class AmbientRecipe(_Strict):
     side: float = Field(gt=0, le=0.75)
 
 
-class CardRecipe(_Strict):
+class CardRecipe(Strict):
     """What `medaug.inverse.priors.card.PriorCard` says in words."""
 
     licence: str
@@ -87,7 +109,7 @@ class CardRecipe(_Strict):
     not_for: str
 
 
-class TrainingRecipe(_Strict):
+class TrainingRecipe(Strict):
     """Everything that decides the weights, except the images themselves."""
 
     schema_version: Literal[1]
@@ -103,14 +125,15 @@ class TrainingRecipe(_Strict):
     @property
     def first_stage(self) -> str:
         """A digest of what decides the autoencoder and the latents."""
-        return _digest(self.model_dump_json(include={"seed", "data", "autoencoder", *self._given}))
+        return digest(self.model_dump_json(include={"seed", "data", "autoencoder", *self._given}))
 
     @property
     def before_decay(self) -> str:
         """A digest of what decides the first steps: all but where the end lies, the reporting and the words."""
         lengths = {"steps", "decay", "validate_every", "checkpoint_every"}
         unused = {name: True for name in ("base", "ambient") if name not in self._given}
-        return _digest(self.model_dump_json(exclude={"diffusion": lengths, "card": True, **unused}))
+        whole = {"accumulate"} if self.diffusion.accumulate == 1 else set()
+        return digest(self.model_dump_json(exclude={"diffusion": lengths | whole, "card": True, **unused}))
 
     @property
     def _given(self) -> set[str]:
@@ -119,19 +142,29 @@ class TrainingRecipe(_Strict):
 
 
 def read_recipe(path: Path) -> TrainingRecipe:
-    """Read a recipe.
+    """Read the recipe of a prior of one's own.
 
     Raises:
         ProfileError: the file is no recipe; the message names each key.
     """
+    return read_as(TrainingRecipe, path, "medaug/training/recipes/yours-256.yaml")
+
+
+def read_as(kind: type[Model], path: Path, example: str) -> Model:
+    """Read a recipe of either kind.
+
+    Raises:
+        ProfileError: the file is no such recipe; the message names each key, and an example.
+    """
     try:
-        return TrainingRecipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ProfileError(f"recipe {path.name}: can't be read as YAML ({error})") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ProfileError(f"recipe {path.name}: {faults}; see medaug/training/recipes/radiograph-256.yaml") from error
+        raise ProfileError(f"recipe {path.name}: {faults}; see {example}") from error
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Its sha256, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -50,13 +50,14 @@ def train_on(
         PriorError: the data or ``out`` don't fit the recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
-    log = _log_to(out / LOG)
+    log = log_to(out / LOG)
     autoencoder, latents = first_stage(recipe, read, out, log, base)
     train_diffusion(recipe, latents, autoencoder.amplitudes(), out, log, resume=resume, base=base)
     return export(recipe, out, out / PRIOR, logged_psnr(out / LOG))
 
 
-def _log_to(path: Path) -> Callable[..., None]:
+def log_to(path: Path) -> Callable[..., None]:
+    """A log of JSON lines, each with the seconds since now."""
     began = time.monotonic()
 
     def log(**figures: object) -> None:

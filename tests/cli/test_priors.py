@@ -17,6 +17,7 @@ from medaug.errors import PriorError
 from medaug.inverse.priors.card import SolverWeights
 from medaug.inverse.priors.folders import EMBEDDED, read_card, with_prior
 from medaug.inverse.priors.store import add, stored_card
+from medaug.training.finetune_recipe import finetuning
 from tests import make
 from tests.execution.test_run import boxes, export, small_profile
 from tests.inverse.priors import models
@@ -148,8 +149,41 @@ def test_training_on_an_export(root: Path, tmp_path: Path, recipe: Path) -> None
     assert stored_card(root, "own").trained_on == "noise"
 
 
+@pytest.mark.usefixtures("root")
+def test_fine_tuning_a_shrunk_stable_diffusion_on_an_export(tmp_path: Path) -> None:
+    export(tmp_path / "in")
+    base = models.speaking(models.colour(tmp_path / "sd"))
+    data = yaml.safe_load(finetuning().read_text())
+    data["data"]["size"] = 64
+    data["training"] |= {"steps": 2, "batch": 2, "accumulate": 2, "precision": "float32"}
+    (tmp_path / "tune.yaml").write_text(yaml.safe_dump(data))
+    common = (
+        "train",
+        tmp_path / "in",
+        "--from",
+        base,
+        "--profile",
+        small_profile(tmp_path),
+        "-a",
+        boxes(tmp_path / "b.json"),
+    )
+    label = json.loads((tmp_path / "b.json").read_text())["categories"][0]["name"]
+    done = prior(*common, "--recipe", tmp_path / "tune.yaml", "-o", tmp_path / "run", "--token", label)
+    assert done.exit_code == 0, done.output
+    assert f"prompt: {{{label}: a radiograph with <{label}>}}" in done.output
+    assert prior("add", tmp_path / "run" / "prior", "--name", "tuned").exit_code == 0
+    assert "LoRA of rank 16" in json.loads(prior("show", "tuned").output)["recipe"]
+    refused = prior(*common, "-o", tmp_path / "no", "--ambient")
+    assert refused.exit_code == 2
+    assert not (tmp_path / "no").exists()
+
+
 @pytest.mark.parametrize(
-    "arguments", [(), ("in", "--data", "in"), ("in", "--ambient"), ("--data", "in", "--from", "embedded")]
+    "arguments",
+    [
+        *((), ("in", "--data", "in"), ("in", "--ambient"), ("--data", "in", "--from", "embedded")),
+        *(("in", "--token", "x"), ("in", "--no-lora"), ("in", "-a", "in", "--token", "x", "--from", "embedded")),
+    ],
 )
 def test_training_on_two_things_or_none_is_a_usage_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert prior("train", "-o", tmp_path / "run", *arguments).exit_code == 2

@@ -7,7 +7,7 @@ import yaml
 
 import medaug.training
 from medaug.errors import ProfileError
-from medaug.training.diffusion import rate
+from medaug.training.loop import rate
 from medaug.training.recipe import TrainingRecipe, read_recipe
 
 EMBEDDED = Path(medaug.training.__file__).parent / "recipes" / "radiograph-256.yaml"

@@ -55,6 +55,11 @@ class PriorCard:
         not_for: what it must not be used for.
         weights: calibrated guidance; empty where nobody calibrated it.
         files: file name → sha256, in hex; empty for a prior that is no file.
+        recipe: how it was trained, in words.
+        latent_scale: what brings the autoencoder's own latents to about unit variance: one factor, or one per channel.
+        autoencoder_spectrum: power of decode(encode(x)) over that of x, by band of spatial frequency.
+        quality: figures in use, by method and measure; empty where nobody measured.
+        copying: distance to the nearest training image, by kind of image and place in their distribution; likewise.
     """
 
     name: str
@@ -72,6 +77,11 @@ class PriorCard:
     weights: tuple[SolverWeights, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     multiple: int = 1
+    recipe: str = ""
+    latent_scale: tuple[float, ...] = ()
+    autoencoder_spectrum: Mapping[str, float] = field(default_factory=dict)
+    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    copying: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def weights_for(self, solver: str, steps: int, start: float) -> SolverWeights:
         """The calibrated weights nearest to a solve: by the ratio of steps and the difference of starts.
@@ -104,7 +114,9 @@ class PriorCard:
         except json.JSONDecodeError as error:
             raise PriorError(f"prior card: expected JSON, found an error at line {error.lineno}; restore it") from error
         weights = _weights(data)
-        card = _strict(cls, {**data, "weights": weights} if isinstance(data, dict) else data, "prior card")
+        scale = data.get("latent_scale", []) if isinstance(data, dict) else []
+        parsed = {"weights": weights, "latent_scale": tuple(scale) if isinstance(scale, list) else scale}
+        card = _strict(cls, {**data, **parsed} if isinstance(data, dict) else data, "prior card")
         if card.files and card.sha256 != digest_of(card.files):
             raise PriorError(
                 f"prior card: sha256: expected {digest_of(card.files)} from the digests of its files, "
@@ -178,14 +190,33 @@ def digest_of(files: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-_DECIDED_BY_FILES = {"files", "sha256", "channels", "stride", "multiple", "latent_channels", "prediction_type"}
+_DECIDED_BY_FILES = {
+    *("files", "sha256", "channels", "stride", "multiple"),
+    *("latent_channels", "latent_scale", "prediction_type"),
+}
+
+
+def _number(value: object) -> bool:
+    return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _figures(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_number, value.values()))
+
+
 _CHECKS: dict[str, tuple[str, Any]] = {
     "str": ("a text", lambda v: isinstance(v, str)),
     "int": ("a whole number above 0", lambda v: type(v) is int and v > 0),
-    "float": ("a number of 0 or more", lambda v: type(v) in {int, float} and math.isfinite(v) and v >= 0),
-    "float | None": ("a number or null", lambda v: v is None or (type(v) in {int, float} and math.isfinite(v))),
+    "float": ("a number of 0 or more", lambda v: _number(v) and v >= 0),
+    "float | None": ("a number or null", lambda v: v is None or _number(v)),
     "PredictionType": (f"one of {', '.join(get_args(PredictionType))}", lambda v: v in get_args(PredictionType)),
     "tuple[SolverWeights, ...]": ("a list", lambda v: isinstance(v, tuple)),
+    "tuple[float, ...]": ("a list of numbers", lambda v: isinstance(v, tuple) and all(map(_number, v))),
+    "Mapping[str, float]": ("names with numbers", _figures),
+    "Mapping[str, Mapping[str, float]]": (
+        "names with names and numbers",
+        lambda v: isinstance(v, dict) and all(map(_figures, v.values())),
+    ),
     "Mapping[str, str]": (
         "file names with digests of 64 hex digits",
         lambda v: isinstance(v, dict) and all(isinstance(d, str) and len(d) == 64 for d in v.values()),

@@ -48,12 +48,12 @@ def load_diffusers(path: Path, device: str = "cpu") -> LatentPrior:
     Raises:
         PriorError: a part is missing, of an unknown class, or stored as pickle.
     """
-    vae, unet = _network(path, "vae", device), _network(path, "unet", device)
+    vae, unet = load_network(path, "vae", device), load_network(path, "unet", device)
     _check_unet(path, unet.config)
     _check_vae(path, vae.config)
-    scheduler = _scheduler(path)
+    scheduler = scheduler_config(path)
     card = _card(path, vae.config, unet.config, scheduler)
-    encode, decode = _autoencoder(vae)
+    encode, decode = autoencoder(vae)
     fast, alphas = _fast(path, vae, device), schedule(scheduler).to(device)
     if unet.config["_class_name"] == "UNet2DModel":
         return LatentPrior(card, alphas, encode, decode, lambda z, t: unet(z, t, return_dict=False)[0], fast=fast)
@@ -61,7 +61,12 @@ def load_diffusers(path: Path, device: str = "cpu") -> LatentPrior:
     return LatentPrior(card, alphas, encode, decode, network, prompted, fast)
 
 
-def _network(path: Path, part: str, device: str) -> Any:
+def load_network(path: Path, part: str, device: str) -> Any:
+    """One network of the folder (vae, vae_tiny or unet), frozen.
+
+    Raises:
+        PriorError: an unknown class, pickled weights, or not all of them.
+    """
     import diffusers
 
     folder = path / part
@@ -106,10 +111,11 @@ def _config(path: Path, prior: str) -> dict[str, Any]:
     return config
 
 
-def _scheduler(path: Path) -> dict[str, Any]:
+def scheduler_config(path: Path) -> dict[str, Any]:
     """The scheduler's configuration, with its prediction type stated.
 
-    A flow-matching scheduler has no betas, and would pass for one that predicts epsilon.
+    Raises:
+        PriorError: no betas or an unknown prediction type: a flow-matching scheduler would pass for one of epsilon.
     """
     config = _config(path / "scheduler" / "scheduler_config.json", shown(path))
     config.setdefault("prediction_type", "epsilon")  # diffusers' own default
@@ -122,7 +128,7 @@ def _scheduler(path: Path) -> dict[str, Any]:
     return config
 
 
-def _autoencoder(vae: Any) -> tuple[Map, Map]:
+def autoencoder(vae: Any) -> tuple[Map, Map]:
     """Encoder (the mean) and decoder on one grey channel; z = (mean − shift) · scale, as in diffusers' pipelines."""
     channels = vae.config["in_channels"]
     scale, shift = vae.config.get("scaling_factor") or 1.0, vae.config.get("shift_factor") or 0.0
@@ -154,7 +160,7 @@ def _fast(path: Path, vae: Any, device: str) -> tuple[Map, Map] | None:
     """The small autoencoder, where there is one; its latents must be the full one's."""
     if not (path / "vae_tiny").is_dir():
         return None
-    tiny = _network(path, "vae_tiny", device)
+    tiny = load_network(path, "vae_tiny", device)
     stride = 2 ** (len(tiny.config["encoder_block_out_channels"]) - 1)
     found = (stride, tiny.config["latent_channels"], tiny.config["in_channels"])
     expected = (_stride(vae.config), vae.config["latent_channels"], vae.config["in_channels"])
@@ -163,7 +169,7 @@ def _fast(path: Path, vae: Any, device: str) -> tuple[Map, Map] | None:
             f"prior {shown(path)}: vae_tiny: expected stride, latent channels and image channels {expected} as in "
             f"vae/, found {found}; use the small autoencoder that was made for this model"
         )
-    return _autoencoder(tiny)
+    return autoencoder(tiny)
 
 
 def _check_unet(path: Path, unet: dict[str, Any]) -> None:
@@ -207,6 +213,7 @@ def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict
         stride=stride,
         multiple=stride * 2 ** (len(unet["block_out_channels"]) - 1),
         latent_channels=unet["in_channels"],
+        latent_scale=(float(vae.get("scaling_factor") or 1.0),),
         prediction_type=scheduler["prediction_type"],
         not_for="diagnosis",
         files=files,

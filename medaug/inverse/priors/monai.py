@@ -63,7 +63,7 @@ def load_monai(path: Path, device: str = "cpu") -> LatentPrior:
     autoencoder = filled(build("AutoencoderKL", bundle.autoencoder, path), path, "autoencoder", device)
     network = filled(build("DiffusionModelUNet", bundle.network, path), path, "network", device)
     alphas, kind = noise_schedule(bundle, path)
-    card = _card(path, bundle, kind)
+    card = _card(path, bundle, kind, facts)
     encode, decode = maps(autoencoder, facts, int(bundle.autoencoder.get("in_channels", 1)))
     return LatentPrior(card, alphas.to(device), encode, decode, lambda z, t: network(z, timesteps=t))
 
@@ -200,7 +200,7 @@ def _turned(x: Tensor, axes: Axes) -> Tensor:
     return x if axes == "rows-columns" else x.transpose(-1, -2).flip(-1, -2)
 
 
-def _card(path: Path, bundle: Bundle, kind: PredictionType) -> PriorCard:
+def _card(path: Path, bundle: Bundle, kind: PredictionType, facts: LatentFacts) -> PriorCard:
     files, stated = digests(path, "monai"), stated_facts(path)
     shape = stated.get("autoencoder_data_format", {}).get("inputs", {}).get("image", {}).get("spatial_shape", [256])
     found = PriorCard(
@@ -214,6 +214,7 @@ def _card(path: Path, bundle: Bundle, kind: PredictionType) -> PriorCard:
         stride=bundle.stride,
         multiple=bundle.multiple,
         latent_channels=int(bundle.network["in_channels"]),
+        latent_scale=(facts.scale_factor,),
         prediction_type=kind,
         not_for=str(stated.get("intended_use", "diagnosis")),
         files=files,

@@ -35,18 +35,29 @@ def prompt_embedding(path: Path, prompt: str, width: int) -> Tensor:
     Raises:
         PriorError: there is no text encoder, no package to run it, or its width isn't the UNet's.
     """
+    tokenizer, encoder = text_parts(path)
+    length = tokenizer.model_max_length
+    tokens = tokenizer(prompt, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    with torch.no_grad():
+        embedding: Tensor = encoder(tokens.input_ids)[0]
+    return _of_width(embedding.float(), width, path, "text encoder")
+
+
+def text_parts(path: Path) -> tuple[Any, Any]:
+    """The tokenizer and the text encoder (float32, in evaluation mode) of a prior's folder.
+
+    Raises:
+        PriorError: there are none, or no package to run them.
+    """
     _require_encoder(path)
     transformers: Any = importlib.import_module("transformers")
+    transformers.utils.logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         tokenizer = transformers.CLIPTokenizer.from_pretrained(path / "tokenizer", local_files_only=True)
         encoder = transformers.CLIPTextModel.from_pretrained(
             path / "text_encoder", local_files_only=True, use_safetensors=True
         )
-    length = tokenizer.model_max_length
-    tokens = tokenizer(prompt, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-    with torch.no_grad():
-        embedding: Tensor = encoder.eval()(tokens.input_ids)[0]
-    return _of_width(embedding.float(), width, path, "text encoder")
+    return tokenizer, encoder.eval().float()  # it may be stored in 16 bits
 
 
 def _require_encoder(path: Path) -> None:

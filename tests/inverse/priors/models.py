@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,33 @@ def colour(path: Path, **scheduler: Any) -> Path:
         return folder(
             path, vae(3), unet("UNet2DConditionModel"), **({"beta_start": 8.5e-4, "beta_end": 0.012} | scheduler)
         )
+
+
+def speaking(path: Path) -> Path:
+    """Give a folder CLIP's tokenizer, of single letters, and CLIP's text encoder at random weights."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    letters = string.ascii_lowercase + string.digits + "-<>,"
+    start, end = "<|startoftext|>", "<|endoftext|>"
+    vocabulary = {piece: n for n, piece in enumerate([*letters, *(f"{c}</w>" for c in letters), start, end])}
+    (path / "tokenizer").mkdir()
+    (path / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary))
+    (path / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
+    special = {"bos_token": start, "eos_token": end, "pad_token": end, "unk_token": end}
+    settings = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 16, **special}
+    (path / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(settings))
+    config = CLIPTextConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=WIDTH,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=16,
+        bos_token_id=vocabulary[start],
+        eos_token_id=vocabulary[end],
+        pad_token_id=vocabulary[end],
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(6)
+        CLIPTextModel(config).save_pretrained(path / "text_encoder", safe_serialization=True)
+    return path

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -12,7 +9,7 @@ from safetensors.torch import save_file
 from medaug.errors import PriorError
 from medaug.inverse.priors.diffusers import load_diffusers
 from tests.inverse.priors import models
-from tests.inverse.priors.models import TOKENS, WIDTH
+from tests.inverse.priors.models import WIDTH
 
 
 @pytest.fixture
@@ -105,42 +102,36 @@ def test_a_text_encoder_without_transformers_is_refused(colour: Path, monkeypatc
         load_diffusers(colour)
 
 
-def test_a_text_encoder_gives_the_empty_prompt(colour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
+def test_the_empty_prompt_comes_from_the_text_encoder_once(colour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medaug.inverse.priors import text
 
-    class Tokenizer:
-        model_max_length = TOKENS
-
-        @classmethod
-        def from_pretrained(cls, _: Path, **options: Any) -> Tokenizer:
-            asked["tokenizer"] = options
-            return cls()
-
-        def __call__(self, text: str, **options: Any) -> SimpleNamespace:
-            asked["text"] = text, options["max_length"]
-            return SimpleNamespace(input_ids=torch.zeros(1, TOKENS, dtype=torch.long))
-
-    class TextModel(torch.nn.Module):
-        @classmethod
-        def from_pretrained(cls, _: Path, **options: Any) -> TextModel:
-            asked["encoder"] = options
-            return cls()
-
-        def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor]:
-            return (torch.full((*ids.shape, WIDTH), 0.3),)
-
-    module: Any = ModuleType("transformers")
-    module.CLIPTokenizer, module.CLIPTextModel = Tokenizer, TextModel
-    monkeypatch.setitem(sys.modules, "transformers", module)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
-    (colour / "text_encoder").mkdir()
-    (colour / "tokenizer").mkdir()
+    models.speaking(colour)
+    asked: list[Path] = []
+    parts = text.text_parts
+    monkeypatch.setattr(text, "text_parts", lambda path: (asked.append(path), parts(path))[1])
     z, t = torch.ones(1, 4, 8, 8), torch.tensor([500])
-    by_text = load_diffusers(colour).denoise(z, t)
-    assert torch.equal(by_text, load_diffusers(models.null(colour, value=0.3)).denoise(z, t))
-    assert asked["text"] == ("", TOKENS)
-    assert asked["tokenizer"]["local_files_only"]
-    assert asked["encoder"] == {"local_files_only": True, "use_safetensors": True}
+    prior = load_diffusers(colour)
+    by_text = [prior.denoise(z, t) for _ in range(3)]
+    assert len(asked) == 1  # however often the network is called
+    save_file({"null_embedding": text.prompt_embedding(colour, "", WIDTH)}, colour / "null_embedding.safetensors")
+    asked.clear()
+    assert torch.equal(load_diffusers(colour).denoise(z, t), by_text[0])
+    assert asked == []  # kept in a file: the text encoder isn't loaded at all
+    assert torch.equal(by_text[0], by_text[2])
+
+
+def test_a_text_encoder_in_16_bits_runs_in_32(colour: Path) -> None:
+    from transformers import CLIPTextModel
+
+    from medaug.inverse.priors.text import prompt_embedding
+
+    models.speaking(colour)
+    full = prompt_embedding(colour, "a knee", WIDTH)
+    encoder = CLIPTextModel.from_pretrained(colour / "text_encoder").half()
+    encoder.save_pretrained(colour / "text_encoder")
+    half = prompt_embedding(colour, "a knee", WIDTH)
+    assert half.dtype == torch.float32
+    assert torch.allclose(full, half, atol=5e-3)
 
 
 def test_a_null_embedding_of_the_wrong_width_is_refused(colour: Path) -> None:

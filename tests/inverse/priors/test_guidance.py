@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from medaug import assemble
 from medaug import profile as profiles
@@ -20,6 +20,8 @@ from medaug.inverse.priors.check import examine, phantom
 from medaug.inverse.priors.diffusers import load_diffusers
 from medaug.inverse.priors.guidance import guided
 from medaug.inverse.priors.latent import LatentPrior, clean_from, padded, with_fast_autoencoder
+from medaug.inverse.priors.layout import NULL_EMBEDDING
+from medaug.inverse.priors.text import prompt_embedding
 from medaug.inverse.solvers.psld import psld
 from tests.inverse.priors import models
 
@@ -122,36 +124,13 @@ def test_a_prompt_for_a_prior_that_takes_none_is_refused(tmp_path: Path) -> None
         guided(plain, "a knee", 1.0)
 
 
-def test_a_prompt_goes_through_the_text_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Tokenizer:
-        model_max_length = models.TOKENS
-
-        @classmethod
-        def from_pretrained(cls, *_: Any, **__: Any) -> Tokenizer:
-            return cls()
-
-        def __call__(self, text: str, **_: Any) -> SimpleNamespace:
-            return SimpleNamespace(input_ids=torch.full((1, models.TOKENS), len(text)))
-
-    class TextModel(torch.nn.Module):
-        @classmethod
-        def from_pretrained(cls, *_: Any, **__: Any) -> TextModel:
-            return cls()
-
-        def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor]:
-            return (ids[..., None].expand(-1, -1, models.WIDTH) / 10,)
-
-    module: Any = ModuleType("transformers")
-    module.CLIPTokenizer, module.CLIPTextModel = Tokenizer, TextModel
-    monkeypatch.setitem(__import__("sys").modules, "transformers", module)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
-    folder = models.colour(tmp_path / "colour")
-    for name in ("text_encoder", "tokenizer"):
-        (folder / name).mkdir()
+def test_a_prompt_goes_through_the_text_encoder(tmp_path: Path) -> None:
+    folder = models.speaking(models.colour(tmp_path / "colour"))
     z, t = torch.ones(1, 4, 8, 8), torch.tensor([500])
-    by_prompt = guided(load_diffusers(folder), "abc", 1.0).denoise(z, t)
-    assert torch.equal(by_prompt, load_diffusers(models.null(folder, value=0.3)).denoise(z, t))
-    assert not torch.equal(by_prompt, guided(load_diffusers(folder), "abcdef", 1.0).denoise(z, t))
+    by_prompt = guided(load_diffusers(folder), "a knee", 1.0).denoise(z, t)
+    save_file({"null_embedding": prompt_embedding(folder, "a knee", models.WIDTH)}, folder / NULL_EMBEDDING)
+    assert torch.equal(by_prompt, load_diffusers(folder).denoise(z, t))
+    assert not torch.equal(by_prompt, guided(load_diffusers(folder), "a hip", 1.0).denoise(z, t))
 
 
 def test_a_small_autoencoder_beside_it_is_the_fast_one(tmp_path: Path) -> None:
