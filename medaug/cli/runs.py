@@ -12,10 +12,12 @@ from medaug.cli.app import (
     Annotations,
     Identity,
     Input,
+    PicturesAs,
     PriorChoice,
     ProfileName,
     Readers,
     Seed,
+    Slices,
     Variants,
     app,
 )
@@ -38,6 +40,8 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     readers: Readers = "union",
+    slices: Slices = False,
+    pictures: PicturesAs = None,
     key_file: Annotated[
         Path | None, typer.Option("--key", help="32 secret bytes for a new OUTPUT: the same key gives the same bytes.")
     ] = None,
@@ -55,7 +59,19 @@ def run_command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
     if dry_run:
-        plan_command(input, annotations, profile, variants, seed, prior, identity_reason, annotation_format, readers)
+        plan_command(
+            input,
+            annotations,
+            profile,
+            variants,
+            seed,
+            prior,
+            identity_reason,
+            annotation_format,
+            readers,
+            slices,
+            pictures,
+        )
         return
     from medaug.execution.execute import check_apart, execute
     from medaug.execution.options import Options
@@ -65,7 +81,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     options = Options(device, key_file, extend, _shard(shard), workers, max_failures, cast("Any", executor), address)
     planned = plan(
         input,
-        profile=_profile(profile, prior),
+        profile=_profile(profile, prior, slices=slices, pictures=pictures),
         annotations=annotations,
         variants=variants,
         seed=seed,
@@ -90,13 +106,15 @@ def plan_command(  # noqa: PLR0913 - likewise
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     readers: Readers = "union",
+    slices: Slices = False,
+    pictures: PicturesAs = None,
 ) -> None:
     """Say what `medaug run` would do: series, boxes, skips with reasons, time and disk."""
     from medaug.execution.plan import plan
 
     planned = plan(
         input,
-        profile=_profile(profile, prior),
+        profile=_profile(profile, prior, slices=slices, pictures=pictures),
         annotations=annotations,
         variants=variants,
         seed=seed,
@@ -109,10 +127,16 @@ def plan_command(  # noqa: PLR0913 - likewise
         raise typer.Exit(3)
 
 
-def _profile(name: str, prior: str | None) -> Profile:
+def _profile(name: str, prior: str | None, *, slices: bool, pictures: str | None) -> Profile:
     from medaug import profile
 
     chosen = profile.load(name)
+    if slices:
+        chosen = chosen.model_copy(update={"volumes": profile.Volumes(slices="each")})
+    if pictures not in {None, "file", "secondary-capture"}:
+        raise typer.BadParameter("expected file or secondary-capture", param_hint="--as")
+    if pictures is not None:
+        chosen = chosen.model_copy(update={"pictures": pictures})
     if prior is None:
         return chosen
     from medaug.inverse.priors.folders import with_prior
