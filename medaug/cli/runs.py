@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -46,7 +46,13 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         Path | None, typer.Option("--key", help="32 secret bytes for a new OUTPUT: the same key gives the same bytes.")
     ] = None,
     extend: Annotated[bool, typer.Option("--extend", help="Take other inputs into an OUTPUT that is there.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; each holds its own prior.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Each holds its own prior. [default: 1; with Ray one a device]")
+    ] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="serial, processes or ray. [default: processes with several workers]")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; none starts one on this machine.")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: only share i of n, from 0; for job arrays.")] = None,
     max_failures: Annotated[float, typer.Option(help="Stop when more than this share of units fails.")] = 0.5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
@@ -67,11 +73,12 @@ def run_command(  # noqa: PLR0913 - one parameter per option
             pictures,
         )
         return
-    from medaug.execution.execute import Options, check_apart, execute
+    from medaug.execution.execute import check_apart, execute
+    from medaug.execution.options import Options
     from medaug.execution.plan import plan
 
     check_apart(input, output)
-    options = Options(device, key_file, extend, _shard(shard), workers, max_failures)
+    options = Options(device, key_file, extend, _shard(shard), workers, max_failures, cast("Any", executor), address)
     planned = plan(
         input,
         profile=_profile(profile, prior, slices=slices, pictures=pictures),
