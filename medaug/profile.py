@@ -27,6 +27,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
 CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual"]
+Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
@@ -156,9 +158,7 @@ class Profile(Spec):
     schema_version: Literal[1]
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
     description: str = Field(max_length=400)
-    modalities: tuple[
-        Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"], ...
-    ] = Field(min_length=1)
+    modalities: tuple[Modality, ...] = Field(min_length=1)
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
