@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.volume import Mask
-from medaug.regions.morphology import labelled
+from medaug.regions.morphology import labelled, large_parts, touching
 from medaug.regions.slices import ct_body, mr_body
 
 Values = npt.NDArray[np.floating]
@@ -45,8 +45,8 @@ def ct_bone(hounsfield: Values, spacing: Spacing) -> Mask:
     found = []
     for one, inside in zip(hounsfield, body, strict=True):
         weak = (one > TRABECULA) & inside
-        bone = _beneath(_holding(weak, one > CORTEX), inside)
-        found.append(_filled(_least(bone, _pixels(BONE_LEAST, spacing)), _pixels(MARROW, spacing)))
+        bone = _beneath(touching(weak, one > CORTEX), inside)
+        found.append(_filled(large_parts(bone, _pixels(BONE_LEAST, spacing)), _pixels(MARROW, spacing)))
     return np.stack(found)
 
 
@@ -80,7 +80,7 @@ def ct_brain(hounsfield: Values, spacing: Spacing) -> Mask:
         smooth = ndimage.gaussian_filter(one.astype(np.float32), 1.0)
         soft = inside & (smooth > BRAIN_LOW) & (smooth < BRAIN_HIGH)
         opened = ndimage.binary_opening(soft, core)
-        large = _least(opened, _pixels(BRAIN_LEAST, spacing))
+        large = large_parts(opened, _pixels(BRAIN_LEAST, spacing))
         found.append(np.asarray(ndimage.binary_fill_holes(large)) & inside)
     return np.stack(found)
 
@@ -120,17 +120,17 @@ def mr_brain(values: Values, padded: Mask, spacing: Spacing) -> Mask:
 def _dominant(core: Mask) -> Mask:
     """The slice's largest part when it is nearly all there is, else nothing."""
     largest = _largest(core)
-    return largest & (largest.sum() >= DOMINANT * core.sum())
+    return largest if largest.sum() >= DOMINANT * core.sum() else np.zeros_like(core)
 
 
 def _if_inside(brain: Mask, depth: Values) -> Mask:
     """The brain of one slice, or nothing where some of it lies right below the head's surface: that is scalp."""
     near = int((brain & (depth < SURFACE)).sum())
-    return brain & (near <= LEAK * int(brain.sum()))
+    return brain if near <= LEAK * int(brain.sum()) else np.zeros_like(brain)
 
 
 def _distance(mask: Mask, steps: Sequence[float]) -> Values:
-    """mm to the nearest voxel that isn't in the mask."""
+    """Millimetres to the nearest voxel that isn't in the mask."""
     from scipy import ndimage
 
     return np.asarray(ndimage.distance_transform_edt(mask, sampling=steps))
@@ -171,21 +171,6 @@ def _closed(mask: Mask, disc: Mask) -> Mask:
     return np.asarray(closed[rim:-rim, rim:-rim])
 
 
-def _holding(mask: Mask, seeds: Mask) -> Mask:
-    labels, count = labelled(mask)
-    keep = np.zeros(count + 1, dtype=np.bool_)
-    keep[labels[seeds & mask]] = True
-    keep[0] = False
-    return np.asarray(keep[labels])
-
-
-def _least(mask: Mask, pixels: int) -> Mask:
-    labels, count = labelled(mask)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    return np.asarray((sizes >= pixels)[labels])
-
-
 def _beneath(mask: Mask, body: Mask) -> Mask:
     """Parts of which no more than `ON_SKIN` of the rim lies on the body's surface."""
     from scipy import ndimage
@@ -205,7 +190,7 @@ def _filled(mask: Mask, pixels: int) -> Mask:
     from scipy import ndimage
 
     holes = np.asarray(ndimage.binary_fill_holes(mask)) & ~mask
-    return mask | (holes & ~_least(holes, pixels))
+    return mask | (holes & ~large_parts(holes, pixels))
 
 
 def _largest(mask: Mask) -> Mask:

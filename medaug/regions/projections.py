@@ -12,12 +12,12 @@ from medaug.regions.morphology import enlarged, labelled, large_parts, reduced
 from medaug.regions.radiograph import LONGEST, limb, normalised
 from medaug.regions.slices import otsu
 
-
 LUNG = (0.03, 0.25)  # share of the frame that one lung may take
 LEVELS = 24  # thresholds that are tried, at even shares of the pixels from the 10th to the 70th percentile
 WIDE, SLOPE = 60.0, 0.5  # px, and the share of a surface this smooth that is taken off: films are darker on one side
 THIN = 3  # px: what is narrower links a lung with the air beside the trunk or in the neck
 ACROSS = 0.04  # of the width: how far a lung may reach over the middle
+SOFT = 2  # px: the largest threshold lies within the blur of a lung's edge
 ALIKE = 0.35  # least share of the smaller lung's area in the larger one's
 COMMON = 0.5  # least share of their heights that both have
 AROUND = 24.0  # px: bone is brighter than what lies this far around it in the same limb
@@ -116,4 +116,5 @@ def _pair(left: Mask, right: Mask) -> Mask:
         return nothing
     disc = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), 7)
     closed = [ndimage.binary_closing(np.pad(field, 8), disc)[8:-8, 8:-8] for field in (left, right)]
-    return np.asarray(ndimage.binary_fill_holes(closed[0]) | ndimage.binary_fill_holes(closed[1]))
+    filled = ndimage.binary_fill_holes(closed[0]) | ndimage.binary_fill_holes(closed[1])
+    return np.asarray(ndimage.binary_erosion(filled, iterations=SOFT))
