@@ -34,6 +34,7 @@ PUBLIC: dict[str, tuple[Callable, float, str]] = {
 COLUMNS = ("solve", "denoise / decode / encode", "TFLOP", "CPU s", "MiB", "distance", "seam", "residual",
            "protected pixels, dB", "SSIM")  # fmt: skip
 SUBJECTS: list[bench.Subjects] = []
+RUNS: dict[str, tuple[Callable, float, str]] = {}
 
 
 def runs() -> dict[str, tuple[Callable, float, str]]:
@@ -49,7 +50,7 @@ def runs() -> dict[str, tuple[Callable, float, str]]:
 
 
 def measure(name: str) -> dict:
-    (run, noise, way), these = runs()[name], SUBJECTS[0]
+    (run, noise, way), these = RUNS[name], SUBJECTS[0]
     rows = []
     for number in range(len(these)):
         one = these.one(number)
@@ -62,15 +63,16 @@ def measure(name: str) -> dict:
 def main(options: argparse.Namespace) -> None:
     path = options.out / "solver-costs.json"
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {"rows": {}}
+    RUNS.update(runs())
     SUBJECTS.append(bench.subjects(options.data, options.count))
     if report.get("images") not in {None, options.count}:
         report = {"rows": {}}
-    wanted = [name for name in runs() if name not in report["rows"]]
+    wanted = [name for name in RUNS if name not in report["rows"]]
     for name, row in bench.rows(measure, wanted, options.jobs):
         report["rows"][name] = row
         print(name, json.dumps(row), flush=True)
         path.write_text(json.dumps(report, indent=1) + "\n")
-    rows = {name: report["rows"][name] for name in runs()}
+    rows = {name: report["rows"][name] for name in RUNS}
     report = {"images": options.count, "threads": 1, "rows": rows, "ratios": ratios(rows)}
     path.write_text(json.dumps(report, indent=1) + "\n")
     path.with_suffix(".md").write_text(table(report))

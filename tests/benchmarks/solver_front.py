@@ -33,9 +33,10 @@ SHIPPED = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
 TRIED = {f"{name}, 25 from 0.6": partial(run, steps=25, t0=0.6) for name, run in CANDIDATES.items()}
 RUNS = SHIPPED | TRIED
 
-DIVERSE = 0.75  # of the diversity of PSLD, the reference, at 25 steps from 0.6: below it, variants are too alike
+REFERENCE = "psld, 25 from 0.6"
+DIVERSE = 0.9  # of the reference's diversity: a default isn't to buy a small distance by changing little
 SEAM = 1.1  # the most that the median of the worst tiles may be
-ROUGH = 1.25  # how far sharpness and noise may be from 1, as a factor
+ROUGH = 1.1  # how much worse than the reference's residual, sharpness and noise may be, as a factor
 TIE = 1.03  # distances within 3 % of the least are no difference: the cheaper one wins
 SUBJECTS: list[bench.Subjects] = []
 
@@ -43,21 +44,27 @@ SUBJECTS: list[bench.Subjects] = []
 def chosen(report: dict, kind: str) -> str:
     """The rule for a profile's solver, steps and start, on the images of its kind (``bone`` or ``chest``).
 
-    Among the shipped solvers' rows whose diversity is at least `DIVERSE` of the reference's, whose seam, sharpness and
-    noise are within their limits: the least distance; among those within `TIE` of it, the fewest FLOPs.
+    Among the shipped solvers' rows whose diversity is at least `DIVERSE` of the reference's, whose seam is within
+    `SEAM`, and whose residual, sharpness and noise are at most `ROUGH` times worse than the reference's: the least
+    distance; among those within `TIE` of it, the fewest FLOPs.
     """
     rows = {name: row[kind] | {"TFLOP": row["TFLOP"]} for name, row in report["rows"].items() if name in SHIPPED}
-    floor = DIVERSE * rows["psld, 25 from 0.6"]["diversity"][1]
+    reference = rows[REFERENCE]
     fine = {
         name: row
         for name, row in rows.items()
-        if row["diversity"][1] >= floor
+        if row["diversity"][1] >= DIVERSE * reference["diversity"][1]
         and row["seam"][1] <= SEAM
-        and all(1 / ROUGH <= row[ratio][1] <= ROUGH for ratio in ("sharpness", "noise"))
+        and row["residual"][1] <= ROUGH * reference["residual"][1]
+        and all(_off(row[key][1]) <= _off(reference[key][1]) + math.log(ROUGH) for key in ("sharpness", "noise"))
     }
     least = min(row["pooled"] for row in fine.values())
     tied = {name: row for name, row in fine.items() if row["pooled"] <= TIE * least}
     return min(tied, key=lambda name: tied[name]["TFLOP"])
+
+
+def _off(ratio: float) -> float:
+    return abs(math.log(ratio))
 
 
 def measure(name: str) -> dict:
