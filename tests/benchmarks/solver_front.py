@@ -20,13 +20,21 @@ import numpy as np
 
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
+from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks.solver_candidates import CANDIDATES
 from tests.benchmarks.solver_plot import scatter
 
-SOLVERS = {"psld": partial(psld, omega=0.03, gamma=0.01), "ddnm": ddnm, "project": project, "blend": blend}
+WEIGHTS = {"omega": 0.03, "gamma": 0.01}
+SOLVERS = {
+    "psld": partial(psld, **WEIGHTS),
+    "diffstategrad": partial(diffstategrad, **WEIGHTS),
+    "ddnm": ddnm,
+    "project": project,
+    "blend": blend,
+}
 STEPS, STARTS = (6, 12, 25), (0.4, 0.6, 0.8)
 SHIPPED = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
            for name, run in SOLVERS.items() for t0 in STARTS for n in STEPS}  # fmt: skip
