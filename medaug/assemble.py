@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import assert_never
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         solver=solver_of(profile, loaded.card),
         degraded=_degradation(profile.operator),
         window=partial(_window, profile.window),
-        domain=partial(domains.domain, parts=profile.domain),
+        domain=_once(partial(domains.domain, parts=profile.domain)),
         protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
         law=_law(profile.regions),
         grow=partial(_grow, profile.regions.margin, profile.size),
@@ -224,6 +225,22 @@ def _weights(spec: solving.PsldSpec | solving.DiffStateGradSpec, card: PriorCard
     omega = known.omega if spec.omega is None else spec.omega
     gamma = known.gamma if spec.gamma is None else spec.gamma
     return omega, gamma
+
+
+def _once(find: Callable[[Volume, Window], Mask]) -> Callable[[Volume, Window], Mask]:
+    """``find``, asked once while the same volume is worked on: its variants share their domain."""
+    last: tuple[ReferenceType[Volume], Window, Mask] | None = None
+
+    def found(volume: Volume, window: Window) -> Mask:
+        nonlocal last
+        kept = last
+        if kept is None or kept[0]() is not volume or kept[1] != window:
+            mask = find(volume, window)
+            mask.setflags(write=False)
+            last = kept = (ref(volume), window, mask)
+        return kept[2]
+
+    return found
 
 
 def _degradation(spec: solving.OperatorSpec) -> Operator | None:

@@ -314,12 +314,9 @@ def _regions_on_grid(
 def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
     """A native box on the prior's grid, rounded outward."""
     slices, _, _ = volume.geometry.shape
-    mask = np.zeros((1, *view.shape), dtype=np.bool_)
-    mask[0, box.slices[1], box.slices[2]] = True
-    small = view.shrink(mask, 0.0)[0]
-    if not small.any():
+    rows, columns = view.touched(box.slices[1], box.slices[2])
+    if not rows.size or not columns.size:
         return None
-    rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
     start = (box.start[0], int(rows[0]), int(columns[0]))
     stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
     return replace(box, start=start, stop=stop)

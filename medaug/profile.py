@@ -33,6 +33,7 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "prior": {"path"},
     "evidence": True,
     "output_syntax": True,
+    "pictures": True,
 }  # no pixel depends on these
 
 
@@ -154,9 +155,9 @@ class Profile(Spec):
     schema_version: Literal[1]
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
     description: str = Field(max_length=400)
-    modalities: tuple[Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI"], ...] = (
-        Field(min_length=1)
-    )
+    modalities: tuple[
+        Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"], ...
+    ] = Field(min_length=1)
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
@@ -181,6 +182,9 @@ class Profile(Spec):
     keep_private: bool = False
     output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
         "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    pictures: Literal["file", "secondary-capture"] = Field(
+        "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"
     )
     evidence: Evidence = Evidence()
 

@@ -23,7 +23,7 @@ from medaug.augmentation import (
 from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.resample import spread_matrix
-from medaug.imaging.volume import Volume
+from medaug.imaging.volume import Volume, Window
 from medaug.inverse import descent
 from medaug.recipe import Recipe, boxes_digest
 from medaug.solving import Levers, PsldSpec
@@ -187,6 +187,26 @@ def test_deblocking_changes_the_change_and_no_protected_voxel() -> None:
     np.testing.assert_array_equal(plain.volume.stored, same.volume.stored)
     kept = even.regions.protected
     np.testing.assert_array_equal(even.volume.stored[kept], source.volume.stored[kept])
+
+
+def test_variants_of_a_volume_share_their_domain_and_no_other_volume_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Volume] = []
+
+    def domain(volume: Volume, _: Window, **__: object) -> np.ndarray:
+        asked.append(volume)
+        return np.ones(volume.stored.shape, dtype=np.bool_)
+
+    monkeypatch.setattr("medaug.assemble.domains.domain", domain)
+    shared, one, other = bench(), case(), case(seed=1)
+    for number, of in enumerate((one, one, other, one)):
+        augment(of, recipe(of, variant=number), shared)
+    assert asked == [one.volume, other.volume, one.volume]
+    asked.clear()
+    for window in (Window(10, 20), Window(10, 20), Window(11, 20)):
+        shared.domain(one.volume, window)
+    assert len(asked) == 2
+    with pytest.raises(ValueError, match="read-only"):
+        shared.domain(one.volume, Window(11, 20))[0, 0, 0] = False
 
 
 OPERATORS = [

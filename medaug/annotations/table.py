@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from medaug.annotations import (
     agreement,
@@ -94,6 +95,7 @@ def read_annotations(
     known: Sequence[Path] = (),
     format: str | None = None,  # noqa: A002 - the word the documentation uses
     readers: str = agreement.UNION,
+    copies: Mapping[Path, Path] = MappingProxyType({}),
 ) -> Matched:
     """Read one annotation file or folder and match it with volumes; their pixels are not looked at.
 
@@ -103,6 +105,7 @@ def read_annotations(
         known: every file found where the volumes were, spelt as in ``SourceRef.files``; a name that one of those has
             in common with a volume doesn't say which of the two is meant.
         format: a name of `READERS`, or None to tell by content and suffix.
+        copies: which known file is a copy of a volume's file, byte by byte: its name means that volume.
         readers: where several people read an image: ``union``, ``majority`` or one of them, see `agreement.settled`.
 
     Raises:
@@ -115,7 +118,7 @@ def read_annotations(
             raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
         if readers != agreement.UNION and name != "csv":
             raise AnnotationError(f"readers: {name} doesn't say who drew what, a csv with a column rad_id does")
-        placed = READERS[name](path, Images(volumes, known, readers))
+        placed = READERS[name](path, Images(volumes, known, readers, copies))
     except OSError as error:
         raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
     keys = list(dict.fromkeys(volume.source.key for volume in volumes))

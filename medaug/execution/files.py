@@ -11,33 +11,29 @@ from medaug.augmentation import Variant
 from medaug.dicom.parse import instance
 from medaug.dicom.provenance import Provenance
 from medaug.execution.evidence import write_evidence
+from medaug.formats import FORMATS
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
 
 def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance) -> None:
-    """Write a variant in its source's format, ``image/0001.dcm`` … or ``image.nii.gz``, and its evidence.
+    """Write a variant in its source's format, ``image/0001.dcm``, ``image.nii.gz``, ``image.png`` …, and its evidence.
 
     Raises:
         WriteError: the derived instance would not be valid, or the source changed.
     """
-    if source.source.format == "nifti":
-        from medaug.nifti import write_nifti
+    from medaug.dicom.write import Style, write_capture, write_series
 
-        write_nifti(variant.volume, folder / "image.nii.gz")
-        write_evidence(variant, folder, profile, provenance)
-        return
-    from medaug.dicom.write import Style, write_series
-
-    (folder / "image").mkdir()
-    write_series(
-        variant.volume,
-        variant.changed,
-        source=source,
-        provenance=provenance,
-        folder=folder / "image",
-        style=Style(profile.keep_private, profile.equipment, profile.output_syntax),
-    )
+    kind, image = FORMATS.get(source.source.format), folder / "image"
+    style = Style(profile.keep_private, profile.equipment, profile.output_syntax)
+    if kind is None:
+        image.mkdir()
+        write_series(variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style)
+    elif profile.pictures == "secondary-capture" and not kind.volumetric:
+        image.mkdir()
+        write_capture(variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style)
+    else:
+        kind.write(variant.volume, folder / f"image{kind.suffix}", source.source.files[0])
     write_evidence(variant, folder, profile, provenance)
 
 
@@ -54,7 +50,7 @@ def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
 
 def _described(path: Path, name: str) -> Output:
     if path.suffix != ".dcm":
-        pixels = digest_of_image(path) if path.name == "image.nii.gz" else ""
+        pixels = digest_of_image(path) if path.name.startswith("image.") else ""
         return Output(name, sha256_of(path), pixels)
     read = instance(path)
     pixels = pixels_digest(decoded(read)) if path.parent.name == "image" else ""

@@ -121,7 +121,8 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
     found = collect(Path(input), chosen, paths)
     headers, refused = _headers(found.sources, chosen, identity_reason)
-    read = partial(_read, headers, known=found.files, format=annotation_format, readers=readers)
+    how: dict[str, Any] = {"known": found.files, "copies": found.copies}
+    read = partial(_read, headers, format=annotation_format, readers=readers, **how)
     boxes, withheld, unmatched = _boxes(paths, read)
     units: list[Unit] = []
     unlabelled: list[Skip] = []
@@ -274,7 +275,7 @@ def survey(
     """
     found = collect(root, profile, annotations)
     headers, refused = _headers(found.sources, profile, identity_reason)
-    boxes, withheld, _ = _boxes(annotations, partial(_read, headers, known=found.files))
+    boxes, withheld, _ = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
     usable = [
         Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))

@@ -1,0 +1,157 @@
+"""The whole line on pictures: PNG of 16 bits, JPEG in colour with grey content, TIFF; by folder and from a zip."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+import medaug
+from medaug.audit import ledger
+from medaug.audit.verification.verify import verify
+from medaug.execution.replay import replay
+from medaug.raster import read_raster
+from tests import make
+from tests.dicom import validators
+from tests.execution.test_run import boxes, small_profile
+
+NAMES = ("deep.png", "photo.jpg", "scan.tif")
+CANARY = "mustermann"
+
+
+def pictures(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    limbs = [make.limb(120, 100, seed=n) for n in range(3)]
+    Image.fromarray((limbs[0] * 40_000).astype(np.uint16)).save(folder / NAMES[0])
+    Image.fromarray(np.repeat((limbs[1] * 255).astype(np.uint8)[..., None], 3, axis=2)).save(folder / NAMES[1])
+    Image.fromarray((limbs[2] * 255).astype(np.uint8)).save(folder / NAMES[2])
+    return folder
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> str:
+    return small_profile(tmp_path, modalities=["RASTER"])
+
+
+def ran(tmp_path: Path, source: Path, profile: str) -> medaug.execution.execute.Summary:
+    labels = boxes(tmp_path / "boxes.json", NAMES)
+    return medaug.run(source, tmp_path / "out", profile=profile, annotations=labels, seed=5)
+
+
+def test_pictures_are_derived_verified_and_replayed(tmp_path: Path, profile: str) -> None:
+    source = pictures(tmp_path / "in" / CANARY)
+    summary = ran(tmp_path, source, profile)
+    assert summary.exit_code == 0
+    assert summary.counts["written"] == 3
+    records = ledger.read(tmp_path / "out" / ledger.FOLDER)
+    assert sorted(record.images[0].path.rpartition("/")[2] for record in records) == [
+        "image.png",
+        "image.png",
+        "image.tif",
+    ]
+    verdict = verify(tmp_path / "out", source=source)
+    assert verdict.sound
+    assert verdict.compared > 0
+    assert all(again.same for again in replay(tmp_path / "out", [r.unit for r in records], source))
+
+
+def test_a_box_holds_the_source_bit_for_bit_and_the_rest_changed(tmp_path: Path, profile: str) -> None:
+    source = pictures(tmp_path / "in")
+    ran(tmp_path, source, profile)
+    items = json.loads((tmp_path / "out" / "monai.json").read_text())["training"]
+    sources = {read_raster(source / name).source.key: read_raster(source / name).stored[0] for name in NAMES}
+    modes = set()
+    for item in items:
+        (x0, y0, x1, y1) = item["box"][0]
+        with Image.open(tmp_path / "out" / item["image"]) as image:
+            modes.add(image.mode)
+            pixels = np.asarray(image)
+        pixels = pixels if pixels.ndim == 2 else pixels[..., 0]
+        original = sources[item["medaug"]["source"]]
+        assert np.array_equal(pixels[y0:y1, x0:x1], original[y0:y1, x0:x1])
+        assert (pixels != original).any()
+    assert modes == {"I;16", "RGB", "L"}
+
+
+def test_a_changed_protected_pixel_is_found(tmp_path: Path, profile: str) -> None:
+    source = pictures(tmp_path / "in")
+    ran(tmp_path, source, profile)
+    path = next((tmp_path / "out").rglob("image.tif"))
+    pixels = read_raster(path).stored[0].copy()
+    pixels[60, 50] ^= 1
+    Image.fromarray(pixels).save(path)
+    codes = {fault.code for fault in verify(tmp_path / "out", source=source).faults}
+    assert {"file-changed", "pixels-differ"} <= codes
+
+
+def test_a_zip_is_read_in_place(tmp_path: Path, profile: str) -> None:
+    """The same pixels as from the folder; nothing is unpacked, and verify and replay find the sources inside."""
+    folder = pictures(tmp_path / "folder")
+    source = tmp_path / "in"
+    source.mkdir()
+    with zipfile.ZipFile(source / f"{CANARY}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"images/{path.name}")
+    before = sorted(source.rglob("*"))
+    summary = ran(tmp_path, source, profile)
+    assert summary.counts["written"] == 3
+    assert sorted(source.rglob("*")) == before
+    zipped = {record.unit: record.images[0].pixels_sha256 for record in summary.records}
+    plain = medaug.run(folder, tmp_path / "plain", profile=profile, annotations=tmp_path / "boxes.json", seed=5)
+    assert zipped == {record.unit: record.images[0].pixels_sha256 for record in plain.records}
+    assert verify(tmp_path / "out", source=source).sound
+    assert all(again.same for again in replay(tmp_path / "out", list(zipped), source))
+
+
+def test_no_name_of_a_file_gets_out(tmp_path: Path, profile: str) -> None:
+    ran(tmp_path, pictures(tmp_path / "in" / CANARY), profile)
+    for path in (tmp_path / "out").rglob("*"):
+        assert CANARY not in path.name
+        if path.is_file():
+            data = path.read_bytes()
+            assert not any(word.encode() in data for word in (CANARY, *NAMES))
+
+
+def test_pictures_as_secondary_captures(tmp_path: Path) -> None:
+    """On request; they say that they are synthetic, name no image that isn't there, and hold the same pixels."""
+    source = pictures(tmp_path / "in")
+    profile = small_profile(tmp_path, modalities=["RASTER"], pictures="secondary-capture")
+    summary = ran(tmp_path, source, profile)
+    assert summary.counts["written"] == 3
+    stored = {name: read_raster(source / name).stored[0] for name in NAMES}
+    keys = {read_raster(source / name).source.key: name for name in NAMES}
+    for record in summary.records:
+        (image,) = record.images
+        ds = pydicom.dcmread(tmp_path / "out" / image.path)
+        name = keys[record.source.key]
+        assert ds.SOPClassUID == pydicom.uid.SecondaryCaptureImageStorage
+        assert (ds.SyntheticData, ds.ImageType[0], ds.ContentQualification) == ("YES", "DERIVED", "RESEARCH")
+        assert "SourceImageSequence" not in ds
+        assert "BurnedInAnnotation" not in ds
+        assert ds.get("LossyImageCompression") == ("01" if name.endswith("jpg") else None)
+        assert not f"{ds.PatientName}{ds.PatientID}"
+        box = record.boxes[0].slices[1:]
+        assert np.array_equal(ds.pixel_array[box], stored[name][box])
+        assert sorted(path.name for path in (tmp_path / "out" / record.folder / "evidence").iterdir()) == [
+            "boxes.dcm",
+            "regions.dcm",
+        ]
+        assert not validators.errors(validators.dciodvfy(tmp_path / "out" / image.path))
+    assert verify(tmp_path / "out", source=source).sound
+    assert all(again.same for again in replay(tmp_path / "out", [r.unit for r in summary.records], source))
+
+
+def test_what_a_variant_is_written_as_does_not_change_its_pixels(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "in")
+    found = []
+    for kind in ("file", "secondary-capture"):
+        (tmp_path / kind).mkdir()
+        profile = small_profile(tmp_path / kind, modalities=["RASTER"], pictures=kind)
+        summary = ran(tmp_path / kind, source, profile)
+        found.append({record.unit: record.images[0].pixels_sha256 for record in summary.records})
+    assert found[0] == found[1]
