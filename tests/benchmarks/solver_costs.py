@@ -55,7 +55,12 @@ def measure(name: str) -> dict:
     for number in range(len(these)):
         one = these.one(number)
         done = bench.solve(run, one, f"costs {number}", noise)
-        row = bench.figures(one, done.solved, way)[0] | {"cpu_s": done.cpu_s, "wall_s": done.wall_s}
+        distance = bench.pooled_distance(one, bench.restored(one, done.solved, way))
+        row = (
+            {"distance": distance}
+            | bench.figures(one, done.solved, way)[0]
+            | {"cpu_s": done.cpu_s, "wall_s": done.wall_s}
+        )
         rows.append({key: round(value, 4) for key, value in row.items()})
     return {"calls": done.calls, "TFLOP": round(bench.tera_flop(run, these), 4), "images": rows}
 
