@@ -103,6 +103,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         # regions and results
         "box-outside": "A box reaches outside its image.",
         "no-spacing": "A length in mm is asked for where the image states no pixel spacing.",
+        "part-unknown": "A part of the profile's domain (bone, lung, brain) can't be told on images of this kind.",
         "nothing-free": "The domain and the boxes cover the image: nothing may change.",
         "nothing-kept": "Nothing would be kept.",
         "padding": "The variant holds the padding value where the source has none.",

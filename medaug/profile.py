@@ -162,7 +162,7 @@ class Profile(Spec):
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
-    domain: tuple[Literal["body", "window", "not-padding", "not-border", "not-marker"], ...]
+    domain: tuple[Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"], ...]
     regions: Annotated[GaussianOutside | Outside | Inside | RandomOutside, Field(discriminator="kind")]
     measurement_noise: float = Field(0.0, ge=0, le=1)
     prior: Annotated[EmbeddedPrior | FolderPrior, Field(discriminator="kind")]
