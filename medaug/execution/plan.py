@@ -121,12 +121,7 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
     found = collect(Path(input), chosen, paths)
     headers, refused = _headers(found.sources, chosen, identity_reason)
-    how: dict[str, Any] = {
-        "known": found.files,
-        "copies": found.copies,
-        "format": annotation_format,
-        "readers": readers,
-    }
+    how: dict[str, Any] = {"known": found.files, "copies": found.copies}
     read = partial(_read, headers, format=annotation_format, readers=readers, **how)
     boxes, withheld, unmatched = _boxes(paths, read)
     units: list[Unit] = []
@@ -287,6 +282,25 @@ def survey(
         if header.key not in withheld
     ]
     return tuple(usable), _merged((*found.skips, *refused))
+
+
+def labels_in(
+    root: Path, annotations: Sequence[Path]
+) -> tuple[tuple[tuple[Source, tuple[Box, ...] | None], ...], tuple[str, ...]]:
+    """The boxes of every readable series below ``root``, and the sentences about annotations that fit none.
+
+    Boxes are None where one may lie on the series that could not be placed.
+
+    Raises:
+        ReadError: ``root`` does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    profile = profiles.load("paper").model_copy(update={"modalities": profiles.MODALITIES})
+    found = collect(root, profile, annotations)
+    headers, _ = _headers(found.sources, profile, "boxes are only counted")
+    boxes, withheld, unmatched = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
+    return each, unmatched
 
 
 def _patient(volume: Volume) -> str:

@@ -7,15 +7,19 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import medaug
 from medaug.audit import ledger
 from medaug.audit.verification.verify import verify
+from medaug.cli import app
 from medaug.execution.replay import replay
 from medaug.raster import read_raster
 from tests import make
+from tests.dicom import validators
 from tests.execution.test_run import boxes, small_profile
 
 NAMES = ("deep.png", "photo.jpg", "scan.tif")
@@ -113,3 +117,65 @@ def test_no_name_of_a_file_gets_out(tmp_path: Path, profile: str) -> None:
         if path.is_file():
             data = path.read_bytes()
             assert not any(word.encode() in data for word in (CANARY, *NAMES))
+
+
+def test_pictures_as_secondary_captures(tmp_path: Path) -> None:
+    """On request; they say that they are synthetic, name no image that isn't there, and hold the same pixels."""
+    source = pictures(tmp_path / "in")
+    profile = small_profile(tmp_path, modalities=["RASTER"], pictures="secondary-capture")
+    summary = ran(tmp_path, source, profile)
+    assert summary.counts["written"] == 3
+    stored = {name: read_raster(source / name).stored[0] for name in NAMES}
+    keys = {read_raster(source / name).source.key: name for name in NAMES}
+    for record in summary.records:
+        (image,) = record.images
+        ds = pydicom.dcmread(tmp_path / "out" / image.path)
+        name = keys[record.source.key]
+        assert ds.SOPClassUID == pydicom.uid.SecondaryCaptureImageStorage
+        assert (ds.SyntheticData, ds.ImageType[0], ds.ContentQualification) == ("YES", "DERIVED", "RESEARCH")
+        assert "SourceImageSequence" not in ds
+        assert "BurnedInAnnotation" not in ds
+        assert ds.get("LossyImageCompression") == ("01" if name.endswith("jpg") else None)
+        assert not f"{ds.PatientName}{ds.PatientID}"
+        box = record.boxes[0].slices[1:]
+        assert np.array_equal(ds.pixel_array[box], stored[name][box])
+        assert sorted(path.name for path in (tmp_path / "out" / record.folder / "evidence").iterdir()) == [
+            "boxes.dcm",
+            "regions.dcm",
+        ]
+        assert not validators.errors(validators.dciodvfy(tmp_path / "out" / image.path))
+    assert verify(tmp_path / "out", source=source).sound
+    assert all(again.same for again in replay(tmp_path / "out", [r.unit for r in summary.records], source))
+
+
+def test_what_a_variant_is_written_as_does_not_change_its_pixels(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "in")
+    found = []
+    for kind in ("file", "secondary-capture"):
+        (tmp_path / kind).mkdir()
+        profile = small_profile(tmp_path / kind, modalities=["RASTER"], pictures=kind)
+        summary = ran(tmp_path / kind, source, profile)
+        found.append({record.unit: record.images[0].pixels_sha256 for record in summary.records})
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_inspect_counts_the_boxes(tmp_path: Path, as_json: bool) -> None:
+    folder = pictures(tmp_path / "in")
+    make.radiograph(folder, name="x.dcm", rows=120, columns=100)
+    labels = boxes(tmp_path / "boxes.json", (*NAMES[:2], "elsewhere.png"))
+    result = CliRunner().invoke(app, ["inspect", str(folder), "-a", str(labels), *(["--json"] if as_json else [])])
+    assert result.exit_code == 0
+    assert not any(name in result.output for name in NAMES)
+    if as_json:
+        found = json.loads(result.output)
+        counted = {s["object_class"]: s["boxes"] for s in found["series"]}
+        assert counted["PNG"] == counted["JPEG"] == {"lesion": 1}
+        assert counted["TIFF"] == {}
+        assert len(found["series"]) == 4
+        assert found["unmatched"]
+    else:
+        assert result.output.count("boxes: 1 lesion") == 2
+        assert result.output.count("boxes: none") == 2
+        assert "unmatched: no-image: 1" in result.output
+        assert "1 × 120 × 100" in result.output
