@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,10 @@ import medaug
 from tests.benchmarks.overhead import export
 folder = Path(sys.argv[1])
 source = export(folder, {side}, {side})
-summary = medaug.run(source, folder / "out", profile=str(folder / "big.yaml"), annotations=folder / "boxes.json", seed=7)
-peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024  # rusage has the parent's
+boxes, profile = folder / "boxes.json", str(folder / "big.yaml")
+summary = medaug.run(source, folder / "out", profile=profile, annotations=boxes, seed=7)
+status = Path("/proc/self/status").read_text()  # rusage has the parent's peak, too
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) * 1024
 print(json.dumps({{"written": summary.counts["written"], "peak": peak}}))
 """
 
@@ -35,17 +38,22 @@ def run(folder: Path, side: int) -> dict[str, int]:
     folder.mkdir()
     (folder / "big.yaml").write_text(yaml.safe_dump(shipped | {"name": "big", "solver": solver, "checks": checks}))
     child = [sys.executable, "-c", CHILD.format(side=side), str(folder)]
-    done = subprocess.run(child, capture_output=True, text=True, timeout=600, cwd=Path(__file__).parent.parent)
+    done = subprocess.run(
+        child, capture_output=True, text=True, timeout=1500, check=False, cwd=Path(__file__).parent.parent
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1600)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
-def test_a_radiograph_of_36_million_pixels_runs_within_6_gib_on_a_cpu(tmp_path: Path) -> None:
+def test_a_radiograph_of_36_million_pixels_runs_within_6_gib_on_a_cpu(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     large, small = run(tmp_path / "large", SIDE), run(tmp_path / "small", 600)
-    print(f"peak {large['peak'] / 2**30:.2f} GiB; at 600 px {small['peak'] / 2**30:.2f} GiB")
+    record_property("peak_gib", large["peak"] / 2**30)
     assert large["written"] == small["written"] == 1
     assert large["peak"] > small["peak"] + 5 * 2 * SIDE**2  # it did hold the image: nothing was left out
     assert large["peak"] < BOUND
