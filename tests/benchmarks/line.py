@@ -61,7 +61,7 @@ def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str
         ready = stages.prepare(store, bench, unit, claim)
         return stages.finish(store, bench, unit, claim, ready, solve(bench, ready, None))
 
-    started = time.monotonic()
+    started, processor = time.monotonic(), time.process_time()
     if name == "in a line":
         setup = Setup(output, planned.profile, "cpu", None)
         done = [record for _, record in flow(setup, store, bench, planned.units, None, stages)]
@@ -71,6 +71,7 @@ def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str
     span = solved_at[-1] - solved_at[2]
     return {
         f"{name}: seconds a unit": (time.monotonic() - started) / len(done),
+        f"{name}: of them on a processor": (time.process_time() - processor) / len(done),
         f"{name}: share waited at steady state": 1 - seconds * (len(solved_at) - 3) / span,
     }
 
