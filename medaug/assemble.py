@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import assert_never
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -21,8 +22,9 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Mask, Volume, Window
-from medaug.inverse import operators
+from medaug.inverse import descent, operators
 from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.economy import economical
 from medaug.inverse.priors.embedded import load_embedded
 from medaug.inverse.priors.guidance import guided
 from medaug.inverse.priors.latent import LatentPrior, padded
@@ -36,6 +38,7 @@ from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
 from medaug.regions import domains, laws
+from medaug.regions.part import Part, free_part
 
 
 def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = None) -> Tools:
@@ -54,13 +57,13 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     place = resolve_device(device)
     loaded = prior or load_prior(profile, place)
     _check_fit(profile, loaded)
-    fitted = padded(loaded, profile.size) if isinstance(loaded, LatentPrior) else loaded
+    fitted = _fitted(profile, loaded, place) if isinstance(loaded, LatentPrior) else loaded
     return Tools(
         prior=fitted,
-        solver=_solver(profile.solver, loaded.card),
+        solver=solver_of(profile, loaded.card),
         degraded=_degradation(profile.operator),
         window=partial(_window, profile.window),
-        domain=partial(domains.domain, parts=profile.domain),
+        domain=_once(partial(domains.domain, parts=profile.domain)),
         protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
         law=_law(profile.regions),
         grow=partial(_grow, profile.regions.margin, profile.size),
@@ -73,6 +76,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         device=place,
         limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
         prompted=_prompted(profile, fitted),
+        part=_part(profile, loaded.card),
         full=place != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
     )
 
@@ -127,6 +131,39 @@ def _check_fit(profile: specs.Profile, prior: Prior) -> None:
         )
 
 
+def _fitted(profile: specs.Profile, prior: LatentPrior, place: str) -> LatentPrior:
+    """The prior at the profile's size, its networks run as the levers say.
+
+    Raises:
+        PriorError: a lever needs what isn't there.
+    """
+    levers = profile.levers
+    if levers.fast_autoencoder is not None and prior.fast is None:
+        raise PriorError(
+            f"profile {profile.name!r}: levers.fast_autoencoder: prior {prior.card.name!r} has no small autoencoder "
+            "(vae_tiny/ in its folder); add one that was made for this model, or remove the lever"
+        )
+    return economical(
+        padded(prior, profile.size),
+        place,
+        precision=levers.precision,
+        channels_last=levers.channels_last,
+        compiled=levers.compiled,
+    )
+
+
+def _part(profile: specs.Profile, card: PriorCard) -> Callable[[Mask], Part] | None:
+    border, step = profile.levers.crop, math.lcm(card.stride, card.multiple)
+    if border is None:
+        return None
+    if profile.size % step:
+        raise ProfileError(
+            f"profile {profile.name!r}: levers.crop: expected size to be a multiple of {step} for prior "
+            f"{card.name!r}, found {profile.size}; change size or remove the lever"
+        )
+    return partial(free_part, step=step, border=border)
+
+
 def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]], Prior] | None:
     """The prior under the prompt of a case's labels; None, and no cost, where the profile has no prompt."""
     if profile.prompt is None:
@@ -148,20 +185,31 @@ def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]],
     return of
 
 
-def _solver(spec: solving.SolverSpec, card: PriorCard) -> Solver:
-    steps, t0 = spec.steps, spec.start
+def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
+    """The solver of a profile, its parameters bound.
+
+    Raises:
+        PriorError: the prior has no weights for it, and the profile states none.
+    """
+    spec = profile.solver
+    steps, t0, levers = spec.steps, spec.start, _levers(profile.levers)
     match spec:
         case solving.PsldSpec():
             omega, gamma = _weights(spec, card)
-            return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma)
+            return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, levers=levers)
         case solving.DdnmSpec():
-            return partial(ddnm, steps=steps, t0=t0, eta=spec.eta, sigma_y=spec.sigma_y, iterations=spec.iterations)
+            data_step = partial(ddnm, sigma_y=spec.sigma_y, iterations=spec.iterations)
+            return partial(data_step, steps=steps, t0=t0, eta=spec.eta, levers=levers)
         case solving.ProjectSpec():
-            return partial(project, steps=steps, t0=t0, iterations=spec.iterations)
+            return partial(project, steps=steps, t0=t0, iterations=spec.iterations, levers=levers)
         case solving.BlendSpec():
-            return partial(blend, steps=steps, t0=t0, eta=spec.eta)
+            return partial(blend, steps=steps, t0=t0, eta=spec.eta, levers=levers)
         case _:
             assert_never(spec)
+
+
+def _levers(spec: solving.Levers) -> descent.Levers:
+    return descent.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder)
 
 
 def _weights(spec: solving.PsldSpec, card: PriorCard) -> tuple[float, float]:
@@ -172,6 +220,22 @@ def _weights(spec: solving.PsldSpec, card: PriorCard) -> tuple[float, float]:
     omega = known.omega if spec.omega is None else spec.omega
     gamma = known.gamma if spec.gamma is None else spec.gamma
     return omega, gamma
+
+
+def _once(find: Callable[[Volume, Window], Mask]) -> Callable[[Volume, Window], Mask]:
+    """``find``, asked once while the same volume is worked on: its variants share their domain."""
+    last: tuple[ReferenceType[Volume], Window, Mask] | None = None
+
+    def found(volume: Volume, window: Window) -> Mask:
+        nonlocal last
+        kept = last
+        if kept is None or kept[0]() is not volume or kept[1] != window:
+            mask = find(volume, window)
+            mask.setflags(write=False)
+            last = kept = (ref(volume), window, mask)
+        return kept[2]
+
+    return found
 
 
 def _degradation(spec: solving.OperatorSpec) -> Operator | None:

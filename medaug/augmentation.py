@@ -18,6 +18,7 @@ from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
 from medaug.recipe import Recipe, boxes_digest
+from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
 from medaug.rows import Row, Solved, solve_rows
 
@@ -60,6 +61,7 @@ class Tools:
         device: where tensors live.
         limits: limits of the quality checks.
         prompted: the prior under the prompt of these boxes; None without prompts.
+        part: the part of the prior's square that is solved, from its free pixels; None for all of it.
         full: fill short batches up, see `solve_rows`; batches may then hold rows of several cases.
     """
 
@@ -80,6 +82,7 @@ class Tools:
     device: str
     limits: Mapping[str, Limits]
     prompted: Callable[[Sequence[Box]], Prior] | None = None
+    part: Callable[[Mask], Part] | None = None
     full: bool = False
 
 
@@ -115,12 +118,14 @@ class Solution:
         solved: D(z*), the image that explains y.
         round_trip: D(E(presented)): what the autoencoder alone does to the source.
         taper: weight in [0, 1], 0 at protected voxels, rising on the free side.
+        part: what was solved of the square; outside it nothing is free and all three images are the source.
     """
 
     presented: Float32
     solved: Float32
     round_trip: Float32
     taper: Float32
+    part: Part = WHOLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +142,7 @@ class Presented:
         pixels: (K, size, size) float32, display units.
         taper: weight in [0, 1] on the prior's grid, see `seam_taper`.
         prior: under the prompt of this case's labels.
+        part: rows and columns of the square that are solved.
     """
 
     case: Case
@@ -148,6 +154,7 @@ class Presented:
     pixels: Float32
     taper: Float32
     prior: Prior
+    part: Part = WHOLE
 
     @property
     def wanted(self) -> list[int]:
@@ -157,14 +164,15 @@ class Presented:
     @property
     def rows(self) -> list[Row]:
         """What is to be solved, in the order of `wanted`."""
-        return [Row(self.pixels[k], self.on_grid.observed[k], self.recipe) for k in self.wanted]
+        cut = self.part
+        return [Row(self.pixels[k][cut], self.on_grid.observed[k][cut], self.recipe) for k in self.wanted]
 
     def solution(self, parts: Sequence[Solved]) -> Solution:
-        """Put solved rows back; slices without free voxels stay as they were presented."""
+        """Put solved rows back; what holds no free voxels stays as it was presented."""
         solved, round_trip = self.pixels.copy(), self.pixels.copy()
         for k, part in zip(self.wanted, parts, strict=True):
-            solved[k], round_trip[k] = part.solved, part.round_trip
-        return Solution(self.pixels, solved, round_trip, self.taper)
+            solved[k][self.part], round_trip[k][self.part] = part.solved, part.round_trip
+        return Solution(self.pixels, solved, round_trip, self.taper, self.part)
 
 
 Restoration = Callable[[Volume, Presentation, Solution], np.ndarray]
@@ -208,7 +216,8 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
     regions = _regions_native(view, domain, grown, on_grid, tools)
     taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
     prior = tools.prompted(case.boxes) if tools.prompted else tools.prior
-    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior)
+    part = tools.part(on_grid.free) if tools.part else WHOLE
+    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior, part)
 
 
 def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
@@ -264,11 +273,11 @@ def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> n
 
 def observed_residual(solution: Solution, on_grid: Regions) -> float:
     """Root mean square of A x* - A x over the observed voxels of solved slices, in display units (range 2)."""
-    slices = on_grid.free.any(axis=(1, 2))
-    seen = on_grid.observed[slices]
+    solved = (on_grid.free.any(axis=(1, 2)), *solution.part)
+    seen = on_grid.observed[solved]
     if not seen.any():
         return 0.0
-    difference = (solution.solved - solution.presented)[slices][seen]
+    difference = (solution.solved - solution.presented)[solved][seen]
     return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
 
 
@@ -305,12 +314,9 @@ def _regions_on_grid(
 def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
     """A native box on the prior's grid, rounded outward."""
     slices, _, _ = volume.geometry.shape
-    mask = np.zeros((1, *view.shape), dtype=np.bool_)
-    mask[0, box.slices[1], box.slices[2]] = True
-    small = view.shrink(mask, 0.0)[0]
-    if not small.any():
+    rows, columns = view.touched(box.slices[1], box.slices[2])
+    if not rows.size or not columns.size:
         return None
-    rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
     start = (box.start[0], int(rows[0]), int(columns[0]))
     stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
     return replace(box, start=start, stop=stop)

@@ -23,7 +23,7 @@ from typing import IO, Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from medaug import __version__
+from medaug import __version__, places
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.geometry import Float64, Geometry
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
@@ -68,7 +68,7 @@ def read_nifti(path: Path) -> Volume:
         header, order = _header(_exactly(stream, HEADER.itemsize, "header"))
         shape, stored_type = _shape(header), _dtype(header, order)
         size = int(np.prod(shape, dtype=np.int64)) * stored_type.itemsize
-        _refuse_bomb(size, path.stat().st_size, zipped=isinstance(stream, gzip.GzipFile))
+        _refuse_bomb(size, places.size(path), zipped=isinstance(stream, gzip.GzipFile))
         extensions = _exactly(stream, _offset(header) - HEADER.itemsize, "extension")
         data = _exactly(stream, size, "voxel")
     stored = np.frombuffer(data, stored_type).reshape(shape).astype(stored_type.newbyteorder("="), copy=False)
@@ -125,7 +125,7 @@ def write_nifti(volume: Volume, path: Path) -> None:
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The decoded bytes of a plain or gzipped file, told apart by content."""
     try:
-        with path.open("rb") as file:
+        with places.opened(path) as file:
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             if zipped:
@@ -284,8 +284,7 @@ def _source(path: Path, stored: Stored, geometry: Geometry, rescale: Rescale, *,
     content.update(np.ascontiguousarray(stored).data)
     name = content.hexdigest()
     count = geometry.shape[0]
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = places.sha256_of(path)
     return SourceRef(
         format="nifti",
         modality="",

@@ -19,7 +19,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from medaug.errors import ProfileError
-from medaug.solving import NoOperator, OperatorSpec, SolverSpec, Spec
+from medaug.solving import Levers, NoOperator, OperatorSpec, SolverSpec, Spec
 
 MAX_BYTES = 1 << 20
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -154,9 +154,9 @@ class Profile(Spec):
     schema_version: Literal[1]
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
     description: str = Field(max_length=400)
-    modalities: tuple[Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI"], ...] = (
-        Field(min_length=1)
-    )
+    modalities: tuple[
+        Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"], ...
+    ] = Field(min_length=1)
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
@@ -170,6 +170,7 @@ class Profile(Spec):
     guidance_scale: float = Field(1.0, gt=0, le=30, description="1: the prompt alone; above: more, at twice the cost")
     operator: OperatorSpec = NoOperator()
     solver: SolverSpec
+    levers: Levers = Levers()
     restore: Restore
     volumes: Volumes = Volumes()
     batch_size: int = Field(8, ge=1, le=256)
@@ -189,6 +190,10 @@ class Profile(Spec):
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
         if self.solver.kind == "blend" and self.operator.kind != "none":
             raise ValueError(f"solver blend can't see through an operator, found {self.operator.kind!r}; use ddnm")
+        if self.solver.kind == "blend" and (self.levers.noise_budget or self.levers.fast_autoencoder is not None):
+            raise ValueError(
+                "levers: noise_budget and fast_autoencoder do nothing for solver blend, which never decodes"
+            )
         for name, (low, high) in self.checks.items():
             if low is not None and high is not None and low > high:
                 raise ValueError(f"checks.{name}: the least value ({low:g}) is above the greatest ({high:g})")
@@ -272,13 +277,23 @@ def parse_keys(text: str, where: str) -> dict[str, Any]:
 def digest_of(resolved: Mapping[str, Any]) -> str:
     """`Profile.sha256` from the keys of a resolved profile: keys that came to profiles later change no older digest."""
     unused = set() if resolved.get("prompt") else {"prompt", "guidance_scale"}  # as before there were prompts
+    levers = _pulled(resolved.get("levers"))
     kept = {key: value for key, value in resolved.items() if NOT_IN_DIGEST.get(key) is not True and key not in unused}
+    kept = {key: value for key, value in kept.items() if key != "levers"} | ({"levers": levers} if levers else {})
     if isinstance(kept.get("restore"), dict) and not kept["restore"].get("deblock"):
         kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
     for key, left_out in NOT_IN_DIGEST.items():
         if left_out is not True and isinstance(kept.get(key), dict):
             kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _pulled(levers: object) -> object:
+    """The levers that aren't at rest: one that comes later changes no digest of a profile that doesn't use it."""
+    if not isinstance(levers, dict):
+        return levers
+    at_rest = Levers().model_dump(mode="json")
+    return {name: value for name, value in levers.items() if name not in at_rest or value != at_rest[name]}
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -61,6 +61,22 @@ class BlendSpec(Sampled):
 SolverSpec = Annotated[PsldSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
 
 
+class Levers(Spec):
+    """What makes a solve cheaper. Each changes pixels, if only in their last bits, so each is part of the digest."""
+
+    guide_every: int = Field(1, ge=1, le=20, description="guide every k-th step only, the last one always")
+    noise_budget: float | None = Field(
+        None, gt=0, le=1, description="misfit of observed pixels (root mean square, range 2) that ends the guidance"
+    )
+    fast_autoencoder: float | None = Field(
+        None, ge=0, lt=1, description="above this share of the times the prior's small autoencoder is used"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="inside the networks")
+    channels_last: bool = False
+    compiled: bool = Field(False, description="by torch.compile; the first solve of a shape takes minutes")
+    crop: int | None = Field(None, ge=0, le=512, description="solve the part around the free pixels only: px of border")
+
+
 class NoOperator(Spec):
     """In-painting only: what isn't observed isn't seen at all."""
 

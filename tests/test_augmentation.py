@@ -5,16 +5,28 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from medaug import profile as profiles
 from medaug.assemble import tools
-from medaug.augmentation import Case, Tools, Variant, augment, restore_delta, restore_replace
+from medaug.augmentation import (
+    Case,
+    Tools,
+    Variant,
+    augment,
+    observed_residual,
+    present,
+    restore_delta,
+    restore_replace,
+    solve,
+)
 from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.resample import spread_matrix
-from medaug.imaging.volume import Volume
+from medaug.imaging.volume import Volume, Window
+from medaug.inverse import descent
 from medaug.recipe import Recipe, boxes_digest
-from medaug.solving import PsldSpec
+from medaug.solving import Levers, PsldSpec
 from tests import make
 from tests.analytic import PixelPrior
 
@@ -108,6 +120,57 @@ def test_inside_regenerates_the_lesion_and_nothing_else() -> None:
     assert variant.changed[BOX.slices].any()
 
 
+def test_the_part_around_the_free_pixels_is_solved_alone_and_nothing_else_changes() -> None:
+    inside = profiles.Inside(kind="inside", margin=profiles.Margin(value=0))
+    law = PROFILE.model_copy(update={"regions": inside, "prior": _pinned(), "levers": Levers(crop=6)})
+    source, seen = case(), []
+
+    class Watched(PixelPrior):
+        def denoise(self, z_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            seen.append(tuple(z_t.shape[-2:]))
+            return super().denoise(z_t, t)
+
+    prior = Watched()
+    prior.card = replace(prior.card, multiple=8)
+    built = tools(law, "cpu", prior)
+    variant = augment(source, recipe(source), built)
+    assert set(seen) == {(32, 32)}  # of 64: 11 of the prior's px are free, with 6 on each side, on a grid of 8
+    outside = np.ones(source.volume.stored.shape, dtype=bool)
+    outside[BOX.slices] = False
+    assert not variant.changed[outside].any()
+    assert variant.changed[BOX.slices].mean() > 0.5
+    # observed pixels outside the part were never asked for, and must not thin the residual out
+    presented = present(source, recipe(source), built)
+    solution = solve(presented, built)
+    error = (solution.solved - solution.presented)[0][presented.on_grid.observed[0]]
+    solved = error[error != 0]
+    assert 0 < len(solved) < 0.5 * len(error)
+    assert observed_residual(solution, presented.on_grid) == pytest.approx(float(np.sqrt(np.mean(solved**2))), rel=0.01)
+
+
+def test_levers_reach_the_solver_and_change_the_digest_only_when_pulled() -> None:
+    pulled = Levers(guide_every=2, noise_budget=0.1, fast_autoencoder=0.2)
+    solver = tools(PROFILE.model_copy(update={"prior": _pinned(), "levers": pulled}), "cpu", PixelPrior()).solver
+    assert solver.keywords["levers"] == descent.Levers(2, 0.1, 0.2)
+    digests = {profiles.load("bone-xray").model_copy(update={"levers": levers}).sha256 for levers in (
+        Levers(), Levers(compiled=True), Levers(channels_last=True), Levers(precision="bfloat16"), Levers(crop=0),
+        Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0),
+    )}  # fmt: skip
+    assert len(digests) == 8
+    keys = profiles.load("bone-xray").model_dump(mode="json")
+    before = {name: value for name, value in keys.items() if name != "levers"}  # as a profile of yesterday
+    assert profiles.digest_of(before) == profiles.load("bone-xray").sha256
+
+
+def test_a_lever_that_the_prior_lacks_is_refused() -> None:
+    shipped = profiles.load("bone-xray")
+    with pytest.raises(PriorError, match="has no small autoencoder"):
+        tools(shipped.model_copy(update={"levers": Levers(fast_autoencoder=0.2)}), "cpu")
+    cropped = PROFILE.model_copy(update={"prior": _pinned(), "size": 72, "levers": Levers(crop=8)})
+    with pytest.raises(ProfileError, match="multiple of 16"):
+        tools(cropped, "cpu", _with_card(multiple=16))
+
+
 def test_replace_puts_the_decoded_image_in() -> None:
     source = case()
     replaced, added = made(source, restore=restore_replace), made(source)
@@ -124,6 +187,26 @@ def test_deblocking_changes_the_change_and_no_protected_voxel() -> None:
     np.testing.assert_array_equal(plain.volume.stored, same.volume.stored)
     kept = even.regions.protected
     np.testing.assert_array_equal(even.volume.stored[kept], source.volume.stored[kept])
+
+
+def test_variants_of_a_volume_share_their_domain_and_no_other_volume_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Volume] = []
+
+    def domain(volume: Volume, _: Window, **__: object) -> np.ndarray:
+        asked.append(volume)
+        return np.ones(volume.stored.shape, dtype=np.bool_)
+
+    monkeypatch.setattr("medaug.assemble.domains.domain", domain)
+    shared, one, other = bench(), case(), case(seed=1)
+    for number, of in enumerate((one, one, other, one)):
+        augment(of, recipe(of, variant=number), shared)
+    assert asked == [one.volume, other.volume, one.volume]
+    asked.clear()
+    for window in (Window(10, 20), Window(10, 20), Window(11, 20)):
+        shared.domain(one.volume, window)
+    assert len(asked) == 2
+    with pytest.raises(ValueError, match="read-only"):
+        shared.domain(one.volume, Window(11, 20))[0, 0, 0] = False
 
 
 OPERATORS = [

@@ -276,6 +276,11 @@ def test_boxes_are_shown_and_converted(tmp_path: Path) -> None:
     assert medaug("boxes", *common, "--to", "yolo", "-o", tmp_path / "labels").returncode == 0
     again = medaug("boxes", *common[:3], "-a", tmp_path / "labels", "--format", "yolo")
     assert again.stdout == shown.stdout
+    for target, name in (("sr", "reports"), ("monai", "list.json")):
+        assert medaug("boxes", *common, "--to", target, "-o", tmp_path / name).returncode == 0
+        again = medaug("boxes", *common[:3], "-a", tmp_path / name)
+        assert again.stdout == shown.stdout, target
+    assert "who drew what" in medaug("boxes", *common, "--readers", "majority").stderr
     taken = medaug("boxes", *common, "--to", "coco", "-o", tmp_path / "labels")
     assert taken.returncode == 2
     assert "nothing is overwritten" in taken.stderr

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
 import numpy as np
 import pytest
 
 from tests.benchmarks.measures import FILLS, biharmonic_fill, laplacian_pyramid, patches, sliced_wasserstein
+from tests.benchmarks.solver_bench import structural_similarity
+from tests.benchmarks.solver_plot import scatter
 
 DOWN, ACROSS = np.meshgrid(np.linspace(-0.8, 0.8, 64), np.linspace(-0.5, 0.5, 64), indexing="ij")
 RAMP = ((DOWN + ACROSS) / 2).astype(np.float32)
@@ -46,3 +52,24 @@ def test_the_distance_sees_blur_and_contrast_and_not_the_draw() -> None:
     strong = sliced_wasserstein(patches([textured(n, 0.4) for n in range(4)], [ALL] * 4), real)
     assert same < 0.1
     assert min(flat, strong) > 0.3
+
+
+@pytest.mark.parametrize("script", sorted(p.stem for p in (Path(__file__).parent / "benchmarks").glob("*.py")))
+def test_every_benchmark_can_be_imported(script: str) -> None:
+    """A benchmark is run by hand once in a while; what it imports is changed every day."""
+    importlib.import_module(f"tests.benchmarks.{script}")
+
+
+def test_structural_similarity_is_one_for_itself_and_falls_with_noise() -> None:
+    image = textured(0)
+    assert structural_similarity(image, image) == pytest.approx(1)
+    little, much = (structural_similarity(image, image + textured(1, c) - RAMP).mean() for c in (0.05, 0.3))
+    assert 1 > little > much > 0
+
+
+def test_a_plot_holds_every_point_inside_its_frame() -> None:
+    points = [("psld", "25 · 0.6", -1.0, 0.03, 0.05), ("ddnm", "12 <b>", -1.4, 0.035, 0.04)]
+    root = ET.fromstring(scatter(points, "TFLOP", "distance", "area: diversity"))
+    marks = [e for e in root.iter("{http://www.w3.org/2000/svg}circle") if len(e)]
+    assert [mark[0].text for mark in marks] == ["psld 25 · 0.6: 0.1000, 0.0300", "ddnm 12 <b>: 0.0398, 0.0350"]
+    assert all(0 < float(mark.get("cx")) < 760 and 0 < float(mark.get("cy")) < 460 for mark in marks)

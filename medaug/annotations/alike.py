@@ -11,7 +11,7 @@ from pathlib import Path
 from medaug.annotations.files import common, folders, stem
 from medaug.annotations.values import Images
 
-NIFTI = (".nii", ".nii.gz")
+VOLUMES = (".nii", ".nii.gz", ".nrrd")
 _CHANNEL = re.compile(r"(.+)_\d{4}")
 _KIND = re.compile(r"[_.\- ](?=[a-z][a-z_\- ]*$)")  # where a kind such as _seg begins; case7_2 is another case
 
@@ -31,17 +31,17 @@ class Alike:
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """NIfTI files by their name without suffix, and by that without the channel's number."""
+    """NIfTI and NRRD files by their name without suffix, and by that without the channel's number."""
 
     stems: dict[str, list[str]]
     channels: dict[str, list[str]]
 
     @classmethod
     def of(cls, images: Images, maps: Iterable[Path]) -> Names:
-        """Index all NIfTI images, also those that can't be used; a label map is none."""
+        """Index all such images, also those that can't be used; a label map is none."""
         stems, channels = defaultdict(list), defaultdict(list)
-        volumes = [v.source.files[0] for v in images.volumes if v.source.format == "nifti"]
-        known = [file for file in images.known if file.name.lower().endswith(NIFTI)]
+        volumes = [v.source.files[0] for v in images.volumes if v.source.format in {"nifti", "nrrd"}]
+        known = [file for file in images.known if file.name.lower().endswith(VOLUMES)]
         for file in dict.fromkeys((*volumes, *known)).keys() - set(maps):
             name = stem(file.name)
             stems[name].append(str(file))

@@ -169,7 +169,7 @@ def _unnamed(claim: Claim, claims: Claims) -> tuple[str, Fits]:
         return ("no-image" if claim.fits else "grid-differs"), ()
     if not together([volume for volume, _ in fits]):
         return "several-images", fits
-    if any(v.source.format == "nifti" and claims.unnamed[v.source.key] > 1 for v, _ in fits):
+    if any(v.source.format in {"nifti", "nrrd"} and claims.unnamed[v.source.key] > 1 for v, _ in fits):
         return "several-maps", fits
     return "", fits
 

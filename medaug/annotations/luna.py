@@ -30,7 +30,7 @@ def read(path: Path, images: Images) -> Placed:
     series: dict[str, list[int]] = {}
     for n, volume in enumerate(images.volumes):
         names = {volume.source.series_uid.casefold()}
-        names |= {stem(volume.source.files[0].name)} if volume.source.format == "nifti" else set()
+        names |= {stem(volume.source.files[0].name)} if volume.source.format in {"nifti", "nrrd"} else set()
         for name in names:
             series.setdefault(name, []).append(n)
     return joined(tuple(_placed(uid, figure, images, series) for uid, figure in _rows(path)))

@@ -42,12 +42,14 @@ class Index:
         names: file name, folded → the files with it, whether they are a volume or not.
         stems: the same without image suffixes.
         slices: file → its slices, where it has some.
+        copies: file → the file that it is a copy of.
     """
 
     uids: dict[str, list[Place]]
     names: dict[str, list[str]]
     stems: dict[str, list[str]]
     slices: dict[str, list[Place]]
+    copies: dict[str, str]
 
     @classmethod
     def of(cls, images: Images) -> Index:
@@ -60,7 +62,8 @@ class Index:
         for name in dict.fromkeys((*slices, *map(str, images.known))):
             names[base_name(name)].append(name)
             stems[stem(name)].append(name)
-        return cls(dict(uids), dict(names), dict(stems), dict(slices))
+        copies = {str(copy): str(file) for copy, file in images.copies.items()}
+        return cls(dict(uids), dict(names), dict(stems), dict(slices), copies)
 
     def find(self, entry: Entry) -> Hit:
         """Everything that an entry may mean; the first identifier that is known decides, then the folders."""
@@ -73,7 +76,8 @@ class Index:
         stated = folders(entry.name)
         scores = [common(stated, folders(file)) if stated else 0 for file in files]
         score = max(scores, default=0)
-        best = tuple(file for file, own in zip(files, scores, strict=True) if own == score)
+        named = [file for file, own in zip(files, scores, strict=True) if own == score]
+        best = tuple(dict.fromkeys(self.copies.get(file, file) for file in named))
         return Hit([spot for file in best for spot in self.slices.get(file, [])], best, score)
 
 

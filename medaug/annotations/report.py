@@ -43,6 +43,7 @@ class Drawn:
         where: its place in the tree, as numbers.
         group: the place of the item that holds it.
         uid: the image (SCOORD) or the frame of reference (SCOORD3D).
+        frame: of a multi-frame image, from 0, where exactly one is named.
     """
 
     kind: str
@@ -51,13 +52,15 @@ class Drawn:
     where: str
     group: str
     uid: str
+    frame: int | None = None
 
 
 def read(path: Path, images: Images) -> Placed:
     """Boxes of one structured report, or of every one below a folder.
 
     SCOORD: (0, 0) is the corner and (0.5, 0.5) the centre of the first pixel (PS3.3 C.18.6.1.1). On an instance of
-    several frames it is withheld: frame numbers aren't slices. SCOORD3D goes onto the volumes of its frame of
+    several frames it lies on the slice that holds the one frame it names, and is withheld where it names several or
+    none. SCOORD3D goes onto the volumes of its frame of
     reference, of those onto the instances that the report names as evidence, where it does. The label is the Finding of
     the measurement group, else "finding". A point has no extent, and is passed over only beside an outline in the same
     item, where it is a CAD mark's centre.
@@ -94,7 +97,18 @@ def _flat(item: Drawn, images: Images) -> Placed:
     low, high = thickened(*reach)
     corners = [(float(a), float(b)) for a, b in (low, high)]
     found = Rectangle(corners[0], corners[1], item.finding.label, item.where, code=item.finding.code)
-    return place([Entry((found,), item.uid)], images)
+    return place([Entry((found,), item.uid, slice=_slice(item, images))], images)
+
+
+def _slice(item: Drawn, images: Images) -> int | None:
+    """K of the frame that an item names, where one volume holds that frame; for other images it plays no part."""
+    spots = {
+        k
+        for volume in images.volumes
+        for k, (uid, frame) in enumerate(zip(volume.source.instance_uids, volume.source.frames, strict=True))
+        if uid == item.uid and frame == item.frame
+    }
+    return spots.pop() if len(spots) == 1 else None
 
 
 def _solid(item: Drawn, images: Images, evidence: frozenset[str]) -> Placed:
@@ -135,7 +149,10 @@ def _drawn(item: Any, finding: Finding, where: str, group: str) -> Drawn:
         return Drawn(item.GraphicType, points, finding, where, group, str(item.ReferencedFrameOfReferenceUID))
     sources = [c for c in item.get("ContentSequence") or [] if c.get("ValueType") == "IMAGE"]
     reference = sources[0].ReferencedSOPSequence[0]
-    return Drawn(item.GraphicType, points, finding, where, group, str(reference.ReferencedSOPInstanceUID))
+    numbers = reference.get("ReferencedFrameNumber")
+    several = numbers is None or (not isinstance(numbers, str | int) and len(numbers) != 1)
+    frame = None if several else int(numbers if isinstance(numbers, str | int) else numbers[0]) - 1
+    return Drawn(item.GraphicType, points, finding, where, group, str(reference.ReferencedSOPInstanceUID), frame)
 
 
 def _code(item: Any, name: str) -> tuple[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from medaug.annotations import (
+    agreement,
     coco,
     cvat,
     gsps,
@@ -16,6 +18,7 @@ from medaug.annotations import (
     labelme,
     labelstudio,
     luna,
+    monai,
     objects,
     report,
     rtstruct,
@@ -41,6 +44,7 @@ READERS: dict[str, Reader] = {
     "labelme": labelme.read,
     "labelstudio": labelstudio.read,
     "luna": luna.read,
+    "monai": monai.read,
     "rtstruct": rtstruct.read,
     "seg": segmentation.read,
     "slicer": slicer.read,
@@ -90,6 +94,8 @@ def read_annotations(
     *,
     known: Sequence[Path] = (),
     format: str | None = None,  # noqa: A002 - the word the documentation uses
+    readers: str = agreement.UNION,
+    copies: Mapping[Path, Path] = MappingProxyType({}),
 ) -> Matched:
     """Read one annotation file or folder and match it with volumes; their pixels are not looked at.
 
@@ -99,16 +105,20 @@ def read_annotations(
         known: every file found where the volumes were, spelt as in ``SourceRef.files``; a name that one of those has
             in common with a volume doesn't say which of the two is meant.
         format: a name of `READERS`, or None to tell by content and suffix.
+        copies: which known file is a copy of a volume's file, byte by byte: its name means that volume.
+        readers: where several people read an image: ``union``, ``majority`` or one of them, see `agreement.settled`.
 
     Raises:
-        AnnotationError: unknown format, or malformed.
+        AnnotationError: unknown format, malformed, or a format that doesn't say who drew what.
     """
     images = frozenset(file.resolve() for volume in volumes for file in volume.source.files)
     try:
         name = detect(path, images) if format is None else format
         if name not in READERS:
             raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
-        placed = READERS[name](path, Images(volumes, known))
+        if readers != agreement.UNION and name != "csv":
+            raise AnnotationError(f"readers: {name} doesn't say who drew what, a csv with a column rad_id does")
+        placed = READERS[name](path, Images(volumes, known, readers, copies))
     except OSError as error:
         raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
     keys = list(dict.fromkeys(volume.source.key for volume in volumes))
@@ -159,7 +169,11 @@ def _kind(file: Path) -> str | None:
 
 # Where one suffix has several formats: what the first kilobytes hold, and then which it is.
 DIALECTS: dict[str, tuple[tuple[re.Pattern[bytes], str], ...]] = {
-    "coco": ((re.compile(rb"^\s*\[\s*\{"), "labelstudio"), (re.compile(rb'"shapes"\s*:'), "labelme")),
+    "coco": (
+        (re.compile(rb"^\s*\[\s*\{"), "labelstudio"),
+        (re.compile(rb'"shapes"\s*:'), "labelme"),
+        (re.compile(rb'"(training|validation|testing|test)"\s*:\s*\['), "monai"),
+    ),
     "csv": ((re.compile(rb"^[^\n]*seriesuid[^\n]*coordx", re.IGNORECASE), "luna"),),
     "voc": ((re.compile(rb"<annotations[\s>]"), "cvat"),),
 }
@@ -175,7 +189,7 @@ def _dialect(file: Path, kind: str) -> str:
 def _in_folder(file: Path) -> str | None:
     """A folder is read as many small files; its tables, lists and notes don't decide what it is."""
     kind = None if file.name.lower() in yolo.NOT_LABELS else _kind(file)
-    return None if kind in ("coco", "csv", "cvat", "labelstudio", "luna") else kind
+    return None if kind in ("coco", "csv", "cvat", "labelstudio", "luna", "monai") else kind
 
 
 def is_annotation(file: Path) -> bool:

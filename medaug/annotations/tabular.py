@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from medaug.annotations.agreement import UNION, Reading, settled
 from medaug.annotations.files import corners, number, read_text, text, whole
 from medaug.annotations.place import place
 from medaug.annotations.values import Entry, Images, Placed, Rectangle
@@ -19,6 +20,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "image": ("image", "file", "filename", "file_name", "image_id", "imageid", "patientid", "image index"),
     "label": ("label", "class_name", "class", "category", "finding label", "target"),
     "slice": ("slice",),
+    "reader": ("rad_id", "reader", "reader_id", "annotator"),
     "x": ("x", "bbox [x"),
     "y": ("y",),
     "width": ("width", "w"),
@@ -35,24 +37,28 @@ CORNERED = ("x_min", "y_min", "x_max", "y_max")
 def read(path: Path, images: Images) -> Placed:
     """Boxes of one table, in continuous pixels from 0; x runs along columns.
 
-    A row whose coordinates are all empty says that nothing was found. The separator is what the header uses: comma,
+    A row whose coordinates are all empty says that nothing was found. Where several readers drew on one image, those
+    that ``images.readers`` says count (`agreement.settled`). The separator is what the header uses: comma,
     semicolon or tab.
 
     Raises:
         AnnotationError: a column is missing, or a row is malformed.
     """
-    return place(_entries(read_text(path, "CSV file")), images)
+    return place(settled(_readings(read_text(path, "CSV file"), images.readers), images.readers), images)
 
 
-def _entries(content: str) -> Iterator[Entry]:
+def _readings(content: str, readers: str) -> Iterator[Reading]:
     header = content.partition("\n")[0]
     separator = max(",;\t", key=header.count)
     rows = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
     try:
         columns = _columns(next(rows, []))
+        if readers != UNION and "reader" not in columns:
+            raise AnnotationError("line 1: expected a column of readers (rad_id), found none; leave --readers out")
         for row in rows:
             if any(cell.strip() for cell in row):
-                yield _entry(row, columns, f"line {rows.line_num}")
+                where = f"line {rows.line_num}"
+                yield Reading(_reader(row, columns, readers, where), _entry(row, columns, where))
     except csv.Error:
         raise AnnotationError(f"line {rows.line_num}: expected CSV; check quotes and line ends") from None
 
@@ -75,6 +81,14 @@ def _columns(header: list[str]) -> dict[str, int]:
 
 def _has(found: dict[str, int], names: tuple[str, ...]) -> bool:
     return all(name in found for name in names)
+
+
+def _reader(row: list[str], columns: dict[str, int], readers: str, where: str) -> str:
+    position = columns.get("reader", len(row))
+    found = row[position].strip() if position < len(row) else ""
+    if readers != UNION and not found:
+        raise AnnotationError(f"{where}: expected the reader, found an empty cell")
+    return found
 
 
 def _entry(row: list[str], columns: dict[str, int], where: str) -> Entry:

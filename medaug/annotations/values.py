@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medaug.imaging.boxes import Box, Code
@@ -18,10 +18,14 @@ class Images:
         volumes: everything that may be annotated; pixels are not looked at.
         known: every file found where the volumes were, also those that are no volume: a name that one of them has
             in common with a volume doesn't say which of the two is meant. Spelt as in ``SourceRef.files``.
+        readers: which of several readers of an image count, see `agreement.settled`.
+        copies: which known file is a copy of a volume's file, so that its name means that one.
     """
 
     volumes: Sequence[Volume]
     known: Sequence[Path] = ()
+    readers: str = "union"
+    copies: Mapping[Path, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

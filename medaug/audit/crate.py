@@ -20,6 +20,7 @@ from medaug.audit.inventory import sha256_of
 from medaug.audit.methods import NAME as METHODS
 from medaug.audit.methods import methods
 from medaug.audit.record import Record
+from medaug.formats import FORMATS
 
 NAME = "ro-crate-metadata.json"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -140,11 +141,16 @@ def _sources(written: Iterable[Record]) -> list[Entity]:
             "@type": "CreativeWork",
             "name": f"Source {key[:16]}",
             "identifier": key,
-            "encodingFormat": "application/dicom" if record.source.modality else "application/x-nifti",
+            "encodingFormat": _media_type(record),
             "sha256": sorted(set(record.source.sha256)),
         }
         for key, record in sorted(found.items())
     ]
+
+
+def _media_type(record: Record) -> str:
+    found = FORMATS.get(record.source.format or "")
+    return found.media_type if found else "application/dicom"
 
 
 def _source_id(record: Record) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 from medaug.dicom.decode import stored_values
 from medaug.dicom.frames import frame_count
 from medaug.dicom.parse import Instance, instance
+from medaug.errors import ReadError
+from medaug.formats import FORMATS, format_of
 from medaug.imaging.volume import Stored
-from medaug.nifti import read_nifti
 
 VERSION = "medaug-pixels-1"
-NIFTI = (".nii", ".nii.gz")
 
 
 def pixels_digest(stored: Stored) -> str:
@@ -34,14 +34,29 @@ def pixels_digest(stored: Stored) -> str:
 
 
 def digest_of_image(path: Path) -> str:
-    """`pixels_digest` of a DICOM or NIfTI file.
+    """`pixels_digest` of an image file.
 
     Raises:
         ReadError: the file can't be read or decoded.
     """
-    if path.name.endswith(NIFTI):
-        return pixels_digest(read_nifti(path).stored)
-    return pixels_digest(decoded(instance(path)))
+    return pixels_digest(stored_of(path))
+
+
+def stored_of(path: Path, kind: str | None = None) -> Stored:
+    """The stored values of a DICOM instance, all its frames, or of another image file: (slices, rows, columns).
+
+    Args:
+        path: the file.
+        kind: ``dicom`` or a name of `formats.FORMATS` where it is known; told by name and content otherwise.
+
+    Raises:
+        ReadError: the file can't be read or decoded.
+    """
+    try:
+        found = FORMATS.get(kind) if kind else format_of(path)
+    except OSError as error:
+        raise ReadError(f"the file can't be read ({error.strerror}); check the disk") from None
+    return found.read(path).stored if found else decoded(instance(path))
 
 
 def decoded(read: Instance) -> Stored:

@@ -14,6 +14,7 @@ import numpy as np
 
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.decode import decode
+from medaug.formats import FORMATS
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.volume import SourceRef
@@ -65,6 +66,24 @@ class Source:
             patient=patient,
             part=ref.part,
             frames=ref.frames if any(ref.frames) else (),
+        )
+
+    @property
+    def format(self) -> str | None:
+        """``dicom`` or a name of `formats.FORMATS`, as the key holds it; None where the key isn't that of the rest."""
+        return next((kind for kind in ("dicom", *FORMATS) if self._ref(kind).key == self.key), None)
+
+    def _ref(self, kind: str) -> SourceRef:
+        return SourceRef(
+            format=kind,
+            modality=self.modality,
+            study_uid=self.study_uid,
+            series_uid=self.series_uid,
+            instance_uids=self.instance_uids,
+            files=(),
+            sha256=self.sha256,
+            part=self.part,
+            frames=self.frames,
         )
 
 
@@ -217,15 +236,21 @@ class Record:
 
     @property
     def images(self) -> tuple[Output, ...]:
-        """The outputs that hold the image itself: DICOM files in slice order, or one NIfTI file."""
-        files = (f"{self.folder}/image/", f"{self.folder}/image.nii")
+        """The outputs that hold the image itself: DICOM files in slice order, or one file of another format."""
+        files = (f"{self.folder}/image/", f"{self.folder}/image.")
         return tuple(output for output in self.outputs if output.path.startswith(files))
+
+    @property
+    def planar(self) -> bool:
+        """Whether loaders give its image two axes: one slice, in a format that needs no third."""
+        flat = self.geometry is not None and self.geometry.shape[0] == 1
+        return flat and self.images[0].path.endswith((".dcm", ".png", ".tif"))
 
     @property
     def places(self) -> tuple[tuple[int, int], ...]:
         """Where each slice of the image lies: (position in `images`, 0-based frame of that file).
 
-        A derived DICOM file holds the slices of one source file, in slice order; a NIfTI file holds all of them.
+        A derived DICOM file holds the slices of one source file, in slice order; any other file holds all of them.
         """
         images = self.images
         if not (images and images[0].path.endswith(".dcm")):

@@ -35,6 +35,10 @@ AnnotationFormat = Annotated[
         "--format", help="Their format, by its name in docs/reference/annotations.md; told by content when left out."
     ),
 ]
+Readers = Annotated[
+    str,
+    typer.Option(help="Where several people read an image (csv, rad_id): union, majority, or one reader's name."),
+]
 Variants = Annotated[int, typer.Option(min=1, max=10_000, help="Variants per source.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed: same seed, same images.")]
 Identity = Annotated[

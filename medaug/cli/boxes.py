@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, ProfileName, app
+from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, ProfileName, Readers, app
 from medaug.cli.words import show_left_out
 
 if TYPE_CHECKING:
@@ -20,19 +20,22 @@ class Target(StrEnum):
 
     coco = "coco"
     csv = "csv"
+    monai = "monai"
+    sr = "sr"
     yolo = "yolo"
 
 
 @app.command("boxes")
-def boxes_command(
+def boxes_command(  # noqa: PLR0913 - one parameter per option
     input: Input,  # noqa: A002 - the word in the help
     annotations: Annotations,
     profile: ProfileName = "bone-xray",
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
+    readers: Readers = "union",
     to: Annotated[Target | None, typer.Option(help="Convert them, image by image.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="New file (yolo: new folder) in place of the screen.")
+        Path | None, typer.Option("--output", "-o", help="New file (yolo, sr: new folder) in place of the screen.")
     ] = None,
 ) -> None:
     """Show the boxes that a run would keep, per series; with --to, write them in another format."""
@@ -44,6 +47,7 @@ def boxes_command(
         annotations=annotations,
         identity_reason=identity_reason,
         annotation_format=annotation_format,
+        readers=readers,
     )
     if to is None:
         _show(planned)
@@ -66,24 +70,39 @@ def _show(planned: Plan) -> None:
 
 def _convert(planned: Plan, to: Target, output: Path | None) -> None:
     from medaug.errors import OutputError
-    from medaug.execution import conversion
 
-    images = list(conversion.labelled(planned.units))
-    if to is Target.yolo:
-        if output is None:
-            raise OutputError("boxes: YOLO is a folder of files; say where with -o")
-        files = {output / name: text for name, text in conversion.to_yolo(images).items()}
-    else:
-        text = conversion.to_csv(images) if to is Target.csv else conversion.to_coco(images)
-        if output is None:
-            typer.echo(text, nl=False)
-            return
-        files = {output: text}
-    if output.exists():
+    if output is None and to in (Target.yolo, Target.sr):
+        raise OutputError(f"boxes: {to.name} is a folder of files; say where with -o")
+    if output is not None and output.exists():
         raise OutputError("boxes: OUTPUT exists; give a new name, nothing is overwritten")
     try:
-        for path, text in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        _write(planned, to, output)
     except OSError as error:
         raise OutputError(f"boxes: the disk did not take them ({error.strerror}); check OUTPUT") from None
+
+
+def _write(planned: Plan, to: Target, output: Path | None) -> None:
+    from medaug.execution import conversion
+    from medaug.execution.execute import moment
+
+    if to is Target.sr and output is not None:
+        conversion.write_sr(planned.units, output, moment())
+        return
+    images = list(conversion.labelled(planned.units))
+    if to is Target.yolo and output is not None:
+        for name, text in conversion.to_yolo(images).items():
+            _put(output / name, text)
+        return
+    if to is Target.monai:
+        text = conversion.to_monai(planned.units)
+    else:
+        text = conversion.to_csv(images) if to is Target.csv else conversion.to_coco(images)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        _put(output, text)
+
+
+def _put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

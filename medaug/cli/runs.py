@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, PriorChoice, ProfileName, Seed, Variants, app
+from medaug.cli.app import (
+    AnnotationFormat,
+    Annotations,
+    Identity,
+    Input,
+    PriorChoice,
+    ProfileName,
+    Readers,
+    Seed,
+    Variants,
+    app,
+)
 from medaug.cli.words import Voice, show_plan, show_summary
 
 if TYPE_CHECKING:
@@ -26,6 +37,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     prior: PriorChoice = None,
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
+    readers: Readers = "union",
     key_file: Annotated[
         Path | None, typer.Option("--key", help="32 secret bytes for a new OUTPUT: the same key gives the same bytes.")
     ] = None,
@@ -37,7 +49,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
     if dry_run:
-        plan_command(input, annotations, profile, variants, seed, prior, identity_reason, annotation_format)
+        plan_command(input, annotations, profile, variants, seed, prior, identity_reason, annotation_format, readers)
         return
     from medaug.execution.execute import Options, check_apart, execute
     from medaug.execution.plan import plan
@@ -52,6 +64,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         seed=seed,
         identity_reason=identity_reason,
         annotation_format=annotation_format,
+        readers=readers,
     )
     voice = Voice()
     summary = execute(planned, output, options, on_progress=voice.progress, on_step=voice.step if voice.live else None)
@@ -69,6 +82,7 @@ def plan_command(  # noqa: PLR0913 - likewise
     prior: PriorChoice = None,
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
+    readers: Readers = "union",
 ) -> None:
     """Say what `medaug run` would do: series, boxes, skips with reasons, time and disk."""
     from medaug.execution.plan import plan
@@ -81,6 +95,7 @@ def plan_command(  # noqa: PLR0913 - likewise
         seed=seed,
         identity_reason=identity_reason,
         annotation_format=annotation_format,
+        readers=readers,
     )
     show_plan(planned)
     if not planned.units:

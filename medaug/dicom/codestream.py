@@ -29,6 +29,18 @@ def dimensions(head: bytes) -> tuple[int, int] | None:
     return None
 
 
+def ended(codestream: bytes) -> bool:
+    """Whether a JPEG 2000 codestream ends with its end mark; what is none counts as ended.
+
+    It has no checksum, and decoders make an image of any bytes: a file with a hole in it would pass for a picture.
+
+    Source: ITU-T T.800 A.4.4 (EOC); DICOM PS3.5 A.4.4 (padding).
+    """
+    if b"\xff\x4f\xff\x51" not in codestream[:4096]:
+        return True
+    return b"\xff\xd9" in codestream[-16:]
+
+
 def _jpeg(head: bytes) -> tuple[int, int] | None:
     at = 2
     while at + 9 <= len(head) and head[at] == 0xFF:

@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.codestream import dimensions
+from medaug.dicom.codestream import dimensions, ended
 from medaug.dicom.decoder import Frame, decoded
 from medaug.dicom.frames import frame_count
 from medaug.dicom.preflight import HEAD, Outline
@@ -168,6 +168,8 @@ def _codestream(ds: Dataset, frame: int) -> bytes:
     offsets = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths) if "ExtendedOffsetTable" in ds else None
     code = get_frame(ds.PixelData, frame, number_of_frames=frame_count(ds), extended_offsets=offsets)
     _same_size(code[:HEAD], fields.integer(ds, "Rows"), fields.integer(ds, "Columns"))
+    if not ended(code):
+        raise ReadError("the compressed image has no end mark; copy the file again", code="truncated")
     return code
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from medaug import places
 from medaug.dicom import fields, parse
 from medaug.dicom.grouping import SeriesFiles, Skipped, group
 from medaug.dicom.header import KEYWORDS, Header, headers_of
@@ -40,11 +41,13 @@ class Found:
         series: what can be tried, ordered by UIDs.
         skipped: everything else, ordered, equal reasons counted together.
         files: every regular file, whatever it is, in name order.
+        copies: which of them is a copy, byte by byte, of the one that a series holds.
     """
 
     series: tuple[SeriesFiles, ...]
     skipped: tuple[Skipped, ...]
     files: tuple[Path, ...] = ()
+    copies: Mapping[Path, Path] = field(default_factory=dict)
 
 
 def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None) -> Found:
@@ -65,18 +68,17 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, not
     headers: list[Header] = []
     skipped: list[Skipped] = []
     files: list[Path] = []
-    for entry in _files(root):
-        outcome = _look(entry, noting) if isinstance(entry, Path) else entry
-        if isinstance(entry, Path):
-            files.append(entry)
+    for path, outcome in _outcomes(root, noting):
+        if path is not None:
+            files.append(path)
         if not isinstance(outcome, Skipped):
             headers += outcome
-        elif outcome.refused or not (isinstance(entry, Path) and expected(entry)):
+        elif outcome.refused or path is None or not expected(path):
             skipped.append(outcome)
     if not files and not skipped:
         raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
-    series, refused = group(headers)
-    return Found(series, _counted([*skipped, *refused]), tuple(files))
+    series, refused, copies = group(headers)
+    return Found(series, _counted([*skipped, *refused]), tuple(files), copies)
 
 
 def _files(folder: Path) -> Iterator[Path | Skipped]:
@@ -96,6 +98,32 @@ def _files(folder: Path) -> Iterator[Path | Skipped]:
             yield Skipped(
                 "", "unreadable", f"a file or folder can't be reached ({error.strerror}); check its rights", 1
             )
+
+
+def _outcomes(root: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
+    """Every file, those in zip archives included, and what was found; no path where there is no file to open."""
+    for entry in _files(root):
+        outcome = entry if isinstance(entry, Skipped) else _look(entry, noting)
+        if isinstance(entry, Path) and isinstance(outcome, Skipped) and outcome.code == "archive":
+            yield from _members(entry, noting)
+        else:
+            yield (entry if isinstance(entry, Path) else None), outcome
+
+
+def _members(archive: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
+    try:
+        for member in places.members(archive):
+            if isinstance(member, places.Refused):
+                yield None, Skipped("", member.code, member.reason, 1)
+                continue
+            outcome = _look(member, noting)
+            if isinstance(outcome, Skipped) and outcome.code == "archive":
+                why = "a zip archive inside another one is not opened: unpack it beside the other files"
+                outcome = Skipped("", "nested-archive", why, 1)
+            yield member, outcome
+    except (OSError, ReadError) as error:
+        code, why = (error.code, str(error)) if isinstance(error, ReadError) else ("unreadable", "it can't be read")
+        yield None, Skipped("", code, why, 1)
 
 
 def _look(path: Path, noting: Noting | None) -> tuple[Header, ...] | Skipped:

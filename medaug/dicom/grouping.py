@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medaug import places
 from medaug.dicom.header import Header
 from medaug.dicom.identity import Identity, identity_of_all
 
@@ -81,14 +81,17 @@ class SeriesFiles:
         return len(set(self.files))
 
 
-def group(headers: Iterable[Header]) -> tuple[tuple[SeriesFiles, ...], tuple[Skipped, ...]]:
-    """Form series, in an order that depends on UIDs only.
+Copies = dict[Path, Path]  # copy, byte by byte → the file that is used in its place
+
+
+def group(headers: Iterable[Header]) -> tuple[tuple[SeriesFiles, ...], tuple[Skipped, ...], Copies]:
+    """Form series, in an order that depends on UIDs only; beside them what is left out, and copies.
 
     Repeats of one place (echoes, phases) become stacks of their own where a numbered attribute tells them apart;
     where none does they stay together, and reading refuses them.
     """
     ordered = sorted(headers, key=lambda h: (h.study_uid, h.series_uid, h.instance_uid, h.frame))
-    unique, skipped = _without_duplicates(ordered)
+    unique, skipped, copies = _without_duplicates(ordered)
     usable, refused = _without_conflicts(unique, ordered)
     found = []
     stacks: dict[str, set[str]] = defaultdict(set)
@@ -99,7 +102,7 @@ def group(headers: Iterable[Header]) -> tuple[tuple[SeriesFiles, ...], tuple[Ski
             parts = _repeats(stack) if stack[0].kind == "slice" else [("", stack)]
             found += [_series(f"{_stack_name(stack[0], stacks)} {part}".strip(), files) for part, files in parts]
     found.sort(key=lambda s: (s.study_uid, s.series_uid))  # stable: inside a series the order of the groups stays
-    return tuple(found), (*skipped, *refused)
+    return tuple(found), (*skipped, *refused), copies
 
 
 def _stack_name(header: Header, stacks: dict[str, set[str]]) -> str:
@@ -124,20 +127,22 @@ def _series(part: str, headers: Sequence[Header]) -> SeriesFiles:
     )
 
 
-def _without_duplicates(headers: Sequence[Header]) -> tuple[list[Header], list[Skipped]]:
+def _without_duplicates(headers: Sequence[Header]) -> tuple[list[Header], list[Skipped], Copies]:
     """Drop copies of a file; instances that share a UID but not their bytes all stay, for `_without_conflicts`."""
     kept: list[Header] = []
-    skipped = []
+    copies: Copies = {}
     for same in _by(headers, lambda h: h.instance_uid):
         files = _by(same, lambda h: h.path)
         if len(files) > 1:
-            files = [copies[0] for copies in _by_digest(files)]
+            alike = _by_digest(files)
+            files = [same_bytes[0] for same_bytes in alike]
+            copies |= {other[0].path: same_bytes[0][0].path for same_bytes in alike for other in same_bytes[1:]}
         kept += [header for file in files for header in file]
     dropped = Counter(series for series, _ in {(h.series_uid, h.path) for h in headers})
     dropped.subtract(series for series, _ in {(h.series_uid, h.path) for h in kept})
     reason = "a copy of another file, byte by byte"
     skipped = [Skipped(series, "duplicate-file", reason, n) for series, n in dropped.items() if n]
-    return kept, skipped
+    return kept, skipped, copies
 
 
 def _without_conflicts(headers: Sequence[Header], every: Sequence[Header]) -> tuple[list[Header], list[Skipped]]:
@@ -167,8 +172,7 @@ def _by_digest(files: list[list[Header]]) -> list[list[list[Header]]]:
 
 def _digest(header: Header) -> str:
     try:
-        with header.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return places.sha256_of(header.path)
     except OSError:
         return str(header.path)  # not known to be a copy: the series is refused as a conflict
 

@@ -14,6 +14,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from medaug import places
 from medaug.dicom.preflight import Outline, outline
 from medaug.errors import ReadError, quiet
 
@@ -41,8 +42,8 @@ def header(path: Path, keywords: Sequence[str]) -> tuple[Dataset, Outline]:
     Raises:
         ReadError: see `preflight.outline`; or ``unreadable``.
     """
-    with coded(), path.open("rb") as stream:
-        found = outline(stream, path.stat().st_size)
+    with coded(), places.opened(path) as stream:
+        found = outline(stream, places.size(path))
         return _parsed(stream, found, keywords), found
 
 
@@ -53,10 +54,11 @@ def instance(path: Path) -> Instance:
         ReadError: see `preflight.outline`; ``too-large`` or ``unreadable``.
     """
     with coded():
-        size = path.stat().st_size
+        size = places.size(path)
         if size > MAX_FILE:
             raise ReadError(f"the file has {size} bytes (limit {MAX_FILE})", code="too-large")
-        data = path.read_bytes()
+        with places.opened(path) as stream:
+            data = stream.read()
         found = outline(io.BytesIO(data), len(data))
         dataset = _parsed(io.BytesIO(data), found, None)
         return Instance(dataset, found, hashlib.sha256(data).hexdigest())

@@ -7,10 +7,12 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from medaug.errors import AnnotationError
 from medaug.execution.plan import Unit
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, codes_by_label
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,54 @@ def to_yolo(images: Sequence[Labelled]) -> dict[str, str]:
             lines.append(" ".join((str(labels.index(box.label)), *(f"{n:.8f}" for n in (*shares, *sides)))))
         files[f"{image.uid}.txt"] = "\n".join(lines) + "\n"
     return files
+
+
+def to_monai(units: Sequence[Unit]) -> str:
+    """A datalist, one item for each source: an image is a SOP Instance UID, or the series' UID where it has several.
+
+    Boxes are as `annotations.monai` reads them: x counts columns, y rows and z slices; a single DICOM slice has no z.
+    """
+    sources = list({unit.recipe.source: unit for unit in units}.values())
+    labels = sorted({box.label for unit in sources for box in unit.boxes})
+    codes = codes_by_label(box for unit in sources for box in unit.boxes)
+    content = {
+        "labels": {str(n): label for n, label in enumerate(labels)},
+        **({"codes": {str(labels.index(label)): found for label, found in codes.items()}} if codes else {}),
+        "numTraining": len(sources),
+        "training": [_item(unit, labels) for unit in sources],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _item(unit: Unit, labels: Sequence[str]) -> dict[str, object]:
+    reference = unit.reference
+    axes = 2 if reference.format == "dicom" and unit.shape[0] == 1 else 3
+    names = {"nifti": f"{reference.instance_uids[0]}.nii.gz", "dicom": reference.series_uid}
+    return {
+        "image": f"{reference.instance_uids[0]}.dcm" if axes == 2 else names[reference.format],
+        "box": [[*box.start[::-1][:axes], *box.stop[::-1][:axes]] for box in unit.boxes],
+        "label": [labels.index(box.label) for box in unit.boxes],
+        "medaug": {"sop_instance_uid": reference.instance_uids[0], "series_uid": reference.series_uid},
+    }
+
+
+def write_sr(units: Sequence[Unit], folder: Path, created: datetime) -> None:
+    """One measurement report (TID 1500) for each DICOM source in a new folder; it names the instances it lies on.
+
+    Raises:
+        AnnotationError: a source is no DICOM series, and only such can be referred to.
+        WriteError: no report can be built from its headers.
+        OutputError: the disk didn't take it.
+    """
+    from medaug.dicom.evidence.labels import write_labels
+
+    sources = list({unit.recipe.source: unit for unit in units}.values())
+    if any(unit.reference.format != "dicom" for unit in sources):
+        raise AnnotationError("SR: expected DICOM series only, found another format; convert to monai, coco or csv")
+    folder.mkdir(parents=True)
+    for unit in sources:
+        path = folder / f"boxes-{unit.recipe.source[:16]}.dcm"
+        write_labels(unit.reference, unit.boxes, created=created, path=path)
 
 
 def _labels(images: Sequence[Labelled]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from medaug.augmentation import Variant
 from medaug.dicom.provenance import Provenance
+from medaug.formats import FORMATS, REGIONS
 from medaug.imaging.boxes import distinct_codes
 from medaug.imaging.volume import Mask, Rescale, Volume
 from medaug.profile import Profile
@@ -21,7 +22,7 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
     """Write ``evidence/`` of a unit whose image lies in ``folder``, as far as the profile asks for it.
 
     DICOM: ``regions.dcm`` (Segmentation) and, where there is a box, ``boxes.dcm`` (measurement report). Other formats:
-    ``regions.nii.gz``, with the bits `FREE`, `OBSERVED` and `LABEL`.
+    ``regions.nii.gz``, ``regions.png`` and the like, with the bits `FREE`, `OBSERVED` and `LABEL`.
 
     Raises:
         WriteError: the object can't be built, or was not read back as written.
@@ -41,9 +42,8 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
         codes = distinct_codes(variant.boxes)
         write_segmentation(files, masks, provenance=provenance, path=target / "regions.dcm", codes=codes)
     elif wanted.segmentation:
-        from medaug.nifti import write_nifti
-
-        write_nifti(label_map(variant.volume, masks), target / "regions.nii.gz")
+        kind = FORMATS[variant.volume.source.format]
+        kind.write(label_map(variant.volume, masks), target / f"{REGIONS}{kind.suffix}", None)
     if report:
         from medaug.dicom.evidence.report import write_report
 

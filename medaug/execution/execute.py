@@ -125,6 +125,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     device: str = "auto",
     identity_reason: str | None = None,
     annotation_format: str | None = None,
+    readers: str = "union",
     key_file: str | Path | None = None,
     extend: bool = False,
     workers: int = 1,
@@ -142,6 +143,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
         annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
+        readers: where several people read an image (a csv with rad_id): ``union``, ``majority``, or one reader's name.
         key_file: 32 secret bytes that new UIDs and patient tokens come from; with the same key and SOURCE_DATE_EPOCH,
             another OUTPUT gets the same bytes. Drawn at random otherwise.
         extend: other images, annotations, variants or seed may come into an OUTPUT that is there.
@@ -167,6 +169,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         seed=seed,
         identity_reason=identity_reason,
         annotation_format=annotation_format,
+        readers=readers,
     )
     return execute(planned, root, options, on_progress=on_progress)
 
@@ -202,7 +205,7 @@ def execute(
     if not (output / MARK).exists() and options.workers == 1 and work is work_unit:
         _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
     store = open_store(
-        output, planned.profile, _listing(planned), _now(), key_file=options.key_file, extend=options.extend
+        output, planned.profile, _listing(planned), moment(), key_file=options.key_file, extend=options.extend
     )
     mine = [unit for unit in planned.units if _in_shard(unit, options.shard)]
     todo = _unfinished(store, mine)
@@ -304,7 +307,7 @@ def check_apart(source: Path, output: Path) -> None:
         raise OutputError("OUTPUT and INPUT must lie apart: neither may be inside the other")
 
 
-def _now() -> datetime:
+def moment() -> datetime:
     """Now, or SOURCE_DATE_EPOCH where it is set (reproducible-builds.org)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC).replace(microsecond=0)

@@ -11,20 +11,20 @@ from medaug.augmentation import Variant
 from medaug.dicom.parse import instance
 from medaug.dicom.provenance import Provenance
 from medaug.execution.evidence import write_evidence
+from medaug.formats import FORMATS
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
 
 def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance) -> None:
-    """Write a variant in its source's format, ``image/0001.dcm`` … or ``image.nii.gz``, and its evidence.
+    """Write a variant in its source's format, ``image/0001.dcm``, ``image.nii.gz``, ``image.png`` …, and its evidence.
 
     Raises:
         WriteError: the derived instance would not be valid, or the source changed.
     """
-    if source.source.format == "nifti":
-        from medaug.nifti import write_nifti
-
-        write_nifti(variant.volume, folder / "image.nii.gz")
+    if source.source.format != "dicom":
+        kind = FORMATS[source.source.format]
+        kind.write(variant.volume, folder / f"image{kind.suffix}", source.source.files[0])
         write_evidence(variant, folder, profile, provenance)
         return
     from medaug.dicom.write import Style, write_series
@@ -54,7 +54,7 @@ def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
 
 def _described(path: Path, name: str) -> Output:
     if path.suffix != ".dcm":
-        pixels = digest_of_image(path) if path.name == "image.nii.gz" else ""
+        pixels = digest_of_image(path) if path.name.startswith("image.") else ""
         return Output(name, sha256_of(path), pixels)
     read = instance(path)
     pixels = pixels_digest(decoded(read)) if path.parent.name == "image" else ""

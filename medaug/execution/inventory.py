@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from medaug.dicom.discover import discover
 from medaug.dicom.inspect import Notes, SeriesFacts, inspect, noting
 from medaug.errors import ReadError
-from medaug.execution.sources import Skip, Source, is_nifti, refusal
-from medaug.imaging.volume import Volume
+from medaug.execution.sources import Skip, Source, image_files, refusal
+from medaug.formats import FORMATS
 
 
 @dataclass(frozen=True)
@@ -32,29 +31,29 @@ def inventory(root: Path) -> Inventory:
         ReadError: ``no-input``: there is no such folder, or it holds no file.
     """
     notes: Notes = {}
-    found = discover(root, is_nifti, noting(notes))
+    found, others = image_files(root, noting(notes))
     series = [inspect(each, notes) for each in found.series]
     skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped]
-    for path in filter(is_nifti, found.files):
+    for source in others:
         try:
-            series.append(_nifti(path))
+            series.append(_facts(source))
         except ReadError as error:
-            skips.append(refusal(error, Source(None, path, by_slice=False)))
+            skips.append(refusal(error, source))
     return Inventory(tuple(series), tuple(skips))
 
 
-def _nifti(path: Path) -> SeriesFacts:
-    from medaug.nifti import read_nifti
-
-    volume: Volume = read_nifti(path)
+def _facts(source: Source) -> SeriesFacts:
+    """A file that is no DICOM; it is read whole."""
+    (volume,) = source.load()
     return SeriesFacts(
         series_uid=volume.source.series_uid,
         part="",
-        modality="NIFTI",
-        object_class="NIfTI-1",
+        modality=source.modality,
+        object_class=FORMATS[source.kind].title,
         syntaxes=(volume.stored.dtype.name,),
         shape=volume.geometry.shape,
-        spacing=volume.geometry.spacing,
-        window=None,
+        spacing=volume.geometry.spacing if volume.geometry.space != "pixel" else None,
+        window=volume.window,
         identity=volume.source.identity,
+        notes=source.notes,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from medaug import profile as profiles
-from medaug.annotations.table import read_annotations
+from medaug.annotations.table import Matched, read_annotations
 from medaug.errors import AnnotationError, IdentityError, SourceError
 from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
 from medaug.imaging.boxes import Box
@@ -85,7 +87,7 @@ class Plan:
         return sum(skip.refused for skip in self.skips)
 
 
-def plan(
+def plan(  # noqa: PLR0913 - what a run may be told, by name
     input: str | Path,  # noqa: A002 - the word the documentation uses
     *,
     profile: str | Profile,
@@ -94,6 +96,7 @@ def plan(
     seed: int = 0,
     identity_reason: str | None = None,
     annotation_format: str | None = None,
+    readers: str = "union",
 ) -> Plan:
     """Work out what `run` would do. Reads every source once; writes nothing.
 
@@ -105,6 +108,7 @@ def plan(
         seed: the run's seed.
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
         annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
+        readers: where several people read an image (a csv with rad_id): ``union``, ``majority``, or one reader's name.
 
     Raises:
         ProfileError: the profile is wrong.
@@ -117,7 +121,9 @@ def plan(
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
     found = collect(Path(input), chosen, paths)
     headers, refused = _headers(found.sources, chosen, identity_reason)
-    boxes, withheld, unmatched = _boxes(paths, annotation_format, [header.volume for header in headers], found.files)
+    how: dict[str, Any] = {"known": found.files, "copies": found.copies}
+    read = partial(_read, headers, format=annotation_format, readers=readers, **how)
+    boxes, withheld, unmatched = _boxes(paths, read)
     units: list[Unit] = []
     unlabelled: list[Skip] = []
     for header in sorted(headers, key=lambda header: (header.first, header.key)):
@@ -198,8 +204,12 @@ def _check_identity(volume: Volume, reason: str | None) -> None:
         )
 
 
+def _read(headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
+    return read_annotations(path, [header.volume for header in headers], **how)
+
+
 def _boxes(
-    paths: Sequence[Path], format_name: str | None, volumes: Sequence[Volume], known: Sequence[Path]
+    paths: Sequence[Path], read: Callable[[Path], Matched]
 ) -> tuple[dict[str, tuple[Box, ...]], set[str], tuple[str, ...]]:
     """All annotation files together: boxes by source, sources withheld, the unmatched; a box given twice counts once.
 
@@ -209,7 +219,7 @@ def _boxes(
     unmatched: list[str] = []
     withheld: set[str] = set()
     for path in paths:
-        matched = read_annotations(path, volumes, known=known, format=format_name)
+        matched = read(path)
         unmatched += matched.unmatched_annotations
         withheld |= matched.withheld
         for key, found in matched.boxes.items():
@@ -265,7 +275,7 @@ def survey(
     """
     found = collect(root, profile, annotations)
     headers, refused = _headers(found.sources, profile, identity_reason)
-    boxes, withheld, _ = _boxes(annotations, None, [header.volume for header in headers], found.files)
+    boxes, withheld, _ = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
     usable = [
         Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))

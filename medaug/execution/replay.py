@@ -10,16 +10,14 @@ import numpy as np
 
 from medaug import profile as profiles
 from medaug.audit import ledger
-from medaug.audit.pixels import NIFTI, decoded, pixels_digest
+from medaug.audit.pixels import pixels_digest, stored_of
 from medaug.audit.record import Output, Record
 from medaug.augmentation import Case, augment
-from medaug.dicom.parse import instance
 from medaug.errors import OutputError, ReadError
 from medaug.execution.sources import collect
 from medaug.execution.work import Bench
 from medaug.imaging.volume import Stored, Volume
 from medaug.inverse.priors.folders import with_folder_prior
-from medaug.nifti import read_nifti
 from medaug.profile import Profile
 from medaug.recipe import NUMERICS, Recipe
 
@@ -181,7 +179,7 @@ def _recipe(record: Record) -> Recipe:
 def _difference(output: Path, image: Output, made: Stored) -> Difference:
     path = output / image.path
     try:
-        there = read_nifti(path).stored if path.name.endswith(NIFTI) else decoded(instance(path))
+        there = stored_of(path)
     except ReadError:
         return Difference(image.path, -1, 0.0)
     if there.shape != made.shape:

@@ -1,8 +1,8 @@
-"""What INPUT holds: DICOM series and NIfTI files, as handles that can be loaded again and again."""
+"""What INPUT holds: DICOM series and other image files, as handles that can be loaded again and again."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,14 @@ import numpy as np
 
 from medaug.annotations.table import is_annotation
 from medaug.errors import ReadError, SourceError
+from medaug.formats import FORMATS, format_of
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
 if TYPE_CHECKING:
-    from medaug.dicom.discover import SeriesFiles
+    from medaug.dicom.discover import Found, Noting, SeriesFiles
+
+TEXT_NOTE = "pictures can't say whether text is burned into them: look for names in the pixels"
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,19 @@ class Skip:
 
 @dataclass(frozen=True)
 class Source:
-    """One series or NIfTI file, not loaded. Exactly one of ``series`` and ``nifti`` is set."""
+    """One series or file, not loaded. Exactly one of ``series`` and ``file`` is set.
+
+    Attributes:
+        series: of DICOM.
+        file: an image that is no DICOM.
+        by_slice: take each slice of a series as a volume of its own.
+        kind: of the file, a name of `formats.FORMATS`.
+    """
 
     series: SeriesFiles | None
-    nifti: Path | None
+    file: Path | None
     by_slice: bool
+    kind: str = ""
 
     def load(self) -> tuple[Volume, ...]:
         """Read it: one volume, or one per slice.
@@ -51,10 +62,8 @@ class Source:
         Raises:
             ReadError: not readable, or not safe to read as a volume.
         """
-        if self.nifti is not None:
-            from medaug.nifti import read_nifti
-
-            return (read_nifti(self.nifti),)
+        if self.file is not None:
+            return (FORMATS[self.kind].read(self.file),)
         from medaug.dicom.read import read_series
 
         assert self.series is not None
@@ -62,8 +71,8 @@ class Source:
 
     @property
     def modality(self) -> str:
-        """(0008,0060), or NIFTI."""
-        return self.series.modality if self.series else "NIFTI"
+        """(0008,0060), or what profiles call such files."""
+        return self.series.modality if self.series else FORMATS[self.kind].modality
 
     @property
     def files(self) -> int:
@@ -72,13 +81,15 @@ class Source:
 
     @property
     def series_uid(self) -> str:
-        """SeriesInstanceUID, ``""`` for NIfTI."""
+        """SeriesInstanceUID, ``""`` where there is none."""
         return self.series.series_uid if self.series else ""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of it although it can be used."""
-        return tuple(f"series {self.series_uid}: {note}" for note in self.series.notes) if self.series else ()
+        if self.series is None:
+            return (TEXT_NOTE,) if FORMATS[self.kind].modality == "RASTER" else ()
+        return tuple(f"series {self.series_uid}: {note}" for note in self.series.notes)
 
 
 @dataclass(frozen=True)
@@ -86,14 +97,16 @@ class Collected:
     """What INPUT holds.
 
     Attributes:
-        sources: DICOM series and NIfTI files.
+        sources: DICOM series and image files.
         skips: what is none, and no annotation either.
         files: every file but annotations; an annotation by name may mean any of them.
+        copies: which of them is a copy of one that a source holds; its name means that one.
     """
 
     sources: tuple[Source, ...]
     skips: tuple[Skip, ...]
     files: tuple[Path, ...]
+    copies: Mapping[Path, Path]
 
 
 def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collected:
@@ -114,16 +127,18 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
     given = {path.resolve() for path in annotations}
     labels = given - {root.resolve()}  # INPUT itself may hold SEG objects
 
+    kinds: dict[Path, str] = {}
+
     def expected(path: Path) -> bool:
-        return is_nifti(path) or (_within(path, given) and is_annotation(path))
+        return _noted(path, kinds) or (_within(path, given) and is_annotation(path))
 
     found = discover(root, expected)
     files = tuple(path for path in found.files if not _within(path, labels))
     by_slice = profile.volumes.slices == "each"
     sources = [Source(series, None, by_slice) for series in found.series]
-    sources += [Source(None, path, by_slice) for path in files if is_nifti(path)]
+    sources += [Source(None, path, by_slice, kinds[path]) for path in files if path in kinds]
     skips = tuple(Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped)
-    return Collected(tuple(sources), skips, files)
+    return Collected(tuple(sources), skips, files, found.copies)
 
 
 def load_headers(source: Source) -> tuple[Volume, ...]:
@@ -141,9 +156,32 @@ def _without_pixels(volume: Volume) -> Volume:
     return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape))
 
 
-def is_nifti(path: Path) -> bool:
-    """Whether a file is named like NIfTI."""
-    return path.name.lower().endswith((".nii", ".nii.gz"))
+def _noted(path: Path, kinds: dict[Path, str]) -> bool:
+    """Whether a file that is no DICOM image is another one; if so its kind is noted."""
+    try:
+        found = format_of(path)
+    except (OSError, ReadError):
+        return False
+    if found:
+        kinds[path] = found.name
+    return found is not None
+
+
+def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[Source, ...]]:
+    """Everything below ``root``: what of it is DICOM, and the other image files.
+
+    Args:
+        root: a folder, or one file.
+        noting: see `discover`.
+
+    Raises:
+        ReadError: ``root`` does not exist or holds no file.
+    """
+    from medaug.dicom.discover import discover
+
+    kinds: dict[Path, str] = {}
+    found = discover(root, lambda path: _noted(path, kinds), noting)
+    return found, tuple(Source(None, path, by_slice=False, kind=kind) for path, kind in kinds.items())
 
 
 def _within(path: Path, folders: Collection[Path]) -> bool:

@@ -65,8 +65,9 @@ class Presentation:
 
     def to_display(self, values: npt.NDArray[np.floating]) -> Float32:
         """Modality values → display values, -1 for black and 1 for white, cut at the window's ends."""
-        centred = (values - self.window.center) * (2.0 / self.window.width)
-        display: Float32 = np.clip(centred, -1.0, 1.0).astype(np.float32)
+        centred = values - self.window.center
+        centred *= 2.0 / self.window.width
+        display: Float32 = np.clip(centred, -1.0, 1.0, out=centred).astype(np.float32, copy=False)
         return -display if self.inverted else display
 
     def to_modality_step(self, display: Float32) -> Float32:
@@ -87,6 +88,16 @@ class Presentation:
         """Masks (K, I, J) → (K, size, size): True where more than ``share`` of the voxel is covered."""
         covered = coverage(mask[:, *self.area].astype(np.float32), self.inner)
         return self._framed(covered, 0.0) > share + 1e-6
+
+    def touched(self, rows: slice, columns: slice) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """The rows and columns of the prior's square that a native rectangle covers some of; `shrink` by axis."""
+        found = []
+        for axis, (span, first) in enumerate(zip((rows, columns), self._offset, strict=True)):
+            line = np.zeros((1, self.shape[axis]), dtype=np.float32)
+            line[0, span] = 1
+            covered = coverage(line[:, self.area[axis]], (1, self.inner[axis]))[0]
+            found.append(first + np.flatnonzero(covered > 1e-6))
+        return found[0], found[1]
 
     def enlarge(self, mask: Mask) -> Mask:
         """Masks (K, size, size) → (K, I, J) by nearest neighbour; False outside the area."""

@@ -142,9 +142,15 @@ class Volume:
 
     @property
     def modality(self) -> Float32 | npt.NDArray[np.float64]:
-        """Modality values (HU for CT). float64 where float32 can't hold every stored value exactly."""
+        """Modality values (HU for CT), a fresh array. float64 where float32 can't hold every stored value exactly."""
         slope, intercept = self._per_slice()
-        values: npt.NDArray[np.float64] = self.stored.astype(np.float64) * slope + intercept
+        if self._in_float32(slope, intercept):
+            exact: Float32 = self.stored.astype(np.float32)
+            exact += intercept.astype(np.float32)
+            return exact
+        values: npt.NDArray[np.float64] = self.stored.astype(np.float64)
+        values *= slope
+        values += intercept
         return values if self.stored.dtype.itemsize > 2 else values.astype(np.float32)
 
     @property
@@ -166,14 +172,21 @@ class Volume:
             values: modality values, same shape as ``stored``.
             where: the voxels to overwrite.
         """
-        slope, intercept = self._per_slice()
-        raw = (values.astype(np.float64) - intercept) / slope
-        if np.issubdtype(self.stored.dtype, np.integer):
-            raw = np.clip(np.rint(raw), *self.stored_range)
-            raw = _off_padding(raw, self.padding, self.stored_range)
         stored = self.stored.copy()
-        stored[where] = raw[where].astype(self.stored.dtype)
+        for k, rescale in enumerate(self.rescale):
+            raw = values[k][where[k]]
+            if rescale.slope != 1 or rescale.intercept or self.stored.dtype.itemsize > 2:
+                raw = (raw.astype(np.float64) - rescale.intercept) / rescale.slope
+            if np.issubdtype(self.stored.dtype, np.integer):
+                raw = np.clip(np.rint(raw), *self.stored_range)
+                raw = _off_padding(raw, self.padding, self.stored_range)
+            stored[k][where[k]] = raw.astype(self.stored.dtype)
         return replace(self, stored=stored)
+
+    def _in_float32(self, slope: npt.NDArray[np.float64], intercept: npt.NDArray[np.float64]) -> bool:
+        """Whether float32 holds every step of the sum exactly: whole numbers below 2²⁴."""
+        whole = np.issubdtype(self.stored.dtype, np.integer) and self.stored.dtype.itemsize <= 2
+        return bool(whole and np.all(slope == 1) and np.all(intercept % 1 == 0) and np.all(np.abs(intercept) < 2**23))
 
     def _per_slice(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         slope = np.array([r.slope for r in self.rescale])[:, None, None]
@@ -182,8 +195,8 @@ class Volume:
 
 
 def _off_padding(
-    raw: npt.NDArray[np.float64], padding: tuple[float, float] | None, allowed: tuple[float, float]
-) -> npt.NDArray[np.float64]:
+    raw: npt.NDArray[np.floating], padding: tuple[float, float] | None, allowed: tuple[float, float]
+) -> npt.NDArray[np.floating]:
     if padding is None:
         return raw
     low, high = padding

@@ -7,7 +7,7 @@ Three habits of MONAI decide its form:
 * Its DICOM and NIfTI readers index arrays [column, row, slice]. So a box is [x, y, z] low, then high, with x the
   column, y the row and z the slice, high exclusive: ``image[x0:x1, y0:y1, z0:z1]`` is the lesion.
 * Given a folder, `PydicomReader` stacks its files by InstanceNumber, and gives a 2-D array when there is only one. So
-  "image" is a folder for DICOM, and a box has four numbers for one DICOM slice, six for all else.
+  "image" is a folder for DICOM, and a box has four numbers for one DICOM slice or a picture, six for all else.
 * `PydicomReader` gives a multi-frame file as [row, frame, column], and knows nothing of where it lies. A box follows
   the array that the reader gives: `axes` says in which order. Its world box is the same as any other's.
 """
@@ -64,11 +64,10 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
 
 def axes_of(record: Record) -> tuple[int, ...]:
     """The axes of the array that MONAI's readers give, each as its place in (slice, row, column)."""
-    assert record.geometry is not None
+    if record.planar:
+        return (2, 1)
     if not record.images[0].path.endswith(".dcm"):
         return (2, 1, 0)
-    if record.geometry.shape[0] == 1:
-        return (2, 1)
     frames = max(frame for _, frame in record.places)
     return (1, 0, 2) if frames else (2, 1, 0)
 

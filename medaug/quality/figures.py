@@ -149,14 +149,19 @@ def air_noise(pair: Pair) -> float:
 
     They are the air, where there is any, whatever the domain took for air; 1.0 exactly when they are untouched.
     """
-    blocks = [_scatter(b, a, p) for b, a, p in zip(pair.before, pair.after, pair.source.padded, strict=True)]
-    level, before, after = (np.concatenate([one[n] for one in blocks]) for n in range(3))
-    if not level.size:
+    valid = [_block_sums(padded, BLOCK) == 0 for padded in pair.source.padded]
+    level = [_block_sums(x, BLOCK) / BLOCK**2 for x in pair.before]
+    known = np.concatenate([x[ok] for x, ok in zip(level, valid, strict=True)])
+    if not known.size:
         return 1.0
-    bright = -level if pair.source.inverted else level
-    dark = bright <= np.percentile(bright, DARK)
-    calm = dark & (before <= np.percentile(before[dark], CALM))
-    return _ratio(_rms(before[calm]), _rms(after[calm]), pair.least)
+    side = -1 if pair.source.inverted else 1
+    limit = np.percentile(side * known, DARK)
+    dark = [ok & (side * x <= limit) for x, ok in zip(level, valid, strict=True)]
+    before = [_scatter(x, where) for x, where in zip(pair.before, dark, strict=True)]
+    quiet = np.percentile(np.concatenate(before), CALM)
+    after = [_scatter(x, where)[spread <= quiet] for x, where, spread in zip(pair.after, dark, before, strict=True)]
+    calm = np.concatenate([spread[spread <= quiet] for spread in before])
+    return _ratio(_rms(calm), _rms(np.concatenate(after)), pair.least)
 
 
 def change(pair: Pair) -> float:
@@ -211,7 +216,10 @@ def _detail(before: Levels, after: Levels, free: Mask, side: int) -> tuple[Level
 
 
 def _laplacian(x: Levels) -> Levels:
-    return np.asarray(4 * x[1:-1, 1:-1] - x[:-2, 1:-1] - x[2:, 1:-1] - x[1:-1, :-2] - x[1:-1, 2:])
+    found = 4 * x[1:-1, 1:-1]
+    for beside in (x[:-2, 1:-1], x[2:, 1:-1], x[1:-1, :-2], x[1:-1, 2:]):
+        found -= beside
+    return np.asarray(found)
 
 
 def _block_sums(x: npt.NDArray[np.generic], side: int) -> Levels:
@@ -222,18 +230,15 @@ def _block_sums(x: npt.NDArray[np.generic], side: int) -> Levels:
     return np.asarray(along_rows.reshape(rows, columns, side).sum(axis=2))
 
 
-def _scatter(before: Levels, after: Levels, padded: Mask) -> tuple[Levels, Levels, Levels]:
-    """Mean before, standard deviation before and after, of all blocks without padding."""
-    size = BLOCK * BLOCK
-    valid = _block_sums(padded, BLOCK) == 0
-    level = _block_sums(before, BLOCK)[valid] / size
-    spreads = []
-    for x in (before, after):
-        mean = _block_sums(x, BLOCK) / size
-        rows, columns = (n * BLOCK for n in mean.shape)
-        centred = x[:rows, :columns] - np.repeat(np.repeat(mean, BLOCK, axis=0), BLOCK, axis=1)
-        spreads.append(np.sqrt(_block_sums(centred**2, BLOCK)[valid] / size))
-    return level, spreads[0], spreads[1]
+def _scatter(x: Levels, where: Mask) -> Levels:
+    """Standard deviation of the blocks at ``where``, (rows, columns) of blocks, in their order."""
+    rows, columns = where.shape
+    cut = x[: rows * BLOCK, : columns * BLOCK]
+    blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)[where]
+    mean = blocks.sum(axis=1, dtype=np.float32).sum(axis=1) / BLOCK**2
+    centred = blocks - mean[:, None, None]
+    np.square(centred, out=centred)
+    return np.asarray(np.sqrt(centred.sum(axis=1, dtype=np.float32).sum(axis=1) / BLOCK**2))
 
 
 def _steps(before: Levels, after: Levels, free: Mask) -> tuple[Levels, Levels, Levels]:

@@ -105,7 +105,8 @@ def inside_window(shown: Shown) -> Mask:
         return inside
     reach = NOISE * window.width
     near = (values > window.low - reach) & (values < window.high + reach)
-    specks = ~inside & ~without_islands(~inside, SPECK)
+    outside = ~inside
+    specks = outside & ~without_islands(outside, SPECK)
     return without_islands(inside | (specks & near), SPECK)
 
 

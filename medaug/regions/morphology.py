@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from medaug.imaging.volume import Float32, Mask
 
+SPARSE = 0.1  # share of a mask below which its own pixels are looked at one by one
+
 
 def reduced(image: npt.NDArray[np.generic], longest: int) -> tuple[Float32, int]:
     """Means over factor × factor px, so that no side is over ``longest``; the last row and column fill up."""
@@ -35,10 +37,19 @@ def labelled(mask: Mask) -> tuple[npt.NDArray[np.int32], int]:
 
 def large_parts(mask: Mask, least: float) -> Mask:
     """The connected parts of ``mask`` of at least ``least`` px."""
-    labels, _ = labelled(mask)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray((sizes >= max(least, 1))[labels])
+    labels, count = labelled(mask)
+    area = np.count_nonzero(mask)
+    if count <= 1:
+        return mask & (area >= least)
+    if area > SPARSE * mask.size:
+        keep = np.bincount(labels.ravel()) >= least
+        keep[0] = False
+        return np.take(keep, labels)
+    at = np.flatnonzero(mask)
+    parts = labels.ravel()[at]
+    found = np.zeros_like(mask)
+    found.ravel()[at] = (np.bincount(parts) >= least)[parts]
+    return found
 
 
 def touching(mask: Mask, seeds: Mask) -> Mask:

@@ -187,6 +187,16 @@ def _nrrd(folder: Path, volume: Volume) -> Path:
     return folder / "label.nrrd"
 
 
+def _monai(folder: Path, volume: Volume, **more: object) -> Path:
+    """The image is the folder of the series; x is the column, y the row, z the slice."""
+    (k, i, j), (k1, i1, j1) = LESION.start, LESION.stop
+    box, keys = [j, i, k, j1, i1, k1], more or {"box_mode": "xyzxyz"}
+    item = {"image": volume.source.files[0].parent.name, "box": [box], "label": [1]}
+    content = {"labels": {"0": "other", "1": "lesion"}, "training": [item], **keys}
+    (folder / "monai.json").write_text(json.dumps(content))
+    return folder / "monai.json"
+
+
 VOC = """<annotation><filename>{name}</filename><size><width>64</width><height>64</height></size>
 <object><name>lesion</name><bndbox><xmin>11</xmin><ymin>21</ymin><xmax>25</xmax><ymax>31</ymax></bndbox></object>
 </annotation>"""
@@ -272,6 +282,7 @@ WRITERS: dict[str, Callable[[Path, Volume], Path]] = {
     "gsps": made.presentation_state,
     "slicer": _slicer,
     "slicer ras": _slicer_ras,
+    "monai": _monai,
     "nifti": _nifti,
     "nifti flipped": _nifti_flipped,
     "nrrd crop": _nrrd,

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from medaug.inverse.ddim import begin, ddim, noise_in
+from medaug.inverse.gauss_newton import correction
 from medaug.inverse.linear import explain
 from medaug.inverse.schedule import times
-from medaug.inverse.solvers.psld import psld
+from medaug.inverse.solvers.psld import REFERENCE_STEPS, psld
 
 
 def _z0(prior, z_t: Tensor, t: int) -> Tensor:
@@ -160,10 +161,7 @@ def diffstategrad(prior, operator, y, *, share=0.99, **options):
 
 @torch.no_grad()
 def langevin(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, snr=0.1):
-    """`project`, and after each step a Langevin corrector of the prior's score; twice the calls of denoise.
-
-    Source: the corrector of Song et al. 2021, arXiv 2011.13456, algorithm 5.
-    """
+    """`project`, and after each step a Langevin corrector of the prior's score; twice the calls of denoise."""
     schedule = times(prior.alphas_cumprod, steps, t0)
     z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
     for step, (t, abar_t, abar_s) in enumerate(schedule):
@@ -172,16 +170,94 @@ def langevin(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t
         z0 = z0 + prior.encode(explain(operator, y, x0, 1)) - prior.encode(x0)
         z_t = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, 0.0, noise)
         if step + 1 < len(schedule):
-            later = schedule[step + 1][0]
-            score = -noise_in(z_t, _z0(prior, z_t, later), abar_s) / (1 - abar_s) ** 0.5
-            xi = noise(tuple(z_t.shape))
-            length = 2 * (snr * xi.flatten(1).norm(dim=1) / score.flatten(1).norm(dim=1)) ** 2
-            length = length.reshape(-1, 1, 1, 1)
-            z_t = z_t + length * score + (2 * length).sqrt() * xi
+            z_t = _corrected(prior, z_t, schedule[step + 1][0], abar_s, noise, snr)
     return prior.decode(z_t)
 
 
+@torch.no_grad()
+def diffpir(
+    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, sigma_y=0.1, iterations=3, zeta=0.0
+):
+    """DiffPIR in the latents: `ddnm`'s data step, but eps is computed anew from the corrected z0.
+
+    Source: Zhu et al. 2023, arXiv 2305.08995, algorithm 1; ``zeta`` is the share of the noise drawn anew.
+    """
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    for t, abar_t, abar_s in schedule:
+        z0 = _z0(prior, z_t, t)
+        z0 = z0 + correction(prior, operator, y, z0, sigma_y**2 / (1 - abar_t), iterations)[0]
+        eps = noise_in(z_t, z0, abar_t)
+        if zeta:
+            eps = (1 - zeta) ** 0.5 * eps + zeta**0.5 * noise(tuple(eps.shape))
+        z_t = abar_s**0.5 * z0 + (1 - abar_s) ** 0.5 * eps
+    return prior.decode(z_t)
+
+
+def stsl(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, inner=2, omega=0.03, trace=0.02):
+    """STSL: several gradient steps on z_t of a surrogate loss, with the Hessian's trace by one random direction.
+
+        ||A D(z0(z_t)) − y||  +  trace · εᵀ (s(z_t + ε) − s(z_t)) / n
+
+    then a plain DDIM step. Written from the paper's description of the surrogate loss, not from its code; lengths of
+    steps as in `psld`. Source: Rout et al. 2024, arXiv 2312.00852.
+    """
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    scale = REFERENCE_STEPS * t0 / steps / inner
+    for t, abar_t, abar_s in schedule:
+        for _ in range(inner):
+            direction = noise(tuple(z_t.shape))
+            z_t = z_t.detach().requires_grad_(True)
+            with torch.enable_grad():
+                z0, other = _z0(prior, z_t, t), _z0(prior, z_t + direction, t)
+                missed = (operator.forward(prior.decode(z0)) - y).flatten(1).norm(dim=1)
+                scores = [
+                    -noise_in(z, at, abar_t) / (1 - abar_t) ** 0.5 for z, at in ((z_t + direction, other), (z_t, z0))
+                ]
+                hessian = (direction * (scores[0] - scores[1])).flatten(1).mean(1)
+                loss = omega * missed + trace * hessian
+                (gradient,) = torch.autograd.grad(loss.sum(), z_t)
+            reach = (omega * missed.detach() / gradient.flatten(1).square().sum(1).clamp_min(1e-20)).clamp(max=scale)
+            z_t = z_t.detach() - reach.reshape(-1, 1, 1, 1) * gradient
+        with torch.no_grad():
+            z0 = _z0(prior, z_t, t)
+            z_t = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, 0.0, noise)
+    with torch.no_grad():
+        return prior.decode(z_t)
+
+
+@torch.no_grad()
+def langevin_ddnm(
+    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, sigma_y=0.1, iterations=3, snr=0.1
+):
+    """`ddnm`, and after each step a Langevin corrector of the prior's score; twice the calls of denoise."""
+    schedule = times(prior.alphas_cumprod, steps, t0)
+    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    for step, (t, abar_t, abar_s) in enumerate(schedule):
+        z0 = _z0(prior, z_t, t)
+        eps = noise_in(z_t, z0, abar_t)
+        z0 = z0 + correction(prior, operator, y, z0, sigma_y**2 / (1 - abar_t), iterations)[0]
+        z_t = ddim(z0, eps, abar_t, abar_s, 0.0, noise)
+        if step + 1 < len(schedule):
+            z_t = _corrected(prior, z_t, schedule[step + 1][0], abar_s, noise, snr)
+    return prior.decode(z_t)
+
+
+def _corrected(prior, z_t: Tensor, t: int, abar: float, noise, snr: float) -> Tensor:
+    """One Langevin step along the prior's score (Song et al. 2021, arXiv 2011.13456, algorithm 5)."""
+    score = -noise_in(z_t, _z0(prior, z_t, t), abar) / (1 - abar) ** 0.5
+    xi = noise(tuple(z_t.shape))
+    length = 2 * (snr * xi.flatten(1).norm(dim=1) / score.flatten(1).norm(dim=1)) ** 2
+    length = length.reshape(-1, 1, 1, 1)
+    return z_t + length * score + (2 * length).sqrt() * xi
+
+
 CANDIDATES = {
+    "diffpir": diffpir,
+    "diffpir, noise anew 0.3": partial(diffpir, zeta=0.3),
+    "stsl": stsl,
+    "langevin on ddnm": langevin_ddnm,
     "daps": daps,
     "flowdps-like": flowdps,
     "resample": resample,

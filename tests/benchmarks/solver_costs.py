@@ -1,190 +1,128 @@
-"""What a solve costs and what it gives: ``python tests/benchmarks/solver_costs.py --data POOL --out costs.json``.
+"""What a solve costs against the public code: ``python tests/benchmarks/solver_costs.py --data POOL [--jobs 2]``.
 
-Held-out images at 256 px, a drawn box each, the paper's mask law, one process, one thread. Every row has the same
-prior, images and observed pixels. `upstream` is the public code's arithmetic (`upstream.py`).
+`upstream` is the public code's arithmetic (`upstream.py`), 1000 steps from pure noise; `psld` with the paper's settings
+likewise; then the shipped profiles' solves, read from the profiles. Same prior, images, boxes and observed pixels, each
+image alone, one thread (`solver_bench` says what each column is). Ratios are paired, image by image.
 
-  calls      of denoise, decode and encode, per image
-  TFLOP      multiplications and additions, forward and backward, per image (torch.utils.flop_counter)
-  wall, cpu  seconds per image, each image alone; median and quartiles. Where others use the machine, look at cpu
-  peak       MiB that the process grew by at most, over its size with the prior loaded; run a row
-             alone for its own, since a peak never falls
-  distance   sliced Wasserstein of the free regions to the sources' there, of the image as solved; less is better
-  seam       worst tile over the source's, protected pixels pasted, no feather; median and quartiles
-  residual   root mean square of D(z*) − x on observed pixels, range 2
-  protected  the same on protected pixels as the solver leaves them. In medaug's output it is 0: they are the source's
+Upstream isn't charged for what the public code wastes beside its arithmetic (two identical prompts, weights that keep
+gradients): ratios would be larger. Its result is taken as it is, medaug's as the profile restores it.
+
+Writes solver-costs.json and solver-costs.md into --out (docs/explanation).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
 import medaug
-from medaug.imaging.seeds import seed_for
-from medaug.inverse.noise import SampleNoise
-from medaug.inverse.operators import Inpainting
-from medaug.inverse.priors.embedded import load_embedded
-from medaug.inverse.solvers.blend import blend
-from medaug.inverse.solvers.ddnm import ddnm
-from medaug.inverse.solvers.project import project
+from medaug.assemble import solver_of
 from medaug.inverse.solvers.psld import psld
-from medaug.quality.figures import Pair, seam
-from medaug.training.data import read_pool
-from medaug.training.recipe import read_recipe
-from tests.benchmarks.measures import patches, sliced_wasserstein
-from tests.benchmarks.prior_calibration import layout
-from tests.benchmarks.prior_controls import RECIPE, WINDOW
-from tests.benchmarks.solver_candidates import CANDIDATES
+from tests.benchmarks import solver_bench as bench
 from tests.benchmarks.upstream import upstream
 
-SHORT = {"steps": 25, "t0": 0.6}
-ROWS: dict[str, tuple[Callable, float]] = {  # solver, measurement noise
-    "upstream 1000": (partial(upstream, steps=1000), 0.05),
-    "psld paper 1000": (partial(psld, steps=1000, t0=1.0, omega=1.0, gamma=0.2), 0.05),
-    "psld 25": (partial(psld, **SHORT, omega=0.03, gamma=0.01), 0.0),
-    "psld 12": (partial(psld, steps=12, t0=0.6, omega=0.03, gamma=0.01), 0.0),
-    "ddnm 25": (partial(ddnm, **SHORT), 0.0),
-    "ddnm 12": (partial(ddnm, steps=12, t0=0.6), 0.0),
-    "ddnm 8": (partial(ddnm, steps=8, t0=0.6), 0.0),
-    "project 25": (partial(project, **SHORT), 0.0),
-    "blend 25": (partial(blend, **SHORT), 0.0),
-    **{f"{name} 25": (partial(solve, **SHORT), 0.0) for name, solve in CANDIDATES.items()},
+UPSTREAM = "upstream, 1000 steps"
+NOISE = 0.05  # the paper's measurement noise
+PROFILES = ("bone-xray", "chest-xray", "body-ct")
+PUBLIC: dict[str, tuple[Callable, float, str]] = {
+    UPSTREAM: (partial(upstream, steps=1000), NOISE, "replace"),
+    "psld, the paper's settings": (partial(psld, steps=1000, t0=1.0, omega=1.0, gamma=0.2), NOISE, "replace"),
 }
+COLUMNS = ("solve", "denoise / decode / encode", "TFLOP", "CPU s", "MiB", "distance", "seam", "residual",
+           "protected pixels, dB", "SSIM")  # fmt: skip
+SUBJECTS: list[bench.Subjects] = []
 
 
-class Counted:
-    """A prior that counts its calls."""
-
-    def __init__(self, prior) -> None:
-        self._prior, self.calls = prior, Counter()
-
-    def __getattr__(self, name: str):
-        found = getattr(self._prior, name)
-        if name not in {"encode", "decode", "denoise"}:
-            return found
-
-        def counted(*given):
-            self.calls[name] += 1
-            return found(*given)
-
-        return counted
-
-
-class _NoModules:
-    """Totals alone: FLOPs aren't told apart by module."""
-
-    parents = frozenset({"Global"})
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-def main(options: argparse.Namespace) -> None:
-    torch.set_num_threads(1)
-    pool = read_pool(options.data, read_recipe(RECIPE).data)
-    held = [int(i) for i in np.flatnonzero(pool.held_out) if pool.folders[i].startswith("bone")]
-    chosen = held[:: len(held) // options.count][: options.count]
-    images = [torch.from_numpy(pool.images[i].astype(np.float32) / 127.5 - 1) for i in chosen]
-    layouts = [tuple(mask[0] for mask in layout(x, n)[:2]) for n, x in enumerate(images)]
-    prior, report = Counted(load_embedded()), {"images": len(images), "threads": 1, "rows": {}}
-    before = _peak()
-    for name in options.rows or ROWS:
-        solve, noise = ROWS[name]
-        outcome = [
-            _solve(prior, solve, noise, x, *masks, n) for n, (x, masks) in enumerate(zip(images, layouts, strict=True))
-        ]
-        report["rows"][name] = _figures(outcome, images, layouts) | {"peak": round(_peak() - before)}
-        print(name, json.dumps(report["rows"][name]), flush=True)
-        options.out.write_text(json.dumps(report, indent=1) + "\n")
-        options.out.with_suffix(".md").write_text(_table(report))
-
-
-def _solve(prior: Counted, solve: Callable, noise: float, x: torch.Tensor, protected, observed, number: int) -> dict:  # noqa: ARG001
-    operator, x = Inpainting(observed[None, None]), x[None, None]
-    y = operator.forward(x + noise * SampleNoise([seed_for("y", number)])(tuple(x.shape)))
-    with torch.no_grad():
-        start = prior.encode(x)
-    draw = partial(SampleNoise, [seed_for("costs", number)])
-    prior.calls.clear()
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = solve(prior, operator, y, noise=draw(), start=start)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    calls = dict(prior.calls)
-    found = {"x": result[0, 0].numpy(), "wall": wall, "cpu": cpu, "calls": calls}
-    if number == 0:
-        options = dict(solve.keywords)
-        few = min(options["steps"], 20)  # every step costs the same; a thousand need not be counted
-        counter = FlopCounterMode(display=False)
-        counter.mod_tracker = _NoModules()  # its hooks on leaves refuse torch.autograd.grad
-        with counter:
-            partial(solve.func, **(options | {"steps": few}))(prior, operator, y, noise=draw(), start=start)
-        found["TFLOP"] = counter.get_total_flops() / 1e12 * options["steps"] / few
+def runs() -> dict[str, tuple[Callable, float, str]]:
+    """Row → (solver, measurement noise, way of restoring)."""
+    found = dict(PUBLIC)
+    for name in PROFILES:
+        profile = medaug.load_profile(name)
+        spec = profile.solver
+        label = f"{name}: {spec.kind}, {spec.steps} from {spec.start:g}"
+        run = solver_of(profile, bench.embedded().card)
+        found[label] = (run, profile.measurement_noise, profile.restore.kind)
     return found
 
 
-def _figures(outcome: list[dict], images: list, layouts: list) -> dict:
-    solved = [np.clip(o["x"], -1, 1) for o in outcome]
-    free = [~protected.numpy() for protected, _ in layouts]
-    own = patches([x.numpy() for x in images], free)
-    residuals, kept, seams = [], [], []
-    for o, x, (protected, observed), made in zip(outcome, images, layouts, solved, strict=True):
-        difference = o["x"] - x.numpy()
-        residuals.append(float(np.sqrt(np.mean(difference[observed.numpy()] ** 2))))
-        kept.append(float(np.sqrt(np.mean(difference[protected.numpy()] ** 2))))
-        source = medaug.from_array(((x.numpy() + 1) * 127.5).round().astype(np.uint8), window=WINDOW)
-        pasted = source.with_modality(((made + 1) * 127.5)[None].astype(np.float32), ~protected.numpy()[None])
-        seams.append(seam(Pair(source, pasted, protected.numpy()[None], WINDOW)))
-    return {
-        "calls": outcome[0]["calls"],
-        "TFLOP": round(outcome[0]["TFLOP"], 3),
-        "wall": _spread([o["wall"] for o in outcome]),
-        "cpu": _spread([o["cpu"] for o in outcome]),
-        "distance": round(sliced_wasserstein(patches(solved, free), own), 4),
-        "seam": _spread(seams),
-        "residual": _spread(residuals),
-        "protected": _spread(kept),
-    }
+def measure(name: str) -> dict:
+    (run, noise, way), these = runs()[name], SUBJECTS[0]
+    rows = []
+    for number in range(len(these)):
+        one = these.one(number)
+        done = bench.solve(run, one, f"costs {number}", noise)
+        row = bench.figures(one, done.solved, way)[0] | {"cpu_s": done.cpu_s, "wall_s": done.wall_s}
+        rows.append({key: round(value, 4) for key, value in row.items()})
+    return {"calls": done.calls, "TFLOP": round(bench.tera_flop(run, these), 4), "images": rows}
 
 
-def _spread(values: list[float]) -> list[float]:
-    """Lower quartile, median, upper quartile."""
-    return [round(float(v), 3) for v in np.percentile(values, [25, 50, 75])]
+def main(options: argparse.Namespace) -> None:
+    path = options.out / "solver-costs.json"
+    report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {"rows": {}}
+    SUBJECTS.append(bench.subjects(options.data, options.count))
+    if report.get("images") not in {None, options.count}:
+        report = {"rows": {}}
+    wanted = [name for name in runs() if name not in report["rows"]]
+    for name, row in bench.rows(measure, wanted, options.jobs):
+        report["rows"][name] = row
+        print(name, json.dumps(row), flush=True)
+        path.write_text(json.dumps(report, indent=1) + "\n")
+    rows = {name: report["rows"][name] for name in runs()}
+    report = {"images": options.count, "threads": 1, "rows": rows, "ratios": ratios(rows)}
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    path.with_suffix(".md").write_text(table(report))
+    print(path.with_suffix(".md").read_text())
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def ratios(rows: dict) -> dict:
+    """Of upstream over each row: FLOPs, and per image CPU and wall seconds; of each row over upstream: quality."""
+    public, found = rows[UPSTREAM], {}
+    for name, row in rows.items():
+        pairs = list(zip(public["images"], row["images"], strict=True))
+        cheaper = {key: bench.spread(a[key] / b[key] for a, b in pairs) for key in ("cpu_s", "wall_s")}
+        keys = ("distance", "seam", "residual")
+        quality = {key: bench.spread(b[key] / a[key] for a, b in pairs) for key in keys}
+        found[name] = {"TFLOP": round(public["TFLOP"] / row["TFLOP"], 1)} | cheaper | {"quality": quality}
+    return found
 
 
-def _table(report: dict) -> str:
+def table(report: dict) -> str:
     lines = [
-        "| solver | denoise / decode / encode | TFLOP | cpu s | distance | seam | residual | protected |",
-        "|" + "---|" * 8,
+        (
+            f"{report['images']} held-out radiographs at 256 px, each alone, one thread; medians (quartiles). Written "
+            "by `tests/benchmarks/solver_costs.py`."
+        ),
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        "|" + "---|" * len(COLUMNS),
     ]
+    keys = ("cpu_s", "distance", "seam", "residual", "protected_db", "protected_ssim")
     for name, row in report["rows"].items():
         calls = " / ".join(str(row["calls"].get(kind, 0)) for kind in ("denoise", "decode", "encode"))
-        spreads = (f"{row[k][1]:g} ({row[k][0]:g}–{row[k][2]:g})" for k in ("cpu", "seam", "residual", "protected"))
-        cpu, *others = spreads
-        lines.append(
-            f"| {name} | {calls} | {row['TFLOP']:g} | {cpu} | {row['distance']:g} | " + " | ".join(others) + " |"
-        )
+        cpu, *quality = (bench.told(bench.spread(image[key] for image in row["images"])) for key in keys)
+        lines.append(f"| {name} | {calls} | {row['TFLOP']:.3f} | {cpu} | {row['peak_mib']} | {' | '.join(quality)} |")
+    lines += [
+        "",
+        "Against upstream, image by image: how many times less; quality as a share of upstream's, below 1 is better.",
+        "",
+        "| solve | FLOPs, times fewer | CPU time | wall time | distance | seam | residual |",
+        "|" + "---|" * 7,
+    ]
+    for name, row in report["ratios"].items():
+        times = [bench.told(row[key]) for key in ("cpu_s", "wall_s")]
+        quality = [bench.told(row["quality"][key]) for key in ("distance", "seam", "residual")]
+        lines.append(f"| {name} | {row['TFLOP']:g} | {' | '.join(times + quality)} |")
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=8)
-    parser.add_argument("--rows", nargs="*", choices=list(ROWS), help="all if left out")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")
+    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
     main(parser.parse_args())

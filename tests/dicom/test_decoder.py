@@ -145,7 +145,9 @@ def test_a_forked_process_has_a_child_of_its_own(compressed: tuple[Frame, bytes,
 
 @LINUX
 def test_the_child_ends_with_its_parent() -> None:
-    script = "import os; from medaug.dicom import decoder as d; print(d._running().process.pid, flush=True); os.abort()"
+    script = (
+        "import os; from medaug.dicom import decoder\nprint(decoder._running().process.pid, flush=True); os._exit(1)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
     pid = int(done.stdout)
     for _ in range(200):

@@ -132,7 +132,7 @@ def test_a_codestream_larger_than_the_header_says(tmp_path: Path, syntax: str, h
 
     def compress(ds: object) -> None:
         ds.file_meta.TransferSyntaxUID = syntax
-        ds.PixelData = encapsulate([head + bytes(32)])
+        ds.PixelData = encapsulate([head + bytes(32) + b"\xff\xd9"])
         ds["PixelData"].VR = "OB"
         ds["PixelData"].is_undefined_length = True
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 import medaug
@@ -13,9 +16,12 @@ from medaug.annotations.table import read_annotations
 from medaug.errors import AnnotationError
 from medaug.execution import conversion
 from medaug.execution.plan import Unit
+from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Volume
+from medaug.recipe import Recipe
 from tests import make
-from tests.annotations.cases import loaded
+from tests.annotations.cases import loaded, slices_of
+from tests.dicom.validators import dciodvfy, errors
 from tests.execution.test_run import small_profile
 
 
@@ -73,3 +79,75 @@ def test_one_instance_of_several_slices_states_the_slice(tmp_path: Path, ct: Vol
         assert sorted((box.start, box.stop) for box in boxes) == EXPECTED
     with pytest.raises(AnnotationError, match="convert to coco or csv"):
         conversion.to_yolo(images)
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_a_datalist_keeps_boxes_whole(tmp_path: Path, ct: Volume, units: tuple[Unit, ...], *, coded: bool) -> None:
+    if not coded:
+        units = tuple(replace(unit, boxes=tuple(replace(b, code=None) for b in unit.boxes)) for unit in units)
+    (tmp_path / "list.json").write_text(text := conversion.to_monai(units))
+    found = read_annotations(tmp_path / "list.json", [ct])
+    assert [(b.start, b.stop, b.label) for b in found.boxes[ct.source.key]] == [
+        (b.start, b.stop, b.label) for b in units[0].boxes
+    ]
+    assert not found.unmatched_annotations
+    assert ("codes" in json.loads(text)) is coded
+    assert str(tmp_path) not in text
+
+
+def test_a_datalist_of_radiographs_has_no_z_and_nifti_has(tmp_path: Path) -> None:
+    flat, deep = make.volume((1, 40, 30), seed=3), replace(make.volume((4, 40, 30), seed=4), padding=None)
+    deep = replace(deep, source=replace(deep.source, format="nifti"))
+    box = Box((0, 5, 3), (1, 9, 8), "a")
+    made = [Unit(_recipe(v), None, v.source, (box,), v.geometry.shape, 0) for v in (flat, deep)]  # type: ignore[arg-type]
+    (tmp_path / "list.json").write_text(text := conversion.to_monai(made))
+    assert [item["box"][0] for item in json.loads(text)["training"]] == [[3, 5, 8, 9], [3, 5, 0, 8, 9, 1]]
+    found = read_annotations(tmp_path / "list.json", [flat, deep])
+    assert all(found.boxes[v.source.key] == (box,) for v in (flat, deep))
+
+
+def _recipe(volume: Volume) -> Recipe:
+    return Recipe(volume.source.key, "", 0, 0, "", "")
+
+
+@pytest.mark.parametrize("label", ["Läsion / links", None])
+def test_a_report_is_read_as_the_same_boxes_with_their_meaning(
+    tmp_path: Path, ct: Volume, units: tuple[Unit, ...], label: str | None
+) -> None:
+    """A label without a code comes back letter by letter; one with a code as that code and its meaning."""
+    if label:
+        units = tuple(replace(u, boxes=tuple(replace(b, code=None, label=label) for b in u.boxes)) for u in units)
+    units = tuple(replace(u, reference=ct.source) for u in units)
+    conversion.write_sr(units, tmp_path / "sr", datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC))
+    (path,) = (tmp_path / "sr").iterdir()
+    assert errors(dciodvfy(path)) == set()
+    report = pydicom.dcmread(path)
+    assert "SyntheticData" not in report
+    assert report.StudyInstanceUID == ct.source.study_uid
+    found = read_annotations(path, [ct])
+    boxes = found.boxes[ct.source.key]
+    assert sorted((box.start, box.stop) for box in boxes) == EXPECTED
+    expected = (label, None) if label else ("Lesion", Code("52988006", "SCT", "Lesion"))
+    assert {(box.label, box.code) for box in boxes} == {expected}
+    again = tmp_path / "again"
+    conversion.write_sr(units, again, datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC))
+    assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_slices_that_are_volumes_of_their_own_get_reports_with_names_of_their_own(tmp_path: Path, ct: Volume) -> None:
+    box = Box((0, 5, 3), (1, 9, 8), "a")
+    slices = slices_of(ct)[:2]
+    made = [Unit(_recipe(v), None, v.source, (box,), v.geometry.shape, 0) for v in slices]  # type: ignore[arg-type]
+    conversion.write_sr(made, tmp_path / "sr", datetime(2026, 3, 4, tzinfo=UTC))
+    reports = [pydicom.dcmread(path) for path in sorted((tmp_path / "sr").iterdir())]
+    assert len({report.SOPInstanceUID for report in reports}) == 2
+    assert len({report.SeriesInstanceUID for report in reports}) == 1
+    found = read_annotations(tmp_path / "sr", slices)
+    assert all([replace(b, id="") for b in found.boxes[v.source.key]] == [box] for v in slices)
+
+
+def test_only_dicom_can_be_reported_on(tmp_path: Path, units: tuple[Unit, ...]) -> None:
+    other = [replace(unit, reference=replace(unit.reference, format="nifti")) for unit in units]
+    with pytest.raises(AnnotationError, match="convert to monai, coco or csv"):
+        conversion.write_sr(other, tmp_path / "sr", datetime(2026, 3, 4, tzinfo=UTC))
+    assert not (tmp_path / "sr").exists()

@@ -86,3 +86,25 @@ def test_seeds_come_from_names() -> None:
     assert seed_for("ab", "c") != seed_for("a", "bc")
     assert seed_for(7, "x") == seed_for("7", "x")
     assert generator("x", 1).random() == generator("x", 1).random() != generator("x", 2).random()
+
+
+@pytest.mark.parametrize("rescale", [Rescale(), Rescale(1, -1024), Rescale(1, 0.5), Rescale(0.7, -3), Rescale(2, 1e7)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32])
+def test_modality_values_are_those_of_double_arithmetic(rescale: Rescale, dtype: type) -> None:
+    volume = make.volume((3, 20, 20), dtype=np.uint8)
+    stored = (volume.stored.astype(np.float64) * (120 if np.dtype(dtype).itemsize > 1 else 1)).astype(dtype)
+    volume = replace(volume, stored=stored, rescale=(Rescale(), rescale, rescale), stored_range=(0, 30000))
+    slope, intercept = (
+        np.array([1, *[getattr(rescale, name)] * 2]).reshape(3, 1, 1) for name in ("slope", "intercept")
+    )
+    intercept[0] = 0
+    wide = stored.astype(np.float64) * slope + intercept
+    values = volume.modality
+    np.testing.assert_array_equal(values, wide.astype(values.dtype))
+    where = np.random.default_rng(1).random(stored.shape) < 0.4
+    changed = values + np.random.default_rng(2).normal(0, 3, stored.shape).astype(values.dtype)
+    raw = (changed.astype(np.float64) - intercept) / slope
+    expected = np.clip(np.rint(raw), 0, 30000) if np.issubdtype(dtype, np.integer) else raw
+    found = volume.with_modality(changed, where).stored
+    np.testing.assert_array_equal(found[where], expected[where].astype(dtype))
+    np.testing.assert_array_equal(found[~where], stored[~where])

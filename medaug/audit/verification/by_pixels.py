@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit import ledger
-from medaug.audit.pixels import NIFTI, decoded, pixels_digest
+from medaug.audit.pixels import decoded, pixels_digest
 from medaug.audit.record import Record
 from medaug.audit.verification import whole
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.verify import regular_files
 from medaug.dicom.parse import instance
 from medaug.errors import OutputError, ReadError
-from medaug.nifti import read_nifti
+from medaug.formats import format_of
 
 NO_IMAGE = frozenset({"archive", "dicomdir", "empty", "no-pixels", "not-an-image", "not-dicom"})
 
@@ -54,10 +54,11 @@ def link_by_pixels(output: Path, folder: Path) -> Links:
     if faults:
         raise OutputError(f"OUTPUT: {faults[0].message}")
     known = _known(ledger.read(output / ledger.FOLDER))
+    pictures = any(path.endswith((".png", ".tif")) for images in known.values() for _, path in images)
     linked: dict[str, tuple[tuple[str, str], ...]] = {}
     ignored, seen = 0, set()
     for path in regular_files(folder):
-        digest = _digest(path)
+        digest = _digest(path, pictures=pictures)
         name = path.relative_to(folder if folder.is_dir() else folder.parent).as_posix()
         if digest is None:
             ignored += 1
@@ -79,14 +80,19 @@ def _known(records: tuple[Record, ...]) -> Mapping[str, tuple[tuple[str, str], .
     return {digest: tuple(images) for digest, images in found.items()}
 
 
-def _digest(path: Path) -> str | None:
-    """None for what is no image, evidence included; ``""`` for an image that can't be read: it matches nothing."""
+def _digest(path: Path, *, pictures: bool) -> str | None:
+    """None for what is no image, evidence included, and for pictures where no output is one.
+
+    ``""`` stands for an image that can't be read: it matches nothing.
+    """
+    other = None
     try:
-        if path.name.endswith(NIFTI):
-            return pixels_digest(read_nifti(path).stored)
+        if other := format_of(path):
+            wanted = other.volumetric or pictures
+            return pixels_digest(other.read(path).stored) if wanted else None
         read = instance(path)
         if "PixelData" not in read.dataset or "SegmentSequence" in read.dataset:
             return None
         return pixels_digest(decoded(read))
     except ReadError as error:
-        return None if error.code in NO_IMAGE or path.name.endswith(NIFTI) else ""
+        return None if error.code in NO_IMAGE or other else ""

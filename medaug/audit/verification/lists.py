@@ -85,11 +85,11 @@ def _monai(data: Any) -> dict[str, Any]:
 
 
 def _of_monai(record: Record) -> Any:
-    assert record.geometry is not None
     first = record.images[0].path
     dicom = first.endswith(".dcm")
-    slices, frames = record.geometry.shape[0], max(frame for _, frame in record.places)
-    axes = (2, 1) if dicom and slices == 1 else (1, 0, 2) if dicom and frames else (2, 1, 0)
+    assert record.geometry is not None
+    frames = max(frame for _, frame in record.places)
+    axes = (2, 1) if record.planar else (1, 0, 2) if dicom and frames else (2, 1, 0)
     spread = record.geometry.space == "patient"
     return {
         "image": first.rpartition("/")[0] if dicom else first,

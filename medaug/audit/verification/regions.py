@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from medaug.audit.pixels import stored_of
 from medaug.audit.record import Record
 from medaug.audit.verification.faults import Fault
 from medaug.dicom.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.volume import Mask
-from medaug.nifti import read_nifti
 
 FREE, OBSERVED, LABEL = 1, 2, 3  # segment numbers; bit n - 1 of a label map
 Marks = Callable[[int, int], Mask]  # (segment, slice) → (rows, columns)
@@ -49,16 +49,16 @@ def marks_of_segmentation(read: Instance, record: Record) -> Marks:
 
 
 def marks_of_label_map(path: Path, record: Record) -> Marks:
-    """The bits of ``evidence/regions.nii.gz``.
+    """The bits of ``evidence/regions.nii.gz``, ``.nrrd``, ``.png`` or ``.tif``.
 
     Raises:
         ReadError: not a label map on the image's grid.
     """
     assert record.geometry is not None
-    volume = read_nifti(path)
-    if volume.stored.dtype != np.uint8 or volume.stored.shape != record.geometry.shape:
-        raise ReadError(f"expected a label map of uint8 and {record.geometry.shape}, found {volume.stored.shape}")
-    return lambda segment, k: np.asarray(volume.stored[k] >> (segment - 1) & 1, dtype=np.bool_)
+    stored = stored_of(path)
+    if stored.dtype != np.uint8 or stored.shape != record.geometry.shape:
+        raise ReadError(f"expected a label map of uint8 and {record.geometry.shape}, found {stored.shape}")
+    return lambda segment, k: np.asarray(stored[k] >> (segment - 1) & 1, dtype=np.bool_)
 
 
 def boxes_on(record: Record, k: int) -> Mask:

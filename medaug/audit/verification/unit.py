@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medaug.audit.inventory import sha256_of
-from medaug.audit.pixels import decoded, pixels_digest
+from medaug.audit.pixels import decoded, pixels_digest, stored_of
 from medaug.audit.record import Output, Record
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.headers import Slices, header_faults, meaning_faults, slices_of, sources_of
@@ -23,8 +23,8 @@ from medaug.audit.verification.regions import (
 )
 from medaug.dicom.parse import coded, instance
 from medaug.errors import OutputError, ReadError
+from medaug.formats import REGIONS
 from medaug.imaging.volume import Mask, Stored
-from medaug.nifti import read_nifti
 
 RECORD = "record.json"
 
@@ -105,7 +105,7 @@ def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
     path = job.root / output.path
     if not _present(path, output, found):
         return None
-    marks = None
+    marks, label_map = None, f"{job.record.folder}/evidence/{REGIONS}."
     try:
         if path.suffix == ".dcm":
             read = instance(path)
@@ -115,7 +115,7 @@ def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
                 marks = marks_of_segmentation(read, job.record) if path.name == "regions.dcm" else None
         else:
             _note(sha256_of(path), output, found)
-            marks = marks_of_label_map(path, job.record) if path.name == "regions.nii.gz" else None
+            marks = marks_of_label_map(path, job.record) if output.path.startswith(label_map) else None
         if marks:
             found.faults += check_marks(marks, job.record, output.path, keeps_boxes=job.keeps_boxes)
     except (ReadError, OutputError) as error:
@@ -177,7 +177,7 @@ def _read_image(job: Job, output: Output, slices: Slices, found: Findings) -> _I
     path = job.root / output.path
     if path.suffix != ".dcm":
         _note(sha256_of(path), output, found)
-        return _Image(read_nifti(path).stored, None, slices)
+        return _Image(stored_of(path), None, slices)
     read = instance(path)
     _note(read.sha256, output, found)
     for code, message in header_faults(job.record, output.sop_instance_uid, slices, read):
@@ -196,7 +196,7 @@ def _check_source(job: Job, output: Output, image: _Image, marks: Marks | None, 
         return
     try:
         read = instance(path) if image.dataset else None
-        original = decoded(read) if read else read_nifti(path).stored
+        original = decoded(read) if read else stored_of(path, job.record.source.format)
         if read and image.dataset:
             pairs = [(frame, _source_frame(job.record, k)) for k, frame in image.slices]
             names = list(meaning_faults(image.dataset, read.dataset, pairs))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from medaug import places
 from medaug import profile as profiles
 from medaug.audit import inventory, ledger
 from medaug.audit.record import Record
@@ -132,7 +133,7 @@ def find_files(folder: Path, wanted: Iterable[str]) -> Mapping[str, Path]:
 
 
 def regular_files(folder: Path) -> Iterator[Path]:
-    """Regular files below a folder, or the file itself.
+    """Regular files below a folder, or the file itself; those in a zip archive, too.
 
     Raises:
         ReadError: there is nothing of that name.
@@ -140,19 +141,29 @@ def regular_files(folder: Path) -> Iterator[Path]:
     if not folder.exists():
         raise ReadError("source: no such file or folder", code="no-input")
     if folder.is_file():
-        yield folder
+        yield from _with_members(folder)
     for parent, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             path = Path(parent) / name
             if stat.S_ISREG(path.lstat().st_mode):
-                yield path
+                yield from _with_members(path)
+
+
+def _with_members(path: Path) -> Iterator[Path]:
+    """The file itself and, of an archive, the files in it."""
+    yield path
+    try:
+        if places.is_archive(path):
+            yield from (member for member in places.members(path) if isinstance(member, Path))
+    except (OSError, ReadError):
+        return  # what can't be read is as good as not there
 
 
 def _digest(path: Path) -> str:
     try:
-        return inventory.sha256_of(path)
-    except OutputError:
+        return places.sha256_of(path)
+    except (OSError, ReadError):
         return ""  # what can't be read is as good as not there
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -103,18 +104,28 @@ def finish(made: Dataset, derived: Dataset, provenance: Provenance, description:
     Raises:
         ValueError: a value is illegal for its representation.
     """
-    for keyword in (*EMPTY, *IDENTITY):
-        if keyword in derived and (keyword != "SpecificCharacterSet" or derived.get(keyword)):  # empty is illegal
-            made[keyword] = derived.get_item(keyword)
-        elif keyword in made and keyword not in EMPTY:
-            del made[keyword]
-    created = local_time(provenance.created, derived)
-    for name in _TIMES:
-        put(made, f"{name}Date", created.strftime("%Y%m%d"))
-        put(made, f"{name}Time", created.strftime("%H%M%S"))
+    carry_identity(made, derived)
+    sign(made, derived, provenance.created)
     put(made, "SeriesDescription", description)
     put(made, "SyntheticData", "YES")  # "some or all of the content", and data derived from such is synthetic, too
     put(made, "ContentQualification", "RESEARCH")
+
+
+def carry_identity(made: Dataset, source: Dataset) -> None:
+    """Copy `IDENTITY` as it stands, in place; what the source hasn't is taken out."""
+    for keyword in (*EMPTY, *IDENTITY):
+        if keyword in source and (keyword != "SpecificCharacterSet" or source.get(keyword)):  # empty is illegal
+            made[keyword] = source.get_item(keyword)
+        elif keyword in made and keyword not in EMPTY:
+            del made[keyword]
+
+
+def sign(made: Dataset, source: Dataset, moment: datetime) -> None:
+    """Set when and by what it was made, in place; dates are in the source's time zone."""
+    created = local_time(moment, source)
+    for name in _TIMES:
+        put(made, f"{name}Date", created.strftime("%Y%m%d"))
+        put(made, f"{name}Time", created.strftime("%H%M%S"))
     put(made, "ContributingEquipmentSequence", [_library(created.strftime("%Y%m%d%H%M%S%z"))])
     scheme = item(CodingSchemeDesignator=PRIVATE_SCHEME, CodingSchemeName="Codes of medaug, an augmentation program")
     put(made, "CodingSchemeIdentificationSequence", [scheme])

@@ -17,6 +17,7 @@ from medaug.dicom.uids import derived_uid
 from medaug.errors import WriteError, quiet
 from medaug.imaging.boxes import Box
 
+Place = tuple[Dataset, int | None]
 PROCEDURE = ("363679005", "SCT", "Imaging procedure")
 PURPOSE = ("75958009", "SCT", "Bounded by")
 SERIES_OFFSET = 750
@@ -42,7 +43,7 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
     derived = headers(files)
     try:
         with quiet():
-            made = _built(derived, boxes, provenance)
+            made = built(places(derived), boxes, provenance.software_version, provenance.unit[:16])
             finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")
     except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
         raise WriteError(
@@ -65,12 +66,21 @@ def outline(box: Box) -> npt.NDArray[np.float64]:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], dtype=np.float64)
 
 
-def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provenance) -> Dataset:
+def built(slices: Sequence[Place], boxes: Sequence[Box], version: str, serial: str, *names: str) -> Dataset:
+    """The object by highdicom, without identity and dates.
+
+    Args:
+        slices: of the series that the boxes lie on, in order: the header, and the frame's number in an Enhanced one.
+        boxes: on its grid; at least one.
+        version: of medaug.
+        serial: the device's serial number.
+        names: what tells apart several reports on one series.
+    """
     import highdicom
     from pydicom.sr.coding import Code
 
-    images = [shown(ds) for ds in derived]
-    slices, first = places(derived), derived[0]
+    first = slices[0][0]
+    images = [shown(ds) for ds in {id(ds): ds for ds, _ in slices}.values()]
     observer = highdicom.sr.DeviceObserverIdentifyingAttributes(
         uid=derived_uid("observer", "medaug"), manufacturer_name="medaug", model_name="medaug"
     )
@@ -79,7 +89,7 @@ def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provena
         observation_context=highdicom.sr.ObservationContext(observer_device_context=device),
         procedure_reported=Code(*PROCEDURE),
         imaging_measurements=[
-            _group(number, box, slices[k], first)
+            _group(number, box, slices[k], evidence_uid("label", first, *names, *box.start, *box.stop, box.label))
             for number, box in enumerate(boxes, 1)
             for k in range(box.start[0], box.stop[0])
         ],
@@ -94,8 +104,8 @@ def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provena
         instance_number=1,
         manufacturer="medaug",
         manufacturer_model_name="medaug",
-        software_versions=provenance.software_version,
-        device_serial_number=provenance.unit[:16],
+        software_versions=version,
+        device_serial_number=serial,
         is_complete=True,
         is_final=False,
         is_verified=False,
@@ -103,16 +113,14 @@ def _built(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provena
     return made
 
 
-def _group(number: int, box: Box, place: tuple[Dataset, int | None], first: Dataset) -> Any:
+def _group(number: int, box: Box, place: Place, tracking_uid: str) -> Any:
     """TID 1410: one box on one slice."""
     import highdicom
     from pydicom.sr.coding import Code
 
     image, frame = place
     return highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=highdicom.sr.TrackingIdentifier(
-            uid=evidence_uid("label", first, *box.start, *box.stop, box.label), identifier=f"label {number}"
-        ),
+        tracking_identifier=highdicom.sr.TrackingIdentifier(uid=tracking_uid, identifier=f"label {number}"),
         referenced_region=highdicom.sr.ImageRegion(
             graphic_type="POLYLINE",
             graphic_data=outline(box),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
@@ -14,6 +15,7 @@ from medaug.inverse.priors.card import PredictionType, PriorCard
 Map = Callable[[Tensor], Tensor]
 Network = Callable[[Tensor, Tensor], Tensor]
 BLACK = -1.0
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +54,11 @@ class LatentPrior:
         return clean_from(self.card.prediction_type, self.network(z_t, t), z_t, abar)
 
 
-def with_fast_autoencoder(prior: LatentPrior) -> LatentPrior:
+def with_fast_autoencoder(prior: P) -> P | LatentPrior:
     """The prior with its small autoencoder in place of the full one; the same prior where it has none."""
-    return prior if prior.fast is None else replace(prior, encoder=prior.fast[0], decoder=prior.fast[1])
+    if not isinstance(prior, LatentPrior) or prior.fast is None:
+        return prior
+    return replace(prior, encoder=prior.fast[0], decoder=prior.fast[1])
 
 
 def padded(prior: LatentPrior, size: int) -> LatentPrior:

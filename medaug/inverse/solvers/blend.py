@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from medaug.inverse.ddim import begin, ddim, noise_in
+from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
 
@@ -24,6 +25,7 @@ def blend(  # noqa: PLR0913 - the method's own parameters, bound once with funct
     steps: int = 25,
     t0: float = 0.6,
     eta: float = 0.0,
+    levers: Levers = ALL_OFF,
 ) -> Tensor:
     """Draw images that agree with the source in the latent cells that were observed as a whole.
 
@@ -44,6 +46,7 @@ def blend(  # noqa: PLR0913 - the method's own parameters, bound once with funct
         steps: denoising steps.
         t0: first time as a share of all, in (0, 1]; 1 begins from pure noise.
         eta: 0 for deterministic DDIM, 1 for ancestral noise.
+        levers: what is saved on the way; no autoencoder and no residual is met there, so only ``every`` does anything.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -62,13 +65,13 @@ def blend(  # noqa: PLR0913 - the method's own parameters, bound once with funct
     schedule = times(prior.alphas_cumprod, steps, t0)
     z_t = begin(prior, seen, noise, source, t0, schedule[0][1])
     xi = noise(tuple(source.shape))
-    for step, (t, abar_t, abar_s) in enumerate(schedule):
-        if on_step:
-            on_step(step, steps)
-        z0 = prior.denoise(z_t, torch.full((len(z_t),), t, device=z_t.device))
+
+    def guide(prior: Prior, z_t: Tensor, t: Tensor, abar_t: float, abar_s: float) -> Guided:
+        z0 = prior.denoise(z_t, t)
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
-        z_t = m * (abar_s**0.5 * source + (1 - abar_s) ** 0.5 * xi) + (1 - m) * z_s
-    return prior.decode(z_t)
+        return z_s, m * (abar_s**0.5 * source + (1 - abar_s) ** 0.5 * xi) + (1 - m) * z_s, None
+
+    return descend(prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, on_step=on_step)
 
 
 def _whole_cells(kept: Tensor, z: Tensor) -> Tensor:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from medaug.inverse.ddim import begin, ddim, noise_in
+from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend, measured_values
 from medaug.inverse.linear import explain
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
 
 
-@torch.no_grad()
 def project(  # noqa: PLR0913 - the method's own parameters, bound once with functools.partial
     prior: Prior,
     operator: Operator,
@@ -25,6 +24,7 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
     steps: int = 25,
     t0: float = 0.6,
     iterations: int = 5,
+    levers: Levers = ALL_OFF,
 ) -> Tensor:
     """Draw images that explain ``y``, one per row, each independent of its batch-mates.
 
@@ -47,6 +47,7 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
         steps: denoising steps.
         t0: first time as a share of all, in (0, 1].
         iterations: of conjugate gradients for x'.
+        levers: what is saved on the way.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -54,14 +55,16 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
     Source: the range-null split of DDNM, Wang et al. 2023, arXiv 2212.00490, eq. 12, carried into the latents.
     """
     schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
-    for step, (t, abar_t, abar_s) in enumerate(schedule):
-        if on_step:
-            on_step(step, steps)
-        z0 = prior.denoise(z_t, torch.full((len(z_t),), t, device=z_t.device))
-        eps = noise_in(z_t, z0, abar_t)  # the proposal's: from the corrected z0 it would take the correction back
+    seen = operator.adjoint(y)
+    z_t = begin(prior, seen, noise, start, t0, schedule[0][1])
+
+    def guide(prior: Prior, z_t: Tensor, t: Tensor, abar_t: float, abar_s: float) -> Guided:
+        z0 = prior.denoise(z_t, t)
         x0 = prior.decode(z0)
-        weight = (1 - abar_t) ** 0.25
-        z0 = z0 + weight * (prior.encode(explain(operator, y, x0, iterations)) - prior.encode(x0))
-        z_t = ddim(z0, eps, abar_t, abar_s, 0.0, noise)
-    return prior.decode(z_t)
+        dz = prior.encode(explain(operator, y, x0, iterations)) - prior.encode(x0)
+        # eps is the proposal's: from the corrected z0 it would take the correction back
+        z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, 0.0, noise)
+        return z_s, z_s + abar_s**0.5 * (1 - abar_t) ** 0.25 * dz, operator.forward(x0) - y
+
+    measured = measured_values(operator.forward, seen)
+    return descend(prior, guide, z_t, schedule, noise=noise, levers=levers, measured=measured, on_step=on_step)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from medaug.inverse.ddim import begin, ddim, noise_in
+from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend, measured_values
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
 
@@ -28,6 +29,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
     omega: float = 1.0,
     gamma: float = 0.2,
     eta: float = 0.0,
+    levers: Levers = ALL_OFF,
 ) -> Tensor:
     """Draw images that explain ``y``, one per row, each independent of its batch-mates.
 
@@ -49,6 +51,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
         omega: weight of the measurement term.
         gamma: weight of the gluing term.
         eta: 0 for deterministic DDIM, 1 for ancestral noise.
+        levers: what is saved on the way; a step that guides for k stands for k times as many published ones.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -57,23 +60,25 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
     sampler.
     """
     schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
-    scale = REFERENCE_STEPS * t0 / steps
-    for step, (t, abar_t, abar_s) in enumerate(schedule):
-        if on_step:
-            on_step(step, steps)
+    seen = operator.adjoint(y)
+    z_t = begin(prior, seen, noise, start, t0, schedule[0][1])
+    scale = levers.every * REFERENCE_STEPS * t0 / steps
+
+    def guide(prior: Prior, z_t: Tensor, t: Tensor, abar_t: float, abar_s: float) -> Guided:
         z_t = z_t.detach().requires_grad_(True)
         with torch.enable_grad():
-            z0 = prior.denoise(z_t, torch.full((len(z_t),), t, device=z_t.device))
+            z0 = prior.denoise(z_t, t)
             x0 = prior.decode(z0)
-            glued = operator.adjoint(y) + x0 - operator.adjoint(operator.forward(x0))
-            loss = omega * _norms(operator.forward(x0) - y) + gamma * _norms(prior.encode(glued) - z0)
+            missed = operator.forward(x0) - y
+            glued = seen + x0 - operator.adjoint(operator.forward(x0))
+            loss = omega * _norms(missed) + gamma * _norms(prior.encode(glued) - z0)
             (gradient,) = torch.autograd.grad(loss.sum(), z_t)
         z_t, z0 = z_t.detach(), z0.detach()
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
-        z_t = z_s - _reach(scale, loss.detach(), gradient) * gradient
-    with torch.no_grad():
-        return prior.decode(z_t)
+        return z_s, z_s - _reach(scale, loss.detach(), gradient) * gradient, missed.detach()
+
+    measured = measured_values(operator.forward, seen)
+    return descend(prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, measured=measured, on_step=on_step)
 
 
 def _reach(scale: float, loss: Tensor, gradient: Tensor) -> Tensor:

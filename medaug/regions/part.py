@@ -1,0 +1,36 @@
+"""The part of a square that holds what is to be generated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medaug.imaging.volume import Mask
+
+Part = tuple[slice, slice]
+WHOLE: Part = (slice(None), slice(None))
+
+
+def free_part(free: Mask, step: int, border: int) -> Part:
+    """Rows and columns around all free pixels of all slices, on one grid of cells for every case.
+
+    One part for a volume, so that no slice depends on those it is solved with.
+
+    Args:
+        free: (K, rows, columns); True where pixels are generated.
+        step: px; the part begins and ends at its multiples, as the prior's network needs.
+        border: px of surroundings that the prior is to see on each side, where there are that many.
+
+    Returns:
+        Slices along rows and columns; the whole where nothing is free.
+    """
+    if not free.any():
+        return WHOLE
+    rows, columns = np.asarray(free.any(axis=(0, 2))), np.asarray(free.any(axis=(0, 1)))
+    return _span(rows, step, border), _span(columns, step, border)
+
+
+def _span(line: Mask, step: int, border: int) -> slice:
+    hits = np.flatnonzero(line)
+    low = max(0, int(hits[0]) - border) // step * step
+    high = -(-min(len(line), int(hits[-1]) + 1 + border) // step) * step
+    return slice(low, min(high, len(line)))
