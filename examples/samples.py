@@ -37,5 +37,5 @@ def _finished(image: Image, seed: int) -> Image:
     row, column, high, wide = OPACITIES[seed]
     i, j = np.ogrid[0:SIDE, 0:SIDE]
     away = ((i - row) / high) ** 2 + ((j - column) / wide) ** 2
-    large += 0.22 * np.clip(1 - away, 0, None) ** 0.7
+    large += 0.24 * np.clip(1 - away, 0, None) ** 1.5
     return np.clip(large + np.random.default_rng(seed).normal(0, GRAIN, large.shape), 0, 1)

@@ -1,8 +1,8 @@
 """What the autoencoder keeps: ``python tests/benchmarks/prior_autoencoder.py --data POOL --out FILE``.
 
 PSNR (range 2) of held-out images inside the image, padding not counted; and the power of decode(encode(x)) over that
-of x by spatial frequency, median of the images. The mid band is the middle third of the octaves between the image's side and two
-pixels: details of 10 to 51 px. Its bound is 10 %.
+of x by spatial frequency, median of the images. The mid band is the middle third of the octaves between the image's
+side and two pixels: details of 10 to 51 px. Its bound is 10 %.
 """
 
 from __future__ import annotations
