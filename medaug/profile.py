@@ -33,6 +33,7 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "prior": {"path"},
     "evidence": True,
     "output_syntax": True,
+    "pictures": True,
 }  # no pixel depends on these
 
 
@@ -181,6 +182,9 @@ class Profile(Spec):
     keep_private: bool = False
     output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
         "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    pictures: Literal["file", "secondary-capture"] = Field(
+        "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"
     )
     evidence: Evidence = Evidence()
 

@@ -53,3 +53,17 @@ def _random_state() -> dict[str, Any]:
     if torch is not None:
         state["torch"] = bytes(torch.get_rng_state().numpy().data)
     return state
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a signed OUTPUT, out/, its source, in/, labels, and the keys, keys/; nobody may change it."""
+    from medaug.audit import keys
+    from medaug.audit.seal import seal
+    from tests.audit.verification.output import build
+
+    folder = tmp_path_factory.mktemp("sound")
+    root = build(folder)
+    private, _ = keys.new_keys(folder / "keys")
+    seal(root, key=private)
+    return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from medaug.annotations.components import component_spans
 from medaug.annotations.files import read_text, text
 from medaug.annotations.lattice import Step, between
 from medaug.annotations.room import together
-from medaug.annotations.values import Images, Note, Placed, joined
+from medaug.annotations.values import Images, Marked, Note, Placed, joined
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.geometry import Float64, Shape
@@ -32,6 +32,7 @@ MAX_HEADER = 64 << 10  # bytes of NRRD text
 MAX_SIDECAR = 1 << 20  # bytes
 
 Values = npt.NDArray[np.int32]
+Fits = tuple[tuple[Volume, Step], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,31 @@ def read(path: Path, images: Images) -> Placed:
         AnnotationError: not a label map, or (a single file) on no volume's voxels, or named like a NIfTI volume but
             not on its voxels.
     """
+    return joined(tuple(_placed(claim, *meant) for claim, meant in _certain(path, images)))
+
+
+def masks(path: Path, images: Images) -> Iterator[Marked]:
+    """What `read` makes boxes of, as masks on the volumes.
+
+    Raises:
+        AnnotationError: as `read`.
+    """
+    for claim, (code, fits) in _certain(path, images):
+        values, names = _values(claim.reader, claim.where), _names(claim.path, claim.where)
+        for volume, step in () if code else fits:
+            for value in np.unique(values[values != 0]).tolist():
+                marked, points = (
+                    np.zeros(volume.geometry.shape, dtype=np.bool_),
+                    step.points(np.argwhere(values == value)),
+                )
+                inside = points[((points >= 0) & (points < marked.shape)).all(axis=1)]
+                marked[tuple(inside.T)] = True
+                if len(inside):
+                    yield Marked(volume.source.key, names.get(value, f"label-{value}"), marked)
+
+
+def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]:
+    """Every map with a code for why it isn't certain whose it is, or ``""``, and the volumes that are meant."""
     files = map_files(path, images.volumes) if path.is_dir() else [path]
     names = Names.of(images, files)
     wheres = [f"label map {n}" if path.is_dir() else "label map" for n in range(len(files))]
@@ -106,7 +132,7 @@ def read(path: Path, images: Images) -> Placed:
             code="grid-differs",
         )
     every = Claims.of(claims)
-    return joined(tuple(_placed(claim, every) for claim in claims))
+    return [(claim, (_named if claim.alike.files else _unnamed)(claim, every)) for claim in claims]
 
 
 def map_files(folder: Path, volumes: Sequence[Volume]) -> list[Path]:
@@ -133,18 +159,14 @@ def _claim(path: Path, volumes: Sequence[Volume], names: Names, where: str) -> C
     return Claim(path, where, reader, tuple(fits), alike)
 
 
-def _placed(claim: Claim, claims: Claims) -> Placed:
+def _placed(claim: Claim, code: str, fits: Fits) -> Placed:
     """Boxes of one map, once it is certain whose they are."""
-    code, fits = _named(claim, claims) if claim.alike.files else _unnamed(claim, claims)
     keys = frozenset(volume.source.key for volume, _ in fits)
     if code:
         return Placed(unsure=keys, notes=(Note(code, claim.where),))
     values, names = _values(claim.reader, claim.where), _names(claim.path, claim.where)
     boxes = [(v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, claim.where)]
     return Placed(tuple(boxes), keys)
-
-
-Fits = tuple[tuple[Volume, Step], ...]
 
 
 def _named(claim: Claim, claims: Claims) -> tuple[str, Fits]:

@@ -15,10 +15,10 @@ from medaug.annotations.components import component_spans
 from medaug.annotations.files import text
 from medaug.annotations.frames import Frame, Placement, frames_of, placements
 from medaug.annotations.objects import DEFLATED, kind_of, objects
-from medaug.annotations.values import Images, Note, Placed, joined
+from medaug.annotations.values import Images, Marked, Note, Placed, joined
 from medaug.errors import AnnotationError, quiet
 from medaug.imaging.boxes import Box, Code
-from medaug.imaging.volume import Volume
+from medaug.imaging.volume import Mask, Volume
 
 MAX_BYTES = 4 << 30  # of a file, and of its decoded pixels
 
@@ -70,7 +70,32 @@ def _segment(item: Any, where: str) -> Segment:
     return Segment(int(item.SegmentNumber), label, code_of(item, "SegmentedPropertyTypeCodeSequence"))
 
 
-def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
+def masks(path: Path, images: Images) -> Iterator[Marked]:
+    """What `read` makes boxes of, as masks on the volumes; a segment may be on several of them, and come twice.
+
+    Raises:
+        AnnotationError: as `read`.
+    """
+    for n, file in enumerate(objects(path, "seg")):
+        parsed = _parsed(file, images.volumes, f"segmentation {n}")
+        for placement in parsed.found:
+            for segment in parsed.segments:
+                marked = _marked(parsed.masks, placement, segment) if parsed.masks else None
+                if marked is not None:
+                    yield Marked(placement.volume.source.key, segment.label, marked)
+
+
+@dataclass(frozen=True, eq=False)
+class _Parsed:
+    """A Segmentation as far as it concerns the volumes; ``masks`` is None where it concerns none."""
+
+    frames: Sequence[Frame]
+    found: Sequence[Placement]
+    segments: Sequence[Segment]
+    masks: Masks | None
+
+
+def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
     dataset = _loaded(path, where)
     try:
         with quiet():
@@ -79,14 +104,20 @@ def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
         every = [_segment(item, where) for item in dataset.SegmentSequence]
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
-    if not found:
-        return Placed(notes=(Note("no-image", where),))
-    masks = Masks(dataset, _pixels(dataset, len(frames), where))
     segments = [segment for segment in every if segment.number > 0]  # 0 is a label map's background
-    drawn = {frame.number for frame in frames if masks.pixels[frame.number].any()}
+    pixels = Masks(dataset, _pixels(dataset, len(frames), where)) if found else None
+    return _Parsed(frames, found, segments, pixels)
+
+
+def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
+    parsed = _parsed(path, volumes, where)
+    frames, found, pixels = parsed.frames, parsed.found, parsed.masks
+    if pixels is None:
+        return Placed(notes=(Note("no-image", where),))
+    drawn = {frame.number for frame in frames if pixels.pixels[frame.number].any()}
     notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found) if n in drawn]
     unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
-    boxes = [(p.volume.source.key, b) for p in found for segment in segments for b in _boxes(masks, p, segment, where)]
+    boxes = [(p.volume.source.key, b) for p in found for s in parsed.segments for b in _boxes(pixels, p, s, where)]
     return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), frozenset(unsure), tuple(notes))
 
 
@@ -101,16 +132,23 @@ def _unplaced(frames: Sequence[Frame], found: Sequence[Placement]) -> Iterator[t
 
 def _boxes(masks: Masks, placement: Placement, segment: Segment, where: str) -> Iterator[Box]:
     """One box per connected component of a segment on a volume; what lies outside the volume is cut."""
+    marked = _marked(masks, placement, segment)
+    if marked is not None:
+        for n, (start, stop) in enumerate(component_spans(marked, where), 1):
+            yield Box(start, stop, segment.label, f"{segment.number}.{n}", segment.code)
+
+
+def _marked(masks: Masks, placement: Placement, segment: Segment) -> Mask | None:
+    """True where a segment lies on a volume, (slices, rows, columns); None where it doesn't."""
     shape = placement.volume.geometry.shape
     points = [step.points(masks.marked(frame, segment.number)) for frame, step in placement.frames]
     inside = [p[((p >= 0) & (p < shape)).all(axis=1)] for p in points]
     if not any(len(p) for p in inside):
-        return
+        return None
     marked = np.zeros(shape, dtype=np.bool_)
     for p in inside:
         marked[tuple(p.T)] = True
-    for n, (start, stop) in enumerate(component_spans(marked, where), 1):
-        yield Box(start, stop, segment.label, f"{segment.number}.{n}", segment.code)
+    return marked
 
 
 def _loaded(path: Path, where: str) -> Any:

@@ -28,7 +28,7 @@ from medaug.annotations import (
     voc,
     yolo,
 )
-from medaug.annotations.values import Images, Note, Placed
+from medaug.annotations.values import Images, Marked, Note, Placed
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
@@ -128,6 +128,22 @@ def read_annotations(
     boxes = {key: tuple(sorted(drawn[key])) for key in keys if key in placed.named - placed.unsure}
     missing = tuple(key for key in keys if key not in boxes)
     return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure)
+
+
+def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()) -> tuple[Marked, ...]:
+    """The masks of an annotation file or folder on their volumes; none where its format has boxes and outlines only.
+
+    Args:
+        path: as for `read_annotations`.
+        volumes: likewise.
+        known: likewise.
+
+    Raises:
+        AnnotationError: malformed.
+    """
+    readers = {"seg": segmentation.masks, "labelmap": labelmap.masks}
+    kind = detect(path, frozenset(file.resolve() for volume in volumes for file in volume.source.files))
+    return tuple(readers[kind](path, Images(volumes, known))) if kind in readers else ()
 
 
 def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:

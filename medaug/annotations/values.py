@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medaug.imaging.boxes import Box, Code
-from medaug.imaging.volume import Volume
+from medaug.imaging.volume import Mask, Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,21 @@ class Placed:
     named: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """One class of a mask on one volume.
+
+    Attributes:
+        key: of the volume.
+        label: the class by name.
+        mask: (slices, rows, columns) of the volume, True inside.
+    """
+
+    key: str
+    label: str
+    mask: Mask
 
 
 def joined(parts: tuple[Placed, ...]) -> Placed:

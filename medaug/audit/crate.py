@@ -32,6 +32,7 @@ FILES: Mapping[str, tuple[str, str]] = {  # name → (media type, what it is), o
     "plan.json": ("application/json", "The units that this folder is for, and what was left out"),
     "monai.json": ("application/json", "Decathlon datalist for MONAI"),
     "coco.json": ("application/json", "Boxes in COCO's form"),
+    "croissant.json": ("application/ld+json", "Description of these lists in MLCommons' Croissant form"),
     "index.html": ("text/html", "The page to look at"),
     METHODS: ("text/markdown", "A methods paragraph with what to cite"),
 }

@@ -14,6 +14,7 @@ import typer
 from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     boxes,
     checks,
+    export,
     inspect,
     outputs,
     prior_making,

@@ -21,7 +21,12 @@ prior_app = typer.Typer(help="The diffusion model that generates.", no_args_is_h
 app.add_typer(profile_app, name="profile")
 app.add_typer(prior_app, name="prior")
 
-Input = Annotated[Path, typer.Argument(help="Folder or file of DICOM and NIfTI; never changed.", show_default=False)]
+Input = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder, file or zip archive of DICOM, NIfTI, NRRD, PNG, JPEG or TIFF; never changed.", show_default=False
+    ),
+]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help="A shipped profile's name or a YAML file.")]
 Annotations = Annotated[
     list[Path],
@@ -50,6 +55,16 @@ Identity = Annotated[
 PriorChoice = Annotated[
     str | None,
     typer.Option("--prior", help="A stored prior's name or a prior's folder, in place of the profile's prior."),
+]
+Slices = Annotated[
+    bool,
+    typer.Option(
+        "--slices", help="Take each slice as an image of its own, also where the series is no regular volume."
+    ),
+]
+PicturesAs = Annotated[
+    str | None,
+    typer.Option("--as", help="What variants of PNG, JPEG and TIFF are: file, or secondary-capture (DICOM)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,10 +12,12 @@ from medaug.cli.app import (
     Annotations,
     Identity,
     Input,
+    PicturesAs,
     PriorChoice,
     ProfileName,
     Readers,
     Seed,
+    Slices,
     Variants,
     app,
 )
@@ -38,27 +40,48 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     readers: Readers = "union",
+    slices: Slices = False,
+    pictures: PicturesAs = None,
     key_file: Annotated[
         Path | None, typer.Option("--key", help="32 secret bytes for a new OUTPUT: the same key gives the same bytes.")
     ] = None,
     extend: Annotated[bool, typer.Option("--extend", help="Take other inputs into an OUTPUT that is there.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; each holds its own prior.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Each holds its own prior. [default: 1; with Ray one a device]")
+    ] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="serial, processes or ray. [default: processes with several workers]")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; none starts one on this machine.")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: only share i of n, from 0; for job arrays.")] = None,
     max_failures: Annotated[float, typer.Option(help="Stop when more than this share of units fails.")] = 0.5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
     if dry_run:
-        plan_command(input, annotations, profile, variants, seed, prior, identity_reason, annotation_format, readers)
+        plan_command(
+            input,
+            annotations,
+            profile,
+            variants,
+            seed,
+            prior,
+            identity_reason,
+            annotation_format,
+            readers,
+            slices,
+            pictures,
+        )
         return
-    from medaug.execution.execute import Options, check_apart, execute
+    from medaug.execution.execute import check_apart, execute
+    from medaug.execution.options import Options
     from medaug.execution.plan import plan
 
     check_apart(input, output)
-    options = Options(device, key_file, extend, _shard(shard), workers, max_failures)
+    options = Options(device, key_file, extend, _shard(shard), workers, max_failures, cast("Any", executor), address)
     planned = plan(
         input,
-        profile=_profile(profile, prior),
+        profile=_profile(profile, prior, slices=slices, pictures=pictures),
         annotations=annotations,
         variants=variants,
         seed=seed,
@@ -83,13 +106,15 @@ def plan_command(  # noqa: PLR0913 - likewise
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     readers: Readers = "union",
+    slices: Slices = False,
+    pictures: PicturesAs = None,
 ) -> None:
     """Say what `medaug run` would do: series, boxes, skips with reasons, time and disk."""
     from medaug.execution.plan import plan
 
     planned = plan(
         input,
-        profile=_profile(profile, prior),
+        profile=_profile(profile, prior, slices=slices, pictures=pictures),
         annotations=annotations,
         variants=variants,
         seed=seed,
@@ -102,10 +127,16 @@ def plan_command(  # noqa: PLR0913 - likewise
         raise typer.Exit(3)
 
 
-def _profile(name: str, prior: str | None) -> Profile:
+def _profile(name: str, prior: str | None, *, slices: bool, pictures: str | None) -> Profile:
     from medaug import profile
 
     chosen = profile.load(name)
+    if slices:
+        chosen = chosen.model_copy(update={"volumes": profile.Volumes(slices="each")})
+    if pictures not in {None, "file", "secondary-capture"}:
+        raise typer.BadParameter("expected file or secondary-capture", param_hint="--as")
+    if pictures is not None:
+        chosen = chosen.model_copy(update={"pictures": pictures})
     if prior is None:
         return chosen
     from medaug.inverse.priors.folders import with_prior

@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {
 }
 # Modalities that a Secondary Capture may have here; a captured CT or MR is a picture of a screen, without its units.
 CAPTURED = frozenset({"CR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "US", "XA"})
-TEXT_LIKELY = frozenset({SecondaryCaptureImageStorage, UltrasoundImageStorage})
+TEXT_LIKELY = frozenset({SecondaryCaptureImageStorage, UltrasoundImageStorage, XRayAngiographicImageStorage})
 
 # Numbers that tell apart several images of one place: phases, echoes, diffusion weights, repeated acquisitions.
 REPEATS = (
@@ -244,6 +244,6 @@ def modality_of(ds: Dataset) -> str:
 def _notes(ds: Dataset) -> tuple[str, ...]:
     unflagged = not fields.text(ds, "BurnedInAnnotation")
     sop_class = UID(fields.text(ds, "SOPClassUID"))
-    if unflagged and sop_class in TEXT_LIKELY:
+    if unflagged and (sop_class in TEXT_LIKELY or fields.text(ds, "Modality") == "OT"):
         return (f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels",)
     return ()

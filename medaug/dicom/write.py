@@ -29,6 +29,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom.attributes import rows
+from medaug.dicom.capture import picture
 from medaug.dicom.decode import stored_values
 from medaug.dicom.derive import derive
 from medaug.dicom.encode import CODECS, OutputSyntax, encode
@@ -131,6 +132,32 @@ def write_series(
         _place(ds, buffer.getvalue(), expected, path, policy)
         paths.append(path)
     return tuple(paths)
+
+
+def write_capture(
+    variant: Volume, changed: Mask, *, source: Volume, provenance: Provenance, folder: Path, style: Style = DEFAULT
+) -> Path:
+    """Write a picture's variant as a Secondary Capture; arguments and errors as for `write_series`.
+
+    It names no source image: the picture has no instance that a reference could lead to.
+    """
+    check_change(variant, changed, source)
+    policy = _Policy(provenance, style)
+    on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
+    stored = overwritten(source.stored[0], variant.stored[0], changed[0])
+    with _header_errors(0):
+        ds = picture(source.source, stored)
+        facts = Facts(ds, ds.file_meta.TransferSyntaxUID, stored, 0, not bool(changed.any()), provenance)
+        derive(facts, changed[0], keep_private=False, equipment="standard")
+        del ds.SourceImageSequence
+    ds.preamble = b"\0" * 128
+    ds.file_meta = _file_meta(ds)
+    encode(ds, stored, style.syntax)
+    buffer = BytesIO()
+    dcmwrite(buffer, ds, enforce_file_format=True)
+    path = folder / "0001.dcm"
+    _place(ds, buffer.getvalue(), stored, path, policy)
+    return path
 
 
 def _by_file(source: Volume) -> tuple[list[int], ...]:

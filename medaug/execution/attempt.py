@@ -62,11 +62,20 @@ def attempt(
         try:
             quarantine.check_deaths(claim.deaths)
             return work(store, bench, unit, claim, on_step)
-        except Exception as error:
-            if isinstance(error, MedaugError) and not isinstance(error, SourceError):
-                raise
-            record = failure(store, bench, unit, error, place_of(error))
-            store.log(record, elapsed(started))  # first: a quarantined unit without a line would be in no list
-            if record.code in {OUT_OF_MEMORY, quarantine.WORKER_DIED}:
-                quarantine.put(store, record, stage=(claim.deaths or ("solve",))[-1])
-            return record
+        except Exception as error:  # noqa: BLE001 - see `settle`
+            return settle(store, bench, unit, claim, error, started)
+
+
+def settle(store: Store, bench: Bench, unit: Unit, claim: Claim, error: Exception, started: float) -> Record:
+    """Record what went wrong with a unit, and leave it alone where trying again would end the same way.
+
+    Raises:
+        MedaugError: the error itself, when no unit would fare better.
+    """
+    if isinstance(error, MedaugError) and not isinstance(error, SourceError):
+        raise error
+    record = failure(store, bench, unit, error, place_of(error))
+    store.log(record, elapsed(started))  # first: a quarantined unit without a line would be in no list
+    if record.code in {OUT_OF_MEMORY, quarantine.WORKER_DIED}:
+        quarantine.put(store, record, stage=(claim.deaths or ("solve",))[-1])
+    return record

@@ -28,13 +28,13 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
         WriteError: the object can't be built, or was not read back as written.
         OutputError: the disk didn't take it.
     """
-    dicom, wanted = variant.volume.source.format == "dicom", profile.evidence
+    files = sorted((folder / "image").glob("*.dcm"))
+    dicom, wanted = bool(files), profile.evidence
     report = dicom and wanted.report and bool(variant.boxes)
     if not (wanted.segmentation or report):
         return
     target = folder / "evidence"
     target.mkdir()
-    files = sorted((folder / "image").glob("*.dcm"))
     masks = (variant.regions.free, variant.regions.observed, labelled(variant))
     if wanted.segmentation and dicom:
         from medaug.dicom.evidence.segmentation import write_segmentation

@@ -12,19 +12,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, OutputError, RunError
 from medaug.execution import quarantine
 from medaug.execution.attempt import Setup, Work
-from medaug.execution.executors import Done, Executor, Step, serial
+from medaug.execution.cluster import cluster
+from medaug.execution.executors import Executor, serial
+from medaug.execution.flow import Done, Step
 from medaug.execution.listing import Listing, write_lists
 from medaug.execution.opening import MARK, open_store
+from medaug.execution.options import DEFAULTS, ExecutorName, Options
 from medaug.execution.plan import Plan, Unit, plan
 from medaug.execution.processes import processes
 from medaug.execution.sources import Skip
 from medaug.execution.store import Store
-from medaug.execution.work import work_unit
+from medaug.execution.work import Bench, work_unit
 from medaug.profile import Profile
 
 WAIT = 1.0  # seconds between looks at units that other workers have
@@ -46,35 +50,6 @@ class Progress:
     total: int
     record: Record
     eta_seconds: float
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a plan is carried out; nothing in here decides a pixel.
-
-    Attributes:
-        device: ``auto``, ``cpu`` or a torch device.
-        key_file: 32 secret bytes for a new OUTPUT; drawn at random otherwise.
-        extend: take another plan than the one that OUTPUT was made for.
-        shard: (i, n): only the units of share i of n, from 0.
-        workers: processes; 1 works in this one.
-        max_failures: the share of failed or crashed units, in (0, 1], above which a run stops.
-    """
-
-    device: str = "auto"
-    key_file: Path | None = None
-    extend: bool = False
-    shard: tuple[int, int] | None = None
-    workers: int = 1
-    max_failures: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.shard is not None and not 0 <= self.shard[0] < self.shard[1]:
-            raise RunError(f"shard: expected i/n with i from 0 to n - 1, found {self.shard[0]}/{self.shard[1]}")
-        if self.workers < 1:
-            raise RunError(f"workers: expected at least 1, found {self.workers}")
-        if not 0 < self.max_failures <= 1:
-            raise RunError(f"max_failures: expected a share above 0 and up to 1, found {self.max_failures:g}")
 
 
 @dataclass(frozen=True)
@@ -128,7 +103,9 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     readers: str = "union",
     key_file: str | Path | None = None,
     extend: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
+    executor: ExecutorName | None = None,
+    address: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Augment an export. The same call again continues, or finds nothing to do.
@@ -147,7 +124,9 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         key_file: 32 secret bytes that new UIDs and patient tokens come from; with the same key and SOURCE_DATE_EPOCH,
             another OUTPUT gets the same bytes. Drawn at random otherwise.
         extend: other images, annotations, variants or seed may come into an OUTPUT that is there.
-        workers: processes; a script that asks for several needs ``if __name__ == "__main__":``.
+        workers: how many; a script that asks for several processes needs ``if __name__ == "__main__":``.
+        executor: ``serial``, ``processes`` or ``ray``; None for serial with one worker, else processes.
+        address: of a Ray cluster; None starts one on this machine.
         on_progress: called after each unit.
 
     Raises:
@@ -160,7 +139,9 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     """
     source_root, root = Path(input), Path(output)
     check_apart(source_root, root)
-    options = Options(device, Path(key_file) if key_file else None, extend, workers=workers)
+    options = Options(
+        device, Path(key_file) if key_file else None, extend, None, workers, executor=executor, address=address
+    )
     planned = plan(
         source_root,
         profile=profile,
@@ -177,7 +158,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
 def execute(
     planned: Plan,
     output: Path,
-    options: Options = Options(),
+    options: Options = DEFAULTS,
     *,
     on_progress: Callable[[Progress], None] | None = None,
     on_step: Step | None = None,
@@ -202,7 +183,7 @@ def execute(
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
     setup = Setup(output, planned.profile, options.device, planned.identity_reason, work)
     bench = setup.bench()
-    if not (output / MARK).exists() and options.workers == 1 and work is work_unit:
+    if not (output / MARK).exists() and options.chosen == "serial" and work is work_unit:
         _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
     store = open_store(
         output, planned.profile, _listing(planned), moment(), key_file=options.key_file, extend=options.extend
@@ -210,9 +191,8 @@ def execute(
     mine = [unit for unit in planned.units if _in_shard(unit, options.shard)]
     todo = _unfinished(store, mine)
     _check_space(store, planned, todo)
-    executor: Executor = partial(serial, bench) if options.workers == 1 else partial(processes, options.workers)
     try:
-        outcomes = _until_done(store, partial(executor, setup, on_step=on_step), todo)
+        outcomes = _until_done(store, partial(_executor(options, bench), setup, on_step=on_step), todo)
         _watch(outcomes, len(todo), options.max_failures, on_progress)
     except BaseException:
         with suppress(MedaugError, OSError):  # what stopped the run is what the user is told
@@ -230,6 +210,18 @@ def execute(
         planned.notes,
         len(records.keys() - keys),
     )
+
+
+def _executor(options: Options, bench: Bench) -> Executor:
+    match options.chosen:
+        case "serial":
+            return partial(serial, bench)
+        case "processes":
+            return partial(processes, options.workers or 1)
+        case "ray":
+            return partial(cluster, options.workers, options.address)
+        case _:
+            assert_never(options.chosen)
 
 
 def _until_done(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from medaug.audit.record import Record
-from medaug.execution.attempt import Setup, attempt
+from medaug.errors import MedaugError, RunError, place_of
+from medaug.execution.attempt import Setup
+from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
 from medaug.execution.plan import Unit
 from medaug.execution.work import Bench
 
-Done = tuple[Unit, Record | None]
-Step = Callable[[Unit, int, int], None]
+STRETCH = 16
+T = TypeVar("T")
 
 
 class Executor(Protocol):
@@ -28,7 +28,22 @@ class Executor(Protocol):
 
 
 def serial(bench: Bench, setup: Setup, units: Sequence[Unit], on_step: Step | None = None) -> Iterator[Done]:
-    """One after the other, in this process, at a bench that may be warm."""
-    store = attach(setup.root)
-    for unit in units:
-        yield unit, attempt(store, bench, unit, setup.work, partial(on_step, unit) if on_step else None)
+    """In this process, at a bench that may be warm."""
+    return flow(setup, attach(setup.root), bench, units, on_step)
+
+
+def stretch(left: int, workers: int) -> int:
+    """How many units a worker gets at once: enough to keep its line full, and one by one when few are left."""
+    return max(1, min(STRETCH, left // (2 * workers)))
+
+
+def guarded(work: Callable[[], T]) -> T | MedaugError:
+    """Do ``work`` in a worker; what goes wrong comes back as a value, so that the run hears of it."""
+    try:
+        return work()
+    except MedaugError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - only the place is shown
+        return RunError(
+            f"a worker met an unexpected {type(error).__name__} at {place_of(error)}; please report this line"
+        )

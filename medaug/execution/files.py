@@ -22,22 +22,18 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
     Raises:
         WriteError: the derived instance would not be valid, or the source changed.
     """
-    if source.source.format != "dicom":
-        kind = FORMATS[source.source.format]
-        kind.write(variant.volume, folder / f"image{kind.suffix}", source.source.files[0])
-        write_evidence(variant, folder, profile, provenance)
-        return
-    from medaug.dicom.write import Style, write_series
+    from medaug.dicom.write import Style, write_capture, write_series
 
-    (folder / "image").mkdir()
-    write_series(
-        variant.volume,
-        variant.changed,
-        source=source,
-        provenance=provenance,
-        folder=folder / "image",
-        style=Style(profile.keep_private, profile.equipment, profile.output_syntax),
-    )
+    kind, image = FORMATS.get(source.source.format), folder / "image"
+    style = Style(profile.keep_private, profile.equipment, profile.output_syntax)
+    if kind is None:
+        image.mkdir()
+        write_series(variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style)
+    elif profile.pictures == "secondary-capture" and not kind.volumetric:
+        image.mkdir()
+        write_capture(variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style)
+    else:
+        kind.write(variant.volume, folder / f"image{kind.suffix}", source.source.files[0])
     write_evidence(variant, folder, profile, provenance)
 
 

@@ -100,6 +100,11 @@ def working(staging: Path) -> int:
     return sum(_alive(marker, touch=False) for marker in staging.glob("*.*.lock"))
 
 
+def traces(staging: Path, unit: str) -> bool:
+    """Whether workers died over a unit, or over one beside it."""
+    return any(not _alive(marker) for marker in _markers(staging, unit))
+
+
 def _mark(own: Path) -> int:
     """Make the marker so that it is held from the first moment it can be seen; returns its descriptor."""
     hidden = own.with_name(f"new.{own.name}.lock")

@@ -16,6 +16,7 @@ from medaug.errors import OutputError
 from medaug.execution.sources import Skip
 from medaug.execution.store import Store, disk_errors
 from medaug.manifests.coco import write_coco
+from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.report.page import write_page
 
@@ -76,6 +77,7 @@ def write_lists(store: Store) -> tuple[Record, ...]:
         listed = [r for r in records if r.unit in wanted and (r.status != "written" or store.holds(r.unit))]
         write_monai(listed, store.root)
         write_coco(listed, store.root)
+        write_croissant(listed, store.root)
         write_page(listed, store.root, skipped=_by_reason(listing.skips))
         write_crate(listed, store.root)
         seal(store.root)

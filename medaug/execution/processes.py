@@ -1,7 +1,7 @@
-"""Several workers on one machine. Each holds its own prior; one unit is in flight per worker; a dead one is replaced.
+"""Several workers on one machine. Each holds its own prior; a dead one is replaced.
 
-`concurrent.futures.ProcessPoolExecutor` gives up on all units when one worker is killed; here the unit goes back into
-the queue, and `attempt` leaves it alone once it killed three.
+`concurrent.futures.ProcessPoolExecutor` gives up on all units when one worker is killed; here its units go back into
+the queue, and `attempt` leaves one alone once it killed three.
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from medaug.audit.record import Record
-from medaug.errors import MedaugError, RunError, place_of
-from medaug.execution.attempt import Setup, attempt
-from medaug.execution.executors import Done, Step
+from medaug.errors import MedaugError, RunError
+from medaug.execution.attempt import Setup
+from medaug.execution.executors import guarded, stretch
+from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
 from medaug.execution.plan import Unit
-from medaug.execution.work import OnStep
 
 STARTS = 3  # workers that may die in a row before one has finished a unit
 GRACE = 5.0  # seconds for a worker to drop its unit
@@ -30,11 +29,11 @@ GRACE = 5.0  # seconds for a worker to drop its unit
 
 @dataclass
 class _Worker:
-    """A process, its line to us, and the unit it is at."""
+    """A process, its line to us, and the units it has, by key."""
 
     process: SpawnProcess
     line: Connection
-    unit: Unit | None = None
+    units: dict[str, Unit] = field(default_factory=dict)
 
 
 def processes(count: int, setup: Setup, units: Sequence[Unit], on_step: Step | None = None) -> Iterator[Done]:
@@ -48,11 +47,11 @@ def processes(count: int, setup: Setup, units: Sequence[Unit], on_step: Step | N
     workers = [_start(setup, number) for number in range(min(count, len(units)))]
     deaths = 0
     try:
-        while queue or any(worker.unit for worker in workers):
+        while queue or any(worker.units for worker in workers):
             for worker in workers:
-                if queue and worker.unit is None:
-                    _give(worker, queue)
-            ready = wait([worker.line for worker in workers if worker.unit])
+                if queue and not worker.units:
+                    _give(worker, [queue.popleft() for _ in range(stretch(len(queue), count))])
+            ready = wait([worker.line for worker in workers if worker.units])
             for number, worker in enumerate(workers):
                 if worker.line not in ready:
                     continue
@@ -77,34 +76,31 @@ def _start(setup: Setup, number: int) -> _Worker:
     return _Worker(process, ours)
 
 
-def _give(worker: _Worker, queue: deque[Unit]) -> None:
-    worker.unit = queue.popleft()
+def _give(worker: _Worker, units: list[Unit]) -> None:
+    worker.units = {unit.recipe.id: unit for unit in units}
     with suppress(OSError):  # it is dead: its line will say so
-        worker.line.send(worker.unit)
+        worker.line.send(units)
 
 
 def _hear(worker: _Worker, on_step: Step | None) -> list[Done]:
     """One message: a step, an outcome, or an error that ends the run."""
     message = worker.line.recv()
-    unit = worker.unit
-    assert unit is not None
     if isinstance(message, MedaugError):
         raise message
-    if isinstance(message, tuple):
+    key, *rest = message
+    if len(rest) == 2:
         if on_step:
-            on_step(unit, *message)
+            on_step(worker.units[key], *rest)
         return []
-    worker.unit = None
-    return [(unit, message)]
+    return [(worker.units.pop(key), *rest)]
 
 
 def _bury(worker: _Worker, queue: deque[Unit], deaths: int) -> int:
-    """Put a dead worker's unit back; the count of workers that died in a row."""
+    """Put a dead worker's units back; the count of workers that died in a row."""
     worker.process.join()
     worker.line.close()
-    if worker.unit is not None:
-        queue.append(worker.unit)
-        worker.unit = None
+    queue.extend(worker.units.values())
+    worker.units = {}
     if deaths + 1 > STARTS * 2:
         raise RunError(
             f"{deaths + 1} workers died one after the other, the last with exit code {worker.process.exitcode}, and "
@@ -116,7 +112,7 @@ def _bury(worker: _Worker, queue: deque[Unit], deaths: int) -> int:
 def _stop(workers: Sequence[_Worker]) -> None:
     for worker in workers:
         worker.line.close()
-        if worker.unit is not None:
+        if worker.units:
             worker.process.terminate()
     for worker in workers:
         worker.process.join(GRACE)
@@ -125,9 +121,14 @@ def _stop(workers: Sequence[_Worker]) -> None:
             worker.process.join()
 
 
-def _tell(line: Connection, step: int, steps: int) -> None:
+def _tell(line: Connection, unit: Unit, step: int, steps: int) -> None:
     with suppress(OSError):  # the parent is gone: the unit is finished all the same
-        line.send((step, steps))
+        line.send((unit.recipe.id, step, steps))
+
+
+def _do(line: Connection, outcomes: Iterator[Done]) -> None:
+    for unit, record in outcomes:
+        line.send((unit.recipe.id, record))
 
 
 class _Dropped(BaseException):
@@ -142,21 +143,12 @@ def _work(line: Connection, setup: Setup, number: int) -> None:
         store, bench = attach(setup.root), setup.bench()
         bench.wanted_device = _own_device(setup.device, number)
         while True:
-            unit = line.recv()
-            line.send(_tried(partial(attempt, store, bench, unit, setup.work), partial(_tell, line)))
+            units = line.recv()
+            error = guarded(partial(_do, line, flow(setup, store, bench, units, partial(_tell, line))))
+            if error is not None:
+                line.send(error)
     except (EOFError, BrokenPipeError, ConnectionResetError, _Dropped):
         return
-
-
-def _tried(work: Callable[[OnStep], Record | None], on_step: OnStep) -> Record | MedaugError | None:
-    try:
-        return work(on_step)
-    except MedaugError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - the parent must hear of it; only the place is shown
-        return RunError(
-            f"a worker met an unexpected {type(error).__name__} at {place_of(error)}; please report this line"
-        )
 
 
 def _drop(number: int, _frame: object) -> None:

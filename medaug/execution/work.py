@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,8 @@ from functools import cached_property
 from medaug import __version__, assemble
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.record import Source as RecordedSource
-from medaug.augmentation import Case, Tools, Variant, augment
+from medaug.augmentation import Case, Presented, Solution, Tools, Variant, bring_back, present
+from medaug.augmentation import solve as solve_case
 from medaug.dicom.provenance import Provenance
 from medaug.errors import QualityError, ReadError, SourceError
 from medaug.execution.files import describe_output, write_image
@@ -26,6 +28,12 @@ from medaug.report.pictures import write_previews
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
 OUT_OF_MEMORY = "out-of-memory"
 NAME_LENGTH = 64  # of a prior's or a profile's name in headers
+_NO_MEMORY = (
+    "out of memory",  # CUDA
+    "can't allocate memory",  # torch's allocator on a processor
+    "not enough memory",  # the same on Windows
+    "ALLOC_FAILED",  # cuBLAS and cuDNN
+)
 OnStep = Callable[[int, int], None]
 
 
@@ -42,6 +50,7 @@ class Bench:
         self.profile = profile
         self.identity_reason = identity_reason
         self.wanted_device = device
+        self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
         self._last: tuple[Source, tuple[Volume, ...]] | None = None
 
     @cached_property
@@ -101,6 +110,21 @@ class Outcome:
     batch_size: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A unit that was read and presented.
+
+    Attributes:
+        source: its volume.
+        stated: what the derived instances will say of themselves.
+        presented: what is to be solved.
+    """
+
+    source: Volume
+    stated: Provenance
+    presented: Presented
+
+
 def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
     """Make one variant, and commit it or record why not.
 
@@ -112,24 +136,52 @@ def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnS
         OutputError: the disk didn't take it; nothing partial is visible.
     """
     started = time.monotonic()
+    ready = prepare(store, bench, unit, claim)
+    claim.stage("solve")
+    solution, batch = solve(ready.presented, bench.tools, on_step)
+    return finish(store, bench, unit, claim, ready, Answer(solution, batch, started))
+
+
+def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Ready:
+    """Read a unit and present it; before the solve is known what can't be written."""
     claim.stage("read")
     source = bench.volume(unit)
-    stated = provenance(store, bench, unit)  # before the solve: what can't be written isn't worth solving
-    claim.stage("solve")
-    variant, batch = solve(Case(source, unit.boxes), unit, bench.tools, on_step)
+    stated = provenance(store, bench, unit)
+    return Ready(source, stated, present(Case(source, unit.boxes), unit.recipe, bench.tools))
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the solver gave.
+
+    Attributes:
+        solution: for every slice.
+        batch: how many slices were solved at once.
+        started: `time.monotonic` at which the unit would have begun, had nothing else been done meanwhile.
+    """
+
+    solution: Solution
+    batch: int
+    started: float
+
+
+def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, answer: Answer) -> Record:
+    """Restore, check, write and commit; or record why the gate refused it."""
+    claim.stage("write")
+    variant = bring_back(ready.presented, answer.solution, bench.tools)
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
-        record = to_record(store, bench, unit, Outcome("rejected", error.code, str(error), variant, batch_size=batch))
-        store.log(record, elapsed(started))
+        refused = Outcome("rejected", error.code, str(error), variant, batch_size=answer.batch)
+        record = to_record(store, bench, unit, refused)
+        store.log(record, elapsed(answer.started))
         return record
-    claim.stage("write")
     with disk_errors(f"unit {unit.recipe.id[:16]}"):
         claim.folder.mkdir()
-        write_image(variant, source, claim.folder, bench.profile, stated)
+        write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
         write_previews(
             claim.folder / "preview",
-            source=source,
+            source=ready.source,
             result=variant.volume,
             protected=variant.regions.protected,
             observed=variant.regions.observed,
@@ -137,17 +189,17 @@ def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnS
             window=variant.window,
         )
         outputs = describe_output(claim.folder, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
-        done = Outcome("written", variant=variant, outputs=outputs, batch_size=batch)
+        done = Outcome("written", variant=variant, outputs=outputs, batch_size=answer.batch)
         record = to_record(store, bench, unit, done)
-        store.commit(claim.folder, record, elapsed(started))
+        store.commit(claim.folder, record, elapsed(answer.started))
     return record
 
 
-def solve(case: Case, unit: Unit, tools: Tools, on_step: OnStep | None = None) -> tuple[Variant, int]:
-    """Augment; when memory doesn't suffice, with half the batch, at most `BACK_OFFS` times.
+def solve(presented: Presented, tools: Tools, on_step: OnStep | None = None) -> tuple[Solution, int]:
+    """Solve a unit by itself; when memory doesn't suffice, with half the batch, at most `BACK_OFFS` times.
 
     Returns:
-        The variant, and how many slices were solved at once.
+        The solution, and how many slices were solved at once.
 
     Raises:
         SourceError: ``out-of-memory``: not even the smallest batch fits.
@@ -155,11 +207,11 @@ def solve(case: Case, unit: Unit, tools: Tools, on_step: OnStep | None = None) -
     batch = tools.batch_size
     for _ in range(BACK_OFFS + 1):
         try:
-            return augment(case, unit.recipe, replace(tools, batch_size=batch), on_step), batch
+            return solve_case(presented, replace(tools, batch_size=batch), on_step), batch
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
-        _let_go()
+        let_go()
         if batch == 1:
             break
         batch = max(1, batch // 2)
@@ -175,6 +227,9 @@ def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str
 
     What makes a unit fail may make its record fail, too; then the record goes without boxes and without the sentence.
     """
+    if out_of_memory(error) and not isinstance(error, SourceError):
+        words = "the machine's memory doesn't hold this unit; give it more, or start fewer workers"
+        error = SourceError(words, code=OUT_OF_MEMORY)
     name = type(error).__name__
     known = isinstance(error, SourceError)
     code = error.code if isinstance(error, SourceError) else "crashed"
@@ -252,14 +307,19 @@ def _plain(name: str) -> str:
     return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in name)[:NAME_LENGTH]
 
 
-def _out_of_memory(error: Exception) -> bool:
-    """Of the device or of the machine; the tensor library says it in an error of its own, or in words."""
+def out_of_memory(error: BaseException) -> bool:
+    """Of the device or of the machine; libraries say it in errors of their own, or in words."""
+    if isinstance(error, SourceError):
+        return error.code == OUT_OF_MEMORY
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     text = str(error)
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or "out of memory" in text or "can't allocate memory" in text
+    return named or (isinstance(error, RuntimeError) and any(word in text for word in _NO_MEMORY))
 
 
-def _let_go() -> None:
+def let_go() -> None:
+    """Give back what the device keeps for later."""
     import torch
 
     if torch.cuda.is_available():

@@ -154,30 +154,30 @@ def test_a_real_worker_that_dies_leaves_one_attempt(tmp_path: Path) -> None:
 def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def needs_little(_case: object, _recipe: object, tools: Bench, _on_step: object = None) -> str:
+    def needs_little(_presented: object, tools: Bench, _on_step: object = None) -> str:
         tried.append(tools.batch_size)
         if tools.batch_size > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
         return "done"
 
-    monkeypatch.setattr(real_work, "augment", needs_little)
+    monkeypatch.setattr(real_work, "solve_case", needs_little)
     tools = _Tools()
-    assert real_work.solve(None, null.unit(1), tools)[1] == 2
+    assert real_work.solve(None, tools)[1] == 2
     assert tried == [8, 4, 2]
 
 
 def test_memory_that_never_suffices_ends_in_quarantine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tried = []
 
-    def hungry(_case: object, _recipe: object, tools: Bench, _on_step: object = None) -> None:
+    def hungry(_presented: object, tools: Bench, _on_step: object = None) -> None:
         tried.append(tools.batch_size)
         raise MemoryError
 
-    monkeypatch.setattr(real_work, "augment", hungry)
+    monkeypatch.setattr(real_work, "solve_case", hungry)
     tools = _Tools()
 
-    def work(_store: Store, _bench: Bench, unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
-        return real_work.solve(None, unit, tools)[0]
+    def work(_store: Store, _bench: Bench, _unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
+        return real_work.solve(None, tools)[0]
 
     summary = null.run(tmp_path / "out", 1, 2, work=work)
     assert tried == [8, 4, 2, 1] * 2
@@ -186,10 +186,10 @@ def test_memory_that_never_suffices_ends_in_quarantine(monkeypatch: pytest.Monke
 
 
 def test_another_runtime_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(real_work, "augment", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+    monkeypatch.setattr(real_work, "solve_case", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
     tools = _Tools()
     with pytest.raises(RuntimeError, match="shapes differ"):
-        real_work.solve(None, null.unit(1), tools)
+        real_work.solve(None, tools)
 
 
 def test_a_run_in_which_most_units_fail_is_stopped_and_its_lists_are_written(

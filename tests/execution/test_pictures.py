@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -16,6 +17,7 @@ from medaug.audit.verification.verify import verify
 from medaug.execution.replay import replay
 from medaug.raster import read_raster
 from tests import make
+from tests.dicom import validators
 from tests.execution.test_run import boxes, small_profile
 
 NAMES = ("deep.png", "photo.jpg", "scan.tif")
@@ -113,3 +115,43 @@ def test_no_name_of_a_file_gets_out(tmp_path: Path, profile: str) -> None:
         if path.is_file():
             data = path.read_bytes()
             assert not any(word.encode() in data for word in (CANARY, *NAMES))
+
+
+def test_pictures_as_secondary_captures(tmp_path: Path) -> None:
+    """On request; they say that they are synthetic, name no image that isn't there, and hold the same pixels."""
+    source = pictures(tmp_path / "in")
+    profile = small_profile(tmp_path, modalities=["RASTER"], pictures="secondary-capture")
+    summary = ran(tmp_path, source, profile)
+    assert summary.counts["written"] == 3
+    stored = {name: read_raster(source / name).stored[0] for name in NAMES}
+    keys = {read_raster(source / name).source.key: name for name in NAMES}
+    for record in summary.records:
+        (image,) = record.images
+        ds = pydicom.dcmread(tmp_path / "out" / image.path)
+        name = keys[record.source.key]
+        assert ds.SOPClassUID == pydicom.uid.SecondaryCaptureImageStorage
+        assert (ds.SyntheticData, ds.ImageType[0], ds.ContentQualification) == ("YES", "DERIVED", "RESEARCH")
+        assert "SourceImageSequence" not in ds
+        assert "BurnedInAnnotation" not in ds
+        assert ds.get("LossyImageCompression") == ("01" if name.endswith("jpg") else None)
+        assert not f"{ds.PatientName}{ds.PatientID}"
+        box = record.boxes[0].slices[1:]
+        assert np.array_equal(ds.pixel_array[box], stored[name][box])
+        assert sorted(path.name for path in (tmp_path / "out" / record.folder / "evidence").iterdir()) == [
+            "boxes.dcm",
+            "regions.dcm",
+        ]
+        assert not validators.errors(validators.dciodvfy(tmp_path / "out" / image.path))
+    assert verify(tmp_path / "out", source=source).sound
+    assert all(again.same for again in replay(tmp_path / "out", [r.unit for r in summary.records], source))
+
+
+def test_what_a_variant_is_written_as_does_not_change_its_pixels(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "in")
+    found = []
+    for kind in ("file", "secondary-capture"):
+        (tmp_path / kind).mkdir()
+        profile = small_profile(tmp_path / kind, modalities=["RASTER"], pictures=kind)
+        summary = ran(tmp_path / kind, source, profile)
+        found.append({record.unit: record.images[0].pixels_sha256 for record in summary.records})
+    assert found[0] == found[1]

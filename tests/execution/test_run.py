@@ -29,7 +29,7 @@ from tests import make
 
 SMALL = {
     "size": 64,
-    "modalities": ["CR", "DX", "CT", "NIFTI"],
+    "modalities": ["CR", "DX", "CT", "NIFTI", "NRRD", "RASTER"],
     "domain": ["not-padding"],
     "solver": {"kind": "psld", "steps": 3, "start": 0.3, "omega": 0.05, "gamma": 0.01},
     "checks": {name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "observed_residual")},
@@ -215,7 +215,7 @@ def test_too_little_space_is_said_before_anything_is_solved(
 def test_one_bad_unit_is_recorded_and_the_rest_is_done(
     arguments: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = work.augment, []
+    real, calls = work.present, []
 
     def sometimes(*args: object, **kwargs: object) -> object:
         calls.append(1)
@@ -223,7 +223,7 @@ def test_one_bad_unit_is_recorded_and_the_rest_is_done(
             raise ZeroDivisionError("PATIENT^NAME in a message of somebody's library")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(work, "augment", sometimes)
+    monkeypatch.setattr(work, "present", sometimes)
     summary = medaug.run(**arguments)
     assert summary.counts == {"written": 3, "crashed": 1}
     (crashed,) = [record for record in summary.records if record.status == "crashed"]

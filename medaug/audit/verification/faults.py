@@ -38,7 +38,7 @@ CODES: Mapping[str, str] = {
     "source-unreadable": "a file of the source can't be read",
     "meaning-differs": "an attribute that says what the pixels mean or where they lie isn't the source's",
     "protected-changed": "a protected voxel doesn't hold the source's stored value",
-    "list-differs": "monai.json or coco.json contradicts the records",
+    "list-differs": "monai.json, coco.json or croissant.json contradicts the records",
     "pixels-unknown": "an image's stored values are no output's",
     "replay-differs": "a unit that was made again has other stored values",
 }

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from medaug.audit.record import Record
 from medaug.dicom import fields
+from medaug.dicom.capture import study_uid
 from medaug.dicom.frames import PER_FRAME, SHARED, frame_of, is_enhanced
 from medaug.dicom.parse import Instance, coded
 from medaug.dicom.stack import Plane, plane_of
@@ -32,6 +33,12 @@ def slices_of(record: Record) -> tuple[Slices, ...]:
         if n < len(held):  # a record that names too few files is a fault of its own
             held[n].append((k, frame))
     return tuple(held)
+
+
+def study_of(record: Record) -> str:
+    """The study that the derived instances belong to: the source's, or the one that a picture gets."""
+    source = record.source
+    return source.study_uid if source.format == "dicom" else study_uid(source.study_uid)
 
 
 def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> Found:
@@ -59,7 +66,7 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> F
         yield "not-synthetic", "SyntheticData (0008,001C) isn't YES"
     if kind != "DERIVED":
         yield "not-derived", "the first value of ImageType (0008,0008) isn't DERIVED"
-    if study != record.source.study_uid:
+    if study != study_of(record):
         yield "reference", "it lies in another study than its source"
     yield from faults
     yield from _misplaced(record, slices, ds)
@@ -91,7 +98,8 @@ def sources_of(ds: Dataset) -> list[str]:
 
 
 def _classic(record: Record, slices: Slices, ds: Dataset) -> Found:
-    sources, expected = sources_of(ds), {record.source.instance_uids[k] for k, _ in slices}
+    dicom = record.source.format == "dicom"  # a picture has no instance that a reference could lead to
+    sources, expected = sources_of(ds), {record.source.instance_uids[k] for k, _ in slices if dicom}
     if fields.text(ds, "SOPInstanceUID") in sources:
         yield "reference", "SourceImageSequence refers to the instance itself"
     if set(sources) != expected:

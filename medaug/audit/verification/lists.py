@@ -1,4 +1,4 @@
-"""Whether monai.json and coco.json say what the records say; read here by what docs/format.md promises."""
+"""Whether the lists say what the records say; they are read here by what docs/format.md promises."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from medaug.audit.canonical import canonical, parse
+from medaug.audit.inventory import sha256_of
 from medaug.audit.record import Record
 from medaug.audit.verification.faults import Fault
 from medaug.imaging.boxes import Box, codes_by_label
 
-MONAI, COCO = "monai.json", "coco.json"
+MONAI, COCO, CROISSANT = "monai.json", "coco.json", "croissant.json"
 _CODE = "list-differs"
 
 
 def check_lists(root: Path, written: Mapping[str, Record]) -> Iterator[Fault]:
-    """Compare both lists with the written units that they should hold.
+    """Compare the lists with the written units that they should hold.
 
     Args:
         root: OUTPUT.
@@ -40,6 +41,22 @@ def check_lists(root: Path, written: Mapping[str, Record]) -> Iterator[Fault]:
             yield from _compared(name, found, {unit: expected(record) for unit, record in wanted.items()})
             if meant != codes:
                 yield Fault(_CODE, "the codes of its classes are not those of the records", name)
+    yield from _croissant(root)
+
+
+def _croissant(root: Path) -> Iterator[Fault]:
+    """The description's files are the lists beside it."""
+    try:
+        files = parse((root / CROISSANT).read_bytes())["distribution"]
+        named = {(str(file["contentUrl"]), str(file["sha256"])) for file in files}
+    except OSError:
+        yield Fault("file-missing", "the description can't be read", CROISSANT)
+    except (ValueError, KeyError, TypeError) as error:
+        yield Fault(_CODE, f"not the description that docs/format.md describes ({type(error).__name__})", CROISSANT)
+    else:
+        there = {(name, sha256_of(root / name)) for name in (MONAI, COCO) if (root / name).is_file()}
+        if named != there:
+            yield Fault(_CODE, "its digests aren't those of monai.json and coco.json", CROISSANT)
 
 
 def _codes(data: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from medaug.audit.inventory import sha256_of
 from medaug.audit.pixels import decoded, pixels_digest, stored_of
 from medaug.audit.record import Output, Record
 from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.headers import Slices, header_faults, meaning_faults, slices_of, sources_of
+from medaug.audit.verification.headers import Slices, header_faults, meaning_faults, slices_of, sources_of, study_of
 from medaug.audit.verification.regions import (
     FREE,
     Marks,
@@ -132,7 +132,7 @@ def _check_evidence(record: Record, output: Output, ds: Dataset, found: Findings
     referred = _referred(ds)
     if referred - own or output.sop_instance_uid in referred:
         found.add("reference", f"{len(referred - own)} references lead outside the unit, or one to itself", output.path)
-    if str(ds.get("StudyInstanceUID", "")) != record.source.study_uid:
+    if str(ds.get("StudyInstanceUID", "")) != study_of(record):
         found.add("reference", "it lies in another study than its source", output.path)
 
 
@@ -195,7 +195,7 @@ def _check_source(job: Job, output: Output, image: _Image, marks: Marks | None, 
     if path is None:
         return
     try:
-        read = instance(path) if image.dataset else None
+        read = instance(path) if job.record.source.format == "dicom" else None
         original = decoded(read) if read else stored_of(path, job.record.source.format)
         if read and image.dataset:
             pairs = [(frame, _source_frame(job.record, k)) for k, frame in image.slices]

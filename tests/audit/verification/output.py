@@ -22,6 +22,7 @@ from medaug.dicom.parse import instance
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
 from medaug.manifests.coco import write_coco
+from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.nifti import read_nifti, write_nifti
 from tests import make
@@ -102,6 +103,7 @@ def rewrite(root: Path, unit: str, change: Callable[[Record], Record], *, lists:
     if lists:
         write_monai(changed, root)
         write_coco(changed, root)
+        write_croissant(changed, root)
     seal(root)
     return next(record for record in changed if record.unit == unit)
 

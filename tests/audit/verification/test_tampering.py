@@ -251,6 +251,17 @@ def _list_patient_changed(folder: Path) -> None:
     path.write_text(json.dumps(data))
 
 
+def _description_edited(folder: Path) -> None:
+    path = folder / "out" / "croissant.json"
+    data = json.loads(path.read_text())
+    data["distribution"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(data))
+
+
+def _description_removed(folder: Path) -> None:
+    (folder / "out" / "croissant.json").unlink()
+
+
 def _profile_edited(folder: Path) -> None:
     substitute(folder / "out" / "profile.yaml", b"steps: 2", b"steps: 9")
 
@@ -320,6 +331,8 @@ PLAIN = {
     _list_code_changed: {"list-differs", "file-changed", "seal-root"},
     _list_code_dropped: {"list-differs", "file-changed", "seal-root"},
     _list_patient_changed: {"list-differs", "file-changed", "seal-root"},
+    _description_edited: {"list-differs", "file-changed", "seal-root"},
+    _description_removed: {"file-missing", "seal-root"},
     _profile_edited: {"profile-differs", "file-changed", "seal-root"},
     _format_of_the_future: {"format"},
     _date_edited: {"file-changed", "seal-root"},

@@ -1,0 +1,134 @@
+"""A data set in nnU-Net's layout, of variants whose source's label is a mask.
+
+A mask lies inside its boxes, so a variant holds the source's voxels wherever the mask does: the source's mask is the
+variant's label as it is. Labels that were drawn as boxes are none: a box isn't the outline of a lesion.
+
+Source: https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from medaug.audit.record import Record
+from medaug.errors import ManifestError
+from medaug.imaging.volume import Mask, Rescale, Volume
+from medaug.manifests.pictures import Show, bytes_of
+from medaug.nifti import write_nifti
+
+Numbers = npt.NDArray[np.uint8]
+IMAGES, LABELS = "imagesTr", "labelsTr"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all cases of one data set share.
+
+    Attributes:
+        ending: ``.nii.gz`` for volumes, ``.png`` for radiographs.
+        channel: the channel's name; ``CT`` makes nnU-Net keep HU.
+    """
+
+    ending: str
+    channel: str
+
+    @classmethod
+    def of(cls, record: Record) -> Kind:
+        """The kind of a unit's image."""
+        assert record.geometry is not None
+        spread = record.geometry.space == "patient"
+        return cls(".nii.gz" if spread else ".png", record.source.modality or "image")
+
+
+def one_kind(records: Sequence[Record]) -> Kind:
+    """What the records share.
+
+    Raises:
+        ManifestError: they are of several kinds, which one nnU-Net data set can't hold, or there are none.
+    """
+    kinds = sorted({(kind.channel, kind.ending) for kind in map(Kind.of, records)})
+    if len(kinds) != 1:
+        found = ", ".join(f"{channel} as {ending}" for channel, ending in kinds) or "none"
+        raise ManifestError(f"nnunet: expected masks on images of one kind, found {found}; export each kind by itself")
+    return Kind(kinds[0][1], kinds[0][0])
+
+
+def label_map(record: Record, masks: Mapping[str, Mask], labels: Sequence[str]) -> Numbers:
+    """The classes as numbers from 1, (slices, rows, columns) uint8; 0 is background.
+
+    Raises:
+        ManifestError: a mask isn't what the unit protected, or two classes overlap.
+    """
+    assert record.geometry is not None
+    numbers = np.zeros(record.geometry.shape, dtype=np.uint8)
+    for label, mask in sorted(masks.items()):
+        outside = mask.copy()
+        for box in record.boxes:
+            if box.label == label:
+                outside[box.slices] = False
+        if mask.shape != numbers.shape or outside.any():
+            raise ManifestError(
+                f"nnunet: unit {record.unit[:16]}: the mask of a class isn't inside the boxes that were protected; "
+                "give the annotations that the run was given"
+            )
+        if (numbers[mask] != 0).any():
+            raise ManifestError(
+                f"nnunet: unit {record.unit[:16]}: {int(np.count_nonzero(numbers[mask]))} voxels lie in two classes, "
+                "and a label map holds one each; export classes that don't overlap"
+            )
+        numbers[mask] = labels.index(label) + 1
+    return numbers
+
+
+def write_case(folder: Path, record: Record, volume: Volume, numbers: Numbers, show: Show) -> None:
+    """Add one variant and its label map, under the name of its unit.
+
+    Args:
+        folder: of the data set.
+        record: of the unit.
+        volume: its image as written.
+        numbers: from `label_map`.
+        show: the window, for radiographs.
+    """
+    case, kind = f"medaug_{record.unit[:16]}", Kind.of(record)
+    for part in (IMAGES, LABELS):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    image, label = folder / IMAGES / f"{case}_0000{kind.ending}", folder / LABELS / f"{case}{kind.ending}"
+    if kind.ending == ".png":
+        Image.fromarray(bytes_of(volume, show(volume), 0)).save(image, format="PNG", compress_level=2)
+        Image.fromarray(numbers[0]).save(label, format="PNG", compress_level=2)
+        return
+    write_nifti(_plain(volume), image)
+    write_nifti(replace(_plain(volume), stored=numbers, rescale=_ones(volume), stored_range=(0, 255)), label)
+
+
+def write_index(folder: Path, kind: Kind, labels: Sequence[str], cases: int) -> None:
+    """dataset.json."""
+    content = {
+        "name": folder.name,
+        "description": "Synthetic images for training, made by medaug; never validate or test on them",
+        "channel_names": {"0": kind.channel},
+        "labels": {"background": 0, **{label: number for number, label in enumerate(labels, 1)}},
+        "numTraining": cases,
+        "file_ending": kind.ending,
+    }
+    (folder / "dataset.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _plain(volume: Volume) -> Volume:
+    """With one rescale for all slices, as NIfTI has it; where slices differ, modality values as floats."""
+    volume = replace(volume, padding=None, inverted=False)
+    if len(set(volume.rescale)) == 1:
+        return volume
+    return replace(volume, stored=volume.modality.astype(np.float32), rescale=_ones(volume))
+
+
+def _ones(volume: Volume) -> tuple[Rescale, ...]:
+    return (Rescale(),) * len(volume.rescale)

@@ -1,0 +1,62 @@
+"""A YOLO data set of the written images: one PNG and one text file for each slice that holds a box.
+
+Source: https://docs.ultralytics.com/datasets/detect/ (images and labels in folders of the same names, data.yaml).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from medaug.audit.record import Record
+from medaug.imaging.volume import Volume
+from medaug.manifests.coco import labelled_slices
+from medaug.manifests.pictures import Show, bytes_of
+
+HEAD = """# Synthetic images for training, made by medaug. For validation, put real images of other patients into
+# images/val and labels/val: an image that medaug made shows its source's patient and must not judge a model.
+"""
+
+
+def write_yolo(folder: Path, record: Record, volume: Volume, show: Show, labels: Sequence[str]) -> int:
+    """Add the labelled slices of a unit; 8 bits at the profile's window, bright is high.
+
+    Args:
+        folder: of the data set.
+        record: of the unit.
+        volume: its image as written.
+        show: the window.
+        labels: the classes, numbered from 0 in this order.
+
+    Returns:
+        How many images were added.
+    """
+    _, rows, columns = volume.geometry.shape
+    images, texts = folder / "images" / "train", folder / "labels" / "train"
+    for part in (images, texts, folder / "images" / "val", folder / "labels" / "val"):
+        part.mkdir(parents=True, exist_ok=True)
+    slices = labelled_slices(record)
+    window = show(volume)
+    for k in slices:
+        name = f"{record.unit[:16]}-{k:04d}"
+        Image.fromarray(bytes_of(volume, window, k)).save(images / f"{name}.png", format="PNG", compress_level=2)
+        lines = []
+        for box in record.boxes:
+            if box.start[0] <= k < box.stop[0]:
+                (_, top, left), (_, bottom, right) = box.start, box.stop
+                centre = (left + right) / 2 / columns, (top + bottom) / 2 / rows
+                sides = (right - left) / columns, (bottom - top) / rows
+                # eight decimals: of 60,000 px less than a thousandth of a pixel
+                lines.append(" ".join((str(labels.index(box.label)), *(f"{n:.8f}" for n in (*centre, *sides)))))
+        (texts / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(slices)
+
+
+def write_yolo_index(folder: Path, labels: Sequence[str]) -> None:
+    """data.yaml: where the images lie and what the numbers mean. Names are spelt as JSON, which is YAML."""
+    names = "".join(f"  {number}: {json.dumps(label)}\n" for number, label in enumerate(labels))
+    text = f"{HEAD}path: .\ntrain: images/train\nval: images/val\nnames:\n{names}"
+    (folder / "data.yaml").write_text(text, encoding="utf-8")
