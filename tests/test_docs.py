@@ -48,7 +48,8 @@ def mistyped(words: list[str]) -> str:
         if rest[0] not in command.commands:
             return f"no command {rest[0]!r}"
         command, rest = command.commands[rest[0]], rest[1:]
-    known = {name for parameter in command.get_params(click.Context(command, context)) for name in parameter.opts}
+    parameters = command.get_params(click.Context(command, context))
+    known = {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
     unknown = {word for word in rest if re.match("--?[a-z]", word)} - known
     return f"no option {', '.join(sorted(unknown))} of {command.name}" if unknown else ""
 
