@@ -29,6 +29,8 @@ Limit = tuple[float | None, float | None]
 CheckName = Literal[
     "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual", "domain_share"
 ]
+Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
@@ -40,9 +42,10 @@ NOT_IN_DIGEST: dict[str, Any] = {
 
 
 class FileWindow(Spec):
-    """The window that the file states; where it states none, the 0.5th to 99.5th percentile."""
+    """A window that the file states; where it states none, the 0.5th to 99.5th percentile."""
 
     kind: Literal["file"]
+    number: int = Field(1, ge=1, le=64, description="which of several, from 1; the last where there are fewer")
 
 
 class FixedWindow(Spec):
@@ -157,9 +160,7 @@ class Profile(Spec):
     schema_version: Literal[1]
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
     description: str = Field(max_length=400)
-    modalities: tuple[
-        Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"], ...
-    ] = Field(min_length=1)
+    modalities: tuple[Modality, ...] = Field(min_length=1)
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
@@ -288,6 +289,8 @@ def digest_of(resolved: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in kept.items() if key != "levers"} | ({"levers": levers} if levers else {})
     if isinstance(kept.get("restore"), dict) and not kept["restore"].get("deblock"):
         kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
+    if isinstance(kept.get("window"), dict) and kept["window"].get("number") == 1:  # as before there was a choice
+        kept["window"] = {name: value for name, value in kept["window"].items() if name != "number"}
     for key, left_out in NOT_IN_DIGEST.items():
         if left_out is not True and isinstance(kept.get(key), dict):
             kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}

@@ -284,5 +284,24 @@ def survey(
     return tuple(usable), _merged((*found.skips, *refused))
 
 
+def labels_in(
+    root: Path, annotations: Sequence[Path]
+) -> tuple[tuple[tuple[Source, tuple[Box, ...] | None], ...], tuple[str, ...]]:
+    """The boxes of every readable series below ``root``, and the sentences about annotations that fit none.
+
+    Boxes are None where one may lie on the series that could not be placed.
+
+    Raises:
+        ReadError: ``root`` does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    profile = profiles.load("paper").model_copy(update={"modalities": profiles.MODALITIES})
+    found = collect(root, profile, annotations)
+    headers, _ = _headers(found.sources, profile, "boxes are only counted")
+    boxes, withheld, unmatched = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
+    return each, unmatched
+
+
 def _patient(volume: Volume) -> str:
     return hashlib.sha256((volume.source.patient or volume.source.key).encode()).hexdigest()[:16]

@@ -129,7 +129,8 @@ def _grey(volume: Volume, window: Window, k: int) -> Float32:
     # one multiplication and one addition per voxel: (stored · slope + intercept - low) / width
     gain = rescale.slope / window.width
     offset = (rescale.intercept - window.low) / window.width
-    grey: Float32 = volume.stored[k].astype(np.float32) * np.float32(gain) + np.float32(offset)
+    values = volume.stored[k] if volume.lut is None else volume.lut.apply(volume.stored[k])
+    grey: Float32 = values.astype(np.float32) * np.float32(gain) + np.float32(offset)
     return np.float32(1) - grey if volume.inverted else grey
 
 
