@@ -38,6 +38,7 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "evidence": True,
     "output_syntax": True,
     "pictures": True,
+    "colour": True,
 }  # no pixel depends on these
 
 
@@ -185,6 +186,9 @@ class Profile(Spec):
     keep_private: bool = False
     output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
         "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    colour: Literal["refuse", "grey"] = Field(
+        "refuse", description="DICOM images in RGB: refused, or taken as grey where all channels agree"
     )
     pictures: Literal["file", "secondary-capture"] = Field(
         "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"
