@@ -23,7 +23,7 @@ from typing import BinaryIO
 from medaug.errors import ReadError
 
 MAX_ENTRIES = 1_000_000
-MAX_ENTRY = 2**30  # bytes of one inflated entry; readers have limits of their own below it
+MAX_ENTRY = 2**28  # bytes of one inflated entry, as of a DICOM file; inflating holds them twice
 MAX_RATIO = 200  # inflated : deflated, once beyond SMALL
 SMALL = 16 * 2**20
 LOCAL_HEADER = 30  # bytes of the fixed part (APPNOTE.TXT 4.3.7)
@@ -168,7 +168,13 @@ def _problem(group: list[zipfile.ZipInfo]) -> Refused | None:
         return Refused("not-a-file", "a link, pipe or device in a zip archive: only regular files are read")
     if info.compress_type not in {STORED, DEFLATED}:
         return Refused("archive-entry", "a zip entry is neither stored nor deflated; pack it again with deflate")
-    bomb = info.file_size > min(max(SMALL, MAX_RATIO * info.compress_size), MAX_ENTRY)
+    return _too_much(info)
+
+
+def _too_much(info: zipfile.ZipInfo) -> Refused | None:
+    if info.file_size > MAX_ENTRY:
+        return Refused("too-large", f"a zip entry of {info.file_size} bytes (limit {MAX_ENTRY}); unpack it")
+    bomb = info.file_size > max(SMALL, MAX_RATIO * info.compress_size)
     claim = f"a zip entry of {info.compress_size} bytes claims to hold {info.file_size}; unpack it if it is true"
     return Refused("zip-bomb", claim) if bomb else None
 

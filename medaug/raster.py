@@ -159,6 +159,8 @@ def _image(path: Path) -> Iterator[tuple[Any, Kind, str]]:
         damaged = isinstance(error, Image.UnidentifiedImageError) or error.errno is None
         what = "it is damaged or cut short; copy it again" if damaged else f"it can't be read ({error.strerror})"
         raise _refused(what, "truncated" if damaged else "unreadable") from None
+    except Image.DecompressionBombError:  # of twice Pillow's own limit, before `_check` sees the size
+        raise _refused(f"more pixels than {MAX_PIXELS}", "too-large") from None
     except Exception as error:  # decoders raise anything
         raise _refused(f"it can't be decoded ({type(error).__name__}); save it again", "unreadable") from error
 

@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.decode import check_encoding, check_size
+from medaug.dicom.decode import check_encoding, check_size, is_rgb
 from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frame_count, frame_of
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.preflight import Outline
@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {
 }
 # Modalities that a Secondary Capture may have here; a captured CT or MR is a picture of a screen, without its units.
 CAPTURED = frozenset({"CR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "US", "XA"})
-TEXT_LIKELY = frozenset({SecondaryCaptureImageStorage, UltrasoundImageStorage})
+TEXT_LIKELY = frozenset({SecondaryCaptureImageStorage, UltrasoundImageStorage, XRayAngiographicImageStorage})
 
 # Numbers that tell apart several images of one place: phases, echoes, diffusion weights, repeated acquisitions.
 REPEATS = (
@@ -133,6 +133,11 @@ class Header:
     def rows(self) -> int:
         """Image height in px."""
         return int(self.grid[0])
+
+    @property
+    def colour(self) -> bool:
+        """Whether it is RGB."""
+        return "RGB" in self.grid
 
     @property
     def columns(self) -> int:
@@ -244,6 +249,11 @@ def modality_of(ds: Dataset) -> str:
 def _notes(ds: Dataset) -> tuple[str, ...]:
     unflagged = not fields.text(ds, "BurnedInAnnotation")
     sop_class = UID(fields.text(ds, "SOPClassUID"))
-    if unflagged and sop_class in TEXT_LIKELY:
-        return (f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels",)
-    return ()
+    notes = []
+    if unflagged and (sop_class in TEXT_LIKELY or fields.text(ds, "Modality") == "OT"):
+        notes.append(
+            f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels"
+        )
+    if is_rgb(ds):
+        notes.append("RGB: usable where the profile says colour: grey, if its channels agree in every pixel")
+    return tuple(notes)

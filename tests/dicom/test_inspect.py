@@ -97,7 +97,7 @@ def test_single_images_of_other_machines(tmp_path: Path, modality: str) -> None:
     volume = load(tmp_path)
     np.testing.assert_array_equal(volume.stored[0], np.rint(make.limb(20, 30) * 255))
     assert (volume.source.modality, volume.geometry.space) == (modality, "pixel")
-    assert any("BurnedInAnnotation" in note for note in only(tmp_path).notes) is (modality in {"US", "OT"})
+    assert any("BurnedInAnnotation" in note for note in only(tmp_path).notes) is (modality in {"US", "OT", "XA"})
 
 
 def test_an_image_that_needs_its_mask_subtracted_is_refused(tmp_path: Path) -> None:

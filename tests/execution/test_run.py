@@ -29,7 +29,7 @@ from tests import make
 
 SMALL = {
     "size": 64,
-    "modalities": ["CR", "DX", "CT", "NIFTI"],
+    "modalities": ["CR", "DX", "CT", "NIFTI", "NRRD", "RASTER"],
     "domain": ["not-padding"],
     "solver": {"kind": "psld", "steps": 3, "start": 0.3, "omega": 0.05, "gamma": 0.01},
     "checks": {name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "observed_residual")},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import pickle
 import shutil
@@ -189,6 +190,40 @@ def zip_of(*members: tuple[str, bytes]) -> Build:
                 archive.writestr(name, data)
 
     return build
+
+
+def half_noise(length: int, noise: int) -> bytes:
+    """So many bytes, the first of them noise: what deflates a hundredfold."""
+    return np.random.default_rng(0).bytes(noise) + bytes(length - noise)
+
+
+def zipped_zip(folder: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("a.dcm", b"x")
+    zip_of(("inner.zip", inner.getvalue()))(folder)
+
+
+def zip_cut(folder: Path) -> None:
+    zip_of(("a.dcm", bytes(5000)))(folder)
+    path = folder / "bad.zip"
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def png(width: int, height: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(90000))) + chunk(b"IEND", b"")
+    )
+
+
+def nrrd_bomb() -> bytes:
+    head = "NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 1024 1024 512\n"
+    head += "space directions: (1,0,0) (0,1,0) (0,0,1)\nkinds: domain domain domain\nendian: little\n"
+    return (head + "encoding: gzip\nspace origin: (0,0,0)\n\n").encode() + gzip.compress(bytes(2**24), 9) * 64
 
 
 def loop(folder: Path) -> None:
@@ -387,8 +422,17 @@ def of_file_systems() -> Iterator[Kind]:
     yield Kind("a name that is no UTF-8, with control characters", not_utf8, "not-dicom")
     yield Kind("300 nested folders", deep, "not-dicom")
     yield Kind("pickled checkpoint", checkpoint, "not-dicom")
-    yield Kind("zip-slip", zip_of(("../../outside.dcm", b"x" * 900), ("/etc/outside", b"y")), "archive")
-    yield Kind("zip bomb", zip_of(("a.dcm", bytes(2**28))), "archive")
+    yield Kind("zip-slip", zip_of(("../../outside.dcm", b"x" * 900), ("/etc/outside", b"y")), "archive-entry", 2)
+    yield Kind("zip bomb", zip_of(("a.dcm", bytes(2**28))), "zip-bomb")
+    yield Kind("zip entry of the greatest legal ratio", zip_of(("a.dcm", half_noise(2**28, 2**21))), "not-dicom")
+    yield Kind("zip entry that is too large", zip_of(("a.dcm", bytes(2**28 + 1))), "too-large")
+    yield Kind("zip in a zip", zipped_zip, "nested-archive")
+    yield Kind("zip that is cut short", zip_cut, "damaged")
+    yield Kind("PNG of 2^31 pixels", content(png(46341, 46341), "bad.png"), "too-large")
+    yield Kind("PNG of the greatest legal size, cut short", content(png(8191, 8191), "bad.png"), "truncated")
+    yield Kind("JPEG that is noise", content(b"\xff\xd8\xff\xe0" + bytes(900), "bad.jpg"), "truncated")
+    yield Kind("TIFF that points beyond its end", content(b"II*\0\xff\xff\xff\x7f" + bytes(64), "bad.tif"), "truncated")
+    yield Kind("NRRD bomb", content(nrrd_bomb(), "bad.nrrd"), "nrrd-bomb")
 
 
 def of_nifti() -> Iterator[Kind]:
