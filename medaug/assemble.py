@@ -34,6 +34,7 @@ from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.inverse.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
+from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
@@ -197,6 +198,10 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
         case solving.PsldSpec():
             omega, gamma = _weights(spec, card)
             return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, levers=levers)
+        case solving.DiffStateGradSpec():
+            omega, gamma = _weights(spec, card)
+            inside = partial(diffstategrad, share=spec.share, omega=omega, gamma=gamma)
+            return partial(inside, steps=steps, t0=t0, eta=spec.eta, levers=levers)
         case solving.DdnmSpec():
             data_step = partial(ddnm, sigma_y=spec.sigma_y, iterations=spec.iterations)
             return partial(data_step, steps=steps, t0=t0, eta=spec.eta, levers=levers)
@@ -212,11 +217,11 @@ def _levers(spec: solving.Levers) -> descent.Levers:
     return descent.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder)
 
 
-def _weights(spec: solving.PsldSpec, card: PriorCard) -> tuple[float, float]:
+def _weights(spec: solving.PsldSpec | solving.DiffStateGradSpec, card: PriorCard) -> tuple[float, float]:
     """The two weights of PSLD, from the prior's card where the profile leaves them open."""
     if spec.omega is not None and spec.gamma is not None:
         return spec.omega, spec.gamma
-    known = card.weights_for(spec.kind, spec.steps, spec.start)
+    known = card.weights_for("psld", spec.steps, spec.start)
     omega = known.omega if spec.omega is None else spec.omega
     gamma = known.gamma if spec.gamma is None else spec.gamma
     return omega, gamma
@@ -297,7 +302,9 @@ def _window(spec: specs.FileWindow | specs.FixedWindow | specs.PercentileWindow,
         case specs.PercentileWindow():
             return _percentiles(volume, spec.low, spec.high)
         case specs.FileWindow():
-            return volume.window or _percentiles(volume, 0.5, 99.5)
+            stated = volume.windows or filter(None, (volume.window,))
+            chosen = list(stated)[: spec.number][-1:]
+            return chosen[0] if chosen else _percentiles(volume, 0.5, 99.5)
         case _:
             assert_never(spec)
 

@@ -35,6 +35,16 @@ class PsldSpec(Sampled):
     gamma: float | None = Field(None, ge=0)
 
 
+class DiffStateGradSpec(Sampled):
+    """PSLD, guided within the state's leading singular vectors; weights of null take PSLD's from the prior's card."""
+
+    kind: Literal["diffstategrad"]
+    eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
+    omega: float | None = Field(None, ge=0)
+    gamma: float | None = Field(None, ge=0)
+    share: float = Field(0.99, gt=0, le=1, description="of the state's energy that the vectors hold; at 1 it is psld")
+
+
 class DdnmSpec(Sampled):
     """DDNM in the latents: no backward pass through the denoising network, no weights to calibrate."""
 
@@ -58,7 +68,7 @@ class BlendSpec(Sampled):
     eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
 
 
-SolverSpec = Annotated[PsldSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
+SolverSpec = Annotated[PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
 
 
 class Levers(Spec):

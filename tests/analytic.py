@@ -61,6 +61,13 @@ class GaussianPrior:
         inner = self.covariance[seen][:, seen]
         return (cross @ torch.linalg.solve(inner, x.flatten()[seen].double())).reshape(x.shape).float()
 
+    def posterior_std(self, observed: Tensor) -> Tensor:
+        """(side, side) standard deviation of each pixel once the observed ones are known, exact; 0 where observed."""
+        seen = observed.flatten()
+        cross, inner = self.covariance[:, seen], self.covariance[seen][:, seen]
+        left = self.covariance - cross @ torch.linalg.solve(inner, cross.T)
+        return left.diagonal().clamp_min(0).sqrt().reshape(self.side, self.side).float()
+
 
 class PixelPrior:
     """An identity "autoencoder" with independent N(0, 0.5²) pixels: any size, no weights, for tests of the line."""

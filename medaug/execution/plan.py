@@ -12,7 +12,7 @@ from typing import Any
 
 from medaug import profile as profiles
 from medaug.annotations.table import Matched, read_annotations
-from medaug.errors import AnnotationError, IdentityError, SourceError
+from medaug.errors import AnnotationError, IdentityError, ReadError, SourceError
 from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import SourceRef, Volume
@@ -185,6 +185,7 @@ def _usable(
         reason = f"modality {source.modality or 'unknown'} is not one of profile {profile.name!r} ({kinds})"
         return (), (Skip("other-modality", reason, source.files, refused=False, series_uid=source.series_uid),)
     try:
+        _check_colour(source, profile)
         volumes = load_headers(source)
         for volume in volumes:
             _check_identity(volume, identity_reason)
@@ -194,6 +195,13 @@ def _usable(
         crash = SourceError(f"reading failed unexpectedly ({type(error).__name__}); please report it", code="crashed")
         return (), (refusal(crash, source),)
     return volumes, ()
+
+
+def _check_colour(source: Source, profile: Profile) -> None:
+    if source.series and source.series.colour and profile.colour != "grey":
+        raise ReadError(
+            "colour image: the profile refuses colour; where its content is grey, say colour: grey", code="colour"
+        )
 
 
 def _check_identity(volume: Volume, reason: str | None) -> None:
@@ -283,6 +291,25 @@ def survey(
         if header.key not in withheld
     ]
     return tuple(usable), _merged((*found.skips, *refused))
+
+
+def labels_in(
+    root: Path, annotations: Sequence[Path]
+) -> tuple[tuple[tuple[Source, tuple[Box, ...] | None], ...], tuple[str, ...]]:
+    """The boxes of every readable series below ``root``, and the sentences about annotations that fit none.
+
+    Boxes are None where one may lie on the series that could not be placed.
+
+    Raises:
+        ReadError: ``root`` does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    profile = profiles.load("paper").model_copy(update={"modalities": profiles.MODALITIES, "colour": "grey"})
+    found = collect(root, profile, annotations)
+    headers, _ = _headers(found.sources, profile, "boxes are only counted")
+    boxes, withheld, unmatched = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
+    return each, unmatched
 
 
 def _patient(volume: Volume) -> str:

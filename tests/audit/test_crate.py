@@ -141,3 +141,10 @@ def test_the_methods_say_what_the_profile_and_the_records_say(name: str) -> None
 def test_rejected_variants_are_counted() -> None:
     rejected: Record = replace(failed("d"), status="rejected", checks=record().checks)
     assert "rejected 1 variants" in methods(profiles.load("bone-xray"), (*RECORDS, rejected))
+
+
+def test_levers_are_told_when_they_are_pulled() -> None:
+    profile = profiles.load("bone-xray")
+    pulled = profile.model_copy(update={"levers": profile.levers.model_copy(update={"guide_every": 2, "crop": 0})})
+    assert "256 px (guide_every 2, crop 0); " in methods(pulled, RECORDS)
+    assert "256 px; " in methods(profile, RECORDS)

@@ -17,7 +17,7 @@ from medaug.inverse.ddim import begin, ddim, noise_in
 from medaug.inverse.gauss_newton import correction
 from medaug.inverse.linear import explain
 from medaug.inverse.schedule import times
-from medaug.inverse.solvers.psld import REFERENCE_STEPS, psld
+from medaug.inverse.solvers.psld import REFERENCE_STEPS
 
 
 def _z0(prior, z_t: Tensor, t: int) -> Tensor:
@@ -134,31 +134,6 @@ def repaint(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0
     return prior.decode(z_t)
 
 
-class _Projected:
-    """A prior whose gradient is cut to the leading singular vectors of the state (arXiv 2410.03463, eq. 9)."""
-
-    def __init__(self, prior, share: float) -> None:
-        self._prior, self._share = prior, share
-
-    def __getattr__(self, name: str):
-        return getattr(self._prior, name)
-
-    def denoise(self, z_t: Tensor, t: Tensor) -> Tensor:
-        if z_t.requires_grad:
-            u, s, v = torch.linalg.svd(z_t.detach(), full_matrices=False)
-            energy = s.square().cumsum(-1) / s.square().sum(-1, keepdim=True)
-            kept = (energy <= self._share).to(z_t.dtype)
-            kept[..., 0] = 1
-            left, right = u * kept[..., None, :], v * kept[..., :, None]
-            z_t.register_hook(lambda g: left @ (left.mT @ g @ right.mT) @ right)
-        return self._prior.denoise(z_t, t)
-
-
-def diffstategrad(prior, operator, y, *, share=0.99, **options):
-    """PSLD with DiffStateGrad's projection of the whole gradient."""
-    return psld(_Projected(prior, share), operator, y, **options)
-
-
 @torch.no_grad()
 def langevin(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, snr=0.1):
     """`project`, and after each step a Langevin corrector of the prior's score; twice the calls of denoise."""
@@ -262,6 +237,5 @@ CANDIDATES = {
     "flowdps-like": flowdps,
     "resample": resample,
     "repaint-like": repaint,
-    "diffstategrad": partial(diffstategrad, omega=0.03, gamma=0.01),
     "langevin": langevin,
 }

@@ -110,7 +110,11 @@ def crop(name: str, these: bench.Subjects) -> dict:
         cut = (..., *free_part(free[0].numpy(), own.card.multiple, BORDER))
         part = bench.Subjects(whole.x[cut], Layouts(*(mask[cut] for mask in (~free, ~free, free))))
         done = {key: bench.solve(run, subject, "crop") for key, subject in (("whole", whole), ("part", part))}
-        figures = {key: bench.figures(s, done[key].solved, "delta")[0] for key, s in (("whole", whole), ("part", part))}
+        figures = {}
+        for key, subject in (("whole", whole), ("part", part)):
+            here = bench.restored(subject, done[key].solved, "delta")
+            figures[key] = bench.figures(subject, done[key].solved, "delta")[0]
+            figures[key]["distance"] = bench.pooled_distance(subject, here)
         rows.append(
             {
                 "area": part.x.numel() / whole.x.numel(),

@@ -18,12 +18,14 @@ from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.latent import LatentPrior
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
+from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from tests.analytic import GaussianPrior
 
 SOLVERS: dict[str, Callable] = {
     "psld": partial(psld, t0=1.0, omega=0.1, gamma=0.02),
+    "diffstategrad": partial(diffstategrad, t0=1.0, omega=0.1, gamma=0.02),
     "ddnm": partial(ddnm, t0=1.0, iterations=8, sigma_y=0.02),
     "project": partial(project, t0=1.0),
     "blend": partial(blend, t0=1.0),
@@ -112,6 +114,7 @@ def test_ancestral_noise_is_the_same_whether_a_step_is_guided_or_not() -> None:
     ("solver", "guided"),
     [
         ("psld", {"encode": 1, "decode": 1}),
+        ("diffstategrad", {"encode": 1, "decode": 1}),
         ("ddnm", {"decode": 1 + 8}),
         ("project", {"encode": 2, "decode": 1}),
         ("blend", {}),

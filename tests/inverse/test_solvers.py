@@ -11,6 +11,7 @@ from medaug.inverse.operators import Beside, Downsampling, Inpainting, gaussian_
 from medaug.inverse.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
+from medaug.inverse.solvers.diffstategrad import diffstategrad, into_state
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from tests.analytic import GaussianPrior, PixelPrior
@@ -18,6 +19,7 @@ from tests.analytic import GaussianPrior, PixelPrior
 SOLVERS = {
     "psld from pure noise": partial(psld, steps=100, t0=1.0, omega=0.1, gamma=0.02),
     "psld in few steps": partial(psld, steps=25, t0=1.0, omega=0.1, gamma=0.02),
+    "diffstategrad": partial(diffstategrad, steps=25, t0=1.0, omega=0.1, gamma=0.02),
     "ddnm": partial(ddnm, steps=25, t0=1.0, iterations=8, sigma_y=0.02),
     "ddnm with ancestral noise": partial(ddnm, steps=25, t0=1.0, iterations=8, sigma_y=0.02, eta=1.0),
     "project": partial(project, steps=25, t0=1.0),
@@ -93,6 +95,7 @@ def test_same_seed_same_bytes_and_global_state_untouched(name: str) -> None:
     ("solve", "calls"),
     [
         (psld, {"denoise": 7, "encode": 7, "decode": 8}),
+        (diffstategrad, {"denoise": 7, "encode": 7, "decode": 8}),
         (partial(ddnm, iterations=3), {"denoise": 7, "decode": 7 * (1 + 3) + 1}),
         (project, {"denoise": 7, "encode": 14, "decode": 8}),
         (blend, {"denoise": 7, "decode": 1}),
@@ -106,7 +109,7 @@ def test_the_networks_are_called_as_often_as_it_says(solve: partial[torch.Tensor
     assert prior.calls == calls
 
 
-@pytest.mark.parametrize("solve", [psld, ddnm, project, blend])
+@pytest.mark.parametrize("solve", [psld, diffstategrad, ddnm, project, blend])
 def test_a_start_below_1_is_looked_at_and_steps_are_announced(solve: partial[torch.Tensor]) -> None:
     prior, operator, x = problem()
     seen: list[tuple[int, int]] = []
@@ -126,6 +129,7 @@ def test_a_start_below_1_is_looked_at_and_steps_are_announced(solve: partial[tor
     "solve",
     [
         partial(psld, steps=50, omega=0.1, gamma=0.02),
+        partial(diffstategrad, steps=50, t0=1.0, omega=0.1, gamma=0.02),
         partial(ddnm, steps=25, t0=1.0),
         partial(project, t0=1.0),
     ],
@@ -210,6 +214,31 @@ def test_psld_ancestral_noise_is_drawn_from_each_samples_own_stream() -> None:
     together = solve(prior, operator, y, noise=SampleNoise([1, 2]))
     alone = solve(prior, operator, y[1:], noise=SampleNoise([2]))
     torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=0)
+
+
+def test_a_gradient_is_put_into_the_fewest_leading_vectors_of_the_state_by_channel() -> None:
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.linalg.qr(torch.randn(2, 3, 8, 8, generator=generator))[0] for _ in "ab")
+    gradient = torch.randn(2, 3, 8, 8, generator=generator)
+    values = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.5, 0.0, 0.0, 0.0])  # energies 64, 16, 4, … of 85.25
+    state = left @ values.diag() @ right.mT
+    for share, rank in ((0.7, 1), (0.8, 2), (0.95, 3), (0.985, 3), (0.99, 4), (0.9999, 5)):
+        u, v = left[..., :rank], right[..., :rank]
+        expected = u @ (u.mT @ gradient @ v) @ v.mT
+        torch.testing.assert_close(into_state(gradient, state, share), expected, atol=1e-4, rtol=0)
+    full = torch.randn(2, 3, 8, 8, generator=generator)
+    torch.testing.assert_close(into_state(gradient, full, 1.0), gradient, atol=1e-4, rtol=0)
+
+
+def test_draws_inside_the_state_spread_more_like_the_posterior_than_psld_s() -> None:
+    prior, operator, x = problem()
+    y, free = operator.forward(x).expand(64, -1, -1, -1), ~operator.observed[0, 0]
+    exact = prior.posterior_std(operator.observed)[free].mean()
+    narrow, right = (
+        SOLVERS[name](prior, operator, y, noise=SampleNoise(range(64)))[:, 0, free].std(0).mean() / exact
+        for name in ("psld in few steps", "diffstategrad")
+    )
+    assert narrow < 0.8 < right < 1.25
 
 
 def test_times_fall_to_clean_and_refuse_more_steps_than_there_are() -> None:

@@ -9,7 +9,7 @@ from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of
 from medaug.inverse.priors.layout import digests, layout_of
 from medaug.inverse.priors.store import locate, store_root
 from medaug.profile import EmbeddedPrior, FolderPrior, Profile
-from medaug.solving import PsldSpec, SolverSpec
+from medaug.solving import DiffStateGradSpec, PsldSpec, SolverSpec
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
 
@@ -91,9 +91,9 @@ def read_card(folder: Path) -> PriorCard:
 
 def _weighted(spec: SolverSpec, known: tuple[SolverWeights, ...]) -> SolverSpec:
     """The solver's parameters with what they leave to the card, as far as the card knows it."""
-    if not isinstance(spec, PsldSpec):
+    if not isinstance(spec, PsldSpec | DiffStateGradSpec):
         return spec
-    found = nearest(known, spec.kind, spec.steps, spec.start)
+    found = nearest(known, "psld", spec.steps, spec.start)
     if found is None:
         return spec
     stated = spec.model_dump(include={"omega", "gamma"}, exclude_none=True)

@@ -35,7 +35,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
 
     Norms are plain, per sample. Weights hold for 1000 steps from t = 1. With fewer steps each covers more time, and its
     guidance is scaled by that time so that the whole pull stays the same; but it never goes further than where the
-    linearised loss is zero (see `_reach`), or one long step would overshoot what many short ones settle into.
+    linearised loss is zero (see `reach`), or one long step would overshoot what many short ones settle into.
 
     Network calls: ``steps`` of denoise, ``steps`` of encode, ``steps + 1`` of decode.
 
@@ -65,23 +65,36 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
     scale = levers.every * REFERENCE_STEPS * t0 / steps
 
     def guide(prior: Prior, z_t: Tensor, t: Tensor, abar_t: float, abar_s: float) -> Guided:
-        z_t = z_t.detach().requires_grad_(True)
-        with torch.enable_grad():
-            z0 = prior.denoise(z_t, t)
-            x0 = prior.decode(z0)
-            missed = operator.forward(x0) - y
-            glued = seen + x0 - operator.adjoint(operator.forward(x0))
-            loss = omega * _norms(missed) + gamma * _norms(prior.encode(glued) - z0)
-            (gradient,) = torch.autograd.grad(loss.sum(), z_t)
-        z_t, z0 = z_t.detach(), z0.detach()
+        z0, loss, missed, gradient = loss_gradient(prior, operator, y, z_t, t, omega, gamma)
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
-        return z_s, z_s - _reach(scale, loss.detach(), gradient) * gradient, missed.detach()
+        return z_s, z_s - reach(scale, loss, gradient) * gradient, missed
 
     measured = measured_values(operator.forward, seen)
     return descend(prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, measured=measured, on_step=on_step)
 
 
-def _reach(scale: float, loss: Tensor, gradient: Tensor) -> Tensor:
+def loss_gradient(
+    prior: Prior, operator: Operator, y: Tensor, z_t: Tensor, t: Tensor, omega: float, gamma: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What PSLD's two terms say at z_t.
+
+    Network calls: one of denoise, decode and encode each, forward and backward.
+
+    Returns:
+        z0 (B, c, h, w); the loss (B,); A D(z0) − y (B, …); the loss's gradient by z_t (B, c, h, w). None has a graph.
+    """
+    z_t = z_t.detach().requires_grad_(True)
+    with torch.enable_grad():
+        z0 = prior.denoise(z_t, t)
+        x0 = prior.decode(z0)
+        missed = operator.forward(x0) - y
+        glued = operator.adjoint(y) + x0 - operator.adjoint(operator.forward(x0))
+        loss = omega * _norms(missed) + gamma * _norms(prior.encode(glued) - z0)
+        (gradient,) = torch.autograd.grad(loss.sum(), z_t)
+    return z0.detach(), loss.detach(), missed.detach(), gradient
+
+
+def reach(scale: float, loss: Tensor, gradient: Tensor) -> Tensor:
     """How many published steps one step may stand for, (B, 1, 1, 1): ``scale``, cut at Polyak's length.
 
     Since norms are plain, the gradient's length doesn't fall with the residual. With 20 steps ``scale`` is 50; near the
@@ -89,8 +102,8 @@ def _reach(scale: float, loss: Tensor, gradient: Tensor) -> Tensor:
     loss / ||gradient||² (Polyak 1969). At 1000 steps ``scale`` is 1 and the published update is left as it is.
     """
     polyak = loss / _norms(gradient).square().clamp_min(1e-20)
-    reach: Tensor = polyak.clamp(min=min(1.0, scale), max=scale).reshape(-1, *[1] * (gradient.ndim - 1))
-    return reach
+    length: Tensor = polyak.clamp(min=min(1.0, scale), max=scale).reshape(-1, *[1] * (gradient.ndim - 1))
+    return length
 
 
 def _norms(residual: Tensor) -> Tensor:
