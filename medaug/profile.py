@@ -26,7 +26,9 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
-CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual"]
+CheckName = Literal[
+    "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual", "domain_share"
+]
 Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
@@ -36,6 +38,7 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "evidence": True,
     "output_syntax": True,
     "pictures": True,
+    "colour": True,
 }  # no pixel depends on these
 
 
@@ -183,6 +186,9 @@ class Profile(Spec):
     keep_private: bool = False
     output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
         "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    colour: Literal["refuse", "grey"] = Field(
+        "refuse", description="DICOM images in RGB: refused, or taken as grey where all channels agree"
     )
     pictures: Literal["file", "secondary-capture"] = Field(
         "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"
