@@ -92,7 +92,7 @@ def _monai(data: Any) -> dict[str, Any]:
         labels = [data["labels"][str(number)] for number in item["label"]]
         boxes = sorted(zip(map(tuple, item["box"]), labels, strict=True))
         unit = item["medaug"]["unit"]
-        corners = [tuple(round(x, 3) for x in box) for box in item.get("box_lps", [])]
+        corners = [_Corners(box) for box in item.get("box_lps", [])]
         entry = {"image": item["image"], "boxes": boxes, "world": sorted(corners), "medaug": item["medaug"]}
         entry["fold"] = item["fold"]
         items[unit] = "twice" if unit in items else entry
@@ -128,13 +128,26 @@ def _of_monai(record: Record) -> Any:
     }
 
 
-def _world(record: Record, box: Box) -> tuple[float, ...]:
+class _Corners(tuple[float, ...]):
+    """mm, equal within a thousandth: rounded numbers can't be compared by rounding them again."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Corners) or len(self) != len(other):
+            return False
+        return all(abs(a - b) <= 1e-3 for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _world(record: Record, box: Box) -> _Corners:
     """The box's outermost voxel edges in LPS: centre of the box ± half its extent along each axis of the grid."""
     assert record.geometry is not None
     affine = np.array(record.geometry.affine)
     centre = affine @ [*((a + b - 1) / 2 for a, b in zip(box.start, box.stop, strict=True)), 1]
     reach = np.abs(affine[:3, :3]) @ np.array(box.shape) / 2
-    return tuple(round(float(x), 3) for x in (*(centre[:3] - reach), *(centre[:3] + reach)))
+    return _Corners(float(x) for x in (*(centre[:3] - reach), *(centre[:3] + reach)))
 
 
 def _coco(data: Any) -> dict[str, Any]:
