@@ -25,7 +25,7 @@ SECONDS_PER_UNIT = 1.0
 PREVIEW_BYTES = 1_500_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One source × one variant: the smallest thing that is done or not done.
 
@@ -124,6 +124,7 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     how: dict[str, Any] = {"known": found.files, "copies": found.copies}
     read = partial(_read, headers, format=annotation_format, readers=readers, **how)
     boxes, withheld, unmatched = _boxes(paths, read)
+    pinned = chosen.sha256, chosen.prior.sha256  # worked out once, and one string for all units
     units: list[Unit] = []
     unlabelled: list[Skip] = []
     for header in sorted(headers, key=lambda header: (header.first, header.key)):
@@ -133,7 +134,7 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
             continue
         digest = boxes_digest(labels)
         for variant in range(variants):
-            recipe = Recipe(header.key, digest, variant, seed, chosen.sha256, chosen.prior.sha256)
+            recipe = Recipe(header.key, digest, variant, seed, *pinned)
             units.append(_unit(recipe, header, labels))
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
     skips = _merged((*found.skips, *refused, *unlabelled))
