@@ -17,7 +17,7 @@ from medaug.imaging.presentation import Area, Presentation
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
-from medaug.recipe import Recipe, boxes_digest
+from medaug.recipe import Recipe, boxes_digest, kept_digest
 from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
 from medaug.rows import Row, Solved, solve_rows
@@ -28,12 +28,21 @@ RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A volume and what is labelled in it; every box lies inside the grid."""
+    """A volume and what is labelled in it; every box lies inside the grid.
+
+    Attributes:
+        volume: the source.
+        boxes: the labels.
+        kept: (k, i, j), True where nothing may change whatever the domain says; None for nowhere.
+    """
 
     volume: Volume
     boxes: tuple[Box, ...]
+    kept: Mask | None = None
 
     def __post_init__(self) -> None:
+        if self.kept is not None and self.kept.shape != self.volume.geometry.shape:
+            raise RegionError(f"kept: expected the grid {self.volume.geometry.shape}, found {self.kept.shape}")
         for box in self.boxes:
             if any(b > n for b, n in zip(box.stop, self.volume.geometry.shape, strict=True)):
                 raise RegionError(f"box {box.start}…{box.stop} reaches outside the grid {self.volume.geometry.shape}")
@@ -98,6 +107,7 @@ class Variant:
         regions: on the native grid.
         changed: the voxels that were overwritten; never protected ones.
         checks: the quality checks with their figures.
+        domain: where the profile's domain lets a voxel change, before boxes are kept.
     """
 
     recipe: Recipe
@@ -107,6 +117,7 @@ class Variant:
     regions: Regions
     changed: Mask
     checks: tuple[Check, ...]
+    domain: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +153,7 @@ class Presented:
         pixels: (K, size, size) float32, display units.
         taper: weight in [0, 1] on the prior's grid, see `seam_taper`.
         prior: under the prompt of this case's labels.
+        domain: on the native grid.
         part: rows and columns of the square that are solved.
     """
 
@@ -154,6 +166,7 @@ class Presented:
     pixels: Float32
     taper: Float32
     prior: Prior
+    domain: Mask
     part: Part = WHOLE
 
     @property
@@ -209,6 +222,8 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
     volume = case.volume
     window = tools.window(volume)
     domain = tools.domain(volume, window)
+    if case.kept is not None:
+        domain = domain & ~case.kept
     grown = tools.grow(volume, case.boxes)
     view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
     pixels = view.present(volume.modality)
@@ -217,7 +232,7 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
     taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
     prior = tools.prompted(case.boxes) if tools.prompted else tools.prior
     part = tools.part(on_grid.free) if tools.part else WHOLE
-    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior, part)
+    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior, domain, part)
 
 
 def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
@@ -242,8 +257,9 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
     result = volume.with_modality(np.clip(values, window.low, window.high), regions.free)
     changed = np.asarray(result.stored != volume.stored)
     residual = observed_residual(solution, presented.on_grid)
-    checks = inspect(volume, result, regions.protected, window, {"observed_residual": residual}, tools.limits)
-    return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks)
+    measured = {"observed_residual": residual, "domain_share": float(presented.domain.mean())}
+    checks = inspect(volume, result, regions.protected, window, measured, tools.limits)
+    return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks, presented.domain)
 
 
 def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None) -> np.ndarray:
@@ -287,6 +303,8 @@ def _check_drawn_for(case: Case, recipe: Recipe) -> None:
         raise ValueError("augment: the recipe's source is not the volume's key; draw it with Recipe.of")
     if recipe.boxes != boxes_digest(case.boxes):
         raise ValueError("augment: the recipe was drawn for other boxes; draw it with Recipe.of")
+    if recipe.kept != kept_digest(case.kept):
+        raise ValueError("augment: the recipe was drawn for other voxels to keep; give it kept_digest(kept)")
 
 
 def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:

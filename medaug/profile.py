@@ -26,7 +26,9 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
-CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual"]
+CheckName = Literal[
+    "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual", "domain_share"
+]
 Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
