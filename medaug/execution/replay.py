@@ -166,6 +166,7 @@ def _recipe(record: Record) -> Recipe:
             profile_sha256=str(record.recipe["profile_sha256"]),
             prior_sha256=str(record.recipe["prior_sha256"]),
             numerics=int(record.recipe["numerics"]),
+            kept=str(record.recipe.get("kept", "")),
         )
     except (KeyError, ValueError):
         drawn = None
@@ -173,6 +174,11 @@ def _recipe(record: Record) -> Recipe:
         raise OutputError(
             f"unit {record.unit[:16]}: its recipe is not one that this version can do again (arithmetic {NUMERICS}); "
             f"use medaug {record.versions.get('medaug', '')}"
+        )
+    if drawn.kept:
+        raise OutputError(
+            f"unit {record.unit[:16]}: it was made with --protect or --within, and a replay doesn't have their masks; "
+            "run it again from its source, and compare"
         )
     return drawn
 
