@@ -98,6 +98,8 @@ def ratios(rows: dict) -> dict:
 
 def table(report: dict) -> str:
     lines = [
+        "# What a solve costs, against the public code's arithmetic",
+        "",
         (
             f"{report['images']} held-out radiographs at 256 px, each alone, one thread; medians (quartiles). Written "
             "by `tests/benchmarks/solver_costs.py`."

@@ -131,6 +131,8 @@ def table(report: dict) -> str:
         "distance | sharpness | noise | seam | residual | diversity | denoise / decode / encode | TFLOP | CPU s | MiB"
     )
     lines = [
+        "# The front of quality and cost",
+        "",
         (
             f"{report['images']} held-out radiographs, {report['seeds']} seeds, one batch, one thread; medians, and "
             "the mean of the distances of bones and chests. Written by `tests/benchmarks/solver_front.py`."
