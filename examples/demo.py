@@ -2,8 +2,9 @@
 
     python examples/demo.py FOLDER
 
-Writes FOLDER/export (two radiographs with COCO boxes, a CT series with a DICOM SEG, a series with a missing slice) and
-FOLDER/output. Given again, it finds nothing left to do.
+Writes FOLDER/export (two chest radiographs with COCO boxes, a CT series with a DICOM SEG, a series with a missing
+slice) and FOLDER/output. The radiographs are the prior's own samples, the CT series are geometric phantoms: there is no
+patient in them. Given again, it finds nothing left to do.
 """
 
 from __future__ import annotations
@@ -13,25 +14,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import phantoms
+import samples
 
 PARTIAL = 4  # the exit code when something was refused, as the broken series here is
 
 
-def make_export(folder: Path) -> tuple[Path, Path]:
-    """Write the export; return the paths of the COCO file and of the SEG."""
+def make_export(folder: Path, steps: int = 50) -> tuple[Path, Path]:
+    """Write the export, radiographs drawn in ``steps``; return the paths of the COCO file and of the SEG."""
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
-    radiographs = [
-        phantoms.radiograph(folder / "xray", name="leg-1.dcm", rows=640, columns=512, modality="DX", seed=1),
-        phantoms.radiograph(
-            folder / "xray", name="leg-2.dcm", rows=768, columns=480, photometric="MONOCHROME1", bits=12, seed=2
-        ),
-    ]
-    sizes = [(640, 512), (768, 480)]
+    kinds: list[dict[str, Any]] = [{"modality": "DX"}, {"modality": "CR", "photometric": "MONOCHROME1"}]
+    chests = samples.chests(steps)
+    for number, ((seed, image), kind) in enumerate(zip(chests.items(), kinds, strict=True), start=1):
+        phantoms.radiograph(folder / "xray", name=f"chest-{number}.dcm", image=image, seed=seed, **kind)
     coco = folder / "annotations" / "boxes.json"
-    coco.write_text(json.dumps(_coco(radiographs, sizes), indent=2))
+    coco.write_text(json.dumps(_coco(list(chests)), indent=2))
     shape = (8, 192, 192)
     slices = phantoms.series(folder / "ct", slices=shape[0], rows=shape[1], columns=shape[2], seed=3)
     mask = np.zeros(shape, dtype=np.uint8)
@@ -57,15 +57,16 @@ def main() -> int:
     return 0 if code == PARTIAL else 1
 
 
-def _coco(paths: list[Path], sizes: list[tuple[int, int]]) -> dict[str, object]:
+def _coco(seeds: list[int]) -> dict[str, object]:
     images, annotations = [], []
-    for number, (path, (rows, columns)) in enumerate(zip(paths, sizes, strict=True), start=1):
-        box = phantoms.lesion((1, rows, columns))
+    for number, seed in enumerate(seeds, start=1):
+        box = samples.opacity_box(seed)
         (_, top, left), (_, bottom, right) = box.start, box.stop
-        images.append({"id": number, "file_name": path.name, "width": columns, "height": rows})
+        name = f"chest-{number}.dcm"
+        images.append({"id": number, "file_name": name, "width": samples.SIDE, "height": samples.SIDE})
         bbox = [left, top, right - left, bottom - top]
         annotations.append({"id": number, "image_id": number, "category_id": 1, "bbox": bbox})
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "lesion"}]}
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "opacity"}]}
 
 
 if __name__ == "__main__":

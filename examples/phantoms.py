@@ -90,8 +90,9 @@ def radiograph(
     identity_removed: bool | None = True,
     seed: int = 0,
     study: str | None = None,
+    image: Image | None = None,
 ) -> Path:
-    """Write a radiograph of a limb.
+    """Write a radiograph: of a limb, or of a chest that somebody else drew.
 
     Args:
         folder: where to; made when missing.
@@ -104,21 +105,22 @@ def radiograph(
         identity_removed: True declares it, False leaves a person's name, None leaves both out.
         seed: another seed is another patient.
         study: a name shared by radiographs of one study.
+        image: a chest, rows × columns in [0, 1], bright is dense; a limb of ``rows`` × ``columns`` if left out.
     """
     names = ("radiograph", modality, study, seed)
     ds = _dataset(modality, names, identity_removed)
     ds.SeriesInstanceUID, ds.SOPInstanceUID = uid(*names, name, "series"), uid(*names, name)
     ds.ImageType = ["ORIGINAL", "PRIMARY", ""] if modality == "DX" else ["ORIGINAL", "PRIMARY"]
-    ds.BodyPartExamined, ds.InstanceNumber, ds.PatientOrientation = "LEG", 1, ["L", "F"]
+    ds.BodyPartExamined, ds.InstanceNumber, ds.PatientOrientation = "LEG" if image is None else "CHEST", 1, ["L", "F"]
     ds.ImagerPixelSpacing = ds.PixelSpacing = [0.2, 0.2]
     top = 2**bits - 1
-    stored = np.rint(limb(rows, columns, seed=seed) * top)
+    stored = np.rint((limb(rows, columns, seed=seed) if image is None else image) * top)
     stored = top - stored if photometric == "MONOCHROME1" else stored
     ds.WindowCenter, ds.WindowWidth = (top + 1) / 2, top + 1
     if modality == "DX":
         _digital_xray(ds)
     else:
-        ds.Laterality, ds.ViewPosition = "R", "AP"
+        ds.Laterality, ds.ViewPosition = "R" if image is None else "", "AP"
     _pixels(ds, stored.astype(np.uint8 if bits <= 8 else np.uint16), photometric, bits)
     return _save(ds, folder / name)
 
@@ -279,15 +281,18 @@ def _stored(values: Image, modality: str, padding: int | None) -> npt.NDArray[An
 
 def _digital_xray(ds: Dataset) -> None:
     """What DX asks for beyond CR (PS3.3 A.26)."""
-    ds.PresentationIntentType, ds.ImageLaterality, ds.AcquisitionContextSequence = "FOR PRESENTATION", "R", []
+    leg = ds.BodyPartExamined == "LEG"
+    ds.PresentationIntentType, ds.AcquisitionContextSequence = "FOR PRESENTATION", []
+    ds.ImageLaterality = "R" if leg else "U"
     ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
     ds.LossyImageCompression, ds.BurnedInAnnotation, ds.DetectorType = "00", "NO", "SCINTILLATOR"
     ds.PositionerType, ds.FrameOfReferenceUID = "NONE", uid(ds.SOPInstanceUID, "frame")
     ds.PositionReferenceIndicator = ""
-    leg = Dataset()
-    leg.CodeValue, leg.CodingSchemeDesignator, leg.CodeMeaning = "30021000", "SCT", "Lower leg"
-    ds.AnatomicRegionSequence = [leg]
+    region = Dataset()
+    region.CodeValue, region.CodeMeaning = ("30021000", "Lower leg") if leg else ("51185008", "Chest")
+    region.CodingSchemeDesignator = "SCT"
+    ds.AnatomicRegionSequence = [region]
 
 
 def _pixels(ds: Dataset, stored: npt.NDArray[Any], photometric: str, bits: int) -> None:

@@ -302,7 +302,9 @@ def _window(spec: specs.FileWindow | specs.FixedWindow | specs.PercentileWindow,
         case specs.PercentileWindow():
             return _percentiles(volume, spec.low, spec.high)
         case specs.FileWindow():
-            return volume.window or _percentiles(volume, 0.5, 99.5)
+            stated = volume.windows or filter(None, (volume.window,))
+            chosen = list(stated)[: spec.number][-1:]
+            return chosen[0] if chosen else _percentiles(volume, 0.5, 99.5)
         case _:
             assert_never(spec)
 

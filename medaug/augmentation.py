@@ -98,6 +98,7 @@ class Variant:
         regions: on the native grid.
         changed: the voxels that were overwritten; never protected ones.
         checks: the quality checks with their figures.
+        domain: where the profile's domain lets a voxel change, before boxes are kept.
     """
 
     recipe: Recipe
@@ -107,6 +108,7 @@ class Variant:
     regions: Regions
     changed: Mask
     checks: tuple[Check, ...]
+    domain: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +144,7 @@ class Presented:
         pixels: (K, size, size) float32, display units.
         taper: weight in [0, 1] on the prior's grid, see `seam_taper`.
         prior: under the prompt of this case's labels.
+        domain: on the native grid.
         part: rows and columns of the square that are solved.
     """
 
@@ -154,6 +157,7 @@ class Presented:
     pixels: Float32
     taper: Float32
     prior: Prior
+    domain: Mask
     part: Part = WHOLE
 
     @property
@@ -217,7 +221,7 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
     taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
     prior = tools.prompted(case.boxes) if tools.prompted else tools.prior
     part = tools.part(on_grid.free) if tools.part else WHOLE
-    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior, part)
+    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior, domain, part)
 
 
 def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
@@ -242,8 +246,9 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
     result = volume.with_modality(np.clip(values, window.low, window.high), regions.free)
     changed = np.asarray(result.stored != volume.stored)
     residual = observed_residual(solution, presented.on_grid)
-    checks = inspect(volume, result, regions.protected, window, {"observed_residual": residual}, tools.limits)
-    return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks)
+    measured = {"observed_residual": residual, "domain_share": float(presented.domain.mean())}
+    checks = inspect(volume, result, regions.protected, window, measured, tools.limits)
+    return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks, presented.domain)
 
 
 def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None) -> np.ndarray:

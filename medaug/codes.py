@@ -39,7 +39,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "bad-value": "An attribute holds a value that can't be used; export the series again.",
         "burned-in": "The pixels are said to hold text about the patient; remove it and add code 113101.",
         "missing-attribute": "An attribute that is needed is missing; export the series with it.",
-        "modality-lut": "A table maps the stored values to units; only a linear rescale is handled.",
+        "modality-lut": "A table from stored values to units neither rises nor falls throughout; it can't be undone.",
         "padding-range": "The padding value lies outside what the stored bits can hold.",
         "subtraction": "A mask is to be subtracted before display; export the subtracted image.",
         "two-patients": "One study names several patients; correct it where it was stored.",
@@ -103,6 +103,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         # regions and results
         "box-outside": "A box reaches outside its image.",
         "no-spacing": "A length in mm is asked for where the image states no pixel spacing.",
+        "part-unknown": "A part of the profile's domain (bone, lung, brain) can't be told on images of this kind.",
         "nothing-free": "The domain and the boxes cover the image: nothing may change.",
         "nothing-kept": "Nothing would be kept.",
         "padding": "The variant holds the padding value where the source has none.",

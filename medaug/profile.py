@@ -26,7 +26,11 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = tuple[float | None, float | None]
 # Every check but protected_identity: what a box holds is not negotiable.
-CheckName = Literal["range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual"]
+CheckName = Literal[
+    "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual", "domain_share"
+]
+Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
@@ -34,13 +38,15 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "evidence": True,
     "output_syntax": True,
     "pictures": True,
+    "colour": True,
 }  # no pixel depends on these
 
 
 class FileWindow(Spec):
-    """The window that the file states; where it states none, the 0.5th to 99.5th percentile."""
+    """A window that the file states; where it states none, the 0.5th to 99.5th percentile."""
 
     kind: Literal["file"]
+    number: int = Field(1, ge=1, le=64, description="which of several, from 1; the last where there are fewer")
 
 
 class FixedWindow(Spec):
@@ -155,13 +161,11 @@ class Profile(Spec):
     schema_version: Literal[1]
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
     description: str = Field(max_length=400)
-    modalities: tuple[
-        Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"], ...
-    ] = Field(min_length=1)
+    modalities: tuple[Modality, ...] = Field(min_length=1)
     window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
-    domain: tuple[Literal["body", "window", "not-padding", "not-border", "not-marker"], ...]
+    domain: tuple[Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"], ...]
     regions: Annotated[GaussianOutside | Outside | Inside | RandomOutside, Field(discriminator="kind")]
     measurement_noise: float = Field(0.0, ge=0, le=1)
     prior: Annotated[EmbeddedPrior | FolderPrior, Field(discriminator="kind")]
@@ -182,6 +186,9 @@ class Profile(Spec):
     keep_private: bool = False
     output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
         "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    colour: Literal["refuse", "grey"] = Field(
+        "refuse", description="DICOM images in RGB: refused, or taken as grey where all channels agree"
     )
     pictures: Literal["file", "secondary-capture"] = Field(
         "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"
@@ -286,6 +293,8 @@ def digest_of(resolved: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in kept.items() if key != "levers"} | ({"levers": levers} if levers else {})
     if isinstance(kept.get("restore"), dict) and not kept["restore"].get("deblock"):
         kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
+    if isinstance(kept.get("window"), dict) and kept["window"].get("number") == 1:  # as before there was a choice
+        kept["window"] = {name: value for name, value in kept["window"].items() if name != "number"}
     for key, left_out in NOT_IN_DIGEST.items():
         if left_out is not True and isinstance(kept.get(key), dict):
             kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.seeds import seed_for
@@ -45,12 +45,17 @@ class Recipe:
     @property
     def id(self) -> str:
         """64 hex digits: the key of the unit. The same content and choices give the same key anywhere."""
-        fields = {key: str(value) for key, value in asdict(self).items()}
-        return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        choices = {
+            name: str(getattr(self, name)) for name in _FIELDS
+        }  # asked for often: asdict takes five times as long
+        return hashlib.sha256(json.dumps(choices, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def seed_of(self, purpose: str) -> int:
         """A seed of its own for each purpose, such as ``regions`` or ``noise``."""
         return seed_for(self.seed, self.source, self.variant, purpose)
+
+
+_FIELDS = tuple(field.name for field in fields(Recipe))
 
 
 def boxes_digest(boxes: Sequence[Box]) -> str:

@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from medaug.codes import CODES
 from medaug.errors import SourceError
+
+settings.register_profile("house", derandomize=True, deadline=None, max_examples=60, database=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def pair(made: Volume, of: Volume | None = None) -> Pair:
 
 
 def checks(made: Volume, **limits: tuple[float | None, float | None]) -> dict[str, Check]:
-    found = inspect(source(), made, protected(), WINDOW, {"observed_residual": 0.1}, limits)
+    found = inspect(source(), made, protected(), WINDOW, {"observed_residual": 0.1, "domain_share": 0.5}, limits)
     return {check.name: check for check in found}
 
 

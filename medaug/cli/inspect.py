@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
 
 
 @app.command("inspect")
-def inspect_command(input: Input, as_json: AsJson = False) -> None:  # noqa: A002 - the word in the help
+def inspect_command(
+    input: Input,  # noqa: A002 - the word in the help
+    annotations: Annotated[
+        list[Path] | None, typer.Option("--annotations", "-a", help="Count the boxes of each series, too.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say what INPUT holds, from headers: each series, whether it can be used, and why not. Never a name."""
     from medaug.execution.inventory import inventory
 
-    found = inventory(input)
+    found = inventory(input, annotations or ())
     if as_json:
         typer.echo(json.dumps(_jsonable(found), indent=2))
     else:
@@ -28,6 +35,8 @@ def inspect_command(input: Input, as_json: AsJson = False) -> None:  # noqa: A00
             _show(series)
         for skip in found.skips:
             typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {skip.files} files: {skip.reason}")
+        for sentence in found.unmatched:
+            typer.echo(f"unmatched: {sentence}")
     if not found.usable:
         raise typer.Exit(3)
 
@@ -43,10 +52,12 @@ def _show(series: SeriesFacts) -> None:
         f"    {series.modality}, {series.object_class}, {', '.join(series.syntaxes)}\n"
         f"    {slices} × {rows} × {columns}, {spacing}, {window}, identity {series.identity}"
     )
+    if series.boxes is not None:
+        typer.echo(f"    boxes: {', '.join(f'{n} {label}' for label, n in series.boxes.items()) or 'none'}")
     for sentence in filter(None, (series.reason, *series.notes)):
         typer.echo(f"    {sentence}")
 
 
 def _jsonable(found: Inventory) -> dict[str, object]:
     series = [{**asdict(each), "usable": each.usable} for each in found.series]
-    return {"series": series, "skipped": [asdict(skip) for skip in found.skips]}
+    return {"series": series, "skipped": [asdict(skip) for skip in found.skips], "unmatched": found.unmatched}

@@ -60,7 +60,7 @@ PACKAGES = {
 
 
 def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
-    """Decode one grey frame.
+    """Decode one grey frame; of RGB whose channels all agree, the one channel.
 
     Bits above BitsStored, where old objects keep an overlay, are masked, and the sign is extended into them.
 
@@ -101,8 +101,14 @@ def check_encoding(ds: Dataset) -> None:
         raise ReadError("palette colour: its numbers are indices of colours, not grey levels", code="palette")
     if not photometric:
         raise ReadError("PhotometricInterpretation is missing; export the image again", code="missing-attribute")
+    if is_rgb(ds) and not ds.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
     if photometric not in {"MONOCHROME1", "MONOCHROME2"}:
-        raise ReadError("colour image: expected MONOCHROME1 or MONOCHROME2; export it in grey", code="colour")
+        raise ReadError(
+            "colour image: expected MONOCHROME1, MONOCHROME2, or 8 bits of uncompressed RGB with grey content; export "
+            "it in grey",
+            code="colour",
+        )
     names = ("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
     samples, allocated, stored, high, sign = (fields.integer(ds, name) for name in names)
     legal = samples == 1 and allocated in {8, 16} and 1 <= stored <= allocated and high == stored - 1 and sign in {0, 1}
@@ -112,6 +118,15 @@ def check_encoding(ds: Dataset) -> None:
             f"BitsAllocated {allocated}, BitsStored {stored}, HighBit {high}, PixelRepresentation {sign}",
             code="unsupported-encoding",
         )
+
+
+def is_rgb(ds: Dataset) -> bool:
+    """Whether the pixels are 8-bit RGB, which may be grey pixel by pixel (`stored_values` tells)."""
+    if fields.text(ds, "PhotometricInterpretation").upper() != "RGB":
+        return False
+    names = ("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+    plain = tuple(fields.integer(ds, name) for name in names) == (3, 8, 8, 7, 0)
+    return plain and frame_count(ds) == 1
 
 
 def check_size(ds: Dataset, outline: Outline) -> None:
@@ -132,7 +147,7 @@ def check_size(ds: Dataset, outline: Outline) -> None:
             raise ReadError(f"expected {frames} compressed frames, found {len(outline.fragments)}", code="truncated")
         _same_size(outline.codestream, rows, columns)
         return
-    expected = frames * rows * columns * fields.integer(ds, "BitsAllocated") // 8
+    expected = frames * rows * columns * fields.integer(ds, "BitsAllocated") // 8 * (3 if is_rgb(ds) else 1)
     if outline.native_bytes not in {expected, expected + expected % 2}:
         code = "truncated" if outline.native_bytes < expected else "pixel-length"
         raise ReadError(
@@ -145,9 +160,25 @@ def check_size(ds: Dataset, outline: Outline) -> None:
 def _native(ds: Dataset, frame: int) -> Stored:
     rows, columns = fields.integer(ds, "Rows"), fields.integer(ds, "Columns")
     cells = pixel_array(ds, raw=True, index=frame)
+    if cells.shape == (rows, columns, 3):
+        return _agreed(cells)
     if cells.shape != (rows, columns):
         raise ReadError(f"expected {rows} × {columns} pixels, found {cells.shape}", code="pixels")
     return cells
+
+
+def _agreed(cells: Stored) -> Stored:
+    """The one channel that red, green and blue all are.
+
+    Raises:
+        ReadError: ``colour``: they differ somewhere.
+    """
+    apart = (cells[..., 0] != cells[..., 1]) | (cells[..., 0] != cells[..., 2])
+    if apart.any():
+        raise ReadError(
+            f"colour image: its channels differ in {np.mean(apart):.2%} of the pixels; export it in grey", code="colour"
+        )
+    return cells[..., 0]
 
 
 def _asked(ds: Dataset, plugin: str) -> Frame:

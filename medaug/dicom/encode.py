@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
+from medaug.dicom.decode import is_rgb
 from medaug.dicom.overwrite import put_pixels
 from medaug.errors import WriteError
 from medaug.imaging.volume import Stored
@@ -55,6 +56,8 @@ def encode(ds: Dataset, stored: Stored, wanted: OutputSyntax) -> None:
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     if not codec.plugin:
         return
+    if is_rgb(ds):
+        raise WriteError(f"output_syntax {wanted} can't hold an RGB image; choose explicit-le", code="codec")
     if codec.plugin not in get_encoder(codec.syntax).available_plugins:
         raise WriteError(
             f"output_syntax {wanted} needs an encoder that is not installed: install {codec.package}, or choose "

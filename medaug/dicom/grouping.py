@@ -57,6 +57,7 @@ class SeriesFiles:
         frames: 0-based frame per entry of ``files``, where a file stands once for each of its frames; left out, all 0.
         part: what tells apart several stacks at one place, such as ``EchoTime 15``; usually empty.
         notes: sentences for the user.
+        colour: whether it is RGB, to be handled as grey where the user says so.
     """
 
     study_uid: str
@@ -69,6 +70,7 @@ class SeriesFiles:
     part: str = ""
     notes: tuple[str, ...] = ()
     frames: tuple[int, ...] = ()
+    colour: bool = False
 
     @property
     def images(self) -> tuple[tuple[Path, int], ...]:
@@ -124,6 +126,7 @@ def _series(part: str, headers: Sequence[Header]) -> SeriesFiles:
         part=part,
         frames=tuple(h.frame for h in headers),
         notes=tuple(sorted({note for h in headers for note in h.notes})),
+        colour=any(h.colour for h in headers),
     )
 
 

@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.decode import check_encoding, check_size
+from medaug.dicom.decode import check_encoding, check_size, is_rgb
 from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frame_count, frame_of
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.preflight import Outline
@@ -133,6 +133,11 @@ class Header:
     def rows(self) -> int:
         """Image height in px."""
         return int(self.grid[0])
+
+    @property
+    def colour(self) -> bool:
+        """Whether it is RGB."""
+        return "RGB" in self.grid
 
     @property
     def columns(self) -> int:
@@ -244,6 +249,11 @@ def modality_of(ds: Dataset) -> str:
 def _notes(ds: Dataset) -> tuple[str, ...]:
     unflagged = not fields.text(ds, "BurnedInAnnotation")
     sop_class = UID(fields.text(ds, "SOPClassUID"))
+    notes = []
     if unflagged and (sop_class in TEXT_LIKELY or fields.text(ds, "Modality") == "OT"):
-        return (f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels",)
-    return ()
+        notes.append(
+            f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels"
+        )
+    if is_rgb(ds):
+        notes.append("RGB: usable where the profile says colour: grey, if its channels agree in every pixel")
+    return tuple(notes)

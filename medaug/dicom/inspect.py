@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ MORE = (
     "RescaleIntercept",
     "RescaleType",
     "ModalityLUTSequence",
+    "PixelAspectRatio",
+    "PresentationLUTShape",
     "VOILUTSequence",
     "VOILUTFunction",
     "WindowCenter",
@@ -54,6 +57,7 @@ class SeriesFacts:
         code: why it can't be read as one volume; ``""`` when nothing in its headers speaks against it.
         reason: the sentence to the code.
         notes: sentences for the user.
+        boxes: label → number of boxes; None where none were asked for or known.
     """
 
     series_uid: str
@@ -68,6 +72,7 @@ class SeriesFacts:
     code: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
+    boxes: Mapping[str, int] | None = None
 
     @property
     def usable(self) -> bool:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medaug.dicom.decode import stored_range
+from medaug.dicom.decode import is_rgb, stored_range
 from medaug.errors import WriteError
 from medaug.imaging.volume import Mask, Stored, Volume
 
@@ -22,8 +22,10 @@ def put_pixels(ds: Dataset, stored: Stored) -> None:
 
     Args:
         ds: the header, changed in place.
-        stored: (rows, columns), in the dtype that ``ds`` states.
+        stored: (rows, columns), in the dtype that ``ds`` states; an RGB instance gets it in all three channels.
     """
+    if is_rgb(ds):
+        stored = np.stack([stored] * 3, axis=0 if ds.PlanarConfiguration else -1)
     data = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
     vr = "OB" if stored.dtype.itemsize == 1 else "OW"
     ds["PixelData"] = DataElement(0x7FE00010, vr, data + b"\0" * (len(data) % 2))

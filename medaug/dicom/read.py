@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom.dataset import Dataset
 
 from medaug.dicom import fields, parse
 from medaug.dicom.decode import check_encoding, stored_range, stored_values
@@ -17,10 +16,11 @@ from medaug.dicom.frames import frame_count, frame_of
 from medaug.dicom.grouping import SeriesFiles
 from medaug.dicom.header import Kind, kind_of, modality_of
 from medaug.dicom.identity import Identity, identity_of, identity_of_all, patient_of, refuse_burned_in
-from medaug.dicom.meaning import padding_of, plane_spacing, rescale_of, window_of
+from medaug.dicom.meaning import inverted_of, lut_of, padding_of, pixel_aspect, plane_spacing, rescale_of, windows_of
 from medaug.dicom.stack import Plane, plane_of, slice_grid, stack_grid
 from medaug.errors import ReadError, quiet
 from medaug.imaging.geometry import Geometry, planar
+from medaug.imaging.lut import Lut
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
 
 
@@ -40,12 +40,14 @@ class _Image:
     patient: str
     stored: Stored
     rescale: Rescale
-    window: Window | None
+    lut: Lut | None
+    windows: tuple[Window, ...]
     stored_range: tuple[int, int]
     padding: tuple[float, float] | None
     inverted: bool
     plane: Plane | None
     plane_spacing: tuple[float, float] | None
+    pixel_aspect: float
 
 
 def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ...]:
@@ -123,17 +125,15 @@ def _image(instance: parse.Instance, index: int, number: int) -> _Image:
         patient=patient_of(ds),
         stored=stored_values(ds, instance.outline, number),
         rescale=rescale_of(frame),
-        window=window_of(frame),
+        lut=lut_of(frame),
+        windows=windows_of(frame),
         stored_range=stored_range(ds),
         padding=padding_of(ds),
-        inverted=_inverted(ds),
+        inverted=inverted_of(ds),
         plane=plane_of(frame) if kind == "slice" else None,
         plane_spacing=plane_spacing(ds) if kind == "radiograph" else None,
+        pixel_aspect=pixel_aspect(ds) if kind == "radiograph" else 1.0,
     )
-
-
-def _inverted(ds: Dataset) -> bool:
-    return fields.text(ds, "PhotometricInterpretation").upper() == "MONOCHROME1"
 
 
 def _plane(image: _Image) -> Plane:
@@ -143,7 +143,10 @@ def _plane(image: _Image) -> Plane:
 
 def _planar(image: _Image) -> Geometry:
     rows, columns = image.stored.shape
-    return planar(rows, columns, image.plane_spacing)
+    grid = planar(rows, columns, image.plane_spacing)
+    if image.plane_spacing is not None or image.pixel_aspect == 1:
+        return grid
+    return replace(grid, affine=grid.affine * np.array([1.0, image.pixel_aspect, 1.0, 1.0]))  # space stays "pixel"
 
 
 def _refuse_mixed(images: Sequence[_Image]) -> None:
@@ -155,6 +158,7 @@ def _refuse_mixed(images: Sequence[_Image]) -> None:
         ("size", lambda image: image.stored.shape),
         ("pixel encoding", lambda image: (image.stored.dtype, image.stored_range, image.inverted)),
         ("padding", lambda image: image.padding),
+        ("Modality LUT", lambda image: image.lut and image.lut.key),
         ("units", lambda image: image.rescale.units),
     )
     for what, key in same:
@@ -188,7 +192,9 @@ def _volume(files: SeriesFiles, images: Sequence[_Image], geometry: Geometry, pa
         stored=np.stack([image.stored for image in images]),
         geometry=geometry,
         rescale=tuple(image.rescale for image in images),
-        window=middle.window,
+        window=middle.windows[0] if middle.windows else None,
+        windows=middle.windows,
+        lut=middle.lut,
         stored_range=middle.stored_range,
         padding=middle.padding,
         inverted=middle.inverted,

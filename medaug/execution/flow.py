@@ -101,15 +101,24 @@ def flow(
     bench: Bench,
     units: Sequence[Unit],
     on_step: Step | None = None,
-    stages: Stages = STAGES,
+    stages: Stages | None = None,
 ) -> Iterator[Done]:
     """Try every unit once, several in the line at a time, and yield each as it ends.
+
+    Args:
+        setup: says what is done with a unit; work of one piece is done unit by unit.
+        store: of OUTPUT.
+        bench: the worker's.
+        units: what to do.
+        on_step: called with (unit, step, steps) where units are solved one by one.
+        stages: the work in stages; None for those of `work_unit`.
 
     Raises:
         MedaugError: the disk, the prior or the profile: no unit would fare better.
     """
     alone: Sequence[Unit] = units
-    if setup.work is work_unit and len(units) > 1:
+    stages = stages or (STAGES if setup.work is work_unit else None)
+    if stages is not None and len(units) > 1:
         line = _Line(store, bench, units, stages)
         yield from line.run(on_step)
         alone = tuple(line.again)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medaug.dicom.inspect import Notes, SeriesFacts, inspect, noting
 from medaug.errors import ReadError
+from medaug.execution.plan import labels_in
 from medaug.execution.sources import Skip, Source, image_files, refusal
 from medaug.formats import FORMATS
 
@@ -17,6 +20,7 @@ class Inventory:
 
     series: tuple[SeriesFacts, ...]
     skips: tuple[Skip, ...]
+    unmatched: tuple[str, ...] = ()
 
     @property
     def usable(self) -> int:
@@ -24,22 +28,40 @@ class Inventory:
         return sum(series.usable for series in self.series)
 
 
-def inventory(root: Path) -> Inventory:
+def inventory(root: Path, annotations: Sequence[Path] = ()) -> Inventory:
     """List every series below ``root``, in an order that depends on UIDs only.
+
+    Args:
+        root: INPUT.
+        annotations: files and folders with boxes, counted per series; every series is read for that.
 
     Raises:
         ReadError: ``no-input``: there is no such folder, or it holds no file.
+        AnnotationError: an annotation file is malformed.
     """
+    boxes, unmatched = _boxes(root, annotations)
     notes: Notes = {}
     found, others = image_files(root, noting(notes))
-    series = [inspect(each, notes) for each in found.series]
+    series = [replace(inspect(each, notes), boxes=boxes.get(each.images)) for each in found.series]
     skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped]
     for source in others:
         try:
-            series.append(_facts(source))
+            series.append(replace(_facts(source), boxes=boxes.get(source.file)))
         except ReadError as error:
             skips.append(refusal(error, source))
-    return Inventory(tuple(series), tuple(skips))
+    return Inventory(tuple(series), tuple(skips), unmatched)
+
+
+def _boxes(root: Path, annotations: Sequence[Path]) -> tuple[dict[Hashable, Mapping[str, int]], tuple[str, ...]]:
+    """The images of a series, or a file → its boxes by label; and the sentences about the others."""
+    if not annotations:
+        return {}, ()
+    found, unmatched = labels_in(root, annotations)
+    return {
+        source.series.images if source.series else source.file: dict(sorted(Counter(b.label for b in boxes).items()))
+        for source, boxes in found
+        if boxes is not None
+    }, unmatched
 
 
 def _facts(source: Source) -> SeriesFacts:

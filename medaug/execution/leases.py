@@ -81,9 +81,11 @@ def claim(staging: Path, unit: str, worker: str) -> Iterator[Claim | None]:
         for marker in dead:
             marker.unlink(missing_ok=True)
     finally:
-        shutil.rmtree(own, ignore_errors=True)
-        _marker(own).unlink(missing_ok=True)
-        os.close(descriptor)
+        try:
+            shutil.rmtree(own, ignore_errors=True)
+            _marker(own).unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)  # also on a disk that lets no file go: else this process would hold the unit for ever
 
 
 def tidy(staging: Path) -> None:

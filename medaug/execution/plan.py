@@ -12,7 +12,7 @@ from typing import Any
 
 from medaug import profile as profiles
 from medaug.annotations.table import Matched, read_annotations
-from medaug.errors import AnnotationError, IdentityError, SourceError
+from medaug.errors import AnnotationError, IdentityError, ReadError, SourceError
 from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import SourceRef, Volume
@@ -25,7 +25,7 @@ SECONDS_PER_UNIT = 1.0
 PREVIEW_BYTES = 1_500_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One source × one variant: the smallest thing that is done or not done.
 
@@ -124,6 +124,7 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     how: dict[str, Any] = {"known": found.files, "copies": found.copies}
     read = partial(_read, headers, format=annotation_format, readers=readers, **how)
     boxes, withheld, unmatched = _boxes(paths, read)
+    pinned = chosen.sha256, chosen.prior.sha256  # worked out once, and one string for all units
     units: list[Unit] = []
     unlabelled: list[Skip] = []
     for header in sorted(headers, key=lambda header: (header.first, header.key)):
@@ -133,7 +134,7 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
             continue
         digest = boxes_digest(labels)
         for variant in range(variants):
-            recipe = Recipe(header.key, digest, variant, seed, chosen.sha256, chosen.prior.sha256)
+            recipe = Recipe(header.key, digest, variant, seed, *pinned)
             units.append(_unit(recipe, header, labels))
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
     skips = _merged((*found.skips, *refused, *unlabelled))
@@ -184,6 +185,7 @@ def _usable(
         reason = f"modality {source.modality or 'unknown'} is not one of profile {profile.name!r} ({kinds})"
         return (), (Skip("other-modality", reason, source.files, refused=False, series_uid=source.series_uid),)
     try:
+        _check_colour(source, profile)
         volumes = load_headers(source)
         for volume in volumes:
             _check_identity(volume, identity_reason)
@@ -193,6 +195,13 @@ def _usable(
         crash = SourceError(f"reading failed unexpectedly ({type(error).__name__}); please report it", code="crashed")
         return (), (refusal(crash, source),)
     return volumes, ()
+
+
+def _check_colour(source: Source, profile: Profile) -> None:
+    if source.series and source.series.colour and profile.colour != "grey":
+        raise ReadError(
+            "colour image: the profile refuses colour; where its content is grey, say colour: grey", code="colour"
+        )
 
 
 def _check_identity(volume: Volume, reason: str | None) -> None:
@@ -282,6 +291,25 @@ def survey(
         if header.key not in withheld
     ]
     return tuple(usable), _merged((*found.skips, *refused))
+
+
+def labels_in(
+    root: Path, annotations: Sequence[Path]
+) -> tuple[tuple[tuple[Source, tuple[Box, ...] | None], ...], tuple[str, ...]]:
+    """The boxes of every readable series below ``root``, and the sentences about annotations that fit none.
+
+    Boxes are None where one may lie on the series that could not be placed.
+
+    Raises:
+        ReadError: ``root`` does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    profile = profiles.load("paper").model_copy(update={"modalities": profiles.MODALITIES, "colour": "grey"})
+    found = collect(root, profile, annotations)
+    headers, _ = _headers(found.sources, profile, "boxes are only counted")
+    boxes, withheld, unmatched = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
+    return each, unmatched
 
 
 def _patient(volume: Volume) -> str:

@@ -40,7 +40,7 @@ class Skip:
     series_uid: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """One series or file, not loaded. Exactly one of ``series`` and ``file`` is set.
 

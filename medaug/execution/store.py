@@ -12,9 +12,11 @@ import hashlib
 import hmac
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from medaug.audit import ledger
@@ -27,6 +29,7 @@ from medaug.imaging.volume import SourceRef
 
 STAGING = ".staging"
 TOKEN_DIGITS = 16
+FLUSHES = 8  # at once
 _FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
 
@@ -177,11 +180,17 @@ def disk_errors(what: str) -> Iterator[None]:
 
 
 def flush_tree(folder: Path) -> None:
-    """Flush every file below ``folder``, and every folder, to disk."""
-    for parent, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            _flush(Path(parent) / name)
-        flush_folder(Path(parent))
+    """Flush every file below ``folder``, and every folder, to disk.
+
+    All at once: the file system then writes its journal once or twice and not for each (12 files: 102 ms one by one,
+    20 ms together). No name outside is durable before, so their order among themselves doesn't matter.
+    """
+    inside = [(Path(parent), names) for parent, _, names in os.walk(folder)]
+    calls = [partial(flush_folder, parent) for parent, _ in inside]
+    calls += [partial(_flush, parent / name) for parent, names in inside for name in names]
+    with ThreadPoolExecutor(FLUSHES) as pool:  # one for each call: threads don't outlive a fork
+        for flushed in [pool.submit(call) for call in calls]:
+            flushed.result()
 
 
 def _flush(path: Path) -> None:

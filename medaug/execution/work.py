@@ -187,6 +187,7 @@ def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, a
             observed=variant.regions.observed,
             boxes=unit.boxes,
             window=variant.window,
+            domain=variant.domain,
         )
         outputs = describe_output(claim.folder, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
         done = Outcome("written", variant=variant, outputs=outputs, batch_size=answer.batch)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.geometry import Geometry
+from medaug.imaging.lut import Lut
 
 Stored = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
@@ -120,6 +121,8 @@ class Volume:
         padding: inclusive range of stored values that mean "no image here" (0028,0120-0121), or None.
         inverted: True for MONOCHROME1, where low values are bright. Stored values are never flipped.
         source: where it came from.
+        lut: a table in place of slope and intercept, for all slices; ``rescale`` is 1 and 0 then.
+        windows: all VOI windows that the source states, the first of which is ``window``.
     """
 
     stored: Stored
@@ -130,6 +133,8 @@ class Volume:
     padding: tuple[float, float] | None
     inverted: bool
     source: SourceRef
+    lut: Lut | None = None
+    windows: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stored.shape != self.geometry.shape:
@@ -143,6 +148,8 @@ class Volume:
     @property
     def modality(self) -> Float32 | npt.NDArray[np.float64]:
         """Modality values (HU for CT), a fresh array. float64 where float32 can't hold every stored value exactly."""
+        if self.lut is not None:
+            return self.lut.apply(self.stored)
         slope, intercept = self._per_slice()
         if self._in_float32(slope, intercept):
             exact: Float32 = self.stored.astype(np.float32)
@@ -162,6 +169,11 @@ class Volume:
         stored = np.asarray(self.stored, dtype=np.float64)
         return np.asarray((stored >= low) & (stored <= high))
 
+    @property
+    def coarsest(self) -> float:
+        """The greatest step, in modality units, that one step of a stored number makes."""
+        return self.lut.coarsest if self.lut else max(abs(rescale.slope) for rescale in self.rescale)
+
     def with_modality(self, values: npt.NDArray[np.floating], where: Mask) -> Volume:
         """A copy whose voxels at ``where`` hold ``values``; every other stored number is untouched.
 
@@ -175,7 +187,10 @@ class Volume:
         stored = self.stored.copy()
         for k, rescale in enumerate(self.rescale):
             raw = values[k][where[k]]
-            if rescale.slope != 1 or rescale.intercept or self.stored.dtype.itemsize > 2:
+            raw = raw.astype(np.promote_types(raw.dtype, np.float32), copy=False)  # half floats can't hold the range
+            if self.lut is not None:
+                raw = self.lut.undo(raw)
+            elif rescale.slope != 1 or rescale.intercept or self.stored.dtype.itemsize > 2:
                 raw = (raw.astype(np.float64) - rescale.intercept) / rescale.slope
             if np.issubdtype(self.stored.dtype, np.integer):
                 raw = np.clip(np.rint(raw), *self.stored_range)

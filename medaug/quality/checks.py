@@ -40,6 +40,7 @@ DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
         "change": (0.002, None),
         "through_plane": (0.8, 1.2),
         "observed_residual": (None, 0.5),
+        "domain_share": (None, None),
     }
 )
 

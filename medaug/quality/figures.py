@@ -69,7 +69,7 @@ class Pair:
         """The coarsest step of the stored numbers; next to nothing for floats."""
         if not np.issubdtype(self.source.stored.dtype, np.integer):
             return 1e-6
-        return max(abs(rescale.slope) for rescale in self.source.rescale) / self.window.width
+        return self.source.coarsest / self.window.width
 
     @cached_property
     def slices(self) -> tuple[tuple[Levels, Levels, Mask], ...]:
@@ -188,7 +188,8 @@ def through_plane(pair: Pair) -> float:
 def _levels(volume: Volume, window: Window) -> Levels:
     """float64 where float32 can't hold every stored number."""
     wide = volume.stored.dtype.itemsize > 2
-    levels: Levels = volume.stored.astype(np.float64) if wide else volume.stored.astype(np.float32)
+    values = volume.stored if volume.lut is None else volume.lut.apply(volume.stored)
+    levels: Levels = values.astype(np.float64) if wide else values.astype(np.float32)
     for k, rescale in enumerate(volume.rescale):
         levels[k] *= rescale.slope / window.width
         levels[k] += (rescale.intercept - window.low) / window.width

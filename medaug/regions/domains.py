@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, assert_never
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from medaug.errors import RegionError
 from medaug.imaging.volume import Float32, Mask, Volume, Window
-from medaug.regions import radiograph
+from medaug.regions import organs, projections, radiograph
 from medaug.regions.morphology import grown, without_islands
 from medaug.regions.slices import ct_body, mr_body
 
-Part = Literal["body", "window", "not-padding", "not-border", "not-marker"]
+Part = Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"]
 
 SPECK = 25  # px
 NOISE = 0.1  # of the window's width
@@ -55,6 +56,11 @@ class Shown:
         return self.volume.geometry.space != "patient"
 
     @property
+    def is_ct(self) -> bool:
+        """Whether values are in HU on a grid in patient space."""
+        return not self.is_radiograph and (self.volume.source.modality == "CT" or self.volume.rescale[0].units == "HU")
+
+    @property
     def everywhere(self) -> Mask:
         """All True."""
         return np.ones(self.volume.geometry.shape, dtype=np.bool_)
@@ -66,15 +72,18 @@ def domain(volume: Volume, window: Window, parts: Sequence[Part]) -> Mask:
     Args:
         volume: the source.
         window: what is presented to the prior, in modality units.
-        parts: any of ``body``, ``window``, ``not-padding``, ``not-border`` and ``not-marker``.
+        parts: any of `Part`.
 
     Returns:
         (k, i, j) on the native grid, True where a voxel may change. May be empty: the laws refuse that.
+
+    Raises:
+        RegionError: a part can't be told on images of this kind.
     """
     shown = Shown(volume, window)
     found = shown.everywhere
     for part in dict.fromkeys(parts):
-        found &= _part(part, shown)
+        found &= PARTS[part](shown)
     return found
 
 
@@ -86,10 +95,43 @@ def body(shown: Shown) -> Mask:
     """
     if shown.is_radiograph:
         return _per_frame(shown, radiograph.anatomy)
-    volume = shown.volume
-    if volume.source.modality == "CT" or volume.rescale[0].units == "HU":
-        return ct_body(shown.values)
-    return mr_body(shown.values, volume.padded)
+    return ct_body(shown.values) if shown.is_ct else mr_body(shown.values, shown.volume.padded)
+
+
+def bone(shown: Shown) -> Mask:
+    """Bone: by HU in CT, by brightness within the limb on a radiograph. MR doesn't show it.
+
+    Raises:
+        RegionError: MR, a mammogram or a grid in patient space without HU.
+    """
+    if shown.is_radiograph and shown.volume.source.modality != "MG":
+        return _per_frame(shown, projections.bone)
+    _need(shown.is_ct, "bone", "CT and radiographs of limbs")
+    return organs.ct_bone(shown.values, shown.volume.geometry.spacing)
+
+
+def lung(shown: Shown) -> Mask:
+    """Lungs: by HU and shape in CT, as two dark fields on a frontal chest radiograph.
+
+    Raises:
+        RegionError: MR, a mammogram or a grid in patient space without HU.
+    """
+    if shown.is_radiograph and shown.volume.source.modality != "MG":
+        return _per_frame(shown, projections.lungs)
+    _need(shown.is_ct, "lung", "CT and chest radiographs")
+    return organs.ct_lung(shown.values, shown.volume.geometry.spacing)
+
+
+def brain(shown: Shown) -> Mask:
+    """The brain without skull and scalp: within a closed skull in CT, by level and depth in MR.
+
+    Raises:
+        RegionError: a radiograph.
+    """
+    _need(not shown.is_radiograph, "brain", "CT and MR")
+    if shown.is_ct:
+        return organs.ct_brain(shown.values, shown.volume.geometry.spacing)
+    return organs.mr_brain(shown.values, shown.volume.padded, shown.volume.geometry.spacing)
 
 
 def inside_window(shown: Shown) -> Mask:
@@ -128,20 +170,25 @@ def not_marker(shown: Shown) -> Mask:
     return _per_frame(shown, radiograph.without_markers) if shown.is_radiograph else shown.everywhere
 
 
-def _part(part: Part, shown: Shown) -> Mask:
-    match part:
-        case "body":
-            return body(shown)
-        case "window":
-            return inside_window(shown)
-        case "not-padding":
-            return not_padding(shown)
-        case "not-border":
-            return not_border(shown)
-        case "not-marker":
-            return not_marker(shown)
-        case _:
-            assert_never(part)
+PARTS: dict[Part, Callable[[Shown], Mask]] = {
+    "body": body,
+    "bone": bone,
+    "lung": lung,
+    "brain": brain,
+    "window": inside_window,
+    "not-padding": not_padding,
+    "not-border": not_border,
+    "not-marker": not_marker,
+}
+
+
+def _need(holds: bool, part: Part, kinds: str) -> None:
+    if not holds:
+        raise RegionError(
+            f"regions: domain part {part!r} is told on {kinds} only, found another image; "
+            "take the part out of the profile's domain, or run such series with another profile",
+            code="part-unknown",
+        )
 
 
 def _per_frame(shown: Shown, find: Callable[[Float32], Mask]) -> Mask:

@@ -43,7 +43,7 @@ def anatomy(brightness: Float32) -> Mask:
         hundredth of the frame that lie in the air.
     """
     small, factor = reduced(brightness, LONGEST)
-    return enlarged(_anatomy(small), factor, brightness.shape)
+    return enlarged(limb(small), factor, brightness.shape)
 
 
 def within_frame(brightness: Float32) -> Mask:
@@ -53,7 +53,7 @@ def within_frame(brightness: Float32) -> Mask:
         brightness: (rows, columns).
     """
     small, factor = reduced(brightness, LONGEST)
-    x = _normalised(small, np.ones(small.shape, dtype=np.bool_))
+    x = normalised(small, np.ones(small.shape, dtype=np.bool_))
     rows, columns = _inner(x), _inner(x.T)
     return enlarged(rows[:, None] & columns[None, :], factor, brightness.shape)
 
@@ -67,7 +67,7 @@ def without_markers(brightness: Float32) -> Mask:
     from scipy import ndimage
 
     small, factor = reduced(brightness, 2 * LONGEST)  # letters are thin
-    x = _normalised(small, np.ones(small.shape, dtype=np.bool_))
+    x = normalised(small, np.ones(small.shape, dtype=np.bool_))
     labels, _ = labelled(x > WHITE)
     marked = np.zeros(x.shape, dtype=np.bool_)
     for n, spans in enumerate(ndimage.find_objects(labels), 1):
@@ -92,13 +92,14 @@ def _inner(x: Float32) -> npt.NDArray[np.bool_]:
     return inner
 
 
-def _anatomy(small: Float32) -> Mask:
+def limb(small: Float32) -> Mask:
+    """What `anatomy` finds, on an image that is small already."""
     from scipy import ndimage
 
-    x = _normalised(small, np.ones(small.shape, dtype=np.bool_))
+    x = normalised(small, np.ones(small.shape, dtype=np.bool_))
     bright = _bright_bands(x)
     if not bright.all():
-        x = _normalised(small, ~bright)
+        x = normalised(small, ~bright)
     air, above = _air(x, bright)
     if not air.any():
         return np.ones_like(air)
@@ -109,7 +110,8 @@ def _anatomy(small: Float32) -> Mask:
     return large_parts(ndimage.binary_dilation(opened, iterations=2, mask=solid), LEAST * solid.size)
 
 
-def _normalised(image: Float32, where: Mask) -> Float32:
+def normalised(image: Float32, where: Mask) -> Float32:
+    """The image from 0 to 1, cut at the 0.5th and 99.5th percentile of a part of it."""
     low, high = np.percentile(image[where], [0.5, 99.5])
     return np.asarray(np.clip((image - low) / max(high - low, 1e-6), 0, 1), dtype=np.float32)
 

@@ -17,6 +17,8 @@ from markupsafe import Markup
 
 from medaug.audit.durable import replace_file
 from medaug.audit.record import Limit, Record, Source
+from medaug.errors import ProfileError
+from medaug.profile import parse_keys
 from medaug.report.pictures import NAMES
 
 NAME = "index.html"
@@ -87,7 +89,7 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
         style=Markup(style),  # noqa: S704 - the package's own file
         policy=_policy(style),
         tiles=_tiles(ordered, skipped),
-        facts=_facts(ordered),
+        facts={**_facts(ordered), **_domain(output)},
         groups=groups,
         missing=[record for record in ordered if record.status != "written"],
         retried=any(record.status in {"failed", "crashed"} for record in ordered),
@@ -148,6 +150,15 @@ def _facts(records: Sequence[Record]) -> Mapping[str, str]:
         "created": {record.created for record in records},
     }
     return {name: ", ".join(sorted(values - {""})) for name, values in columns.items() if values - {""}}
+
+
+def _domain(output: Path) -> Mapping[str, str]:
+    """The parts that the profile of OUTPUT names, where it is there."""
+    try:
+        parts = parse_keys((output / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml").get("domain")
+    except (OSError, UnicodeDecodeError, ProfileError):
+        return {}
+    return {"domain": ", ".join(map(str, parts)) or "everywhere"} if isinstance(parts, list) else {}
 
 
 def _limit(limit: Limit) -> str:

@@ -24,6 +24,7 @@ Color = tuple[int, int, int]
 KEPT: Color = (64, 132, 255)
 DUST: Color = (255, 210, 40)
 BOX: Color = (255, 255, 255)
+DOMAIN: Color = (60, 220, 110)
 SHADOW: Color = (0, 0, 0)
 DARKER: Color = (30, 110, 230)
 UNCHANGED: Color = (128, 128, 128)
@@ -60,7 +61,7 @@ class _View:
         return round(left * x), round(top * y), max(0, round(right * x) - 1), max(0, round(bottom * y) - 1)
 
 
-def write_previews(
+def write_previews(  # noqa: PLR0913 - what is shown, by name
     folder: Path,
     *,
     source: Volume,
@@ -69,14 +70,15 @@ def write_previews(
     observed: Mask,
     boxes: Sequence[Box],
     window: Window,
+    domain: Mask | None = None,
 ) -> None:
     """Write source.png, regions.png, result.png and difference.png into ``folder``.
 
     A volume is shown by the slice through the middle of its largest box. Grey levels are those of the window, bright is
     high (MONOCHROME1 is flipped), pixels that are not square are stretched to be. In the regions, blue is protected,
-    yellow is observed but repainted, untinted is free, and boxes are outlined. In the difference, mid-grey is
-    unchanged, orange brighter, blue darker; its ends, a quarter of the window away, are written below it. Same inputs,
-    same bytes.
+    yellow is observed but repainted, untinted is free, boxes are outlined in white and the domain in green. In the
+    difference, mid-grey is unchanged, orange brighter, blue darker; its ends, a quarter of the window away, are written
+    below it. Same inputs, same bytes.
 
     Args:
         folder: made when missing.
@@ -86,15 +88,19 @@ def write_previews(
         observed: voxels that guided the solve; holds ``protected``.
         boxes: the labels.
         window: what is shown, in modality units.
+        domain: where the profile lets a voxel change; outlined where it has an edge.
     """
     view = _view(source, boxes)
     shown = [box for box in boxes if box.start[0] <= view.slice < box.stop[0]]
     before, after = (_grey(volume, window, view.slice) for volume in (source, result))
     picture = _to_bytes(view.shrink(np.clip(before, 0, 1)))
     kept, dust = protected[view.slice], observed[view.slice] & ~protected[view.slice]
+    tinted = _tinted(picture, view.shrink(kept), view.shrink(dust))
+    if domain is not None:
+        tinted[_edge(view.shrink(domain[view.slice]) >= 0.5)] = DOMAIN
     images = {
         "source": Image.fromarray(picture),
-        "regions": _outlined(_tinted(picture, view.shrink(kept), view.shrink(dust)), view, shown),
+        "regions": _outlined(Image.fromarray(tinted), view, shown),
         "result": Image.fromarray(_to_bytes(view.shrink(np.clip(after, 0, 1)))),
         "difference": _difference(view.shrink(after - before), window, source.rescale[view.slice].units),
     }
@@ -123,7 +129,8 @@ def _grey(volume: Volume, window: Window, k: int) -> Float32:
     # one multiplication and one addition per voxel: (stored · slope + intercept - low) / width
     gain = rescale.slope / window.width
     offset = (rescale.intercept - window.low) / window.width
-    grey: Float32 = volume.stored[k].astype(np.float32) * np.float32(gain) + np.float32(offset)
+    values = volume.stored[k] if volume.lut is None else volume.lut.apply(volume.stored[k])
+    grey: Float32 = values.astype(np.float32) * np.float32(gain) + np.float32(offset)
     return np.float32(1) - grey if volume.inverted else grey
 
 
@@ -131,13 +138,20 @@ def _to_bytes(grey: Float32) -> Bytes:
     return np.rint(grey * 255).astype(np.uint8)
 
 
-def _tinted(picture: Bytes, kept: Float32, dust: Float32) -> Image.Image:
+def _tinted(picture: Bytes, kept: Float32, dust: Float32) -> Bytes:
     """Blend by the share of each shown pixel that is kept or dust."""
     color = picture[..., None].astype(np.float32)
     for share, tint, strength in ((kept, KEPT, KEPT_TINT), (np.sqrt(dust), DUST, DUST_TINT)):
         weight = (share * np.float32(strength))[..., None]  # dust by its root: single pixels stay visible when shrunk
         color = color + weight * (np.array(tint, dtype=np.float32) - color)
-    return Image.fromarray(np.rint(color).astype(np.uint8))
+    return np.rint(color).astype(np.uint8)
+
+
+def _edge(inside: Mask) -> Mask:
+    """The pixels of a mask with a neighbour that is none of it; the picture's border is no edge."""
+    padded = np.pad(inside, 1, mode="edge")
+    middle, rows, columns = padded[1:-1, 1:-1], padded[:, 1:-1], padded[1:-1, :]
+    return middle & ~(rows[:-2] & rows[2:] & columns[:, :-2] & columns[:, 2:])
 
 
 def _outlined(image: Image.Image, view: _View, boxes: Sequence[Box]) -> Image.Image:

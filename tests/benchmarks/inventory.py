@@ -1,9 +1,15 @@
-"""Time and memory of `inventory` over a large export: python tests/benchmarks/inventory.py [FILES]."""
+"""Time and memory of `inventory` over a large export: python -m tests.benchmarks.inventory [FILES] [-o RESULT.json].
+
+The export is built first; what is measured runs in a process of its own. Prints a line of Markdown.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,16 +36,32 @@ def build(root: Path, files: int) -> None:
             ds.save_as(folder / name, enforce_file_format=True)
 
 
-def main(files: int) -> None:
+def measured(root: Path) -> dict[str, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = inventory(root)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"series": found.usable, "wall_s": round(wall, 1), "cpu_s": round(cpu, 1), "peak_mib": round(peak)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("files", nargs="?", type=int, default=20_000)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--measure", type=Path)
+    given = parser.parse_args()
+    if given.measure:
+        print(json.dumps(measured(given.measure)))
+        return
     with tempfile.TemporaryDirectory() as folder:
-        build(Path(folder), files)
-        wall, cpu = time.perf_counter(), time.process_time()
-        found = inventory(Path(folder))
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{files} files, {found.usable} series usable: {wall:.1f} s, {cpu:.1f} s of CPU")
-    print(f"peak of the process {peak / 1024:.0f} MiB, building the export included")
+        build(Path(folder), given.files)
+        command = [sys.executable, "-m", "tests.benchmarks.inventory", "--measure", folder]
+        result = {"files": given.files, **json.loads(subprocess.run(command, capture_output=True, check=True).stdout)}
+    if given.output:
+        given.output.write_text(json.dumps(result, indent=2) + "\n")
+    print("| files | series | wall s | processor s | peak MiB |\n|---|---|---|---|---|")
+    print(f"| {' | '.join(str(value) for value in result.values())} |")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main()

@@ -2,11 +2,13 @@
 
 Makes an OUTPUT of 50-slice CT series of 512 × 512 with the run's own writers, evidence and records, but without a
 solve: the outer third of each slice is drawn at random. Then verifies it without and with the source, each in a process
-of its own, and prints wall time, CPU time and the peak of memory. FOLDER is used again when it is there.
+of its own, and prints wall time, CPU time and the peak of memory as a table, also in FOLDER/verify_scale.json. FOLDER
+is used again when it is there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -32,6 +34,7 @@ from medaug.execution.opening import FORMAT, VERSION
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 from medaug.manifests.coco import write_coco
+from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.recipe import Recipe
 from tests import make
@@ -47,8 +50,15 @@ def main(folder: Path, instances: int, workers: int) -> None:
         os.fsync = lambda _: None  # the making isn't what is measured
         build(folder, instances // SLICES)
         print(f"{instances} instances made in {time.monotonic() - started:.0f} s")
-    for source in (False, True):
-        subprocess.run([sys.executable, __file__, "--time", folder, str(int(source)), str(workers)], check=True)
+    command = [sys.executable, __file__, "--time", str(folder)]
+    found = [
+        json.loads(subprocess.run([*command, source, str(workers)], check=True, capture_output=True).stdout)
+        for source in ("0", "1")
+    ]
+    (folder / "verify_scale.json").write_text(json.dumps(found, indent=1) + "\n")
+    print(f"| {' | '.join(found[0])} |\n|{'---|' * len(found[0])}")
+    for row in found:
+        print(f"| {' | '.join(map(str, row.values()))} |")
 
 
 def build(folder: Path, units: int) -> None:
@@ -66,6 +76,7 @@ def build(folder: Path, units: int) -> None:
         ledger.append(root / "ledger", "bench", records[-1], 0.0)
     write_monai(records, root)
     write_coco(records, root)
+    write_croissant(records, root)
     seal(root)
 
 
@@ -115,11 +126,19 @@ def timed(folder: Path, source: bool, workers: int) -> None:
     wall = time.monotonic() - started
     mine, theirs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = sum(usage.ru_utime + usage.ru_stime for usage in (mine, theirs))
-    what = f"with the source ({verdict.compared} voxels compared)" if source else "without the source"
-    print(
-        f"{what}: {verdict.units} units, {verdict.files} files, {len(verdict.faults)} faults; {workers} workers: "
-        f"{wall:.1f} s wall, {cpu:.1f} s CPU; peak {peak()} MiB, of a worker {theirs.ru_maxrss >> 10} MiB"
-    )
+    row = {
+        "source": "given" if source else "not given",
+        "instances": verdict.units * SLICES,
+        "files": verdict.files,
+        "faults": len(verdict.faults),
+        "voxels compared": verdict.compared,
+        "workers": workers,
+        "wall s": round(wall, 1),
+        "CPU s": round(cpu, 1),
+        "peak MiB": peak(),
+        "peak MiB of a worker": theirs.ru_maxrss >> 10,
+    }
+    print(json.dumps(row))
 
 
 def peak() -> int:

@@ -81,7 +81,7 @@ def test_rescale(values: dict[str, object], rescale: Rescale) -> None:
 @pytest.mark.parametrize(
     ("values", "code"),
     [
-        ({"ModalityLUTSequence": [lut(0, [1, 2])]}, "modality-lut"),
+        ({"ModalityLUTSequence": [lut(0, [1, 2, 1])]}, "modality-lut"),
         ({"RescaleSlope": 0}, "bad-value"),
         ({"RescaleSlope": "NaN"}, "bad-value"),
         ({"RescaleIntercept": "Infinity"}, "bad-value"),

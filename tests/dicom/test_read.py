@@ -182,10 +182,10 @@ def test_positions_that_are_no_numbers(tmp_path: Path, value: list[object]) -> N
     assert entry.code == "bad-value"
 
 
-def test_a_modality_lut_is_refused(tmp_path: Path) -> None:
+def test_a_modality_lut_that_is_not_monotone_is_refused(tmp_path: Path) -> None:
     item = Dataset()
-    item.add_new("LUTDescriptor", "US", [2, 0, 16])
-    item.add_new("LUTData", "US", [0, 9])
+    item.add_new("LUTDescriptor", "US", [3, 0, 16])
+    item.add_new("LUTData", "US", [0, 9, 3])
     item.ModalityLUTType = "OD"
     edit(make.radiograph(tmp_path), ModalityLUTSequence=[item])
     assert refusal(tmp_path).code == "modality-lut"

@@ -17,6 +17,8 @@ from medaug.dicom.read import read_series
 from medaug.imaging.volume import Volume
 from tests import make
 from tests.dicom.derived import ring, variant_of, written
+from tests.dicom.multiframe import enhanced, placed
+from tests.tables import write_table
 
 PLANES = {
     "axial": (1, 0, 0, 0, 1, 0),
@@ -69,7 +71,11 @@ def three(source: Volume, folder: Path, read: Callable[[tuple[Path, ...]], Grid]
     assert_allclose(affine, source.geometry.affine, atol=1e-5)
 
 
-@pytest.mark.parametrize("read", [by_simpleitk, by_monai, by_highdicom])
+READERS = {by_simpleitk: "SimpleITK", by_monai: "MONAI PydicomReader", by_highdicom: "highdicom"}
+SAME: set[tuple[str, str]] = set()  # what the test below found
+
+
+@pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_the_same_array_in_the_same_place(
     tmp_path: Path, orientation: str, read: Callable[[tuple[Path, ...]], Grid]
@@ -78,6 +84,7 @@ def test_the_same_array_in_the_same_place(
     (found,) = discover(tmp_path / "in").series
     (source,) = read_series(found)
     three(source, tmp_path / "out", read, "explicit-le")
+    SAME.add((orientation, READERS[read]))
 
 
 @pytest.mark.parametrize("read", [by_simpleitk, by_monai, by_highdicom])
@@ -89,3 +96,56 @@ def test_the_same_array_in_every_encoding(
     (found,) = discover(tmp_path / "in").series
     (source,) = read_series(found)
     three(source, tmp_path / "out", read, syntax)
+
+
+def frames_by_simpleitk(path: Path) -> Grid:
+    import SimpleITK
+
+    image = SimpleITK.ReadImage(str(path))
+    affine = np.eye(4)
+    affine[:3, :3] = (np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing())[:, ::-1]
+    affine[:3, 3] = image.GetOrigin()
+    return SimpleITK.GetArrayFromImage(image), affine
+
+
+def frames_by_highdicom(path: Path) -> Grid:
+    image = hd.imread(path)
+    volume = image.get_volume()
+    first = np.array(image.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0].ImagePositionPatient, float)
+    if not np.allclose(volume.affine[:3, 3], first):  # it may count slices from the other end
+        volume = volume.flip_spatial(0)
+    return volume.array, volume.affine
+
+
+FRAMES = {frames_by_simpleitk: "SimpleITK", frames_by_highdicom: "highdicom"}
+
+
+@pytest.mark.parametrize("read", FRAMES)
+@pytest.mark.parametrize("orientation", ["axial", "oblique"])
+def test_frames_in_the_same_place(tmp_path: Path, orientation: str, read: Callable[[Path], Grid]) -> None:
+    """Spacing along k comes from the positions, so the source states it as its own, too."""
+    directions = ORIENTATIONS[orientation]
+    normal = np.cross(directions[:3], directions[3:])
+    frames = [placed(depth, normal=normal) for depth in (6.0, 0.0, 9.0, 3.0)]
+    measures = {"PixelMeasuresSequence": {"PixelSpacing": [0.8, 0.9], "SliceThickness": 3, "SpacingBetweenSlices": 3}}
+    enhanced(tmp_path / "in", frames, orientation=directions, shared=measures)
+    (found,) = discover(tmp_path / "in").series
+    (source,) = read_series(found)
+    changed = ring(source)
+    (path,) = written(source, tmp_path / "out", changed)
+    values, affine = read(path)
+    assert_array_equal(values, variant_of(source, changed).modality)
+    assert_allclose(affine, source.geometry.affine, atol=1e-5)
+    SAME.add((f"Enhanced MR, {orientation}", FRAMES[read]))
+
+
+def test_the_documents_table_is_what_was_found() -> None:
+    """Write it anew with ``MEDAUG_WRITE_DOCS=1 pytest tests/dicom/test_readers.py``."""
+    if len(SAME) < len(ORIENTATIONS) * len(READERS) + 2 * len(FRAMES):
+        pytest.skip("the tests of this module were not all run")
+    head = "".join(f" {name} |" for name in READERS.values())
+    lines = [f"| derived series |{head}", "|---" * (1 + len(READERS)) + "|"]
+    for kind in (*ORIENTATIONS, "Enhanced MR, axial", "Enhanced MR, oblique"):
+        cells = ("same" if (kind, name) in SAME else "not read as a volume" for name in READERS.values())
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    write_table("docs/reference/dicom.md", "readers", "\n".join(lines))

@@ -1,7 +1,8 @@
 """A disk that dies: it counts every step that changes it, and stops at one of them.
 
 Three ways to die: the process is killed before the step (what was written stays), the power fails before it (only what
-was flushed stays: a file's bytes by fsync of the file, a name by fsync of its folder), the disk is full from then on.
+was flushed stays: a file's bytes by fsync of the file, a name by fsync of its folder), the disk refuses everything from
+then on, because it is full, read-only or broken.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class Disk:
 
     Args:
         stop: the step, from 1, before which the disk dies; 0 for never.
-        full: let every step from there on fail for lack of room, in place of dying.
+        fails: let every step from there on fail with this errno, in place of dying.
     """
 
-    def __init__(self, stop: int = 0, *, full: bool = False) -> None:
-        self.steps, self.stop, self.full = 0, stop, full
+    def __init__(self, stop: int = 0, *, fails: int = 0) -> None:
+        self.steps, self.stop, self.fails = 0, stop, fails
         self.lives: dict[int, int] = {}
         self.bytes: dict[Key, bytes] = {}
         self.names: dict[Key, dict[str, Key]] = {}
@@ -54,12 +55,12 @@ class Disk:
     def _step(self) -> None:
         self.steps += 1
         if self.stop and self.steps >= self.stop:
-            if self.full:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self.fails:
+                raise OSError(self.fails, os.strerror(self.fails))
             self.die()
 
     def _hook(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        frees = self.full and name in {"unlink", "rmdir"}  # a full disk lets files go
+        frees = self.fails == errno.ENOSPC and name in {"unlink", "rmdir"}  # a full disk lets files go
 
         def hooked(*args: Any, **options: Any) -> Any:
             if not frees:

@@ -21,6 +21,7 @@ from medaug.recipe import Recipe
 from tests.audit.example import digest, record
 
 PROFILE = profiles.load("bone-xray")
+SHA256, LABELS = PROFILE.sha256, digest("boxes")
 PAYLOAD = 3000  # bytes of an image that is none
 
 
@@ -28,7 +29,7 @@ def unit(number: int, *, patient: str = "") -> Unit:
     reference = SourceRef(
         "dicom", "CR", "1.2", f"1.2.{number}", (f"1.2.{number}.1",), (), (digest(number),), "declared"
     )
-    recipe = Recipe(reference.key, digest("boxes"), 0, 7, PROFILE.sha256, PROFILE.prior.sha256)
+    recipe = Recipe(reference.key, LABELS, 0, 7, SHA256, PROFILE.prior.sha256)
     source = Source(None, Path(f"{number}.nii"), by_slice=False)
     boxes = (Box((0, 1, 1), (1, 2, 2), "lesion", ""),)
     return Unit(recipe, source, replace(reference, patient=patient), boxes, (1, 4, 4), 1)

@@ -10,19 +10,24 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
+from medaug import profile as profiles
 from medaug.audit import durable, ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError
-from medaug.execution import leases, opening, store
+from medaug.execution import execute, leases, opening, store
 from medaug.execution.leases import Claim
+from medaug.execution.options import Options
 from medaug.execution.plan import Unit
 from medaug.execution.store import Store
 from medaug.execution.work import Bench, OnStep
@@ -31,6 +36,7 @@ from tests.execution.disk import Disk, Killed, copy
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the disk's model reads /proc/self/fd")
 NUMBERS = (1, 2)
+OTHER = profiles.load("chest-xray")
 Work = Callable[..., Record]
 
 
@@ -242,28 +248,31 @@ def test_a_real_sigkill_at_every_fourth_step(tmp_path: Path) -> None:
     assert step > 50
 
 
-def on_a_full_disk(output: Path, key: Path, step: int) -> str | None:
-    """What the run says when there is no room from ``step`` on; None when it didn't need that many."""
+def on_a_bad_disk(output: Path, key: Path, step: int, number: int) -> str | None:
+    """What the run says when every step from ``step`` on fails with an errno; None when it didn't need that many."""
     try:
-        with Disk(step, full=True).watched():
+        with Disk(step, fails=number).watched():
             null.run(output, *NUMBERS, key_file=key)
     except OutputError as error:
         return str(error)
     return None
 
 
-def test_a_full_disk_at_every_step_stops_the_run_and_it_continues_with_room(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "stride"), [(errno.ENOSPC, 1), (errno.EROFS, 3), (errno.EIO, 3)])
+def test_a_disk_that_is_full_read_only_or_broken_stops_the_run_at_any_step_and_it_continues(
+    tmp_path: Path, number: int, stride: int
+) -> None:
     key = tmp_path / "key"
     key.write_bytes(bytes(range(32)))
     expected = settled(tmp_path / "whole", key)
-    step = 0
+    step = 1 - stride
     while True:
-        step += 1
+        step += stride
         output = tmp_path / f"out{step}"
-        said = on_a_full_disk(output, key, step)
+        said = on_a_bad_disk(output, key, step, number)
         if said is None:
             break
-        assert os.strerror(errno.ENOSPC) in said, step
+        assert os.strerror(number) in said, step
         assert str(tmp_path) not in said
         assert not faults_of(output), step
         assert not continued(output, key, expected), step
@@ -284,3 +293,82 @@ def test_a_clock_that_goes_backwards_changes_nothing(tmp_path: Path, monkeypatch
     monkeypatch.setattr("time.time", lambda: 0.0)
     null.run(tmp_path / "out", *NUMBERS, key_file=key, extend=True)
     assert null.files(tmp_path / "out") == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a file system needs root on Linux")
+def test_a_really_full_file_system_stops_the_run_and_it_continues_when_it_has_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=640k", "medaug", small], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine doesn't let a file system be mounted")
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    monkeypatch.setattr(execute, "_check_space", lambda *_: None)  # it would say so beforehand
+    try:
+        with pytest.raises(OutputError, match=r"No space left.*same command again"):
+            null.run(small / "out", *range(1, 200), key_file=key)
+        assert not faults_of(small / "out")
+        done = len(written(small / "out"))
+        assert 0 < done < 199
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        assert null.run(small / "out", *range(1, 200), key_file=key).already_done >= done
+        null.run(tmp_path / "whole", *range(1, 200), key_file=key)
+        assert null.files(small / "out") == null.files(tmp_path / "whole")
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        with pytest.raises(OutputError, match="Read-only"):
+            null.run(small / "out", *range(1, 201), key_file=key, extend=True)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def unleased(staging: Path, unit: str, worker: str) -> AbstractContextManager[Claim]:
+    """Everybody may have everything."""
+    return nullcontext(Claim(staging / f"{unit[:16]}.{worker}", ()))
+
+
+def test_four_workers_race_without_leases_and_every_unit_is_committed_once(tmp_path: Path) -> None:
+    """Leases save work; what decides is the rename. So all four do every unit, in the same order at the same time."""
+    out, key = tmp_path / "out", tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    null.run(out, 1, key_file=key)
+    ready, go = os.pipe()
+    children = []
+    for _ in range(4):
+        if not (child := os.fork()):
+            os.close(go)
+            os.read(ready, 1)  # until the parent lets go
+            with mock.patch.object(leases, "claim", unleased):
+                null.run(out, *range(1, 30), key_file=key, extend=True)
+            os._exit(0)
+        children.append(child)
+    os.close(go)
+    os.close(ready)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert sorted(record.unit for record in written(out)) == sorted(null.unit(n).recipe.id for n in range(1, 30))
+    assert not faults_of(out)
+    null.run(tmp_path / "whole", *range(1, 30), key_file=key)
+    assert null.files(out) == null.files(tmp_path / "whole")
+
+
+def test_another_run_on_the_same_output_is_refused_while_the_first_goes_on(tmp_path: Path) -> None:
+    refused = []
+
+    def work(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
+        if not refused:
+            with pytest.raises(OutputError, match="another set of inputs"):
+                null.run(tmp_path / "out", 7, 8, 9)
+            with pytest.raises(OutputError, match="another profile"):
+                execute.execute(
+                    replace(null.plan(1, 2), profile=OTHER), tmp_path / "out", Options("cpu"), work=null.work
+                )
+            refused.append(unit)
+        return null.work(store, bench, unit, claim, on_step)
+
+    assert null.run(tmp_path / "out", 1, 2, 3, work=work).counts == {"written": 3}
+    assert refused
+    assert len(written(tmp_path / "out")) == 3

@@ -153,7 +153,7 @@ def test_what_can_not_be_stated_is_found_before_the_solve(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(work, "provenance", lambda *_: (_ for _ in ()).throw(ValueError("provenance")))
-    monkeypatch.setattr(work, "augment", lambda *_: pytest.fail("it was solved first"))
+    monkeypatch.setattr(work, "solve_case", lambda *_: pytest.fail("it was solved first"))
     assert medaug.run(**arguments).counts == {"crashed": 4}
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import medaug
 from medaug.audit import ledger
 from medaug.audit.verification.verify import verify
+from medaug.cli import app
 from medaug.execution.replay import replay
 from medaug.raster import read_raster
 from tests import make
@@ -155,3 +157,25 @@ def test_what_a_variant_is_written_as_does_not_change_its_pixels(tmp_path: Path)
         summary = ran(tmp_path / kind, source, profile)
         found.append({record.unit: record.images[0].pixels_sha256 for record in summary.records})
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_inspect_counts_the_boxes(tmp_path: Path, as_json: bool) -> None:
+    folder = pictures(tmp_path / "in")
+    make.radiograph(folder, name="x.dcm", rows=120, columns=100)
+    labels = boxes(tmp_path / "boxes.json", (*NAMES[:2], "elsewhere.png"))
+    result = CliRunner().invoke(app, ["inspect", str(folder), "-a", str(labels), *(["--json"] if as_json else [])])
+    assert result.exit_code == 0
+    assert not any(name in result.output for name in NAMES)
+    if as_json:
+        found = json.loads(result.output)
+        counted = {s["object_class"]: s["boxes"] for s in found["series"]}
+        assert counted["PNG"] == counted["JPEG"] == {"lesion": 1}
+        assert counted["TIFF"] == {}
+        assert len(found["series"]) == 4
+        assert found["unmatched"]
+    else:
+        assert result.output.count("boxes: 1 lesion") == 2
+        assert result.output.count("boxes: none") == 2
+        assert "unmatched: no-image: 1" in result.output
+        assert "1 × 120 × 100" in result.output

@@ -339,6 +339,24 @@ def test_nothing_touches_the_network(arguments: dict[str, object], monkeypatch: 
     assert medaug.run(**arguments).counts == {"written": 4}
 
 
+def test_an_input_that_changes_while_the_run_is_on_fails_by_itself_and_is_planned_anew(
+    arguments: dict[str, object],
+) -> None:
+    one = arguments | {"variants": 1}
+    planned = medaug.plan(**{k: one[k] for k in ("input", "profile", "annotations", "variants", "seed")})  # type: ignore[arg-type]
+    path = Path(str(one["input"])) / "xray" / "x1.dcm"
+    changed = pydicom.dcmread(path)
+    changed.PixelData = bytes(len(changed.PixelData))
+    changed.save_as(path)
+    output = Path(str(one["output"]))
+    summary = execution.execute(planned, output, execution.Options("cpu"))
+    assert summary.counts == {"written": 1, "failed": 1}
+    assert [record.code for record in summary.records if record.status == "failed"] == ["input-changed"]
+    assert [record.code for record in summary.records if record.status == "written"] == [""]
+    with pytest.raises(OutputError, match="another set of inputs"):
+        medaug.run(**(one | {"key_file": None}))
+
+
 def test_a_source_whose_box_could_not_be_placed_is_skipped_for_that_reason(tmp_path: Path) -> None:
     for patient in "ab":
         make.radiograph(tmp_path / "in" / patient, name="x1.dcm", rows=120, columns=100, seed=ord(patient))

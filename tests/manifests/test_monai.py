@@ -15,6 +15,7 @@ import pydicom
 import pytest
 
 from medaug.audit.record import Grid, Output, Record, Source
+from medaug.audit.verification.lists import check_lists
 from medaug.dicom.discover import discover
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.read import read_series
@@ -200,6 +201,24 @@ def test_a_world_box_lies_on_voxel_edges_whatever_is_flipped(name: str, flips: t
         edges = (np.linalg.inv(affine) @ np.array([*low, 1]))[:3], (np.linalg.inv(affine) @ np.array([*high, 1]))[:3]
         np.testing.assert_allclose(np.minimum(*edges) + 0.5, box.start, atol=1e-3)
         np.testing.assert_allclose(np.maximum(*edges) + 0.5, box.stop, atol=1e-3)
+
+
+def test_verify_agrees_on_world_boxes_of_any_grid(tmp_path: Path) -> None:
+    """Two formulas, two roundings: a tie of the last decimal is no fault (it was, on a real oblique MR)."""
+    draw = np.random.default_rng(3)
+    for number in range(60):
+        rotation = np.linalg.qr(draw.normal(size=(3, 3)))[0]
+        affine = np.eye(4)
+        affine[:3, :3], affine[:3, 3] = rotation * draw.uniform(0.3, 3, 3), draw.uniform(-200, 200, 3)
+        boxes = tuple(Box((k, 150, 100), (k + 1, 185, 130), label) for k in (3, 5) for label in "ba")
+        files = tuple(Output(f"{record().folder}/image/{k:04d}.dcm", digest(k)) for k in range(8))
+        source = replace(record().source, instance_uids=tuple(f"1.{k}" for k in range(8)), sha256=(digest("x"),) * 8)
+        grid = Grid.of(Geometry((8, 384, 274), affine, "patient"))
+        built = record(outputs=files, boxes=boxes, geometry=grid, source=source)
+        (tmp_path / "monai.json").unlink(missing_ok=True)
+        path = write_monai([built], tmp_path)
+        faults = [fault for fault in check_lists(tmp_path, {built.unit: built}) if fault.file == path.name]
+        assert faults == [], number
 
 
 def test_a_radiograph_has_no_world_box(tmp_path: Path) -> None:

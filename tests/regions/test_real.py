@@ -80,6 +80,80 @@ def test_dicom_radiographs(data: Path, case: str, share: float) -> None:
     assert found.mean() == pytest.approx(share, abs=0.03)
 
 
+def dice(one: Mask, other: Mask) -> float:
+    return 2 * float((one & other).sum()) / float(one.sum() + other.sum())
+
+
+def test_lungs_on_chests_against_radiologists_masks(data: Path) -> None:
+    """30 frontal chests with pneumonia: two thirds are answered, and what is answered is lung."""
+    found = []
+    for path in sorted((data / CHESTS).iterdir()):
+        volume, window = radiograph(path)
+        lungs = domain(volume, window, ["lung"])[0]
+        masks = list((data / CHESTS).parent.glob(f"masks/{path.stem}__*_Lung_*.png"))
+        truth = np.any([np.array(Image.open(mask).convert("L")) > 0 for mask in masks], axis=0)
+        if lungs.any():
+            found.append((dice(lungs, truth), truth[lungs].mean()))
+    assert len(found) >= 18
+    median, least = np.median(found, axis=0), np.min(found, axis=0)
+    assert median[0] > 0.7
+    assert median[1] > 0.97
+    assert least[1] > 0.9
+
+
+def test_skull_and_brain_in_a_head_ct(data: Path) -> None:
+    """Against the skull and the calcifications inside the brain as this project's data derive them."""
+    import pydicom
+
+    folder = data / "dev" / "04_ct_head_tilt_ge"
+    slices = volumes(folder / "ct", slices=True)
+    segmentation = pydicom.dcmread(folder / "derived_labels" / "seg_derived.dcm")
+    truth = np.zeros((2, len(slices), *slices[0].stored.shape[1:]), dtype=np.bool_)
+    place = {volume.source.instance_uids[0]: k for k, volume in enumerate(slices)}
+    for frame, group in zip(segmentation.pixel_array, segmentation.PerFrameFunctionalGroupsSequence, strict=True):
+        image = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
+        truth[group.SegmentIdentificationSequence[0].ReferencedSegmentNumber - 1, place[image]] |= frame > 0
+    bone, brain = (
+        np.concatenate([domain(volume, Window(40, 80), [part]) for volume in slices]) for part in ("bone", "brain")
+    )
+    assert bone[truth[0]].mean() > 0.99
+    assert dice(bone, truth[0]) > 0.85
+    assert brain[truth[1]].mean() > 0.95
+    assert not (bone & brain).any()
+    assert 0.10 < brain.mean() < 0.16
+    assert not np.concatenate([domain(volume, Window(40, 80), ["lung"]) for volume in slices]).any()
+
+
+def test_lungs_and_spine_in_a_body_ct(data: Path) -> None:
+    folder = data / "dev" / "03_ct_liver_seg_dcmqi"
+    slices = sorted(volumes(folder / "ct", slices=True), key=lambda v: float(v.geometry.affine[2, 3]))
+    from SimpleITK import GetArrayFromImage, ReadImage
+
+    liver, spine = (GetArrayFromImage(ReadImage(str(folder / "seg" / f"{n}_seg.nrrd"))) > 0 for n in ("liver", "spine"))
+    lung, bone = (
+        np.concatenate([domain(volume, Window(40, 400), [part]) for volume in slices]) for part in ("lung", "bone")
+    )
+    assert lung[liver].mean() < 0.005  # their common edge
+    assert 0.08 < lung.mean() < 0.11
+    assert bone[spine].mean() > 0.6  # marrow of wide vertebrae is not as bright
+    assert bone[liver].mean() < 0.001
+
+
+def test_the_brain_in_mr_holds_the_tumour(data: Path) -> None:
+    from medaug.nifti import read_nifti
+
+    folder = data / "dev" / "12_nifti_brain_label_pyradiomics"
+    volume = read_nifti(folder / "brain1_image.nii.gz")
+    brain = domain(volume, Window(1000, 2000), ["brain"])
+    assert brain[read_nifti(folder / "brain1_label.nii.gz").stored > 0].mean() > 0.95
+    assert not brain[:6].any()  # neck and face
+    assert 0.2 < brain.mean() < 0.3
+    (volume,) = volumes(data / "dev" / "07_mr_t1_studyforrest")
+    brain = domain(volume, Window(40, 80), ["brain"])
+    assert 0.14 < brain.mean() < 0.2
+    assert not (brain & ~domain(volume, Window(40, 80), ["body"])).any()
+
+
 def test_slices_of_ct_and_mr(data: Path) -> None:
     for case, low, high in (("03_ct_liver_seg_dcmqi/ct", 0.5, 0.65), ("07_mr_t1_studyforrest", 0.3, 0.6)):
         for volume in volumes(data / "dev" / case, slices=True)[::20]:

@@ -193,3 +193,14 @@ def test_no_python_shows_through(tmp_path: Path, word: str) -> None:
     built = record(checks=(CheckResult("a", None, (None, None), True),), geometry=record().geometry)
     text = page(tmp_path, built, failed(prior=None)).text
     assert word not in text
+
+
+def test_the_profile_s_domain_is_named(tmp_path: Path) -> None:
+    assert "domain brain" not in page(tmp_path, record()).text
+    for text, expected in (("domain: [brain, window]", "domain brain, window"), ("domain: []", "domain everywhere")):
+        (tmp_path / "profile.yaml").write_text(text)
+        assert expected in page(tmp_path, record()).text
+    (tmp_path / "profile.yaml").write_text(f"domain: ['{HOSTILE}']")
+    assert not page(tmp_path, record()).all("script")
+    (tmp_path / "profile.yaml").write_text("domain: [")
+    page(tmp_path, record())

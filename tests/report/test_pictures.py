@@ -12,7 +12,7 @@ from PIL import Image
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Mask, Rescale, Volume, Window
-from medaug.report.pictures import BOX, BRIGHTER, DARKER, LONGEST, NAMES, SHORTEST, UNCHANGED, write_previews
+from medaug.report.pictures import BOX, BRIGHTER, DARKER, DOMAIN, LONGEST, NAMES, SHORTEST, UNCHANGED, write_previews
 from tests import make
 
 BOXES = (Box((0, 100, 80), (1, 140, 130), "nodule"),)
@@ -193,3 +193,19 @@ def test_a_large_radiograph_takes_a_fraction_of_a_second(tmp_path: Path) -> None
     started = time.process_time()
     written(tmp_path, source, source)
     assert time.process_time() - started < 1.0  # 0.2 s on an idle core; the rest is for busy machines
+
+
+def test_the_domain_is_outlined_where_it_has_an_edge(tmp_path: Path) -> None:
+    source = radiograph()
+    domain = np.zeros(source.stored.shape, dtype=np.bool_)
+    domain[:, 200:, 150:] = True
+    protected, observed = regions(source, BOXES)
+    common = {"source": source, "result": source, "protected": protected, "observed": observed, "boxes": BOXES}
+    write_previews(tmp_path, **common, window=Window(2048, 4096), domain=domain)  # type: ignore[arg-type]
+    found = (picture(tmp_path / "regions.png") == DOMAIN).all(axis=-1)
+    rows, columns = (n // m for n, m in zip(found.shape, (400, 300), strict=True))
+    expected = np.zeros_like(found)
+    expected[200 * rows, 150 * columns :] = expected[200 * rows :, 150 * columns] = True
+    assert np.array_equal(found, expected)
+    write_previews(tmp_path, **common, window=Window(2048, 4096), domain=domain | True)  # type: ignore[arg-type]
+    assert not (picture(tmp_path / "regions.png") == DOMAIN).all(axis=-1).any()

@@ -57,6 +57,7 @@ def test_images_are_presented_as_a_run_presents_them(found: Presented) -> None:
     assert -1 <= found.images.min() < found.images.max() <= 1
     assert sorted(found.lesions.any(axis=(1, 2)).tolist()) == [False, False, True, True]
     assert found.extents.tolist() == [[64, 53]] * 4
+    assert [bool(labels) for labels in found.labels] == found.lesions.any(axis=(1, 2)).tolist()
     assert len(set(found.patients)) == 4
     assert not any("x1" in name for name in found.names)
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import load_file
 
 from medaug.errors import PriorError
+from medaug.inverse.priors.card import digest_of
 from medaug.inverse.priors.embedded import load_trained
 from medaug.training import diffusion
 from medaug.training.diffusion import CHECKPOINT, batch
@@ -139,6 +141,20 @@ def test_exporting_again_keeps_the_calibration(run: Path, recipe_path: Path, tmp
     assert card.sha256 == data["sha256"]
 
 
+def test_exporting_again_keeps_what_was_measured_of_the_same_weights(
+    run: Path, recipe_path: Path, tmp_path: Path
+) -> None:
+    recipe = read_recipe(recipe_path)
+    export(recipe, run, tmp_path, None)
+    data = json.loads((tmp_path / "card.json").read_text()) | {"quality": {"medaug": {"distance": 0.1}}}
+    (tmp_path / "card.json").write_text(json.dumps(data))
+    assert export(recipe, run, tmp_path, None).quality == {"medaug": {"distance": 0.1}}
+    data["files"]["unet.safetensors"] = "0" * 64
+    data["sha256"] = digest_of(data["files"])
+    (tmp_path / "card.json").write_text(json.dumps(data))
+    assert export(recipe, run, tmp_path, None).quality == {}
+
+
 @pytest.mark.parametrize(("part", "key"), [("autoencoder", "width"), ("diffusion", "batch")])
 def test_a_folder_of_another_recipe_is_refused(run: Path, images: Path, tmp_path: Path, part: str, key: str) -> None:
     changed = json.loads(json.dumps(RECIPE))
@@ -148,6 +164,25 @@ def test_a_folder_of_another_recipe_is_refused(run: Path, images: Path, tmp_path
     with pytest.raises(PriorError, match="start in an empty folder"):
         train(tmp_path / "other.yaml", images, run)
     assert (run / CHECKPOINT).read_bytes() == before
+
+
+def test_a_batch_in_parts_gives_the_same_weights_up_to_rounding(run: Path, images: Path, tmp_path: Path) -> None:
+    changed = json.loads(json.dumps(RECIPE))
+    changed["diffusion"] |= {"accumulate": 3, "precision": "float32"}
+    whole = json.loads(json.dumps(changed))
+    whole["diffusion"]["accumulate"] = 1
+    weights = []
+    for name, data in (("parts", changed), ("whole", whole)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(data))
+        train(tmp_path / f"{name}.yaml", images, tmp_path / name)
+        weights.append(load_file(tmp_path / name / CHECKPOINT))
+    parts, once = ({k: v for k, v in w.items() if k.startswith("net.")} for w in weights)
+    other = load_file(run / CHECKPOINT)  # which ran in bfloat16
+    assert _apart(parts, once) < 1e-6 < 0.1 * _apart(parts, other)
+
+
+def _apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return float(torch.cat([(one[name] - other[name]).abs().flatten() for name in one]).mean())
 
 
 def test_a_batch_hangs_on_its_step_alone_and_keeps_the_shares() -> None:

@@ -37,6 +37,7 @@ CODES: Mapping[str, str] = {
     "source-missing": "no file of the given source has the recorded digest",
     "source-unreadable": "a file of the source can't be read",
     "meaning-differs": "an attribute that says what the pixels mean or where they lie isn't the source's",
+    "carried-changed": "a slice that says it was carried over isn't its source's",
     "protected-changed": "a protected voxel doesn't hold the source's stored value",
     "list-differs": "monai.json, coco.json or croissant.json contradicts the records",
     "pixels-unknown": "an image's stored values are no output's",

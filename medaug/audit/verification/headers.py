@@ -25,6 +25,8 @@ MEANING = (
     "ImageOrientationPatient", "FrameOfReferenceUID", "PatientOrientation", "ImageLaterality", "ViewPosition",
 )  # fmt: skip
 
+CARRIED = ("CARRIED", "99MEDAUG")  # the derivation of a slice without a generated pixel, see `dicom.values`
+
 
 def slices_of(record: Record) -> tuple[Slices, ...]:
     """The slices of each image file of a unit, in the order of `Record.images`."""
@@ -86,6 +88,16 @@ def meaning_faults(derived: Dataset, source: Dataset, pairs: Slices) -> Iterator
             one, other = frame_of(derived, mine), frame_of(source, theirs)
             wrong |= {e.keyword for e in other if e.keyword != "ImageType" and one.get(e.keyword) != e.value}
     yield from sorted(wrong)
+
+
+def says_carried(ds: Dataset, frame: int) -> bool:
+    """Whether an instance, or its frame, says that its slice holds no generated pixel."""
+    holder = ds
+    if is_enhanced(ds):
+        entries = list(list(ds.get(PER_FRAME) or [])[frame].get("DerivationImageSequence") or [])
+        holder = entries[-1] if entries else Dataset()
+    codes = list(holder.get("DerivationCodeSequence") or [])
+    return bool(codes) and (codes[-1].get("CodeValue"), codes[-1].get("CodingSchemeDesignator")) == CARRIED
 
 
 def sources_of(ds: Dataset) -> list[str]:

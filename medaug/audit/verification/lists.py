@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from medaug.imaging.boxes import Box, codes_by_label
 
 MONAI, COCO, CROISSANT = "monai.json", "coco.json", "croissant.json"
 _CODE = "list-differs"
+ROUNDED = 1e-3  # mm; the list has four decimals
 
 
 def check_lists(root: Path, written: Mapping[str, Record]) -> Iterator[Fault]:
@@ -92,8 +95,12 @@ def _monai(data: Any) -> dict[str, Any]:
         labels = [data["labels"][str(number)] for number in item["label"]]
         boxes = sorted(zip(map(tuple, item["box"]), labels, strict=True))
         unit = item["medaug"]["unit"]
-        corners = [tuple(round(x, 3) for x in box) for box in item.get("box_lps", [])]
-        entry = {"image": item["image"], "boxes": boxes, "world": sorted(corners), "medaug": item["medaug"]}
+        world = item.get("box_lps", [])
+        if world and len(world) != len(item["box"]):
+            raise ValueError("box_lps")
+        order = sorted(range(len(world)), key=lambda n: (tuple(item["box"][n]), labels[n]))
+        entry = {"image": item["image"], "boxes": boxes, "medaug": item["medaug"]}
+        entry["world"] = _World(tuple(tuple(world[n]) for n in order))
         entry["fold"] = item["fold"]
         items[unit] = "twice" if unit in items else entry
     if data["numTraining"] != len(data["training"]):
@@ -108,12 +115,11 @@ def _of_monai(record: Record) -> Any:
     frames = max(frame for _, frame in record.places)
     axes = (2, 1) if record.planar else (1, 0, 2) if dicom and frames else (2, 1, 0)
     spread = record.geometry.space == "patient"
+    placed = [((tuple(c[n] for c in (box.start, box.stop) for n in axes), box.label), box) for box in record.boxes]
     return {
         "image": first.rpartition("/")[0] if dicom else first,
-        "boxes": sorted(
-            (tuple(c[axis] for c in (box.start, box.stop) for axis in axes), box.label) for box in record.boxes
-        ),
-        "world": sorted(_world(record, box) for box in record.boxes) if spread else [],
+        "boxes": sorted(place for place, _ in placed),
+        "world": _World(tuple(_world(record, box) for _, box in sorted(placed, key=itemgetter(0))) if spread else ()),
         "fold": int(hashlib.sha256(record.source.patient.encode()).hexdigest(), 16) % 5,
         "medaug": {
             "unit": record.unit,
@@ -128,13 +134,27 @@ def _of_monai(record: Record) -> Any:
     }
 
 
+@dataclass(frozen=True, eq=False)
+class _World:
+    """Boxes in mm; equal within what the list rounds away."""
+
+    boxes: tuple[tuple[float, ...], ...]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _World) or [len(b) for b in self.boxes] != [len(b) for b in other.boxes]:
+            return False
+        return bool(np.allclose(self.boxes, other.boxes, rtol=0, atol=ROUNDED))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def _world(record: Record, box: Box) -> tuple[float, ...]:
     """The box's outermost voxel edges in LPS: centre of the box ± half its extent along each axis of the grid."""
     assert record.geometry is not None
     affine = np.array(record.geometry.affine)
     centre = affine @ [*((a + b - 1) / 2 for a, b in zip(box.start, box.stop, strict=True)), 1]
     reach = np.abs(affine[:3, :3]) @ np.array(box.shape) / 2
-    return tuple(round(float(x), 3) for x in (*(centre[:3] - reach), *(centre[:3] + reach)))
+    return tuple(float(x) for x in (*(centre[:3] - reach), *(centre[:3] + reach)))
 
 
 def _coco(data: Any) -> dict[str, Any]:

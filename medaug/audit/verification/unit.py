@@ -12,7 +12,15 @@ from medaug.audit.inventory import sha256_of
 from medaug.audit.pixels import decoded, pixels_digest, stored_of
 from medaug.audit.record import Output, Record
 from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.headers import Slices, header_faults, meaning_faults, slices_of, sources_of, study_of
+from medaug.audit.verification.headers import (
+    Slices,
+    header_faults,
+    meaning_faults,
+    says_carried,
+    slices_of,
+    sources_of,
+    study_of,
+)
 from medaug.audit.verification.regions import (
     FREE,
     Marks,
@@ -213,7 +221,12 @@ def _check_source(job: Job, output: Output, image: _Image, marks: Marks | None, 
         if place >= len(original) or frame >= len(image.stored):
             found.add("protected-changed", f"slice {k + 1}: the image or the source has no such frame", output.path)
         else:
-            _compare(job, output, k, (image.stored[frame], original[place]), marks, found)
+            planes = image.stored[frame], original[place]
+            _compare(job, output, k, planes, marks, found)
+            if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
+                found.add(
+                    "carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path
+                )
 
 
 def _source_frame(record: Record, k: int) -> int:

@@ -29,19 +29,22 @@ class Segment:
         code: of the private scheme: CID 7150 and its kin name anatomy, not the history of a pixel.
         meaning: of that code.
         algorithm: SegmentAlgorithmType (0062,0008).
+        colour: red, green, blue from 0 to 255, as in the previews; viewers show the segment in it.
     """
 
     label: str
     code: str
     meaning: str
     algorithm: str
+    colour: tuple[int, int, int]
 
 
 # Numbered from 1 in this order. They overlap: what is observed may be generated anew, and every box is observed.
 SEGMENTS = (
-    Segment("synthetic", "FREE", "Pixels that may be generated", "AUTOMATIC"),
-    Segment("observed", "OBSERVED", "Pixels that guided the solution", "AUTOMATIC"),
-    Segment("protected label", "LABEL", "Pixels inside a label, kept", "SEMIAUTOMATIC"),  # a person drew the box
+    Segment("synthetic", "FREE", "Pixels that may be generated", "AUTOMATIC", (245, 130, 20)),
+    Segment("observed", "OBSERVED", "Pixels that guided the solution", "AUTOMATIC", (255, 210, 40)),
+    # a person drew the box
+    Segment("protected label", "LABEL", "Pixels inside a label, kept", "SEMIAUTOMATIC", (64, 132, 255)),
 )
 CATEGORY = ("309825002", "SCT", "Spatial and Relational Concept")
 FAMILY = ("123110", "DCM", "Artificial Intelligence")
@@ -138,6 +141,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
 
 def _described(number: int, segment: Segment, provenance: Provenance) -> Any:
     import highdicom
+    from highdicom.color import CIELabColor
     from pydicom.sr.coding import Code
 
     return highdicom.seg.SegmentDescription(
@@ -146,6 +150,7 @@ def _described(number: int, segment: Segment, provenance: Provenance) -> Any:
         segmented_property_category=Code(*CATEGORY),
         segmented_property_type=Code(segment.code, PRIVATE_SCHEME, segment.meaning),
         algorithm_type=segment.algorithm,
+        display_color=CIELabColor.from_rgb(*segment.colour),
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
             name="medaug", family=Code(*FAMILY), version=provenance.software_version
         ),

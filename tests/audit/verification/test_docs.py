@@ -9,13 +9,14 @@ from medaug.audit.verification import faults
 from medaug.audit.verification.faults import CODES, Fault
 from tests.audit.verification import test_frames
 from tests.audit.verification.test_tampering import COVERED, PLAIN
+from tests.tables import write_table
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_every_code_is_documented_with_its_meaning() -> None:
     text = (ROOT / "docs" / "how-to" / "verify.md").read_text(encoding="utf-8")
-    assert dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", text, re.MULTILINE)) == CODES
+    assert dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|$", text, re.MULTILINE)) == CODES
 
 
 def test_an_unknown_code_is_a_defect() -> None:
@@ -33,3 +34,18 @@ def test_every_code_is_raised_somewhere_and_most_are_seen_in_the_tables() -> Non
     }
     rest = {"record-outputs", "unreadable", "source-unreadable", "pixels-unknown", "replay-differs"}
     assert CODES.keys() - seen == rest  # shown in test_edges, test_by_pixels and test_replay
+
+
+def test_the_documents_table_of_tamperings_is_what_the_tests_find() -> None:
+    """Write it anew with ``MEDAUG_WRITE_DOCS=1 pytest tests/audit/verification/test_docs.py``."""
+    groups = (
+        ("nothing else", PLAIN),
+        ("digests, chain, lists and seal made to fit", COVERED),
+        ("the same, in a multi-frame object", test_frames.COVERED),
+    )
+    lines = ["| what was done | and then | found as |", "|---|---|---|"]
+    for then, table in groups:
+        for attack, found in table.items():
+            what = attack.__name__.strip("_").removeprefix("covered_").replace("_", " ")
+            lines.append(f"| {what} | {then} | {', '.join(f'`{code}`' for code in sorted(found))} |")
+    write_table("docs/how-to/verify.md", "tamperings", "\n".join(lines))

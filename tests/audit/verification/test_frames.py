@@ -175,6 +175,11 @@ def _rescale_changed(ds: Dataset) -> None:
     ds.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0].RescaleSlope = 2
 
 
+def _said_to_be_carried_over(ds: Dataset) -> None:
+    entry = ds.PerFrameFunctionalGroupsSequence[1].DerivationImageSequence[-1]
+    entry.DerivationCodeSequence[0].CodeValue = "CARRIED"
+
+
 def _not_synthetic(ds: Dataset) -> None:
     ds.SyntheticData = "NO"
 
@@ -192,6 +197,7 @@ COVERED = {
     _source_evidence_removed: {"reference"},
     _frame_type_original: {"not-derived"},
     _rescale_changed: {"meaning-differs"},
+    _said_to_be_carried_over: {"carried-changed"},
     _not_synthetic: {"not-synthetic"},
 }
 

@@ -237,6 +237,21 @@ def _list_code_dropped(folder: Path) -> None:
     path.write_text(json.dumps(data))
 
 
+def _list_world_box_moved(folder: Path) -> None:
+    path = folder / "out" / "monai.json"
+    data = json.loads(path.read_text())
+    item = next(item for item in data["training"] if "box_lps" in item)
+    item["box_lps"][0][0] += 0.01
+    path.write_text(json.dumps(data))
+
+
+def _list_fold_changed(folder: Path) -> None:
+    path = folder / "out" / "monai.json"
+    data = json.loads(path.read_text())
+    data["training"][0]["fold"] += 1
+    path.write_text(json.dumps(data))
+
+
 def _list_item_dropped(folder: Path) -> None:
     path = folder / "out" / "coco.json"
     data = json.loads(path.read_text())
@@ -327,6 +342,8 @@ PLAIN = {
     _segmentation_edited: {"file-changed", "regions-differ", "seal-root"},
     _label_map_edited: {"file-changed", "regions-differ", "seal-root"},
     _list_box_moved: {"list-differs", "file-changed", "seal-root"},
+    _list_world_box_moved: {"list-differs", "file-changed", "seal-root"},
+    _list_fold_changed: {"list-differs", "file-changed", "seal-root"},
     _list_item_dropped: {"list-differs", "file-changed", "seal-root"},
     _list_code_changed: {"list-differs", "file-changed", "seal-root"},
     _list_code_dropped: {"list-differs", "file-changed", "seal-root"},
@@ -427,6 +444,11 @@ def _covered_not_derived(folder: Path) -> None:
     cover(folder, "CT")
 
 
+def _covered_said_to_be_carried_over(folder: Path) -> None:
+    edit(image(folder), lambda ds: setattr(ds.DerivationCodeSequence[-1], "CodeValue", "CARRIED"))
+    cover(folder, "CT")
+
+
 def _covered_self_reference(folder: Path) -> None:
     def change(ds: pydicom.Dataset) -> None:
         ds.SourceImageSequence[0].ReferencedSOPInstanceUID = ds.SOPInstanceUID
@@ -485,6 +507,7 @@ COVERED = {
     _covered_failed_check: {"gate"},
     _covered_synthetic: {"not-synthetic"},
     _covered_not_derived: {"not-derived"},
+    _covered_said_to_be_carried_over: {"carried-changed"},
     _covered_self_reference: {"reference"},
     _covered_repeated_uid: {"uid-repeated"},
     _covered_sources_uid: {"uid-differs"},

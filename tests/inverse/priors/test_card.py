@@ -32,6 +32,11 @@ CARD = PriorCard(
         SolverWeights("other", 25, 0.6, 9.0, 9.0),
     ),
     files=FILES,
+    recipe="recipe small, seed 1",
+    latent_scale=(0.5, 0.25, 2.0, 1.0),
+    autoencoder_spectrum={"10-51 px": 0.99},
+    quality={"medaug": {"distance": 0.03}},
+    copying={"held out": {"median": 0.5, "number": 3}},
 )
 
 
@@ -47,9 +52,11 @@ def test_a_card_survives_json() -> None:
 
 def test_optional_keys_have_defaults() -> None:
     data = json.loads(CARD.to_json())
-    for key in ("autoencoder_psnr_db", "not_for", "weights", "files"):
+    measured = ("recipe", "latent_scale", "autoencoder_spectrum", "quality", "copying")
+    for key in ("autoencoder_psnr_db", "not_for", "weights", "files", *measured):
         del data[key]
     card = PriorCard.from_json(json.dumps(data))
+    assert (card.recipe, card.latent_scale, card.quality, card.copying) == ("", (), {}, {})
     assert (card.autoencoder_psnr_db, card.weights, card.files) == (None, (), {})
 
 
@@ -58,7 +65,7 @@ def test_optional_keys_have_defaults() -> None:
     [
         ("{", "expected JSON"),
         ("[]", "expected an object, found list"),
-        (_edited(latent_scale=1.0), "found latent_scale"),
+        (_edited(latent_factor=1.0), "found latent_factor"),
         (_edited(size="256"), "size: expected a whole number above 0, found '256'"),
         (_edited(size=True), "size: expected a whole number"),
         (_edited(stride=0), "stride: expected a whole number"),
@@ -102,3 +109,19 @@ def test_the_digest_is_of_names_and_contents_in_any_order() -> None:
 def test_the_card_needs_no_torch() -> None:
     code = "import sys, medaug.inverse.priors.card; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("latent_scale", 0.18, "latent_scale: expected a list of numbers"),
+        ("latent_scale", ["a"], "latent_scale: expected a list of numbers"),
+        ("autoencoder_spectrum", {"mid": "good"}, "autoencoder_spectrum: expected names with numbers"),
+        ("quality", {"medaug": 1.0}, "quality: expected names with names and numbers"),
+        ("copying", {"held out": {"median": None}}, "copying: expected names with names and numbers"),
+        ("recipe", 3, "recipe: expected a text"),
+    ],
+)
+def test_measured_figures_are_numbers_by_name(key: str, value: Any, message: str) -> None:
+    with pytest.raises(PriorError, match=message):
+        PriorCard.from_json(_edited(**{key: value}))

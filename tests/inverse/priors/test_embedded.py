@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+import medaug.training
 from medaug.errors import PriorError
 from medaug.inverse.priors.embedded import FILES, load_embedded, load_trained
 from medaug.inverse.priors.folders import EMBEDDED, read_card
 from medaug.inverse.priors.latent import LatentPrior
+from medaug.training.export import described
+from medaug.training.recipe import read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,16 @@ def test_it_is_small_and_what_its_card_says(prior: LatentPrior) -> None:
     assert card.autoencoder_psnr_db is not None
     assert card.autoencoder_psnr_db > 36
     assert sum(p.stat().st_size for p in EMBEDDED.iterdir()) < 12e6
+
+
+def test_its_card_says_all_that_must_be_known_of_a_prior(prior: LatentPrior) -> None:
+    card = prior.card
+    recipe = read_recipe(Path(medaug.training.__file__).parent / "recipes" / "radiograph-256.yaml")
+    assert card.recipe == described(recipe)
+    scale = 1 / load_file(EMBEDDED / "autoencoder.safetensors")["std"].flatten()
+    assert torch.allclose(torch.tensor(card.latent_scale), scale, rtol=1e-3)
+    assert {(w.solver, w.steps) for w in card.weights} == {("psld", 25), ("psld", 50)}
+    assert all(abs(card.autoencoder_spectrum[band] - 1) < 0.1 for band in ("32-45 px", "16-23 px", "11-16 px"))
 
 
 def test_the_schedule_falls_from_one_to_zero(prior: LatentPrior) -> None:

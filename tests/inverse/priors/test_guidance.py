@@ -19,7 +19,7 @@ from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.check import examine, phantom
 from medaug.inverse.priors.diffusers import load_diffusers
 from medaug.inverse.priors.guidance import guided
-from medaug.inverse.priors.latent import LatentPrior, clean_from, padded, with_fast_autoencoder
+from medaug.inverse.priors.latent import LatentPrior, clean_from, padded, target_of, with_fast_autoencoder
 from medaug.inverse.priors.layout import NULL_EMBEDDING
 from medaug.inverse.priors.text import prompt_embedding
 from medaug.inverse.solvers.psld import psld
@@ -89,6 +89,15 @@ def test_every_prediction_type_gives_z0(tmp_path: Path, kind: Any) -> None:
     assert torch.equal(prior.denoise(z, t), expected)
     others = {"epsilon", "v_prediction", "sample"} - {kind}
     assert all(not torch.allclose(clean_from(o, prior.network(z, t), z, abar), expected) for o in others)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_what_a_network_learns_is_what_gives_z0_again(kind: Any) -> None:
+    draw = torch.Generator().manual_seed(8)
+    z0, noise = torch.randn((2, 3, 4, 4), generator=draw), torch.randn((2, 3, 4, 4), generator=draw)
+    abar = torch.tensor([0.9, 0.2]).reshape(-1, 1, 1, 1)
+    z_t = abar.sqrt() * z0 + (1 - abar).sqrt() * noise
+    assert torch.allclose(clean_from(kind, target_of(kind, z0, noise, abar), z_t, abar), z0, atol=1e-5)
 
 
 def _profile(**changes: Any) -> profiles.Profile:

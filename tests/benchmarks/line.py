@@ -1,0 +1,108 @@
+"""How long solving waits for reading and writing, at steady state.
+
+    python tests/benchmarks/line.py FOLDER [--units 40] [--solve 0.4] [--json FILE]
+
+Real units (a radiograph of 2000 × 1600 built in code, read, presented, restored, checked and written as in a run), with
+a solve that only waits, as a processor does while a device works: SOLVE seconds for each unit. The share is of the time
+between the third and the last solve. One by one is the same work without a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import medaug
+from medaug import profile as profiles
+from medaug.execution import flow as module
+from medaug.execution.attempt import Setup, attempt
+from medaug.execution.execute import _listing, moment
+from medaug.execution.flow import STAGES, flow
+from medaug.execution.opening import open_store
+from medaug.execution.plan import Plan
+from medaug.execution.work import Answer, Bench, Ready
+from medaug.rows import Solved
+from tests import make
+
+
+def export(folder: Path, count: int) -> Path:
+    for number in range(count):
+        make.radiograph(folder / "in", name=f"x{number}.dcm", rows=2000, columns=1600, seed=number)
+    lesion = make.lesion((1, 2000, 1600))
+    (_, top, left), (_, bottom, right) = lesion.start, lesion.stop
+    images = [{"id": n, "file_name": f"x{n}.dcm", "width": 1600, "height": 2000} for n in range(count)]
+    box = [left, top, right - left, bottom - top]
+    notes = [{"id": n, "image_id": n, "category_id": 1, "bbox": box} for n in range(count)]
+    path = folder / "boxes.json"
+    path.write_text(json.dumps({"images": images, "annotations": notes, "categories": [{"id": 1, "name": "lesion"}]}))
+    return path
+
+
+def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str, float]:
+    store = open_store(output, planned.profile, _listing(planned), moment())
+    bench = Bench(planned.profile, "cpu", None)
+    _ = bench.tools
+    solved_at: list[float] = []
+
+    def solve(_bench: Bench, ready: Ready, _on_step: Any) -> Answer:
+        solved_at.append(time.monotonic())
+        time.sleep(seconds)
+        parts = [Solved(row.pixels * 0.98, row.pixels) for row in ready.presented.rows]
+        return Answer(ready.presented.solution(parts), 1, time.monotonic())
+
+    stages = replace(STAGES, batch=lambda _: 0, solve=solve)
+
+    def work(store: Any, bench: Any, unit: Any, claim: Any, _on_step: Any) -> Any:
+        ready = stages.prepare(store, bench, unit, claim)
+        return stages.finish(store, bench, unit, claim, ready, solve(bench, ready, None))
+
+    started, processor = time.monotonic(), time.process_time()
+    if name == "in a line":
+        setup = Setup(output, planned.profile, "cpu", None)
+        done = [record for _, record in flow(setup, store, bench, planned.units, None, stages)]
+    else:
+        done = [attempt(store, bench, unit, work) for unit in planned.units]
+    assert all(record is not None and record.status == "written" for record in done)
+    span = solved_at[-1] - solved_at[2]
+    return {
+        f"{name}: seconds a unit": (time.monotonic() - started) / len(done),
+        f"{name}: of them on a processor": (time.process_time() - processor) / len(done),
+        f"{name}: share waited at steady state": 1 - seconds * (len(solved_at) - 3) / span,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--units", type=int, default=40)
+    parser.add_argument("--sources", type=int, default=4)
+    parser.add_argument("--solve", type=float, default=0.4)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True)
+    boxes = export(given.folder, given.sources)
+    profile = profiles.load("bone-xray")
+    profile = profile.model_copy(
+        update={"checks": dict.fromkeys(("change", "seam", "sharpness", "noise"), (None, None))}
+    )
+    planned = medaug.plan(
+        given.folder / "in", profile=profile, annotations=boxes, variants=given.units // given.sources
+    )
+    figures: dict[str, float] = {}
+    for name in ("in a line", "one by one"):
+        figures |= measured(given.folder / name.replace(" ", "-"), planned, given.solve, name)
+    figures["units in the line"] = module.LEAST
+    if given.json:
+        given.json.write_text(json.dumps({"solve": given.solve, "units": given.units, **figures}, indent=1) + "\n")
+    print(f"| solve of {given.solve:g} s, {given.units} units | |\n|---|---|")
+    for name, value in figures.items():
+        print(f"| {name} | {value:.3f} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
