@@ -179,13 +179,17 @@ def figures(these: Subjects, solved: np.ndarray, way: str, prior=None) -> list[d
         found.append(
             {
                 **{take.__name__: take(pair) for take in (sharpness, noise, seam)},
-                "residual": float(np.sqrt(error[observed & ~protected].mean())),
-                "delivered": float(np.sqrt(((here - x) ** 2)[observed & ~protected].mean())),
+                "residual": _root(error[observed & ~protected]),
+                "delivered": _root(((here - x) ** 2)[observed & ~protected]),
                 "protected_db": float(10 * np.log10(4 / max(error[protected].mean(), 1e-12))),
                 "protected_ssim": float(structural_similarity(np.clip(solved[number], -1, 1), x)[protected].mean()),
             }
         )
     return found
+
+
+def _root(squares: np.ndarray) -> float:
+    return float(np.sqrt(squares.mean())) if squares.size else 0.0
 
 
 def pooled_distance(these: Subjects, made: np.ndarray) -> float:
