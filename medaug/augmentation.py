@@ -17,7 +17,7 @@ from medaug.imaging.presentation import Area, Presentation
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
-from medaug.recipe import Recipe, boxes_digest
+from medaug.recipe import Recipe, boxes_digest, kept_digest
 from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
 from medaug.rows import Row, Solved, solve_rows
@@ -28,12 +28,21 @@ RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A volume and what is labelled in it; every box lies inside the grid."""
+    """A volume and what is labelled in it; every box lies inside the grid.
+
+    Attributes:
+        volume: the source.
+        boxes: the labels.
+        kept: (k, i, j), True where nothing may change whatever the domain says; None for nowhere.
+    """
 
     volume: Volume
     boxes: tuple[Box, ...]
+    kept: Mask | None = None
 
     def __post_init__(self) -> None:
+        if self.kept is not None and self.kept.shape != self.volume.geometry.shape:
+            raise RegionError(f"kept: expected the grid {self.volume.geometry.shape}, found {self.kept.shape}")
         for box in self.boxes:
             if any(b > n for b, n in zip(box.stop, self.volume.geometry.shape, strict=True)):
                 raise RegionError(f"box {box.start}…{box.stop} reaches outside the grid {self.volume.geometry.shape}")
@@ -213,6 +222,8 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
     volume = case.volume
     window = tools.window(volume)
     domain = tools.domain(volume, window)
+    if case.kept is not None:
+        domain = domain & ~case.kept
     grown = tools.grow(volume, case.boxes)
     view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
     pixels = view.present(volume.modality)
@@ -292,6 +303,8 @@ def _check_drawn_for(case: Case, recipe: Recipe) -> None:
         raise ValueError("augment: the recipe's source is not the volume's key; draw it with Recipe.of")
     if recipe.boxes != boxes_digest(case.boxes):
         raise ValueError("augment: the recipe was drawn for other boxes; draw it with Recipe.of")
+    if recipe.kept != kept_digest(case.kept):
+        raise ValueError("augment: the recipe was drawn for other voxels to keep; give it kept_digest(kept)")
 
 
 def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:

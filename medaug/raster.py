@@ -8,6 +8,7 @@ JPEG is a PNG (docs/adr/0010-png-for-jpeg.md).
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from medaug import __version__, places
+from medaug import __version__, apart, places
 from medaug.errors import ReadError, WriteError, quiet
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
@@ -64,11 +65,15 @@ def read_raster(path: Path) -> Volume:
 
     Raises:
         ReadError: ``colour``, ``palette``, ``alpha``, ``multi-frame``, ``turned``, ``unsupported-encoding``,
-            ``too-large``, ``truncated`` or ``unreadable``.
+            ``too-large``, ``truncated`` or ``unreadable``; those of `apart.ask`.
     """
-    with _image(path) as (image, kind, digest):
-        stored = _grey(image)
-        nameless = _nameless(image)
+    kind = _kind(path)
+    with _coded(), places.opened(path) as stream:
+        data = stream.read()
+    digest = hashlib.sha256(data).hexdigest()
+    said, cells = apart.ask("raster", {"kind": kind}, data, pixels=MAX_PIXELS, most=2 * MAX_PIXELS)
+    stored = np.frombuffer(cells, dtype=f"u{said['bytes']}").reshape(said["shape"])
+    nameless = said["nameless"] is True
     source = _source(path, kind, digest, stored, nameless=nameless)
     deep = stored.dtype.itemsize == 2
     return Volume(
@@ -89,8 +94,20 @@ def channels_of(path: Path) -> int:
     Raises:
         ReadError: see `read_raster`.
     """
-    with _image(path) as (image, _, _):
+    kind = _kind(path)
+    with _coded(), places.opened(path) as stream, _image(kind, stream) as image:
         return 3 if image.mode.startswith("RGB") else 1
+
+
+def taken(kind: Kind, data: bytes) -> tuple[Stored, bool]:
+    """Decode a file's bytes: (rows, columns), and whether nothing beside them can hold a name. Runs apart.
+
+    Raises:
+        ReadError: see `read_raster`.
+    """
+    with _coded(), _image(kind, io.BytesIO(data)) as image:
+        stored = _grey(image)  # before the rest: some formats tell more once their pixels are read
+        return stored, _nameless(image)
 
 
 def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
@@ -141,19 +158,23 @@ def _save(pixels: Stored, file: BinaryIO, suffix: str) -> None:
 
 
 @contextmanager
-def _image(path: Path) -> Iterator[tuple[Any, Kind, str]]:
-    """The image behind its checks, its kind and the digest of the file; what is hashed is what is parsed."""
+def _image(kind: Kind, stream: BinaryIO) -> Iterator[Any]:
+    """The image behind its checks."""
+    from PIL import Image
+
+    with quiet(), Image.open(stream, formats=(kind.upper(),)) as image:
+        _check(image, stream)
+        yield image
+
+
+@contextmanager
+def _coded() -> Iterator[None]:
+    """Turn whatever Pillow raises into a code."""
     from PIL import Image
 
     try:
-        kind = _kind(path)
-        with places.opened(path) as stream, quiet():
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO is enough
-            stream.seek(0)
-            with Image.open(stream, formats=(kind.upper(),)) as image:
-                _check(image, stream)
-                yield image, kind, digest
-    except ReadError:
+        yield
+    except (ReadError, MemoryError):
         raise
     except OSError as error:
         damaged = isinstance(error, Image.UnidentifiedImageError) or error.errno is None
@@ -166,6 +187,11 @@ def _image(path: Path) -> Iterator[tuple[Any, Kind, str]]:
 
 
 def _kind(path: Path) -> Kind:
+    with _coded():
+        return _kind_within_limits(path)
+
+
+def _kind_within_limits(path: Path) -> Kind:
     if places.size(path) > MAX_FILE:
         raise _refused(f"it has {places.size(path)} bytes (limit {MAX_FILE})", "too-large")
     kind = kind_of(path)

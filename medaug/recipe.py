@@ -7,9 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
+
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.seeds import seed_for
-from medaug.imaging.volume import Volume
+from medaug.imaging.volume import Mask, Volume
 from medaug.profile import Profile
 
 NUMERICS = 1  # raised whenever the same recipe would give other pixels; enters every unit's key
@@ -27,6 +29,7 @@ class Recipe:
         profile_sha256: digest of the resolved profile.
         prior_sha256: digest of the prior's weights.
         numerics: version of the arithmetic.
+        kept: digest of the voxels that must not change beside the boxes, see `kept_digest`; "" where there are none.
     """
 
     source: str
@@ -36,6 +39,7 @@ class Recipe:
     profile_sha256: str
     prior_sha256: str
     numerics: int = NUMERICS
+    kept: str = ""
 
     @classmethod
     def of(cls, volume: Volume, boxes: Sequence[Box], profile: Profile, *, variant: int = 0, seed: int = 0) -> Recipe:
@@ -45,10 +49,15 @@ class Recipe:
     @property
     def id(self) -> str:
         """64 hex digits: the key of the unit. The same content and choices give the same key anywhere."""
-        choices = {
-            name: str(getattr(self, name)) for name in _FIELDS
-        }  # asked for often: asdict takes five times as long
-        return hashlib.sha256(json.dumps(choices, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def plain(self) -> dict[str, str]:
+        """Every choice as text; without ``kept`` where there is none, as before there was such a choice."""
+        choices = {name: str(getattr(self, name)) for name in _FIELDS}  # asdict takes five times as long
+        if not self.kept:
+            del choices["kept"]
+        return choices
 
     def seed_of(self, purpose: str) -> int:
         """A seed of its own for each purpose, such as ``regions`` or ``noise``."""
@@ -56,6 +65,13 @@ class Recipe:
 
 
 _FIELDS = tuple(field.name for field in fields(Recipe))
+
+
+def kept_digest(kept: Mask | None) -> str:
+    """A digest of a mask with its shape; "" for none."""
+    if kept is None:
+        return ""
+    return hashlib.sha256(json.dumps(kept.shape).encode() + np.packbits(kept).tobytes()).hexdigest()
 
 
 def boxes_digest(boxes: Sequence[Box]) -> str:

@@ -22,6 +22,7 @@ from medaug.augmentation import (
 )
 from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
+from medaug.imaging.geometry import Geometry
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
 from medaug.inverse import descent
@@ -207,6 +208,46 @@ def test_variants_of_a_volume_share_their_domain_and_no_other_volume_does(monkey
     assert len(asked) == 2
     with pytest.raises(ValueError, match="read-only"):
         shared.domain(one.volume, Window(11, 20))[0, 0, 0] = False
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_box_is_3d_and_its_margin_in_mm_reaches_into_neighbouring_slices_of_an_oblique_series(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    turn, _ = np.linalg.qr(draw.normal(size=(3, 3)))
+    steps = draw.uniform((2.0, 0.5, 0.5), (4.0, 1.0, 1.0))
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * steps, draw.normal(size=3) * 50
+    volume = make.volume((9, 64, 64))
+    volume = replace(volume, geometry=Geometry((9, 64, 64), affine, "patient", "1.2.3"))
+    profile = PROFILE.model_copy(
+        update={
+            "regions": profiles.Outside(kind="outside", margin=profiles.Margin(value=5.0, unit="mm")),
+            "domain": (),
+            "prior": _pinned(),
+        }
+    )
+    box = Box((4, 24, 26), (6, 34, 40), "lesion")
+    of = Case(volume, (box,))
+    protected = augment(of, recipe(of), tools(profile, "cpu", PixelPrior())).regions.protected
+    centres = volume.geometry.to_world(np.argwhere(np.ones((9, 64, 64))))
+    inside = volume.geometry.to_world(np.argwhere(np.isin(np.arange(9), (4, 5))[:, None, None] & _plane(box)))
+    away = np.abs((centres[:, None] - inside[None, [0, -1]]) @ turn)  # mm along the grid's axes from two corners
+    between = np.abs((inside[-1] - inside[0]) @ turn)
+    near = (away.sum(axis=1) <= between + 2 * 5.0 + 1e-6).all(axis=1).reshape(9, 64, 64)
+    assert protected[near].all()  # whatever lies within 5 mm of the box's voxels along each axis
+    reach = np.ceil(5.0 / steps).astype(int)
+    wide = box.grown((int(reach[0]), int(reach[1]), int(reach[2])), (9, 64, 64))
+    exact = np.zeros((9, 64, 64), dtype=np.bool_)
+    exact[wide.slices] = True
+    np.testing.assert_array_equal(protected, exact)  # and no voxel more than rounding up asks for
+    assert 1 <= reach[0] <= 3
+    assert not protected[0].any() or wide.start[0] == 0
+
+
+def _plane(box: Box) -> np.ndarray:
+    plane = np.zeros((1, 64, 64), dtype=np.bool_)
+    plane[0, box.slices[1], box.slices[2]] = True
+    return plane
 
 
 OPERATORS = [

@@ -160,8 +160,8 @@ def by_simpleitk(path: Path, volume: Volume, ds: pydicom.Dataset) -> str:
     except RuntimeError:
         return ""
     found = SimpleITK.GetArrayFromImage(image).astype(np.float64).reshape(volume.stored.shape)
-    values = volume.modality.astype(np.float64)
-    if volume.inverted:  # GDCM turns MONOCHROME1 over, on BitsStored
+    values = (volume.stored if volume.lut else volume.modality).astype(np.float64)  # GDCM applies no Modality LUT table
+    if ds.PhotometricInterpretation == "MONOCHROME1":  # GDCM turns MONOCHROME1 over, on BitsStored
         top = 2.0**ds.BitsStored - 1 if not ds.PixelRepresentation else -1.0
         slope, intercept = volume.rescale[0].slope, volume.rescale[0].intercept
         found = (top - (found - intercept) / slope) * slope + intercept

@@ -44,6 +44,14 @@ Readers = Annotated[
     str,
     typer.Option(help="Where several people read an image (csv, rad_id): union, majority, or one reader's name."),
 ]
+Protect = Annotated[
+    list[Path] | None,
+    typer.Option(help="DICOM Segmentation or label map whose structures stay as they are.", show_default=False),
+]
+Within = Annotated[
+    list[Path] | None,
+    typer.Option(help="The same, but nothing outside of its structures changes.", show_default=False),
+]
 Variants = Annotated[int, typer.Option(min=1, max=10_000, help="Variants per source.")]
 Seed = Annotated[int, typer.Option(min=0, help="The run's seed: same seed, same images.")]
 Identity = Annotated[

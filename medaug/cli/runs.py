@@ -15,10 +15,12 @@ from medaug.cli.app import (
     PicturesAs,
     PriorChoice,
     ProfileName,
+    Protect,
     Readers,
     Seed,
     Slices,
     Variants,
+    Within,
     app,
 )
 from medaug.cli.words import Voice, show_plan, show_summary
@@ -40,6 +42,8 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     readers: Readers = "union",
+    protect: Protect = None,
+    within: Within = None,
     slices: Slices = False,
     pictures: PicturesAs = None,
     key_file: Annotated[
@@ -69,6 +73,8 @@ def run_command(  # noqa: PLR0913 - one parameter per option
             identity_reason,
             annotation_format,
             readers,
+            protect,
+            within,
             slices,
             pictures,
         )
@@ -88,6 +94,8 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         identity_reason=identity_reason,
         annotation_format=annotation_format,
         readers=readers,
+        protect=protect or (),
+        within=within or (),
     )
     voice = Voice()
     summary = execute(planned, output, options, on_progress=voice.progress, on_step=voice.step if voice.live else None)
@@ -106,6 +114,8 @@ def plan_command(  # noqa: PLR0913 - likewise
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     readers: Readers = "union",
+    protect: Protect = None,
+    within: Within = None,
     slices: Slices = False,
     pictures: PicturesAs = None,
 ) -> None:
@@ -121,6 +131,8 @@ def plan_command(  # noqa: PLR0913 - likewise
         identity_reason=identity_reason,
         annotation_format=annotation_format,
         readers=readers,
+        protect=protect or (),
+        within=within or (),
     )
     show_plan(planned)
     if not planned.units:

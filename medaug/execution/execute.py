@@ -101,6 +101,8 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     identity_reason: str | None = None,
     annotation_format: str | None = None,
     readers: str = "union",
+    protect: Sequence[str | Path] = (),
+    within: Sequence[str | Path] = (),
     key_file: str | Path | None = None,
     extend: bool = False,
     workers: int | None = None,
@@ -121,6 +123,8 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
         annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
         readers: where several people read an image (a csv with rad_id): ``union``, ``majority``, or one reader's name.
+        protect: Segmentations or label maps whose structures must not change.
+        within: the same; nothing outside of their structures may change.
         key_file: 32 secret bytes that new UIDs and patient tokens come from; with the same key and SOURCE_DATE_EPOCH,
             another OUTPUT gets the same bytes. Drawn at random otherwise.
         extend: other images, annotations, variants or seed may come into an OUTPUT that is there.
@@ -151,6 +155,8 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         identity_reason=identity_reason,
         annotation_format=annotation_format,
         readers=readers,
+        protect=protect,
+        within=within,
     )
     return execute(planned, root, options, on_progress=on_progress)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from medaug import profile as profiles
+from medaug.annotations.structures import Packed, kept, on_volumes, packed, unpacked
 from medaug.annotations.table import Matched, read_annotations
 from medaug.errors import AnnotationError, IdentityError, ReadError, SourceError
 from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
 from medaug.imaging.boxes import Box
-from medaug.imaging.volume import SourceRef, Volume
+from medaug.imaging.volume import Mask, SourceRef, Volume
 from medaug.profile import Profile
-from medaug.recipe import Recipe, boxes_digest
+from medaug.recipe import Recipe, boxes_digest, kept_digest
 
 # Measured on two CPU cores with the embedded prior at 256 px; see docs/explanation/prior.md.
 SECONDS_PER_STEP = 0.05
@@ -36,6 +37,7 @@ class Unit:
         boxes: its labels.
         shape: the volume's (slices, rows, columns).
         bytes: size of its stored numbers.
+        kept: voxels that must not change beside the boxes, packed; None where there are none.
     """
 
     recipe: Recipe
@@ -44,6 +46,12 @@ class Unit:
     boxes: tuple[Box, ...]
     shape: tuple[int, int, int]
     bytes: int
+    kept: Packed | None = None
+
+    @property
+    def mask(self) -> Mask | None:
+        """``kept`` as (slices, rows, columns)."""
+        return None if self.kept is None else unpacked(self.kept, self.shape)
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     identity_reason: str | None = None,
     annotation_format: str | None = None,
     readers: str = "union",
+    protect: Sequence[str | Path] = (),
+    within: Sequence[str | Path] = (),
 ) -> Plan:
     """Work out what `run` would do. Reads every source once; writes nothing.
 
@@ -109,6 +119,8 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
         identity_reason: why the export may be used although it doesn't declare that identity was removed.
         annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
         readers: where several people read an image (a csv with rad_id): ``union``, ``majority``, or one reader's name.
+        protect: Segmentations or label maps whose structures must not change.
+        within: the same; nothing outside of their structures may change.
 
     Raises:
         ProfileError: the profile is wrong.
@@ -119,11 +131,13 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
         raise AnnotationError(f"variants: expected at least 1, got {variants}")
     chosen = profiles.load(profile) if isinstance(profile, str) else profile
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
-    found = collect(Path(input), chosen, paths)
+    given = [[Path(path) for path in group] for group in (protect, within)]
+    found = collect(Path(input), chosen, [*paths, *given[0], *given[1]])
     headers, refused = _headers(found.sources, chosen, identity_reason)
     how: dict[str, Any] = {"known": found.files, "copies": found.copies}
     read = partial(_read, headers, format=annotation_format, readers=readers, **how)
     boxes, withheld, unmatched = _boxes(paths, read)
+    masks = [on_volumes(group, [h.volume for h in headers], found.files) for group in given]
     pinned = chosen.sha256, chosen.prior.sha256  # worked out once, and one string for all units
     units: list[Unit] = []
     unlabelled: list[Skip] = []
@@ -132,10 +146,11 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
         if not labels:
             unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
             continue
-        digest = boxes_digest(labels)
+        digest, mask = boxes_digest(labels), kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
+        keeping = kept_digest(mask)
         for variant in range(variants):
-            recipe = Recipe(header.key, digest, variant, seed, *pinned)
-            units.append(_unit(recipe, header, labels))
+            recipe = Recipe(header.key, digest, variant, seed, *pinned, kept=keeping)
+            units.append(_unit(recipe, header, labels, mask))
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
     skips = _merged((*found.skips, *refused, *unlabelled))
     return Plan(chosen, seed, tuple(units), skips, unmatched, identity_reason, notes)
@@ -170,10 +185,11 @@ def _headers(sources: Sequence[Source], profile: Profile, reason: str | None) ->
     return list(headers.values()), skips
 
 
-def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...]) -> Unit:
+def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...], mask: Mask | None) -> Unit:
     volume = header.volume
     size = volume.stored.dtype.itemsize * volume.stored.size
-    return Unit(recipe, header.source, volume.source, boxes, volume.geometry.shape, size)
+    kept_there = None if mask is None else packed(mask)
+    return Unit(recipe, header.source, volume.source, boxes, volume.geometry.shape, size, kept_there)
 
 
 def _usable(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +141,8 @@ class _Volumes:
 
 
 def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
-    variant = augment(Case(volume, record.boxes), _recipe(record), bench.tools)
+    tools = replace(bench.tools, batch_size=record.batch_size)  # memory may have made it smaller than the profile's
+    variant = augment(Case(volume, record.boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.stored
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]
@@ -165,6 +166,7 @@ def _recipe(record: Record) -> Recipe:
             profile_sha256=str(record.recipe["profile_sha256"]),
             prior_sha256=str(record.recipe["prior_sha256"]),
             numerics=int(record.recipe["numerics"]),
+            kept=str(record.recipe.get("kept", "")),
         )
     except (KeyError, ValueError):
         drawn = None
@@ -172,6 +174,11 @@ def _recipe(record: Record) -> Recipe:
         raise OutputError(
             f"unit {record.unit[:16]}: its recipe is not one that this version can do again (arithmetic {NUMERICS}); "
             f"use medaug {record.versions.get('medaug', '')}"
+        )
+    if drawn.kept:
+        raise OutputError(
+            f"unit {record.unit[:16]}: it was made with --protect or --within, and a replay doesn't have their masks; "
+            "run it again from its source, and compare"
         )
     return drawn
 
@@ -189,6 +196,6 @@ def _difference(output: Path, image: Output, made: Stored) -> Difference:
 
 
 def _changes(record: Record, bench: Bench) -> Mapping[str, tuple[str, str]]:
-    now = {**bench.versions, "device": bench.device, "batch_size": str(bench.profile.batch_size)}
-    then = {**record.versions, "device": record.device, "batch_size": str(record.batch_size)}
+    now = {**bench.versions, "device": bench.device}
+    then = {**record.versions, "device": record.device}
     return {name: (then.get(name, ""), value) for name, value in now.items() if then.get(name, "") != value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from medaug import __version__, assemble
@@ -147,7 +147,7 @@ def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Ready:
     claim.stage("read")
     source = bench.volume(unit)
     stated = provenance(store, bench, unit)
-    return Ready(source, stated, present(Case(source, unit.boxes), unit.recipe, bench.tools))
+    return Ready(source, stated, present(Case(source, unit.boxes, unit.mask), unit.recipe, bench.tools))
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,7 +285,7 @@ def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Recor
         seed=str(unit.recipe.seed),
         profile_sha256=unit.recipe.profile_sha256,
         prior=PriorRef(card.name, card.sha256) if card else None,
-        recipe={key: str(value) for key, value in asdict(unit.recipe).items()},
+        recipe=unit.recipe.plain,
         versions=bench.versions,
         device=bench.device,
         batch_size=outcome.batch_size or bench.profile.batch_size,

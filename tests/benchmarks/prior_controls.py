@@ -97,9 +97,9 @@ def main(options: argparse.Namespace) -> None:
         "images": len(subjects),
         "prior": benches["bone"].prior.card.sha256,
         "methods": table,
-        "diversity": {"least": round(min(apart), 3), **_spread(apart)},
+        "diversity": {"least": round(float(min(apart)), 3), **_spread(apart)},
         "not better than": {name: keys for name, keys in beaten.items() if keys},
-        "diverse": min(apart) > FLOOR,
+        "diverse": bool(min(apart) > FLOOR),
     }
     options.out.write_text(json.dumps(report, indent=1) + "\n")
     _print(report)
@@ -227,5 +227,5 @@ if __name__ == "__main__":
     parser.add_argument("--prior", type=Path, help="a prior's folder; the embedded one if left out")
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     main(parser.parse_args())

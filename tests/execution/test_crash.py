@@ -202,6 +202,17 @@ SABOTAGE: dict[str, tuple[Callable[[], AbstractContextManager[object]], str, str
 }
 
 
+def test_the_table_in_the_documents_is_the_table_of_the_tests() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "running.md").read_text()
+    _, _, table = text.partition("| sabotage | caught by |")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:] if line.startswith("|")]
+    told = {row[0]: row[1] for row in rows[: len(SABOTAGE) + 1]}
+    assert told == {name: how for name, (_, how, _) in SABOTAGE.items()} | {ORDER: "kill"}
+
+
+ORDER = "pixels that depend on the order of units"
+
+
 @pytest.mark.parametrize("what", SABOTAGE)
 def test_a_sabotaged_store_is_caught(tmp_path: Path, what: str) -> None:
     sabotage, how, word = SABOTAGE[what]

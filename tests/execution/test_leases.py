@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -183,6 +184,40 @@ def test_memory_that_never_suffices_ends_in_quarantine(monkeypatch: pytest.Monke
     assert tried == [8, 4, 2, 1] * 2
     assert {record.code for record in summary.records} == {OUT_OF_MEMORY}
     assert len(quarantine.entries(tmp_path / "out")) == 2
+
+
+@pytest.mark.parametrize("library", ["torch", "numpy", "python", "system"])
+def test_a_lack_of_memory_is_known_by_what_libraries_really_raise(library: str) -> None:
+    import numpy as np
+    import torch
+
+    asked = {
+        "torch": lambda: torch.empty(1 << 58),
+        "numpy": lambda: np.zeros(1 << 58),
+        "python": lambda: bytearray(1 << 62),
+        "system": lambda: _raise(OSError(errno.ENOMEM, "Cannot allocate memory")),
+    }
+    with pytest.raises((MemoryError, RuntimeError, OSError)) as caught:
+        asked[library]()
+    assert real_work.out_of_memory(caught.value)
+    assert not real_work.out_of_memory(OSError(errno.ENOSPC, "no room"))
+    assert not real_work.out_of_memory(KeyError("out of memory"))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_too_little_memory_outside_the_solve_is_recorded_and_ends_in_quarantine(tmp_path: Path) -> None:
+    def work(_store: Store, _bench: Bench, unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
+        if unit.recipe.id == UNIT:
+            raise MemoryError
+        return null.work(_store, _bench, unit, _claim)
+
+    summary = null.run(tmp_path / "out", 1, 2, work=work)
+    assert summary.counts == {"written": 1, "failed": 1}
+    assert [entry.code for entry in quarantine.entries(tmp_path / "out")] == [OUT_OF_MEMORY]
+    assert null.run(tmp_path / "out", 1, 2).already_done == 2
 
 
 def test_another_runtime_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:

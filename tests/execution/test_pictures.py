@@ -179,3 +179,25 @@ def test_inspect_counts_the_boxes(tmp_path: Path, as_json: bool) -> None:
         assert result.output.count("boxes: none") == 2
         assert "unmatched: no-image: 1" in result.output
         assert "1 × 120 × 100" in result.output
+
+
+def test_a_tilted_series_is_refused_as_a_volume_and_run_slice_by_slice(tmp_path: Path) -> None:
+    """`--slices`: each slice comes back by itself, in its own place, with its box as in the source."""
+    files = make.series(tmp_path / "in", slices=4, tilt_deg=15.0)
+    uids = [pydicom.dcmread(path).SOPInstanceUID for path in files]
+    labels = tmp_path / "boxes.csv"
+    labels.write_text("sop_instance_uid,x_min,y_min,x_max,y_max,label\n" + f"{uids[1]},28,24,38,34,lesion\n")
+    profile = small_profile(tmp_path, modalities=["CT"], regions={"kind": "outside", "margin": {"value": 0.02}})
+    command = ["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "-a", str(labels), "-p", profile]
+    whole = CliRunner().invoke(app, command)
+    assert whole.exit_code == 3
+    assert "gantry tilt: the stack is sheared by 15.0°" in whole.output
+    sliced = CliRunner().invoke(app, [*command, "--slices"])
+    assert sliced.exit_code == 0, sliced.output
+    (record,) = ledger.read(tmp_path / "out" / ledger.FOLDER)
+    source, derived = pydicom.dcmread(files[1]), pydicom.dcmread(tmp_path / "out" / record.images[0].path)
+    assert derived.ImagePositionPatient == source.ImagePositionPatient
+    assert derived.SourceImageSequence[0].ReferencedSOPInstanceUID == uids[1]
+    assert np.array_equal(derived.pixel_array[24:34, 28:38], source.pixel_array[24:34, 28:38])
+    assert (derived.pixel_array != source.pixel_array).any()
+    assert verify(tmp_path / "out", source=tmp_path / "in").sound

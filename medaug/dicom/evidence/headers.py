@@ -12,9 +12,10 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from medaug.dicom.frames import is_enhanced
+from medaug.dicom.frames import frame_of, is_enhanced
 from medaug.dicom.placing import place
 from medaug.dicom.provenance import Provenance
+from medaug.dicom.stack import plane_of
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, derived_uid
 from medaug.dicom.values import PRIVATE_SCHEME, code, item, local_time, put
 from medaug.errors import WriteError, quiet
@@ -58,12 +59,18 @@ def headers(files: Sequence[Path]) -> tuple[Dataset, ...]:
 
 
 def places(derived: Sequence[Dataset]) -> tuple[tuple[Dataset, int | None], ...]:
-    """Where each slice lies: its instance and, in an Enhanced one, the number of its frame from 1."""
-    return tuple(
+    """Where each slice lies, in slice order: its instance and, in an Enhanced one, the number of its frame from 1.
+
+    Frames of one file are in slice order; those of several files may alternate, so their depth decides.
+    """
+    found = [
         (ds, frame)
         for ds in derived
         for frame in (range(1, int(ds.NumberOfFrames) + 1) if is_enhanced(ds) else (None,))
-    )
+    ]
+    if len(derived) > 1 and is_enhanced(derived[0]):
+        found.sort(key=lambda place: plane_of(frame_of(place[0], (place[1] or 1) - 1)).depth)
+    return tuple(found)
 
 
 def shown(ds: Dataset) -> Dataset:

@@ -13,6 +13,8 @@ from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
 from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
+from medaug.dicom.evidence.standins import put_back, stand_ins
+from medaug.dicom.frames import is_enhanced
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.values import PRIVATE_SCHEME
 from medaug.errors import WriteError, quiet
@@ -112,6 +114,9 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
 
     first = derived[0]
     images = [shown(ds) for ds in derived]
+    several = len(derived) > 1 and is_enhanced(first)
+    if several:  # highdicom takes one multi-frame object only
+        images = list(stand_ins(places(derived), {str(ds.SOPInstanceUID): ds for ds in images}))
     blank = np.zeros((len(places(derived)), int(first.Rows), int(first.Columns)), dtype=np.uint8)
     made: Dataset = highdicom.seg.Segmentation(
         source_images=images,
@@ -130,6 +135,8 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
         content_description="Which pixels of a partly synthetic series are generated",
         omit_empty_frames=False,
     )
+    if several:
+        put_back(made, places(derived))
     organization = evidence_uid("dimensions", first)
     for sequence in (made.DimensionOrganizationSequence, made.DimensionIndexSequence):
         for entry in sequence:

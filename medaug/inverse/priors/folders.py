@@ -1,15 +1,21 @@
-"""Which prior a name means, its card and its digest, without loading it. Needs no torch, so that planning doesn't."""
+"""Which prior a name means, its card and its digest, without loading it. Needs no torch, so that planning doesn't.
+
+Profiles are met inside functions only: the tensor half also runs where there is no pydantic and no YAML.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, SolverWeights, digest_of, nearest, weights_in
 from medaug.inverse.priors.layout import digests, layout_of
 from medaug.inverse.priors.store import locate, store_root
-from medaug.profile import EmbeddedPrior, FolderPrior, Profile
-from medaug.solving import DiffStateGradSpec, PsldSpec, SolverSpec
+
+if TYPE_CHECKING:
+    from medaug.profile import Profile
+    from medaug.solving import SolverSpec
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
 
@@ -23,6 +29,8 @@ def with_prior(profile: Profile, name_or_path: str) -> Profile:
     Raises:
         PriorError: no such prior.
     """
+    from medaug.profile import EmbeddedPrior
+
     folder = folder_of(name_or_path)
     solver = _weighted(profile.solver, folder_weights(folder))
     if folder != EMBEDDED:
@@ -37,6 +45,8 @@ def with_folder_prior(profile: Profile, name_or_path: str | Path) -> Profile:
     Raises:
         PriorError: no such prior.
     """
+    from medaug.profile import FolderPrior
+
     folder = locate(str(name_or_path), store_root())
     prior = FolderPrior(kind="folder", path=Path(name_or_path), sha256=folder_digest(folder))
     return profile.model_copy(update={"prior": prior})
@@ -91,6 +101,8 @@ def read_card(folder: Path) -> PriorCard:
 
 def _weighted(spec: SolverSpec, known: tuple[SolverWeights, ...]) -> SolverSpec:
     """The solver's parameters with what they leave to the card, as far as the card knows it."""
+    from medaug.solving import DiffStateGradSpec, PsldSpec
+
     if not isinstance(spec, PsldSpec | DiffStateGradSpec):
         return spec
     found = nearest(known, "psld", spec.steps, spec.start)

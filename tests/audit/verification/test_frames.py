@@ -13,16 +13,19 @@ import pydicom
 import pytest
 import yaml
 from pydicom.dataset import Dataset
+from pydicom.uid import RLELossless
 
 import medaug
 from medaug import profile as profiles
 from medaug.audit import keys
 from medaug.audit.record import Record
 from medaug.audit.seal import seal
+from medaug.audit.verification.by_pixels import link_by_pixels
 from medaug.audit.verification.verify import Verdict, verify
 from medaug.execution.replay import replay
 from tests.audit.verification.output import SMALL, records, redigest, rewrite
 from tests.dicom.multiframe import enhanced, placed
+from tests.make import uid
 
 ORDER = [6.0, 0.0, 9.0, 3.0]  # depth of each frame: slice k lies in frame FRAMES[k]
 FRAMES = (1, 3, 0, 2)
@@ -251,3 +254,46 @@ def test_a_box_moved_to_another_frame_in_the_record(folder: Path) -> None:
     moved = replace(box, start=(0, *box.start[1:]), stop=(1, *box.stop[1:]))
     rewrite(folder / "out", record.unit, lambda r: replace(r, boxes=(moved, *rest)))
     assert {"recipe-differs", "regions-differ"} <= codes(judged(folder))
+
+
+def test_frames_of_two_files_make_one_volume_and_two_files(tmp_path: Path) -> None:
+    """Slice k alternates between the files; each derived file holds the slices of its own source."""
+
+    def same_series(ds: Dataset) -> None:
+        ds.SeriesInstanceUID = uid("one series")
+
+    for name, depths in (("one.dcm", (6.0, 0.0)), ("two.dcm", (3.0, 9.0))):
+        enhanced(tmp_path / "in", [placed(depth) for depth in depths], name=name, change=same_series)
+    table = "image,slice,x_min,y_min,x_max,y_max,label\ntwo.dcm,1,10,12,20,24,lesion\n"
+    (tmp_path / "boxes.csv").write_text(table)
+    path = tmp_path / "small.yaml"
+    base = profiles.load("brain-mr").model_dump(mode="json") | SMALL
+    path.write_text(yaml.safe_dump(base | {"modalities": ["MR"]}))
+    summary = medaug.run(tmp_path / "in", tmp_path / "out", profile=str(path), annotations=tmp_path / "boxes.csv")
+    assert summary.counts == {"written": 1}, [record.message for record in summary.records]
+    (record,) = summary.records
+    assert record.source.frames == (1, 0, 0, 1)
+    assert record.places == ((0, 0), (1, 0), (0, 1), (1, 1))
+    assert [pydicom.dcmread(tmp_path / "out" / image.path).NumberOfFrames for image in record.images] == [2, 2]
+    verdict = verify(tmp_path / "out", source=tmp_path / "in")
+    assert verdict.faults == ()
+    assert len(record.boxes) == 1
+    report = pydicom.dcmread(tmp_path / "out" / record.folder / "evidence" / "boxes.dcm")
+    items = [item for e in report.iterall() if e.VR == "SQ" for item in e.value if "ReferencedFrameNumber" in item]
+    n, frame = record.places[record.boxes[0].start[0]]
+    expected = {(record.images[n].sop_instance_uid, frame + 1)}
+    assert {(i.ReferencedSOPInstanceUID, int(i.ReferencedFrameNumber)) for i in items} == expected
+    (again,) = replay(tmp_path / "out", [record.unit], tmp_path / "in")
+    assert (again.same, again.images) == (True, 2)
+
+
+def test_frames_are_linked_by_their_pixels_after_a_foreign_de_identification(sound: Path, tmp_path: Path) -> None:
+    for number, record in enumerate(records(sound / "out")):
+        ds = pydicom.dcmread(sound / "out" / record.images[0].path)
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid("elsewhere", number)
+        ds.SeriesInstanceUID, ds.StudyInstanceUID = uid("elsewhere"), uid("elsewhere", "study")
+        ds.compress(RLELossless, generate_instance_uid=False)
+        ds.save_as(tmp_path / f"{number}.dcm")
+    links = link_by_pixels(sound / "out", tmp_path)
+    assert (links.faults, links.absent, links.ignored) == ((), 0, 0)
+    assert [found[0][0] for _, found in sorted(links.linked.items())] == [r.unit for r in records(sound / "out")]

@@ -61,6 +61,13 @@ def test_its_card_says_all_that_must_be_known_of_a_prior(prior: LatentPrior) -> 
     scale = 1 / load_file(EMBEDDED / "autoencoder.safetensors")["std"].flatten()
     assert torch.allclose(torch.tensor(card.latent_scale), scale, rtol=1e-3)
     assert {(w.solver, w.steps) for w in card.weights} == {("psld", 25), ("psld", 50)}
+    controls = {name: row for name, row in card.quality.items() if name not in {"medaug", "two seeds"}}
+    assert len(controls) == 3
+    assert all(card.quality["medaug"]["distance"] < row["distance"] for row in controls.values())
+    assert card.quality["two seeds"]["q1"] > 0.02
+    copies, drawn = card.copying["whole, copies"], card.copying["whole, generated"]
+    assert copies["median"] < 0.1 * drawn["least"]
+    assert card.copying["regions, generated"]["median"] > 0.9 * card.copying["regions, held out"]["median"]
     assert all(abs(card.autoencoder_spectrum[band] - 1) < 0.1 for band in ("32-45 px", "16-23 px", "11-16 px"))
 
 

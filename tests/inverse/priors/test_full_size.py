@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from medaug.inverse.priors.diffusers import load_diffusers
 from tests.inverse.priors import models
@@ -43,6 +44,7 @@ def _filled(net: Any) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_stable_diffusion_14_loads_and_denoises(tmp_path: Path) -> None:
     with torch.device("meta"):
         vae, unet = models.vae(3, **VAE), models.unet("UNet2DConditionModel", **UNET)
@@ -50,19 +52,17 @@ def test_stable_diffusion_14_loads_and_denoises(tmp_path: Path) -> None:
     assert sum(p.numel() for p in vae.parameters()) == 83_653_863
     folder = models.folder(tmp_path / "sd", _filled(vae), _filled(unet), beta_start=8.5e-4, beta_end=0.012)
     del vae, unet
-    from safetensors.torch import save_file
-
     save_file({"null": torch.zeros(1, 77, 768)}, folder / "null_embedding.safetensors")
     prior = load_diffusers(folder)
     assert (prior.card.size, prior.card.stride, prior.card.multiple) == (512, 8, 64)
     assert prior.card.latent_scale == (0.18215,)
     with torch.no_grad():
-        z = prior.encode(models_image(128))
+        z = prior.encode(_image(128))
         assert z.shape == (1, 4, 16, 16)
         assert prior.denoise(z, torch.tensor([500])).shape == z.shape
         assert prior.decode(z).shape == (1, 1, 128, 128)
     assert json.loads(prior.card.to_json())["prediction_type"] == "epsilon"
 
 
-def models_image(side: int) -> torch.Tensor:
+def _image(side: int) -> torch.Tensor:
     return torch.rand((1, 1, side, side), generator=torch.Generator().manual_seed(4)) * 2 - 1

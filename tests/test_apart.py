@@ -6,15 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.encaps import get_frame
-from pydicom.uid import JPEG2000Lossless, RLELossless
+from pydicom.uid import RLELossless
 
-from medaug.dicom import decoder
+from medaug import apart
 from medaug.dicom.decoder import Frame, decoded
 from medaug.errors import ReadError
 from tests import make
@@ -37,7 +38,7 @@ def broken_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A child whose codec does what the codestream says."""
     (tmp_path / "broken_child.py").write_text(
         "import os, signal, sys, time\n"
-        "from medaug.dicom import decoder_child as child\n"
+        "from medaug import apart_child as child\n"
         "def cells(facts, code):\n"
         "    if code == b'segfault': os.kill(os.getpid(), signal.SIGSEGV)\n"
         "    if code == b'spin':\n"
@@ -53,9 +54,9 @@ def broken_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "child.main(child_memory)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(decoder, "CHILD", "broken_child")
-    monkeypatch.setattr(decoder, "SECONDS", 0.5)
-    decoder._drop()
+    monkeypatch.setattr(apart, "CHILD", "broken_child")
+    monkeypatch.setattr(apart, "SECONDS", 0.5)
+    apart._drop()
 
 
 @pytest.mark.usefixtures("broken_child")
@@ -75,13 +76,13 @@ def test_what_becomes_of_the_child_is_one_refusal(
 ) -> None:
     frame, good, cells = compressed
     monkeypatch.setenv("GOOD", good.hex())
-    if codestream == b"sleep":
-        monkeypatch.setattr(decoder, "PATIENCE", 2)
-    with pytest.raises(ReadError) as caught:
-        decoded(frame, codestream)
+    with monkeypatch.context() as patch:
+        patch.setattr(apart, "PATIENCE", 2 if codestream == b"sleep" else apart.PATIENCE)
+        with pytest.raises(ReadError) as caught:
+            decoded(frame, codestream)
     assert caught.value.code == code
     np.testing.assert_array_equal(decoded(frame, good), cells)
-    decoder._drop()
+    apart._drop()
 
 
 @pytest.mark.usefixtures("broken_child")
@@ -92,7 +93,7 @@ def test_what_a_codec_prints_is_no_answer_and_reaches_no_console(
     monkeypatch.setenv("GOOD", good.hex())
     np.testing.assert_array_equal(decoded(frame, b"print"), cells)
     assert capfd.readouterr() == ("", "")
-    decoder._drop()
+    apart._drop()
 
 
 def test_the_cells_are_the_decoders_and_can_be_written(compressed: tuple[Frame, bytes, np.ndarray]) -> None:
@@ -108,10 +109,10 @@ def test_a_refusal_leaves_the_child_and_a_death_between_two_images_costs_nothing
 ) -> None:
     frame, good, cells = compressed
     decoded(frame, good)
-    child = decoder._running().process
+    child = apart._running().process
     with pytest.raises(ReadError) as caught:
         decoded(frame, good[: len(good) // 2])
-    assert (caught.value.code, decoder._running().process) == ("pixels", child)
+    assert (caught.value.code, apart._running().process) == ("pixels", child)
     child.send_signal(signal.SIGKILL)
     child.wait()
     np.testing.assert_array_equal(decoded(frame, good), cells)
@@ -127,7 +128,7 @@ def test_an_interrupt_leaves_no_half_answer(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoder, "exactly", interrupted)
+        patch.setattr(apart, "exactly", interrupted)
         with pytest.raises(KeyboardInterrupt):
             decoded(frame, good)
     np.testing.assert_array_equal(decoded(frame, good), cells)
@@ -145,9 +146,7 @@ def test_a_forked_process_has_a_child_of_its_own(compressed: tuple[Frame, bytes,
 
 @LINUX
 def test_the_child_ends_with_its_parent() -> None:
-    script = (
-        "import os; from medaug.dicom import decoder\nprint(decoder._running().process.pid, flush=True); os._exit(1)"
-    )
+    script = "import os; from medaug import apart\nprint(apart._running().process.pid, flush=True); os._exit(1)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
     pid = int(done.stdout)
     for _ in range(200):
@@ -158,6 +157,15 @@ def test_the_child_ends_with_its_parent() -> None:
 
 
 def test_more_bytes_may_take_more_time_and_a_small_file_never_more_than_ten_seconds() -> None:
-    frame = Frame(str(JPEG2000Lossless), "pylibjpeg", 8192, 8192, 16, 12, 0, "MONOCHROME2")
-    assert frame.seconds(1_000_000) < 10.5
-    assert frame.seconds(40_000_000) > 30
+    assert apart.seconds(2**26, 1_000_000) < 10.5
+    assert apart.seconds(2**26, 40_000_000) > 30
+
+
+def test_no_more_than_was_asked_for_is_taken(
+    compressed: tuple[Frame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, good, _ = compressed
+    monkeypatch.setattr(apart, "ENDING", 0.1)
+    with pytest.raises(ReadError) as caught:
+        apart.ask("frame", asdict(frame), good, pixels=1, most=100)
+    assert caught.value.code == "decoder-died"

@@ -1,7 +1,8 @@
-"""The process in which codecs run: ``python -m … MEMORY``. Frames come on standard input, cells go to standard output.
+"""The process in which codecs run: ``python -m … MEMORY``. Tasks come on standard input, cells go to standard output.
 
-Asked: the two lengths, what `decoder.Frame` says as JSON, the codestream. Answered: 32 bytes, the name of what was
-raised or zeros, and in the latter case the cells. It ends when its input ends.
+Asked: two lengths, facts as JSON, a codestream or file. Answered: two lengths, facts as JSON, the cells; the facts are
+``error``, the name of what was raised, or ``refused``, a code and its sentence, where there are no cells. It ends when
+its input ends.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
 
-from medaug.dicom.decoder import exactly
-from medaug.errors import quiet
+from medaug.apart import exactly
+from medaug.errors import ReadError, quiet
 
 try:
     import resource
@@ -38,19 +39,35 @@ def main(memory: int) -> None:
     while head := asked.read(12):
         lengths = struct.unpack("<IQ", head)
         facts = json.loads(exactly(asked, lengths[0]))
-        codestream = bytes(exactly(asked, lengths[1]))
+        data = bytes(exactly(asked, lengths[1]))
         _limit_time(facts["seconds"])
-        _answer(answers, facts, codestream)
+        _answer(answers, facts, data)
 
 
-def _answer(answers: IO[bytes], facts: dict[str, Any], codestream: bytes) -> None:
+def _answer(answers: IO[bytes], facts: dict[str, Any], data: bytes) -> None:
+    said: dict[str, Any] = {}
+    cells = b""
     try:
-        cells, kind = _cells(facts, codestream), b""
+        said, cells = TASKS[facts["task"]](facts, data)
+    except ReadError as error:
+        said = {"refused": [error.code, str(error)]}
     except Exception as error:  # noqa: BLE001 - decoders raise anything; the parent says it in its own words
-        cells, kind = b"", type(error).__name__.encode("ascii", "replace")[:32]
-    answers.write(kind.ljust(32, b"\0"))
+        said = {"error": type(error).__name__}
+    text = json.dumps(said).encode()
+    answers.write(struct.pack("<IQ", len(text), len(cells)) + text)
     answers.write(cells)
     answers.flush()
+
+
+def _raster(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    from medaug.raster import taken
+
+    stored, nameless = taken(facts["kind"], data)
+    return {"shape": stored.shape, "bytes": stored.dtype.itemsize, "nameless": nameless}, stored.tobytes()
+
+
+def _frame(facts: dict[str, Any], codestream: bytes) -> tuple[dict[str, Any], bytes]:
+    return {}, _cells(facts, codestream)
 
 
 def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
@@ -67,6 +84,9 @@ def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
     if found.shape != (ds.Rows, ds.Columns):
         raise ValueError("shape")
     return found.astype(np.dtype(f"u{ds.BitsAllocated // 8}"), copy=False).tobytes()
+
+
+TASKS = {"frame": _frame, "raster": _raster}
 
 
 def _limit_memory(over: int) -> None:

@@ -1,0 +1,80 @@
+"""Structures of a Segmentation or a label map, voxel by voxel: what must not change, or what alone may."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from medaug.annotations.table import detect, read_annotations, read_masks
+from medaug.errors import AnnotationError
+from medaug.imaging.volume import Mask, Volume
+
+Packed = bytes
+FORMATS = ("seg", "labelmap")
+
+
+def read_structures(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()) -> dict[str, Mask]:
+    """Volume key → (k, i, j) mask of all segments, or values above 0, of a file or a folder.
+
+    Volumes that it doesn't speak of are left out. What belongs to a volume and can't be placed on it is an error, not a
+    note: a structure that isn't found would be changed.
+
+    Raises:
+        AnnotationError: no Segmentation or label map, one that is malformed or doesn't fit its series, or none that
+            lies on any of the volumes.
+    """
+    images = frozenset(file.resolve() for volume in volumes for file in volume.source.files)
+    try:
+        name = detect(path, images)
+    except OSError as error:
+        raise AnnotationError(f"structures: can't be read ({error.strerror}); check the path") from None
+    if name not in FORMATS:
+        raise AnnotationError(f"structures: expected a DICOM Segmentation or a NIfTI or NRRD label map, found {name}")
+    matched = read_annotations(path, volumes, known=known, format=name)
+    if matched.withheld:
+        reasons = "; ".join(matched.unmatched_annotations)
+        raise AnnotationError(f"structures: some of it can't be placed on its series: {reasons}", code="grid-differs")
+    found: dict[str, Mask] = {}
+    for marked in read_masks(path, volumes, known):
+        found[marked.key] = found[marked.key] | marked.mask if marked.key in found else marked.mask
+    if not found:
+        raise AnnotationError("structures: nothing of it lies on any of the series; check --protect and --within")
+    return found
+
+
+def on_volumes(paths: Sequence[Path], volumes: Sequence[Volume], known: Sequence[Path] = ()) -> dict[str, Mask]:
+    """Volume key → all structures of all these files on it; nothing where no file is given.
+
+    A volume that none of them speaks of has an empty mask.
+
+    Raises:
+        AnnotationError: as `read_structures`.
+    """
+    wanted = volumes if paths else ()
+    found: dict[str, Mask] = {v.source.key: np.zeros(v.geometry.shape, dtype=np.bool_) for v in wanted}
+    for path in paths:
+        for key, mask in read_structures(path, volumes, known).items():
+            found[key] |= mask
+    return found
+
+
+def packed(mask: Mask) -> Packed:
+    """A mask in few bytes, for a plan that waits and travels."""
+    return zlib.compress(np.packbits(mask).tobytes())
+
+
+def unpacked(data: Packed, shape: tuple[int, int, int]) -> Mask:
+    """The way back of `packed`."""
+    bits = np.frombuffer(zlib.decompress(data), dtype=np.uint8)
+    return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(np.bool_)
+
+
+def kept(shape: tuple[int, int, int], protect: Mask | None, within: Mask | None) -> Mask | None:
+    """What must not change: the structures themselves, and all that lies outside of those to stay within."""
+    if protect is None and within is None:
+        return None
+    mask = np.zeros(shape, dtype=np.bool_) if protect is None else protect.copy()
+    return mask if within is None else mask | ~within

@@ -1,0 +1,78 @@
+"""What a unit costs by stages, and how large it is on disk: what "planning a million images" is worked out from.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/unit_cost.py FOLDER [--profile bone-xray] [--units 3] [--json FILE]
+
+A radiograph of 2000 × 1600 built in code, with the profile as it is shipped. Seconds of one processor; the
+prior is loaded beforehand. The source is read before its first unit and kept for the others: that is told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import medaug
+from medaug import profile as profiles
+from medaug.execution.execute import _listing, moment
+from medaug.execution.opening import open_store
+from medaug.execution.plan import Plan
+from medaug.execution.work import Answer, Bench, finish, prepare, solve
+from tests.benchmarks.line import export
+
+
+def measured(output: Path, planned: Plan) -> dict[str, float]:
+    store = open_store(output, planned.profile, _listing(planned), moment())
+    bench = Bench(planned.profile, "cpu", None)
+    _ = bench.tools, bench.versions  # loaded once for all units
+    started = time.process_time()
+    bench.volume(planned.units[0])
+    read = time.process_time() - started
+    costs: dict[str, list[float]] = {"present": [], "solve": [], "restore, check, write": []}
+    sizes = []
+    for unit in planned.units:
+        with store.claim(unit.recipe.id) as claim:
+            assert claim
+            marks = [time.process_time()]
+            ready = prepare(store, bench, unit, claim)
+            marks.append(time.process_time())
+            solution, batch = solve(ready.presented, bench.tools)
+            marks.append(time.process_time())
+            record = finish(store, bench, unit, claim, ready, Answer(solution, batch, time.monotonic()))
+            marks.append(time.process_time())
+        for stage, cost in zip(costs, (b - a for a, b in itertools.pairwise(marks)), strict=True):
+            costs[stage].append(cost)
+        folder = store.root / record.folder
+        sizes.append(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
+    figures = {"read a source": read, **{stage: statistics.median(values) for stage, values in costs.items()}}
+    figures["MB on disk"] = statistics.median(sizes) / 1e6
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--profile", default="bone-xray")
+    parser.add_argument("--units", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True)
+    boxes = export(given.folder, 1)
+    profile = profiles.load(given.profile)
+    checks = dict.fromkeys(("change", "seam", "sharpness", "noise", "observed_residual"), (None, None))
+    profile = profile.model_copy(update={"checks": checks})  # an image made of noise need not pass
+    planned = medaug.plan(given.folder / "in", profile=profile, annotations=boxes, variants=given.units)
+    figures = measured(given.folder / "out", planned)
+    if given.json:
+        given.json.write_text(json.dumps({"profile": given.profile, **figures}, indent=1) + "\n")
+    print(f"| {given.profile}, 2000 × 1600 | s, MB |\n|---|---|")
+    for name, value in figures.items():
+        print(f"| {name} | {value:.2f} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
