@@ -1,12 +1,12 @@
 """Where a unit's time goes: ``python tests/benchmarks/overhead.py``, a radiograph of 2500 × 2000 px, DICOM in and out.
 
-A radiograph is built in code and goes through `medaug.run` with previews, evidence and record; the first variant warms
-up and isn't counted. Each stage is timed where it is called, without the stages inside it, in CPU seconds of all
-threads (`time.process_time`), since a busy machine stretches wall time. *Network* is the solver and the round trip
-through the autoencoder. All else is the overhead, but for what is done once per source, reading and the domain, whose
-price is printed apart; its bar is 10 % of the whole and 0.5 s. The wall time of a whole variant is printed too: its bar
-is 2 s on two idle cores. ``--digests FILE`` writes a digest of the pixels of every file, so that two versions of the
-code can be compared: ``--expect FILE`` fails where one differs.
+A radiograph is built in code and variants are made of it as `medaug.run` makes them, with previews, evidence and
+record; the first warms up and isn't counted. Each stage is timed where it is called, without the stages inside it, in
+CPU seconds of all threads (`time.process_time`), since a busy machine stretches wall time. *Network* is the solver and
+the round trip through the autoencoder. All else is the overhead, but for what is done once per source, reading and the
+domain, whose price is printed apart; its bar is 10 % of the whole and 0.5 s. The wall time of a whole variant is
+printed too: its bar is 2 s on two idle cores. ``--digests FILE`` writes a digest of the pixels of every file, so that
+two versions of the code can be compared: ``--expect FILE`` fails where one differs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import medaug
 from medaug import assemble, augmentation
 from medaug.augmentation import Tools
 from medaug.execution import files, work
+from medaug.execution.execute import Options, execute
 from medaug.execution.store import Store
 from tests import make
 from tests.benchmarks.tables import markdown
@@ -47,9 +48,8 @@ STAGES = {  # label → where the functions of a stage are looked up
     "image": [(work, "write_image")],
     "digests": [(work, "describe_output")],
     "record and commit": [(work, "to_record"), (Store, "commit")],
-    NETWORK: [(augmentation, "solve_rows"), (augmentation, "solve")],
+    NETWORK: [(augmentation, "solve_rows")],
     READING: [(work.Bench, "volume")],
-    REST: [(work, "work_unit")],
 }
 
 
@@ -89,14 +89,10 @@ class Clock:
 
 def attach(clock: Clock) -> None:
     """Put the clock around every stage."""
-    from medaug.execution import attempt
-
     for stage, places in STAGES.items():
         for home, name in places:
-            if home is Tools or not hasattr(home, name):
-                continue
-            setattr(home, name, clock.timed(stage, getattr(home, name)))
-    attempt.work_unit = work.work_unit  # type: ignore[attr-defined]
+            if home is not Tools:
+                setattr(home, name, clock.timed(stage, getattr(home, name)))
     build = assemble.tools
 
     @functools.wraps(build)
@@ -142,15 +138,16 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = export(folder, options.rows, options.columns)
-        medaug.run(
+        planned = medaug.plan(
             source,
-            folder / "out",
             profile=options.profile,
             annotations=folder / "boxes.json",
             variants=options.variants + 1,
             seed=7,
-            key_file=folder / "key",
         )
+        # one piece of work per unit keeps it in one thread; `medaug run` solves one unit while it writes another
+        unit = clock.timed(REST, work.work_unit)
+        execute(planned, folder / "out", Options(device="cpu", key_file=folder / "key"), work=unit)
         found = digests(folder / "out")
     rows = _rows(clock.units[1:])
     print(markdown(rows))
@@ -177,7 +174,7 @@ def main(options: argparse.Namespace) -> None:
 
 def _rows(units: list[dict[str, float]]) -> list[dict[str, Any]]:
     """Medians over the units, the largest stage first, with quartiles; the overhead's sum last."""
-    stages = {stage: [unit.get(stage, 0.0) for unit in units] for stage in STAGES}
+    stages = {stage: [unit.get(stage, 0.0) for unit in units] for stage in (*STAGES, REST)}
     overhead = [sum(s for stage, s in unit.items() if stage not in APART) for unit in units]
     rows = [
         {"stage": stage, "cpu_s": round(float(np.median(x)), 4), "spread": f"{min(x):.3f}–{max(x):.3f}"}

@@ -211,7 +211,7 @@ def main(options: argparse.Namespace) -> None:
 
 def table(report: dict) -> str:
     images = f"{report['images']} held-out radiographs in one batch, one thread, paired in one process; medians."
-    lines = [f"{images} Written by `tests/benchmarks/solver_levers.py`.", ""]
+    lines = ["# What each lever gives", "", f"{images} Written by `tests/benchmarks/solver_levers.py`.", ""]
     for name in SOLVES:
         lines += [
             f"| {name} | {' | '.join(COLUMNS)} |",
