@@ -28,7 +28,7 @@ from medaug.errors import ReadError, quiet
 from medaug.formats import format_of
 from medaug.imaging.volume import Volume
 
-pytestmark = [pytest.mark.data, pytest.mark.slow]
+pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(1200)]
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "readable.md"
 PAPERS = {".txt", ".json", ".md", ".csv", ".xml", ".yaml", ".py", ".dump", ".icc", ""}  # "": README and the like
 LOSSY = {f"1.2.840.10008.1.2.4.{end}" for end in ("50", "51", "81", "91", "203")}
