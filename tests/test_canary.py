@@ -197,7 +197,7 @@ def test_no_failure_says_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyError(PERSON)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "augment", crash)
+        patch.setattr(work, "present", crash)
         said = run(source)
         assert "crashed" in said.text
         assert CANARY not in said.text

@@ -28,7 +28,7 @@ from medaug.errors import ReadError, quiet
 from medaug.formats import format_of
 from medaug.imaging.volume import Volume
 
-pytestmark = [pytest.mark.data, pytest.mark.slow]
+pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(1200)]
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "readable.md"
 PAPERS = {".txt", ".json", ".md", ".csv", ".xml", ".yaml", ".py", ".dump", ".icc", ""}  # "": README and the like
 LOSSY = {f"1.2.840.10008.1.2.4.{end}" for end in ("50", "51", "81", "91", "203")}
@@ -42,8 +42,8 @@ Made by `tests/test_readable.py` from the project's real cases and the files tha
 read slice by slice. *Same* says which independent reader gave the same grey levels (g; for MONOCHROME1, which SimpleITK
 turns over, the same after turning back), within 2 levels for lossy encodings, and the same grid (p: position, axes,
 spacing in the plane). Where it says nothing, no other reader was found that reads the file, or it is known to be wrong.
-Codes are explained in [codes.md](codes.md); seconds are those of one processor, for all files of the line, on the
-machine that made this table.
+Codes are explained in [codes.md](codes.md); seconds are those of one processor, for all files of the line, without the
+decoder's own, on the machine that made this table.
 
 | where | object | encoding | verdict | same | files | s |
 |---|---|---|---|---|---|---|

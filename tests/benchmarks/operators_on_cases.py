@@ -103,6 +103,8 @@ def main(options: argparse.Namespace) -> None:
 
 def table(report: dict) -> str:
     lines = [
+        "# Operators on real radiographs",
+        "",
         f"{report['images']} {TOLD}",
         "",
         "| operator | misfit of what was seen | of a blind solve | sharpness | noise | seam | protected, changed |",

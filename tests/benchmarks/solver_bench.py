@@ -8,6 +8,7 @@ own with one thread, so that its peak memory is its own.
   sharpness, noise   of the free region over the source's; 1 is as in the source
   seam        worst tile over the source's, protected pixels pasted; up to 1 no seam can be seen
   residual    root mean square of D(z*) − x on observed pixels outside the protected ones, display units (range 2)
+  delivered   the same of what the user gets, restored: with `delta` what the autoencoder loses cancels
   diversity   mean |difference| of two seeds on free pixels, range 2
   protected   what the solver itself leaves on protected pixels, in dB of range 2 and as SSIM. medaug's output has the
               source's own numbers there
@@ -178,12 +179,17 @@ def figures(these: Subjects, solved: np.ndarray, way: str, prior=None) -> list[d
         found.append(
             {
                 **{take.__name__: take(pair) for take in (sharpness, noise, seam)},
-                "residual": float(np.sqrt(error[observed & ~protected].mean())),
+                "residual": _root(error[observed & ~protected]),
+                "delivered": _root(((here - x) ** 2)[observed & ~protected]),
                 "protected_db": float(10 * np.log10(4 / max(error[protected].mean(), 1e-12))),
                 "protected_ssim": float(structural_similarity(np.clip(solved[number], -1, 1), x)[protected].mean()),
             }
         )
     return found
+
+
+def _root(squares: np.ndarray) -> float:
+    return float(np.sqrt(squares.mean())) if squares.size else 0.0
 
 
 def pooled_distance(these: Subjects, made: np.ndarray) -> float:

@@ -28,6 +28,11 @@ from medaug.inverse.solvers.psld import psld
 from tests.analytic import GaussianPrior
 from tests.benchmarks.solver_candidates import CANDIDATES
 
+TOLD = (
+    "The closed-form Gaussian prior of the tests, from pure noise. *Mean*: error of the mean of the draws, over that "
+    "of answering zero. *Spread*: of the draws, over the exact posterior's. Written by "
+    "`tests/benchmarks/solver_posterior.py`."
+)
 DRAWS, PROBLEMS = 64, 4
 STEEP = {"omega": 0.1, "gamma": 0.02}  # what PSLD's weights are on this prior: see tests/inverse/test_solvers.py
 SOLVERS = {
@@ -68,7 +73,14 @@ def main(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     report = {name: {str(steps): measure(name, steps) for steps in options.steps} for name in (options.rows or SOLVERS)}
     head = " | ".join(f"mean, {n} steps | spread | calls" for n in options.steps)
-    lines = [f"| solver | {head} |", "|" + "---|" * (1 + 3 * len(options.steps))]
+    lines = [
+        "# Solvers against an exact posterior",
+        "",
+        TOLD,
+        "",
+        f"| solver | {head} |",
+        "|" + "---|" * (1 + 3 * len(options.steps)),
+    ]
     for name, row in report.items():
         cells = " | ".join(
             f"{row[str(n)]['mean']} | {row[str(n)]['spread']} | {row[str(n)]['calls']}" for n in options.steps

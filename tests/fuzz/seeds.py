@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pydicom
+from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -19,7 +22,9 @@ from pydicom.uid import (
 
 from medaug.dicom.discover import discover
 from medaug.dicom.read import read_series
+from medaug.imaging.volume import Rescale
 from medaug.nifti import write_nifti
+from medaug.nrrd import write_nrrd
 from tests import make
 from tests.dicom.multiframe import enhanced, placed
 
@@ -52,6 +57,11 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         for name in ("a.nii", "a.nii.gz"):
             write_nifti(volume, root / name)
             yield name, (root / name).read_bytes()
+        write_nrrd(replace(volume, rescale=(Rescale(),) * 3), root / "a.nrrd")
+        yield "a.nrrd", (root / "a.nrrd").read_bytes()
+        for kind in ("PNG", "JPEG", "TIFF"):
+            Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20)).save(root / "one", format=kind)
+            yield kind, (root / "one").read_bytes()
         yield "meta", bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0x10, b"UI", 0)
 
 

@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 
 import atheris
 
-with atheris.instrument_imports(include=["medaug.dicom", "medaug.nifti"]):
+with atheris.instrument_imports(include=["medaug.dicom", "medaug.nifti", "medaug.nrrd", "medaug.raster"]):
     from medaug.dicom.discover import discover
     from medaug.dicom.inspect import Notes, inspect, noting
     from medaug.dicom.read import read_series
     from medaug.nifti import read_nifti
+    from medaug.nrrd import read_nrrd
+    from medaug.raster import kind_of, read_raster
 
 from medaug.codes import CODES
 from medaug.errors import ReadError
@@ -37,10 +39,11 @@ def outcomes(path: Path) -> Iterator[tuple[str, str]]:
             read_series(series)
         except ReadError as error:
             yield error.code, str(error)
-    try:
-        read_nifti(path)
-    except ReadError as error:
-        yield error.code, str(error)
+    for read in (read_nifti, read_nrrd, *([read_raster] if kind_of(path) else [])):
+        try:
+            read(path)
+        except ReadError as error:
+            yield error.code, str(error)
 
 
 def check(path: Path, data: bytes) -> None:

@@ -24,7 +24,7 @@ def run(folder: Path, runs: int) -> subprocess.CompletedProcess[str]:
 
 def test_the_seeds_are_of_every_kind() -> None:
     found = dict(seeds())
-    assert len(found) == 12
+    assert len(found) == 16
     assert sum(CANARY.encode() in data for data in found.values()) >= 6
 
 
