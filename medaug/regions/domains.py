@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from medaug.errors import RegionError
 from medaug.imaging.volume import Float32, Mask, Volume, Window
-from medaug.regions import organs, projections, radiograph
+from medaug.regions import markers, organs, projections, radiograph
 from medaug.regions.morphology import grown, without_islands
 from medaug.regions.slices import ct_body, mr_body
 
@@ -167,7 +167,7 @@ def not_marker(shown: Shown) -> Mask:
 
     Screws, pins and the edges of casts look alike and are kept as they are.
     """
-    return _per_frame(shown, radiograph.without_markers) if shown.is_radiograph else shown.everywhere
+    return _per_frame(shown, markers.without_markers) if shown.is_radiograph else shown.everywhere
 
 
 PARTS: dict[Part, Callable[[Shown], Mask]] = {
