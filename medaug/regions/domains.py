@@ -158,12 +158,12 @@ def not_padding(shown: Shown) -> Mask:
 
 
 def not_border(shown: Shown) -> Mask:
-    """All but a constant frame along the edges, which an export or a shutter leaves on a radiograph."""
+    """All but a constant frame, which an export or a shutter leaves on a radiograph, or a dim shutter along the edges."""
     return _per_frame(shown, radiograph.within_frame) if shown.is_radiograph else shown.everywhere
 
 
 def not_marker(shown: Shown) -> Mask:
-    """All but side markers and burned-in text on a radiograph: small, white, and far brighter than what is around.
+    """All but side markers and burned-in text on a radiograph, and other things that are small and white.
 
     Screws, pins and the edges of casts look alike and are kept as they are.
     """

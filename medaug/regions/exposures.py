@@ -1,7 +1,8 @@
 """Several exposures on one plate, and the bright bar that a shutter leaves between them.
 
-Each exposure has its own air, so each is looked at by itself. A bar is straight on both sides, reaches through the frame
-and lies in the dark; a bone or a nail lies in soft tissue. A rod beside the leg, as an external fixator has, counts as a bar.
+Each exposure has its own air, so each is looked at by itself. A bar is straight on both sides, reaches through the
+frame and lies in the dark; a bone or a nail lies in soft tissue. A rod beside the leg, as an external fixator has,
+counts as a bar.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ set on 45 limb and 30 chest radiographs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -129,7 +130,7 @@ def _in_a_row(one: Letter, letters: list[Letter], tallest: float) -> bool:
     line = sorted((other for other in letters if _alike(one, other)), key=lambda other: other.left)
     at = line.index(one)
     reach = 1.5 * one.tall
-    near = [other.left - before.right < reach for before, other in zip(line, line[1:], strict=False)]
+    near = [other.left - before.right < reach for before, other in pairwise(line)]
     count = 1
     for side in (near[at:], near[:at][::-1]):
         count += next((n for n, joined in enumerate(side) if not joined), len(side))

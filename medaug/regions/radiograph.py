@@ -26,7 +26,7 @@ ROUGH = 0.035  # a surface with more scatter than this is tissue: air measures 0
 CALM = 0.015  # limbs' air is calmer than this, and lungs never are
 RISE = 0.020  # least height above the air's surface, for images whose air is clipped to one value
 DIM = 0.12  # scatter behind a shutter lies this little above air
-THIN, STRIP = 0.06, 0.15  # strips along a side: depth at most, length at least
+STRIPS = ((0.06, 0.15), (0.12, 0.4))  # strips along a side: depth at most, length at least
 LEAST = 0.01  # share of the frame; what is smaller is neither air nor anatomy
 BRIGHT = 0.70  # shutters
 BLUR = 26  # px from a shutter to the air beside it: its edge is out of focus
@@ -103,7 +103,7 @@ def _inner(x: Float32) -> npt.NDArray[np.bool_]:
 def _grey_rows(x: Float32) -> int:
     """How many rows from the first on a dim shutter covers, with its blur: level rows that end in a straight step.
 
-    Rows of air end at a limb, which is a step for some columns only; a saturated abdomen ends in no step.
+    Rows of air end at a limb, which is a step for some columns only; an even abdomen fades and ends in no step.
     """
     from scipy import ndimage
 
@@ -254,14 +254,17 @@ def _end_rows(mask: Mask) -> Mask:
 
 def _strips(solid: Mask, shutters: Mask) -> Mask:
     """Thin strips along a side of the frame or along a shutter there, dim or bright: a limb that crosses it is deep."""
-    return np.asarray(_thin_rows(solid, shutters) | _thin_rows(solid.T, shutters.T).T)
+    found = np.zeros_like(solid)
+    for depth, length in STRIPS:
+        found |= _thin_rows(solid, shutters, depth, length) | _thin_rows(solid.T, shutters.T, depth, length).T
+    return found
 
 
-def _thin_rows(solid: Mask, shutters: Mask) -> Mask:
+def _thin_rows(solid: Mask, shutters: Mask, depth: float, length: float) -> Mask:
     from scipy import ndimage
 
-    depth = int(THIN * len(solid))
-    thin = solid & ~runs(solid.T, depth + 1).T
-    beside = ndimage.maximum_filter1d(shutters.astype(np.uint8), 2 * depth + 1, axis=0) > 0
-    zone = ends(solid.shape, depth) | (beside & ends(solid.shape, int(2 * BAND * len(solid))))
-    return runs(thin & zone, int(STRIP * solid.shape[1]))
+    deep = int(depth * len(solid))
+    thin = solid & ~runs(solid.T, deep + 1).T
+    beside = ndimage.maximum_filter1d(shutters.astype(np.uint8), 2 * deep + 1, axis=0) > 0
+    zone = ends(solid.shape, deep) | (beside & ends(solid.shape, int(2 * BAND * len(solid))))
+    return runs(thin & zone, int(length * solid.shape[1]))
