@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,13 +43,15 @@ def test_help_needs_no_torch_and_starts_fast() -> None:
         "assert not slow, slow\n"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
-    bare, full = [], []
-    for _ in range(5):
-        for times, command in ((bare, ["-c", "pass"]), (full, ["-m", "medaug", "--help"])):
-            started = time.perf_counter()
-            subprocess.run([sys.executable, *command], capture_output=True, check=True)
-            times.append(time.perf_counter() - started)
-    assert min(full) < 0.3 + min(bare)  # a busy machine slows both
+    assert min(processor_seconds([sys.executable, "-m", "medaug", "--help"]) for _ in range(3)) < 0.3
+
+
+def processor_seconds(command: list[str]) -> float:
+    """What a process takes of a processor: as many on a busy machine as on an idle one, or nearly."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_planning_needs_no_torch(tmp_path: Path) -> None:
@@ -167,12 +169,14 @@ def test_bad_input_gets_one_sentence_and_an_exit_code(tmp_path: Path, what: str)
     assert str(tmp_path) not in result.stderr
 
 
-def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.slow)])
+def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path, name: str) -> None:
+    """The unit that is being written may be finished, what is read or solved is dropped."""
     script = (
         "import os, signal, sys\n"
         "from medaug.execution import work\n"
         "real = work.write_previews\n"
-        "def stop(*a, **k):\n    os.kill(os.getpid(), signal.SIGTERM); real(*a, **k)\n"
+        f"def stop(*a, **k):\n    os.kill(os.getpid(), signal.{name}); real(*a, **k)\n"
         "work.write_previews = stop\n"
         "from medaug.cli import main\n"
         "main()\n"
@@ -186,8 +190,10 @@ def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path) -> None
     assert stopped.returncode == 130, stopped.stderr
     assert "it continues" in stopped.stderr
     assert "Traceback" not in stopped.stderr
-    assert not any((tmp_path / "out" / "variants").iterdir())
-    assert json.loads((tmp_path / "out" / "monai.json").read_text())["numTraining"] == 0  # lists for what is there
+    there = len(list((tmp_path / "out" / "variants").iterdir()))
+    assert there <= 1
+    assert json.loads((tmp_path / "out" / "monai.json").read_text())["numTraining"] == there  # lists for what is there
+    assert {path.name for path in (tmp_path / "out" / ".staging").iterdir()} <= {"clock", "lock"}
     assert (tmp_path / "out" / "index.html").exists()
     assert "2 written" in medaug(*arguments).stdout
 

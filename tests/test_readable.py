@@ -42,8 +42,8 @@ Made by `tests/test_readable.py` from the project's real cases and the files tha
 read slice by slice. *Same* says which independent reader gave the same grey levels (g; for MONOCHROME1, which SimpleITK
 turns over, the same after turning back), within 2 levels for lossy encodings, and the same grid (p: position, axes,
 spacing in the plane). Where it says nothing, no other reader was found that reads the file, or it is known to be wrong.
-Codes are explained in [codes.md](codes.md); seconds are those of one processor, for all files of the line, on the
-machine that made this table.
+Codes are explained in [codes.md](codes.md); seconds are those of one processor, for all files of the line, without the
+decoder's own, on the machine that made this table.
 
 | where | object | encoding | verdict | same | files | s |
 |---|---|---|---|---|---|---|

@@ -6,8 +6,8 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -199,7 +199,8 @@ def execute(
     _check_space(store, planned, todo)
     try:
         outcomes = _until_done(store, partial(_executor(options, bench), setup, on_step=on_step), todo)
-        _watch(outcomes, len(todo), options.max_failures, on_progress)
+        with closing(outcomes):  # an interruption may come while it is suspended: its workers end before the lists
+            _watch(outcomes, len(todo), options.max_failures, on_progress)
     except BaseException:
         with suppress(MedaugError, OSError):  # what stopped the run is what the user is told
             write_lists(store)
@@ -232,7 +233,7 @@ def _executor(options: Options, bench: Bench) -> Executor:
 
 def _until_done(
     store: Store, pass_over: Callable[[Sequence[Unit]], Iterator[Done]], todo: list[Unit]
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Pass over the units until none is left; those that other workers have are looked at again later."""
     while todo:
         busy = []

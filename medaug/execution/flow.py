@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from types import TracebackType
 from typing import Any
 
@@ -136,6 +136,7 @@ class _Line:
         self._solved: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._room = Condition()
+        self._written = Event()
         self._inside: set[_Ticket] = set()
         self._stopped = False
         self._failed: BaseException | None = None
@@ -154,7 +155,7 @@ class _Line:
                 yield from self._news()
             self._empty_pool(all_of_it=True)
             self._solved.put(None)
-            threads[1].join()
+            self._written.wait()  # not join: interrupted by a signal's exception, that takes the thread for ended
             yield from self._news()
             if self._failed is not None:
                 raise self._failed
@@ -333,6 +334,9 @@ class _Line:
         except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
             self._failed = self._failed or error
             self._stop()
+        finally:
+            if work == self._write:
+                self._written.set()
 
     def _stop(self) -> None:
         with self._room:

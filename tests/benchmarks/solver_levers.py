@@ -230,8 +230,8 @@ def table(report: dict) -> str:
     for name, cut in cuts.items():
         lines.append(
             f"Crop, law *inside*, `{name}`: {bench.told(cut['area'])} of the area, {bench.told(cut['cpu_ratio'])} of "
-            f"the CPU time; distance {bench.told(cut['part distance'])} for {bench.told(cut['whole distance'])}, seam "
-            f"{bench.told(cut['part seam'])} for {bench.told(cut['whole seam'])}."
+            f"the CPU time; distance {bench.told(cut['distance part'])} for {bench.told(cut['distance whole'])}, seam "
+            f"{bench.told(cut['seam part'])} for {bench.told(cut['seam whole'])}."
         )
     parts = ", ".join(f"{name} {value:g}" for name, value in report["milliseconds"].items())
     steps = "; ".join(f"{name} {value:g}" for name, value in report["sd_tflop_a_step"].items())

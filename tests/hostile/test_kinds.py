@@ -32,7 +32,8 @@ HEAD = """# Bad files, and what becomes of them
 Made by `tests/hostile/test_kinds.py`: each kind is built in code, laid beside a good radiograph, and given to
 `medaug plan`. Each must end in one record with its code ([codes](codes.md)) or be read all the same, with no traceback,
 in under 10 s and 1 GiB over the baseline, decoder included, while the good radiograph is done. Nothing of the input is
-changed or moved. Seconds (of processor time) and MiB are those of the run that made this table.
+changed or moved. Seconds are of processor time, without the decoder's; MiB count it. Both are of
+the run that made this table.
 
 | kind | record | s | MiB |
 |---|---|---|---|
