@@ -62,12 +62,12 @@ def _plates(found: Mask, brightness: Float32) -> Mask:
     from scipy import ndimage
 
     coarse, factor = reduced(brightness, 2 * LONGEST)
-    parts = found[factor // 2 :: factor, factor // 2 :: factor]
-    parts = np.pad(parts, [(0, m - n) for m, n in zip(coarse.shape, parts.shape, strict=True)], mode="edge")
-    islands = parts & ~large_parts(parts, ISLAND * parts.size)
-    marked = marks(coarse) if islands.any() else islands
-    labels, count = labelled(islands)
-    share = np.bincount(labels[marked], minlength=count + 1) / np.bincount(labels.ravel(), minlength=count + 1).clip(1)
+    sizes = zip(coarse.shape, found.shape, strict=True)
+    middles = (np.minimum(np.arange(m) * factor + factor // 2, n - 1) for m, n in sizes)
+    labels, count = labelled(_islands(found[np.ix_(*middles)]))
+    share = np.bincount(labels[marks(coarse)], minlength=count + 1) / np.bincount(
+        labels.ravel(), minlength=count + 1
+    ).clip(1)
     plates = share > HELD
     plates[0] = False
     return enlarged(ndimage.binary_dilation(plates[labels], iterations=2), factor, brightness.shape)
