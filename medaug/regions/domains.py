@@ -158,7 +158,7 @@ def not_padding(shown: Shown) -> Mask:
 
 
 def not_border(shown: Shown) -> Mask:
-    """All but a constant frame or a dim shutter along the edges, which exports and collimators leave on a radiograph."""
+    """All but a constant frame or a dim shutter along the edges, which exports and collimators leave."""
     return _per_frame(shown, radiograph.within_frame) if shown.is_radiograph else shown.everywhere
 
 
