@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from medaug.errors import RegionError
 from medaug.imaging.volume import Float32, Mask, Volume, Window
-from medaug.regions import organs, projections, radiograph
+from medaug.regions import markers, organs, projections, radiograph
 from medaug.regions.morphology import grown, without_islands
 from medaug.regions.slices import ct_body, mr_body
 
@@ -158,16 +158,16 @@ def not_padding(shown: Shown) -> Mask:
 
 
 def not_border(shown: Shown) -> Mask:
-    """All but a constant frame along the edges, which an export or a shutter leaves on a radiograph."""
+    """All but a constant frame or a dim shutter along the edges, which exports and collimators leave."""
     return _per_frame(shown, radiograph.within_frame) if shown.is_radiograph else shown.everywhere
 
 
 def not_marker(shown: Shown) -> Mask:
-    """All but side markers and burned-in text on a radiograph: small, white, and far brighter than what is around.
+    """All but side markers and burned-in text on a radiograph, and other things that are small and white.
 
     Screws, pins and the edges of casts look alike and are kept as they are.
     """
-    return _per_frame(shown, radiograph.without_markers) if shown.is_radiograph else shown.everywhere
+    return _per_frame(shown, markers.without_markers) if shown.is_radiograph else shown.everywhere
 
 
 PARTS: dict[Part, Callable[[Shown], Mask]] = {

@@ -28,6 +28,12 @@ def enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
     return np.repeat(np.repeat(mask, factor, axis=0), factor, axis=1)[: shape[0], : shape[1]]
 
 
+def normalised(image: Float32, where: Mask) -> Float32:
+    """The image from 0 to 1, cut at the 0.5th and 99.5th percentile of a part of it."""
+    low, high = np.percentile(image[where], [0.5, 99.5])
+    return np.asarray(np.clip((image - low) / max(high - low, 1e-6), 0, 1), dtype=np.float32)
+
+
 def labelled(mask: Mask) -> tuple[npt.NDArray[np.int32], int]:
     """4-connected parts numbered from 1, and how many there are."""
     from scipy import ndimage

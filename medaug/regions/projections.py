@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from medaug.imaging.volume import Float32, Mask
-from medaug.regions.morphology import enlarged, labelled, large_parts, reduced
-from medaug.regions.radiograph import LONGEST, limb, normalised
+from medaug.regions.morphology import enlarged, labelled, large_parts, normalised, reduced
+from medaug.regions.radiograph import LONGEST, limb
 from medaug.regions.slices import otsu
 
 LUNG = (0.03, 0.25)  # share of the frame that one lung may take

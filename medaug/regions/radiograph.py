@@ -1,4 +1,4 @@
-"""What a radiograph shows where: anatomy, air, shutters (collimation), an exported frame, side markers.
+"""What a radiograph shows where: anatomy, air, shutters (collimation), an exported frame.
 
 Air is the one thing every limb radiograph has that is dark, flat and wide, so it is modelled: a smooth surface is
 fitted to it (scatter and the heel effect tilt it), and what stands out from that surface is anatomy. Where no such
@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.volume import Float32, Mask
-from medaug.regions.morphology import ends, enlarged, labelled, large_parts, reduced, runs, touching
+from medaug.regions.exposures import exposures
+from medaug.regions.markers import marks
+from medaug.regions.morphology import ends, enlarged, labelled, large_parts, normalised, reduced, runs, touching
 
 LONGEST = 384
 FLAT = 0.010  # gradient per px below which a place may be air; a skin edge has 0.02 and more
@@ -24,12 +26,15 @@ ROUGH = 0.035  # a surface with more scatter than this is tissue: air measures 0
 CALM = 0.015  # limbs' air is calmer than this, and lungs never are
 RISE = 0.020  # least height above the air's surface, for images whose air is clipped to one value
 DIM = 0.12  # scatter behind a shutter lies this little above air
+STRIPS = ((0.06, 0.15), (0.12, 0.4))  # strips along a side: depth at most, length at least
 LEAST = 0.01  # share of the frame; what is smaller is neither air nor anatomy
 BRIGHT = 0.70  # shutters
 BLUR = 26  # px from a shutter to the air beside it: its edge is out of focus
 BAND = 0.12  # and reaches at most this share of the frame from it
+ISLAND, HELD = 0.03, 0.3  # a marker's plate: at most this share of the frame, at least this share of it marked
 CONSTANT = 0.02  # spread of a line of an exported frame
-WHITE, CONTRAST, SMALL = 0.85, 0.35, 0.005  # markers: brightness, height above what is around, share of the frame
+LEVEL, SHUT = 0.06, 0.4  # a dim shutter: spread along a line, share of the frame at most
+STEP, WHOLE = 0.1, 0.7  # and its edge: height, share of the side that has it
 
 
 def anatomy(brightness: Float32) -> Mask:
@@ -43,11 +48,33 @@ def anatomy(brightness: Float32) -> Mask:
         hundredth of the frame that lie in the air.
     """
     small, factor = reduced(brightness, LONGEST)
-    return enlarged(limb(small), factor, brightness.shape)
+    found = limb(small)
+    full = enlarged(found, factor, brightness.shape)
+    return full & ~_plates(full, brightness) if _islands(found).any() else full
+
+
+def _islands(found: Mask) -> Mask:
+    return found & ~large_parts(found, ISLAND * found.size)
+
+
+def _plates(found: Mask, brightness: Float32) -> Mask:
+    """Small parts that are mostly a marker: the plate that holds it, its blur, the shade beside."""
+    from scipy import ndimage
+
+    coarse, factor = reduced(brightness, 2 * LONGEST)
+    sizes = zip(coarse.shape, found.shape, strict=True)
+    middles = (np.minimum(np.arange(m) * factor + factor // 2, n - 1) for m, n in sizes)
+    labels, count = labelled(_islands(found[np.ix_(*middles)]))
+    share = np.bincount(labels[marks(coarse)], minlength=count + 1) / np.bincount(
+        labels.ravel(), minlength=count + 1
+    ).clip(1)
+    plates = share > HELD
+    plates[0] = False
+    return enlarged(ndimage.binary_dilation(plates[labels], iterations=2), factor, brightness.shape)
 
 
 def within_frame(brightness: Float32) -> Mask:
-    """All but a frame of constant black or white lines along the edges, and one line more.
+    """All but a frame of constant black or white lines, or a dim shutter, along the edges, and one line more.
 
     Args:
         brightness: (rows, columns).
@@ -58,30 +85,8 @@ def within_frame(brightness: Float32) -> Mask:
     return enlarged(rows[:, None] & columns[None, :], factor, brightness.shape)
 
 
-def without_markers(brightness: Float32) -> Mask:
-    """All but small white things that are far brighter than what is around: side markers, burned-in text, screws.
-
-    Args:
-        brightness: (rows, columns).
-    """
-    from scipy import ndimage
-
-    small, factor = reduced(brightness, 2 * LONGEST)  # letters are thin
-    x = normalised(small, np.ones(small.shape, dtype=np.bool_))
-    labels, _ = labelled(x > WHITE)
-    marked = np.zeros(x.shape, dtype=np.bool_)
-    for n, spans in enumerate(ndimage.find_objects(labels), 1):
-        around = tuple(slice(max(0, s.start - 6), s.stop + 6) for s in spans)
-        thing = labels[around] == n
-        if 3 <= thing.sum() <= SMALL * x.size:
-            ring = ndimage.binary_dilation(thing, iterations=5) & ~ndimage.binary_dilation(thing, iterations=2)
-            if ring.any() and x[around][thing].mean() - np.median(x[around][ring]) > CONTRAST:
-                marked[around] |= thing
-    return enlarged(~ndimage.binary_dilation(marked, np.ones((3, 3)), iterations=4), factor, brightness.shape)
-
-
 def _inner(x: Float32) -> npt.NDArray[np.bool_]:
-    """Which rows lie within the constant ones at both ends."""
+    """Which rows lie within the constant or level ones at both ends."""
     low, middle, high = np.percentile(x, [5, 50, 95], axis=1)
     constant = (high - low <= CONSTANT) & ((middle <= CONSTANT) | (middle >= 1 - CONSTANT))
     varied = np.flatnonzero(~constant)
@@ -89,31 +94,57 @@ def _inner(x: Float32) -> npt.NDArray[np.bool_]:
     if varied.size:
         first, last = varied[0], varied[-1]
         inner[first + (first > 0) : last + 1 - (last < len(x) - 1)] = True
+        between = x[first : last + 1]
+        inner[: first + _grey_rows(between)] = False
+        inner[last + 1 - _grey_rows(between[::-1]) :] = False
     return inner
 
 
-def limb(small: Float32) -> Mask:
-    """What `anatomy` finds, on an image that is small already."""
+def _grey_rows(x: Float32) -> int:
+    """How many rows from the first on a dim shutter covers, with its blur: level rows that end in a straight step.
+
+    Rows of air end at a limb, which is a step for some columns only; an even abdomen fades and ends in no step.
+    """
     from scipy import ndimage
 
+    smooth = ndimage.uniform_filter1d(x, 5, axis=1)
+    low, high = np.percentile(smooth, [5, 95], axis=1)
+    varied = np.flatnonzero(high - low > LEVEL)
+    count = int(varied[0]) if varied.size else 0
+    if not 2 <= count <= SHUT * len(x):
+        return 0
+    step = smooth[min(len(x) - 1, count + 3)] - smooth[max(0, count - 8)]
+    share = max((step > STEP).mean(), (step < -STEP).mean())
+    return count + 1 if share >= WHOLE else 0
+
+
+def limb(small: Float32) -> Mask:
+    """What `anatomy` finds, on an image that is small already. Each exposure of a plate is seen by itself."""
     x = normalised(small, np.ones(small.shape, dtype=np.bool_))
     bright = _bright_bands(x)
-    if not bright.all():
-        x = normalised(small, ~bright)
+    found = np.zeros(small.shape, dtype=np.bool_)
+    for part in exposures(x):
+        rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
+        span = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        found[span] |= _limb(small[span], bright[span], ~part[span])
+    return found
+
+
+def _limb(small: Float32, bright: Mask, covered: Mask) -> Mask:
+    """The limb in one exposure beside bright bands; what is covered is another exposure or the bar between."""
+    from scipy import ndimage
+
+    bright = bright | covered
+    x = normalised(small, ~bright if not bright.all() else ~covered)
     air, above = _air(x, bright)
     if not air.any():
-        return np.ones_like(air)
-    shutters = _shutters(air, bright)
+        return ~covered
+    shutters = _shutters(air, bright) | ndimage.binary_dilation(covered, iterations=4)
     solid = ~air & ~shutters
     solid &= ~_scatter(solid, above)
+    solid &= ~_strips(solid, shutters)
     opened = ndimage.binary_opening(solid, np.ones((3, 3)))  # cuts thin lines off: plate edges, wires
     return large_parts(ndimage.binary_dilation(opened, iterations=2, mask=solid), LEAST * solid.size)
-
-
-def normalised(image: Float32, where: Mask) -> Float32:
-    """The image from 0 to 1, cut at the 0.5th and 99.5th percentile of a part of it."""
-    low, high = np.percentile(image[where], [0.5, 99.5])
-    return np.asarray(np.clip((image - low) / max(high - low, 1e-6), 0, 1), dtype=np.float32)
 
 
 def _bright_bands(x: Float32) -> Mask:
@@ -219,3 +250,21 @@ def _scatter(solid: Mask, above: Float32) -> Mask:
 
 def _end_rows(mask: Mask) -> Mask:
     return np.asarray(runs(mask, int(0.15 * mask.shape[1])) & ends(mask.shape, int(BAND * len(mask))))
+
+
+def _strips(solid: Mask, shutters: Mask) -> Mask:
+    """Thin strips along a side of the frame or along a shutter there, dim or bright: a limb that crosses it is deep."""
+    found = np.zeros_like(solid)
+    for depth, length in STRIPS:
+        found |= _thin_rows(solid, shutters, depth, length) | _thin_rows(solid.T, shutters.T, depth, length).T
+    return found
+
+
+def _thin_rows(solid: Mask, shutters: Mask, depth: float, length: float) -> Mask:
+    from scipy import ndimage
+
+    deep = int(depth * len(solid))
+    thin = solid & ~runs(solid.T, deep + 1).T
+    beside = ndimage.maximum_filter1d(shutters.astype(np.uint8), 2 * deep + 1, axis=0) > 0
+    zone = ends(solid.shape, deep) | (beside & ends(solid.shape, int(2 * BAND * len(solid))))
+    return runs(thin & zone, int(length * solid.shape[1]))

@@ -99,7 +99,7 @@ def test_a_frame_full_of_anatomy_is_all_domain() -> None:
     assert domain(of(chest.astype(np.int16)), WIDE, ["body"]).mean() > 0.99
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 5), (3, 900)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 5), (3, 900), (1, 3000), (2000, 2)])
 @pytest.mark.parametrize("part", ALL)
 def test_tiny_and_constant_images_are_survived(shape: tuple[int, int], part: Part) -> None:
     for level in (0, 2000):

@@ -80,6 +80,13 @@ def test_dicom_radiographs(data: Path, case: str, share: float) -> None:
     assert found.mean() == pytest.approx(share, abs=0.03)
 
 
+def test_nothing_around_the_mammograms_marker_may_change(data: Path) -> None:
+    volume = volumes(data / "dev" / "06_mg_nema")[0]
+    found = domain(volume, volume.window or Window.spanning(*volume.stored_range), ["body"])[0]
+    assert not found[210:740, 2170:2930].any()
+    assert found[1400:2200, 700:1400].all()  # the mass and its surroundings
+
+
 def dice(one: Mask, other: Mask) -> float:
     return 2 * float((one & other).sum()) / float(one.sum() + other.sum())
 
