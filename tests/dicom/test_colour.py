@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
 from medaug.audit.pixels import digest_of_image
 from medaug.dicom.colour import laid_out
@@ -125,3 +126,16 @@ def test_the_digest_is_of_all_samples_as_documented(tmp_path: Path, encoding: st
 
     edit(path, one_chroma_bit)
     assert digest_of_image(path) != expected
+
+
+@pytest.mark.parametrize(("encoding", "planar"), ENCODINGS)
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_big_endian_words_hold_the_same_samples(tmp_path: Path, encoding: str, planar: int, vr: str) -> None:
+    """8-bit samples in words of a big-endian file are swapped in pairs (PS3.5 A.3)."""
+    path = ultrasound(tmp_path / "in", encoding, planar)
+    ds = pydicom.dcmread(path)
+    data = np.frombuffer(ds.PixelData, np.uint8)
+    ds["PixelData"] = DataElement(0x7FE00010, vr, (data.reshape(-1, 2)[:, ::-1] if vr == "OW" else data).tobytes())
+    ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    pydicom.dcmwrite(path, ds, implicit_vr=False, little_endian=False, force_encoding=True)
+    np.testing.assert_array_equal(load(tmp_path / "in").samples[0], samples(encoding))
