@@ -224,6 +224,8 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
     domain = tools.domain(volume, window)
     if case.kept is not None:
         domain = domain & ~case.kept
+    if volume.colour is not None:
+        domain = domain & ~volume.colour.coloured
     grown = tools.grow(volume, case.boxes)
     view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
     pixels = view.present(volume.modality)

@@ -188,7 +188,7 @@ class Profile(Spec):
         "explicit-le", description="encoding of derived DICOM files; none loses anything"
     )
     colour: Literal["refuse", "grey"] = Field(
-        "refuse", description="DICOM images in RGB: refused, or taken as grey where all channels agree"
+        "refuse", description="DICOM images in colour: refused, or their grey pixels may change and coloured ones stay"
     )
     pictures: Literal["file", "secondary-capture"] = Field(
         "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"

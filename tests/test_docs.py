@@ -101,3 +101,9 @@ def test_the_demos_export_is_planned_as_the_readme_says(tmp_path: Path, monkeypa
     assert [skip.code for skip in planned.skips if skip.refused] == ["missing-slice"]
     for name in ("phantoms", "samples"):
         sys.modules.pop(name, None)
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert [int(path.name[:4]) for path in decisions] == list(range(1, len(decisions) + 1))
+    assert all(path.read_text().startswith(f"# {int(path.name[:4])}. ") for path in decisions)

@@ -26,6 +26,7 @@ from medaug.dicom.grouping import NO_IMAGE
 from medaug.dicom.read import read_series
 from medaug.errors import ReadError, quiet
 from medaug.formats import format_of
+from medaug.imaging.colour import Colour
 from medaug.imaging.volume import Volume
 
 pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -42,6 +43,7 @@ Made by `tests/test_readable.py` from the project's real cases and the files tha
 read slice by slice. *Same* says which independent reader gave the same grey levels (g; for MONOCHROME1, which SimpleITK
 turns over, the same after turning back), within 2 levels for lossy encodings, and the same grid (p: position, axes,
 spacing in the plane). Where it says nothing, no other reader was found that reads the file, or it is known to be wrong.
+Colour is usable where the profile says `colour: grey`.
 Codes are explained in [codes.md](codes.md); seconds are those of one processor, for all files of the line, without the
 decoder's own, on the machine that made this table.
 
@@ -159,7 +161,10 @@ def by_simpleitk(path: Path, volume: Volume, ds: pydicom.Dataset) -> str:
         image = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
     except RuntimeError:
         return ""
-    found = SimpleITK.GetArrayFromImage(image).astype(np.float64).reshape(volume.stored.shape)
+    found = SimpleITK.GetArrayFromImage(image).astype(np.float64)
+    if volume.colour is not None:
+        return in_colour(path, found.reshape(volume.samples.shape), volume.colour)
+    found = found.reshape(volume.stored.shape)
     values = (volume.stored if volume.lut else volume.modality).astype(np.float64)  # GDCM applies no Modality LUT table
     if ds.PhotometricInterpretation == "MONOCHROME1":  # GDCM turns MONOCHROME1 over, on BitsStored
         top = 2.0**ds.BitsStored - 1 if not ds.PixelRepresentation else -1.0
@@ -173,6 +178,16 @@ def by_simpleitk(path: Path, volume: Volume, ds: pydicom.Dataset) -> str:
     ours, theirs = volume.geometry.affine, affine_of(image)
     np.testing.assert_allclose(ours[:3, 1:], theirs[:3, 1:], atol=2e-3, err_msg=path.name)
     return "SimpleITK g p"
+
+
+def in_colour(path: Path, found: np.ndarray, colour: Colour) -> str:
+    """Of red, green and blue all samples; GDCM turns Y, Cb and Cr into them, where grey pixels must keep their Y."""
+    if not colour.luminance:
+        np.testing.assert_array_equal(found, colour.samples, err_msg=path.name)
+        return "SimpleITK g"
+    grey = ~colour.coloured
+    np.testing.assert_array_equal(found[grey], np.stack([colour.plane[grey]] * 3, axis=-1), err_msg=path.name)
+    return "SimpleITK g"
 
 
 def by_highdicom(path: Path, volume: Volume) -> str:

@@ -22,11 +22,14 @@ def pixels_digest(stored: Stored) -> str:
 
     What is hashed is one line of ASCII, ``medaug-pixels-1 u2 1 512 512`` and a line feed (the kind of number: u, i or f
     and its bytes; slices, rows, columns), then the values, slice by slice (frame by frame), row by row, little endian.
+    Of a colour image all samples are hashed, pixel by pixel in the colour space that they are stored in (red, green,
+    blue; or Y, Cb, Cr, which pixels may share), whatever the planar configuration; the line ends with `` 3``.
 
     Args:
-        stored: (slices, rows, columns) or (rows, columns), a single slice; integers or floats.
+        stored: (slices, rows, columns), or (rows, columns), a single slice; integers or floats. (slices, rows, columns,
+            3) of a colour image.
     """
-    array = stored if stored.ndim == 3 else stored[None]
+    array = stored if stored.ndim > 2 else stored[None]
     head = f"{VERSION} {array.dtype.kind}{array.dtype.itemsize} {' '.join(map(str, array.shape))}\n"
     digest = hashlib.sha256(head.encode())
     digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
@@ -43,7 +46,7 @@ def digest_of_image(path: Path) -> str:
 
 
 def stored_of(path: Path, kind: str | None = None) -> Stored:
-    """The stored values of a DICOM instance, all its frames, or of another image file: (slices, rows, columns).
+    """The stored values of a DICOM instance, all its frames, or of another image file: (slices, rows, columns[, 3]).
 
     Args:
         path: the file.
@@ -60,7 +63,7 @@ def stored_of(path: Path, kind: str | None = None) -> Stored:
 
 
 def decoded(read: Instance) -> Stored:
-    """The stored values of a parsed instance, all its frames: (frames, rows, columns).
+    """The stored values of a parsed instance, all its frames: (frames, rows, columns), with samples last in colour.
 
     Raises:
         ReadError: the pixel data can't be decoded.

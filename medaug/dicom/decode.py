@@ -25,6 +25,7 @@ from pydicom.uid import (
 
 from medaug.dicom import fields
 from medaug.dicom.codestream import dimensions, ended
+from medaug.dicom.colour import BYTES, check_layout, is_colour, photometric
 from medaug.dicom.decoder import Frame, decoded
 from medaug.dicom.frames import frame_count
 from medaug.dicom.preflight import HEAD, Outline
@@ -33,6 +34,8 @@ from medaug.imaging.volume import Stored
 
 MAX_PIXELS = 2**26  # of one image; the largest detectors and stitched radiographs have 30 million
 MAX_VOXELS = 2**28  # of one file; a head of 1 mm has 10 million, a perfusion study 200 million
+
+KNOWN = frozenset({*BYTES, "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "HSV", "ARGB", "CMYK", "XYB"})
 
 # Which of pydicom's plugins decodes what, best first: decoders of a lossy syntax may differ by rounding, so the choice
 # must not depend on the order in which packages were installed.
@@ -60,12 +63,12 @@ PACKAGES = {
 
 
 def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
-    """Decode one grey frame; of RGB whose channels all agree, the one channel.
+    """Decode one frame of grey levels, or all samples of a colour image in the colour space that they are stored in.
 
     Bits above BitsStored, where old objects keep an overlay, are masked, and the sign is extended into them.
 
     Returns:
-        (rows, columns), uint8, int8, uint16 or int16 in native byte order.
+        (rows, columns), uint8, int8, uint16 or int16 in native byte order; (rows, columns, 3) of a colour image.
 
     Raises:
         ReadError: the codes of `check_encoding` and `check_size`; ``codec`` or ``pixels``, ``decoder-limits`` or
@@ -89,24 +92,26 @@ def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
 
 
 def check_encoding(ds: Dataset) -> None:
-    """Refuse what is not grey integers, in one frame or in frames that functional groups describe.
+    """Refuse what is no plain colour, nor grey integers in one frame or in frames that functional groups describe.
 
     Raises:
         ReadError: ``multi-frame``, ``functional-groups``, ``palette``, ``colour``,
             ``unsupported-encoding``; ``missing-attribute``.
     """
     frame_count(ds)
-    photometric = fields.text(ds, "PhotometricInterpretation").upper()
-    if photometric == "PALETTE COLOR":
+    stated = photometric(ds)
+    if stated == "PALETTE COLOR":
         raise ReadError("palette colour: its numbers are indices of colours, not grey levels", code="palette")
-    if not photometric:
+    if not stated:
         raise ReadError("PhotometricInterpretation is missing; export the image again", code="missing-attribute")
-    if is_rgb(ds) and not ds.file_meta.TransferSyntaxUID.is_encapsulated:
+    if is_colour(ds):
+        check_layout(ds)
         return
-    if photometric not in {"MONOCHROME1", "MONOCHROME2"}:
+    if stated not in {"MONOCHROME1", "MONOCHROME2"}:
+        compressed = "compressed" if ds.file_meta.TransferSyntaxUID.is_encapsulated else "uncompressed"
         raise ReadError(
-            "colour image: expected MONOCHROME1, MONOCHROME2, or 8 bits of uncompressed RGB with grey content; export "
-            "it in grey",
+            f"colour image: expected MONOCHROME1, MONOCHROME2, or {', '.join(BYTES)} with three samples of 8 bits, "
+            f"uncompressed; found {stated if stated in KNOWN else 'another'}, {compressed}; export it in grey",
             code="colour",
         )
     names = ("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
@@ -118,15 +123,6 @@ def check_encoding(ds: Dataset) -> None:
             f"BitsAllocated {allocated}, BitsStored {stored}, HighBit {high}, PixelRepresentation {sign}",
             code="unsupported-encoding",
         )
-
-
-def is_rgb(ds: Dataset) -> bool:
-    """Whether the pixels are 8-bit RGB, which may be grey pixel by pixel (`stored_values` tells)."""
-    if fields.text(ds, "PhotometricInterpretation").upper() != "RGB":
-        return False
-    names = ("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
-    plain = tuple(fields.integer(ds, name) for name in names) == (3, 8, 8, 7, 0)
-    return plain and frame_count(ds) == 1
 
 
 def check_size(ds: Dataset, outline: Outline) -> None:
@@ -147,7 +143,8 @@ def check_size(ds: Dataset, outline: Outline) -> None:
             raise ReadError(f"expected {frames} compressed frames, found {len(outline.fragments)}", code="truncated")
         _same_size(outline.codestream, rows, columns)
         return
-    expected = frames * rows * columns * fields.integer(ds, "BitsAllocated") // 8 * (3 if is_rgb(ds) else 1)
+    per_pixel = BYTES[photometric(ds)] if is_colour(ds) else fields.integer(ds, "BitsAllocated") // 8
+    expected = frames * rows * columns * per_pixel
     if outline.native_bytes not in {expected, expected + expected % 2}:
         code = "truncated" if outline.native_bytes < expected else "pixel-length"
         raise ReadError(
@@ -158,27 +155,11 @@ def check_size(ds: Dataset, outline: Outline) -> None:
 
 
 def _native(ds: Dataset, frame: int) -> Stored:
-    rows, columns = fields.integer(ds, "Rows"), fields.integer(ds, "Columns")
-    cells = pixel_array(ds, raw=True, index=frame)
-    if cells.shape == (rows, columns, 3):
-        return _agreed(cells)
-    if cells.shape != (rows, columns):
-        raise ReadError(f"expected {rows} × {columns} pixels, found {cells.shape}", code="pixels")
+    expected = (fields.integer(ds, "Rows"), fields.integer(ds, "Columns"), *((3,) if is_colour(ds) else ()))
+    cells = pixel_array(ds, raw=True, index=frame)  # raw: no other colour space
+    if cells.shape != expected:
+        raise ReadError(f"expected {expected} pixels, found {cells.shape}", code="pixels")
     return cells
-
-
-def _agreed(cells: Stored) -> Stored:
-    """The one channel that red, green and blue all are.
-
-    Raises:
-        ReadError: ``colour``: they differ somewhere.
-    """
-    apart = (cells[..., 0] != cells[..., 1]) | (cells[..., 0] != cells[..., 2])
-    if apart.any():
-        raise ReadError(
-            f"colour image: its channels differ in {np.mean(apart):.2%} of the pixels; export it in grey", code="colour"
-        )
-    return cells[..., 0]
 
 
 def _asked(ds: Dataset, plugin: str) -> Frame:
@@ -190,7 +171,7 @@ def _asked(ds: Dataset, plugin: str) -> Frame:
         allocated=fields.integer(ds, "BitsAllocated"),
         stored=fields.integer(ds, "BitsStored"),
         signed=fields.integer(ds, "PixelRepresentation"),
-        photometric=fields.text(ds, "PhotometricInterpretation").upper(),
+        photometric=photometric(ds),
     )
 
 

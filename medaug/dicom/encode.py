@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from medaug.dicom.decode import is_rgb
+from medaug.dicom.colour import is_colour
 from medaug.dicom.overwrite import put_pixels
 from medaug.errors import WriteError
 from medaug.imaging.volume import Stored
@@ -45,19 +45,20 @@ def encode(ds: Dataset, stored: Stored, wanted: OutputSyntax) -> None:
 
     Args:
         ds: the header with its file meta, changed in place.
-        stored: (rows, columns) or (frames, rows, columns), in the dtype that ``ds`` states.
+        stored: (rows, columns), (frames, rows, columns), or (rows, columns, 3) of a colour image, in the dtype that
+            ``ds`` states.
         wanted: the encoding.
 
     Raises:
         WriteError: ``codec``: no encoder is installed, or it can't hold these values.
     """
     codec = CODECS[wanted]
-    put_pixels(ds, stored)
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    put_pixels(ds, stored)
     if not codec.plugin:
         return
-    if is_rgb(ds):
-        raise WriteError(f"output_syntax {wanted} can't hold an RGB image; choose explicit-le", code="codec")
+    if is_colour(ds):
+        raise WriteError(f"output_syntax {wanted} can't hold a colour image; choose explicit-le", code="codec")
     if codec.plugin not in get_encoder(codec.syntax).available_plugins:
         raise WriteError(
             f"output_syntax {wanted} needs an encoder that is not installed: install {codec.package}, or choose "

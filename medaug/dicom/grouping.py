@@ -57,7 +57,7 @@ class SeriesFiles:
         frames: 0-based frame per entry of ``files``, where a file stands once for each of its frames; left out, all 0.
         part: what tells apart several stacks at one place, such as ``EchoTime 15``; usually empty.
         notes: sentences for the user.
-        colour: whether it is RGB, to be handled as grey where the user says so.
+        colour: whether it has colour samples; its grey pixels may change where the user says so.
     """
 
     study_uid: str

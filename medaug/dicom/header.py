@@ -25,7 +25,8 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.decode import check_encoding, check_size, is_rgb
+from medaug.dicom.colour import BYTES, is_colour
+from medaug.dicom.decode import check_encoding, check_size
 from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frame_count, frame_of
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.preflight import Outline
@@ -84,6 +85,7 @@ KEYWORDS = (
     "NumberOfFrames",
     "SamplesPerPixel",
     "PhotometricInterpretation",
+    "PlanarConfiguration",
     "BitsAllocated",
     "BitsStored",
     "HighBit",
@@ -136,8 +138,8 @@ class Header:
 
     @property
     def colour(self) -> bool:
-        """Whether it is RGB."""
-        return "RGB" in self.grid
+        """Whether it has three samples per pixel."""
+        return str(self.grid[-2]).upper() in BYTES
 
     @property
     def columns(self) -> int:
@@ -254,6 +256,6 @@ def _notes(ds: Dataset) -> tuple[str, ...]:
         notes.append(
             f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels"
         )
-    if is_rgb(ds):
-        notes.append("RGB: usable where the profile says colour: grey, if its channels agree in every pixel")
+    if is_colour(ds):
+        notes.append("colour: usable where the profile says colour: grey and half of the pixels are grey; others stay")
     return tuple(notes)

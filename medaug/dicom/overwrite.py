@@ -9,7 +9,8 @@ import numpy.typing as npt
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medaug.dicom.decode import is_rgb, stored_range
+from medaug.dicom.colour import is_colour, laid_out
+from medaug.dicom.decode import stored_range
 from medaug.errors import WriteError
 from medaug.imaging.volume import Mask, Stored, Volume
 
@@ -22,10 +23,10 @@ def put_pixels(ds: Dataset, stored: Stored) -> None:
 
     Args:
         ds: the header, changed in place.
-        stored: (rows, columns), in the dtype that ``ds`` states; an RGB instance gets it in all three channels.
+        stored: (rows, columns), or (rows, columns, 3) of a colour image, in the dtype that ``ds`` states.
     """
-    if is_rgb(ds):
-        stored = np.stack([stored] * 3, axis=0 if ds.PlanarConfiguration else -1)
+    if is_colour(ds):
+        stored = laid_out(ds, stored)
     data = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
     vr = "OB" if stored.dtype.itemsize == 1 else "OW"
     ds["PixelData"] = DataElement(0x7FE00010, vr, data + b"\0" * (len(data) % 2))
@@ -35,8 +36,9 @@ def check_change(variant: Volume, changed: Mask, source: Volume) -> None:
     """Refuse a variant that touches what it must not.
 
     Raises:
-        WriteError: a voxel that is not ``changed`` differs (``protected-changed``), a generated one lies where the
-            source has padding or reads as padding (``padding``), or can't be stored (``stored-range``).
+        WriteError: a voxel that is not ``changed`` differs, or a coloured one is to (``protected-changed``); a
+            generated one lies where the source has padding or reads as padding (``padding``), or can't be stored
+            (``stored-range``).
     """
     same = variant.stored.shape == source.stored.shape == changed.shape and variant.stored.dtype == source.stored.dtype
     if not same or changed.dtype != np.bool_ or variant.source.key != source.source.key:
@@ -48,6 +50,8 @@ def check_change(variant: Volume, changed: Mask, source: Volume) -> None:
     _refuse(
         ~changed & (variant.stored != source.stored), "protected voxels differ from the source", "protected-changed"
     )
+    if source.colour is not None:
+        _refuse(changed & source.colour.coloured, "voxels to generate are coloured in the source", "protected-changed")
     _refuse(changed & source.padded, "voxels to generate lie where the source has no image (padding)", "padding")
     reads_as_padding = replace(variant, padding=source.padding).padded
     _refuse(changed & reads_as_padding, "generated voxels equal the padding value", "padding")
@@ -71,7 +75,7 @@ def check_fits(ds: Dataset, stored: Stored) -> None:
 
 
 def overwritten(source: Stored, variant: Stored, changed: npt.NDArray[np.bool_]) -> Stored:
-    """The source's integers with those of the variant where ``changed``, and nowhere else; (rows, columns)."""
+    """The source's integers with those of the variant where ``changed``, nowhere else; (rows, columns[, samples])."""
     result = source.copy()
     result[changed] = variant[changed]
     return result

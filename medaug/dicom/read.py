@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from medaug.dicom import fields, parse
+from medaug.dicom.colour import colour_of, mostly_grey
 from medaug.dicom.decode import check_encoding, stored_range, stored_values
 from medaug.dicom.frames import frame_count, frame_of
 from medaug.dicom.grouping import SeriesFiles
@@ -19,6 +20,7 @@ from medaug.dicom.identity import Identity, identity_of, identity_of_all, patien
 from medaug.dicom.meaning import inverted_of, lut_of, padding_of, pixel_aspect, plane_spacing, rescale_of, windows_of
 from medaug.dicom.stack import Plane, plane_of, slice_grid, stack_grid
 from medaug.errors import ReadError, quiet
+from medaug.imaging.colour import Colour
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.lut import Lut
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
@@ -39,6 +41,7 @@ class _Image:
     identity: Identity
     patient: str
     stored: Stored
+    colour: Colour | None
     rescale: Rescale
     lut: Lut | None
     windows: tuple[Window, ...]
@@ -112,6 +115,8 @@ def _image(instance: parse.Instance, index: int, number: int) -> _Image:
     if number >= frame_count(ds):
         raise ReadError("a frame that was listed is no longer there; give the same command again", code="input-changed")
     frame = frame_of(ds, number)
+    stored = stored_values(ds, instance.outline, number)
+    colour = colour_of(ds, stored)
     return _Image(
         index=index,
         frame=number,
@@ -123,7 +128,8 @@ def _image(instance: parse.Instance, index: int, number: int) -> _Image:
         sha256=instance.sha256,
         identity=identity_of(ds),
         patient=patient_of(ds),
-        stored=stored_values(ds, instance.outline, number),
+        stored=mostly_grey(colour).plane if colour else stored,
+        colour=colour,
         rescale=rescale_of(frame),
         lut=lut_of(frame),
         windows=windows_of(frame),
@@ -149,6 +155,15 @@ def _planar(image: _Image) -> Geometry:
     return replace(grid, affine=grid.affine * np.array([1.0, image.pixel_aspect, 1.0, 1.0]))  # space stays "pixel"
 
 
+def _space(image: _Image) -> bool | None:
+    return image.colour.luminance if image.colour else None
+
+
+def _stacked(colours: Sequence[Colour | None]) -> Colour | None:
+    known = [colour for colour in colours if colour is not None]
+    return Colour(np.stack([colour.samples for colour in known]), known[0].luminance) if known else None
+
+
 def _refuse_mixed(images: Sequence[_Image]) -> None:
     """Refuse slices that can't share one array and one meaning. Rescale may differ: it is kept per slice."""
     same: tuple[tuple[str, Callable[[_Image], Any]], ...] = (
@@ -156,7 +171,7 @@ def _refuse_mixed(images: Sequence[_Image]) -> None:
         ("patient", lambda image: image.patient),
         ("kind of image", lambda image: (image.kind, image.modality)),
         ("size", lambda image: image.stored.shape),
-        ("pixel encoding", lambda image: (image.stored.dtype, image.stored_range, image.inverted)),
+        ("pixel encoding", lambda image: (image.stored.dtype, image.stored_range, image.inverted, _space(image))),
         ("padding", lambda image: image.padding),
         ("Modality LUT", lambda image: image.lut and image.lut.key),
         ("units", lambda image: image.rescale.units),
@@ -199,4 +214,5 @@ def _volume(files: SeriesFiles, images: Sequence[_Image], geometry: Geometry, pa
         padding=middle.padding,
         inverted=middle.inverted,
         source=source,
+        colour=_stacked([image.colour for image in images]),
     )

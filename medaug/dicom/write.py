@@ -171,18 +171,18 @@ def _by_file(source: Volume) -> tuple[list[int], ...]:
 def _derived(
     slices: list[int], position: int, variant: Volume, changed: Mask, source: Volume, policy: _Policy
 ) -> tuple[Dataset, Stored]:
-    """The instance of these slices and the stored integers that it must hold, (rows, columns) or with frames first."""
+    """The instance of these slices and what it must store: (rows, columns), with frames first or samples last."""
     read = _read_again(source, slices[0])
     ds, syntax = read.dataset, read.dataset.file_meta.TransferSyntaxUID
     frames = tuple(source.source.frames[k] for k in slices) if is_enhanced(ds) else ()
     index: int | list[int] = slices if frames else slices[0]
     original = _decoded(read, frames)
-    if original.dtype != source.stored.dtype or not np.array_equal(original, source.stored[index]):
+    if original.dtype != source.stored.dtype or not np.array_equal(original, source.samples[index]):
         raise WriteError(
             f"slice {slices[0] + 1}: its file, read again, holds other stored values than the volume; a defect",
             code="source-differs",
         )
-    stored = overwritten(original, variant.stored[index], changed[index])
+    stored = overwritten(original, variant.samples[index], changed[index])
     check_fits(ds, stored)
     facts = Facts(ds, syntax, stored, position, not bool(changed[index].any()), policy.provenance, frames)
     with _header_errors(slices[0]), quiet():
@@ -195,7 +195,7 @@ def _derived(
 
 
 def _decoded(read: Instance, frames: Sequence[int]) -> Stored:
-    """The stored values: (frames, rows, columns) of an Enhanced object, else (rows, columns)."""
+    """The stored values: (frames, rows, columns) of an Enhanced object, (rows, columns, 3) in colour, else 2-D."""
     if not frames:
         return stored_values(read.dataset, read.outline)
     return np.stack([stored_values(read.dataset, read.outline, frame) for frame in frames])
@@ -268,11 +268,11 @@ def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: 
     """Check what is on the disk: its bytes, then its pixels and every attribute of the table as a reader sees them."""
     try:
         read = instance(part)
-        pixels = _decoded(read, range(len(expected)) if expected.ndim > 2 else ())
+        pixels = _decoded(read, range(len(expected)) if is_enhanced(ds) else ())
     except ReadError as error:
         raise WriteError(f"the written file can't be read back ({error.code}); check the disk", code=_BAD) from error
     again, meta = read.dataset, read.dataset.file_meta
-    table = rows(policy.style.equipment, enhanced=expected.ndim > 2)
+    table = rows(policy.style.equipment, enhanced=is_enhanced(ds))
     with quiet():
         wrong = [row.keyword for row in table if again.get(row.keyword) != ds.get(row.keyword)]
     wrong += [row.keyword for row in table if row.rule == "drop" and row.keyword in again]

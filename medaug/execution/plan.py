@@ -216,7 +216,7 @@ def _usable(
 def _check_colour(source: Source, profile: Profile) -> None:
     if source.series and source.series.colour and profile.colour != "grey":
         raise ReadError(
-            "colour image: the profile refuses colour; where its content is grey, say colour: grey", code="colour"
+            "colour image: the profile refuses colour; where most of it is grey, say colour: grey", code="colour"
         )
 
 

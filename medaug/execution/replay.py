@@ -143,7 +143,7 @@ class _Volumes:
 def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
     tools = replace(bench.tools, batch_size=record.batch_size)  # memory may have made it smaller than the profile's
     variant = augment(Case(volume, record.boxes), _recipe(record), tools)
-    images, planes = record.images, variant.volume.stored
+    images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]
     if len(parts) != len(images):

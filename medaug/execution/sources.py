@@ -142,7 +142,7 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
 
 
 def load_headers(source: Source) -> tuple[Volume, ...]:
-    """Load a source and let go of its pixels: everything but ``stored``, which becomes zeros that take no memory."""
+    """Load a source and let go of its pixels: ``stored`` becomes zeros that take no memory."""
     return tuple(_without_pixels(volume) for volume in source.load())
 
 
@@ -153,7 +153,7 @@ def refusal(error: SourceError, source: Source) -> Skip:
 
 def _without_pixels(volume: Volume) -> Volume:
     zero = np.zeros((), dtype=volume.stored.dtype)
-    return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape))
+    return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape), colour=None)
 
 
 def _noted(path: Path, kinds: dict[Path, str]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from medaug.imaging.colour import Colour
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.lut import Lut
 
@@ -123,6 +124,7 @@ class Volume:
         source: where it came from.
         lut: a table in place of slope and intercept, for all slices; ``rescale`` is 1 and 0 then.
         windows: all VOI windows that the source states, the first of which is ``window``.
+        colour: the source's samples (slices, rows, columns, 3) where ``stored`` holds their grey levels; else None.
     """
 
     stored: Stored
@@ -135,6 +137,7 @@ class Volume:
     source: SourceRef
     lut: Lut | None = None
     windows: tuple[Window, ...] = ()
+    colour: Colour | None = None
 
     def __post_init__(self) -> None:
         if self.stored.shape != self.geometry.shape:
@@ -144,6 +147,11 @@ class Volume:
         view = self.stored.view()  # the caller's own array stays writable
         view.setflags(write=False)
         object.__setattr__(self, "stored", view)
+
+    @property
+    def samples(self) -> Stored:
+        """All that is stored: ``stored``, or (slices, rows, columns, 3) of a colour image."""
+        return self.stored if self.colour is None else self.colour.holding(self.stored)
 
     @property
     def modality(self) -> Float32 | npt.NDArray[np.float64]:

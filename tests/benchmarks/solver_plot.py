@@ -24,7 +24,7 @@ def scatter(points: Sequence[Point], across: str, up: str, note: str) -> str:
             HEIGHT - BOTTOM - (y - low_y) / (high_y - low_y) * (HEIGHT - BOTTOM - TOP),
         )
 
-    parts = [*_axes(at, (low_x, high_x), (low_y, high_y)), _text(LEFT, 18, note)]
+    parts = [*_axes(at, (low_x, high_x), (low_y, high_y)), _text(WIDTH - RIGHT + 12, TOP + 16 * len(series) + 8, note)]
     parts += [_text((WIDTH - RIGHT) / 2, HEIGHT - 12, across), _text(6, TOP - 8, up)]
     for name, label, x, y, weight in points:
         left, top = at(x, y)

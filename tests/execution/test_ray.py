@@ -66,7 +66,6 @@ def test_two_workers_one_killed_mid_run_make_what_one_process_makes_and_it_verif
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     expected = medaug.run(**arguments)
     planned = medaug.plan(
         arguments["input"],

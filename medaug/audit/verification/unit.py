@@ -29,9 +29,11 @@ from medaug.audit.verification.regions import (
     marks_of_label_map,
     marks_of_segmentation,
 )
+from medaug.dicom.colour import colour_of
 from medaug.dicom.parse import coded, instance
 from medaug.errors import OutputError, ReadError
 from medaug.formats import REGIONS
+from medaug.imaging.colour import Colour
 from medaug.imaging.volume import Mask, Stored
 
 RECORD = "record.json"
@@ -155,7 +157,7 @@ def _referred(ds: Dataset) -> set[str]:
 
 @dataclass(frozen=True, eq=False)
 class _Image:
-    """One image file as read: its values (frames, rows, columns), its header where it is DICOM, the slices it holds."""
+    """One image file as read: its values (frames, rows, columns[, 3]), its header if DICOM, the slices it holds."""
 
     stored: Stored
     dataset: Dataset | None
@@ -174,7 +176,7 @@ def _check_image(job: Job, output: Output, slices: Slices, marks: Marks | None, 
     stored, shape = image.stored, job.record.geometry.shape if job.record.geometry else (0, 0, 0)
     if pixels_digest(stored) != output.pixels_sha256:
         found.add("pixels-differ", "its stored values have another digest than in the record", output.path)
-    if stored.shape != (len(slices), *shape[1:]):
+    if stored.shape[:3] != (len(slices), *shape[1:]):
         expected = (len(slices), *shape[1:])
         found.add("grid-differs", f"expected {expected} (slices, rows, columns), found {stored.shape}", output.path)
     elif job.sources is not None:
@@ -223,6 +225,7 @@ def _check_source(job: Job, output: Output, image: _Image, marks: Marks | None, 
         else:
             planes = image.stored[frame], original[place]
             _compare(job, output, k, planes, marks, found)
+            _compare_colour(output, k, planes, colour_of(read.dataset, planes[1]) if read else None, found)
             if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
                 found.add(
                     "carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path
@@ -238,13 +241,32 @@ def _compare(
 ) -> None:
     """One slice: (its values, the source's)."""
     kept = _protected(job, k, marks)
-    differ = kept & (planes[0] != planes[1])
+    differ = kept & _apart(*planes)
     found.compared += int(np.count_nonzero(kept))
     if differ.any():
         i, j = (int(x) for x in np.argwhere(differ)[0])
         count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(job.record, k)))
         where = f"slice {k + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
         found.add("protected-changed", f"{count} protected voxels differ from the source: {where}", output.path)
+
+
+def _apart(one: Stored, other: Stored) -> Mask:
+    """(rows, columns), True where any sample differs."""
+    differ = np.asarray(one != other)
+    return np.asarray(differ.any(axis=-1)) if differ.ndim > 2 else differ
+
+
+def _compare_colour(
+    output: Output, k: int, planes: tuple[Stored, Stored], theirs: Colour | None, found: Findings
+) -> None:
+    """Of a colour image: whatever the evidence marks, coloured pixels are the source's, and grey ones stay grey."""
+    if theirs is None:
+        return
+    differ = (theirs.coloured & _apart(*planes)) | (Colour(planes[0], theirs.luminance).coloured != theirs.coloured)
+    if differ.any():
+        i, j = (int(x) for x in np.argwhere(differ)[0])
+        what = f"{np.count_nonzero(differ)} pixels have another colour than in the source"
+        found.add("protected-changed", f"{what}: slice {k + 1}, the first at row {i}, column {j}", output.path)
 
 
 def _protected(job: Job, k: int, marks: Marks | None) -> Mask:
