@@ -14,7 +14,7 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
         identity=Identity("declared"),
         created=CREATED.isoformat(),
         prior=PriorRef("none", recipe.prior_sha256),
-        recipe={key: str(value) for key, value in asdict(recipe).items()},
+        recipe=recipe.plain,
         outputs=describe_output(folder, folder.relative_to(root).as_posix()),
         boxes=boxes,
         geometry=Grid.of(volume.geometry),
