@@ -20,6 +20,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
 
 from medaug.apart import exactly
+from medaug.dicom import jpeg12
 from medaug.errors import ReadError, quiet
 
 try:
@@ -71,6 +72,9 @@ def _frame(facts: dict[str, Any], codestream: bytes) -> tuple[dict[str, Any], by
 
 
 def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
+    if facts["plugin"] == jpeg12.PLUGIN:
+        size, bits = (facts["rows"], facts["columns"]), (facts["allocated"], facts["stored"])
+        return jpeg12.cells(codestream, facts["syntax"], size, bits, facts["photometric"])
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = facts["syntax"]

@@ -23,7 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.dicom import fields
+from medaug.dicom import fields, jpeg12
 from medaug.dicom.codestream import dimensions, ended
 from medaug.dicom.colour import BYTES, check_layout, is_colour, photometric
 from medaug.dicom.decoder import Frame, decoded
@@ -220,7 +220,11 @@ def _plugin(syntax: UID, bits: int) -> str:
     if not syntax.is_encapsulated:
         return ""
     wanted = PLUGINS.get(syntax, ())
-    if not wanted or (syntax == JPEGExtended12Bit and bits > 8):  # no free decoder of 12-bit lossy JPEG is maintained
+    if syntax in jpeg12.SYNTAXES and not (syntax == JPEGExtended12Bit and bits <= 8):
+        if jpeg12.available():
+            return jpeg12.PLUGIN
+        raise ReadError(f"{syntax.name} needs a decoder that is not installed: install python-gdcm", code="codec")
+    if not wanted:
         raise ReadError(
             f"no decoder for transfer syntax {syntax} ({syntax.name}); export it uncompressed", code="codec"
         )

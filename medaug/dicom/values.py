@@ -31,6 +31,8 @@ PRIVATE_SCHEME = OWN_SCHEME
 LOSSY = {
     "1.2.840.10008.1.2.4.50": "ISO_10918_1",  # JPEG baseline
     "1.2.840.10008.1.2.4.51": "ISO_10918_1",  # JPEG extended
+    "1.2.840.10008.1.2.4.53": "ISO_10918_1",  # JPEG spectral selection, retired
+    "1.2.840.10008.1.2.4.55": "ISO_10918_1",  # JPEG full progression, retired
     "1.2.840.10008.1.2.4.81": "ISO_14495_1",  # JPEG-LS near-lossless
     "1.2.840.10008.1.2.4.91": "ISO_15444_1",  # JPEG 2000
     "1.2.840.10008.1.2.4.93": "ISO_15444_2",  # JPEG 2000 part 2

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
+import SimpleITK
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     UID,
@@ -19,7 +21,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from medaug.audit.pixels import decoded
+from medaug.dicom import jpeg12
 from medaug.dicom.decode import PACKAGES, PLUGINS
+from medaug.dicom.parse import instance
 from medaug.errors import ReadError, quiet
 from tests import make
 from tests.dicom.edit import edit, load
@@ -111,7 +116,31 @@ def declare(syntax: UID) -> Callable[[Dataset], None]:
     return apply
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.55", JPEGExtended12Bit, "1.2.840.10008.1.2.4.100"])
+@pytest.mark.parametrize("syntax", [JPEGExtended12Bit, "1.2.840.10008.1.2.4.55"])
+def test_lossy_jpeg_of_12_bits_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str
+) -> None:
+    edit(make.radiograph(tmp_path), declare(UID(syntax)))
+    with pytest.raises(ReadError) as caught:
+        load(tmp_path)
+    assert caught.value.code == "pixels"
+    monkeypatch.setattr(jpeg12, "available", lambda: False)
+    with pytest.raises(ReadError, match="install python-gdcm") as caught:
+        load(tmp_path)
+    assert caught.value.code == "codec"
+
+
+def test_lossy_jpeg_of_12_bits_is_what_another_reader_finds() -> None:
+    path = Path(pydicom.data.get_testdata_file("JPEG-lossy.dcm", download=False))
+    read = instance(path)
+    assert (read.dataset.file_meta.TransferSyntaxUID, read.dataset.BitsStored) == (JPEGExtended12Bit, 12)
+    found = decoded(read)
+    other = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path))
+    np.testing.assert_array_equal(found, other.reshape(found.shape))
+    assert found.max() > 255  # 8 bits would not do
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.52", "1.2.840.10008.1.2.4.100"])
 def test_a_syntax_without_a_decoder(tmp_path: Path, syntax: str) -> None:
     edit(make.radiograph(tmp_path), declare(UID(syntax)))
     with pytest.raises(ReadError, match=f"no decoder for transfer syntax {syntax}") as caught:
