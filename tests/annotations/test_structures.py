@@ -66,7 +66,7 @@ def test_protected_and_confining_structures_together() -> None:
 
 
 def test_a_mask_enters_the_unit_s_key_and_none_leaves_it_as_it_was() -> None:
-    plain = Recipe("a", "b", 0, 1, "c", "d")
+    plain = Recipe("a", "b", 0, 1, "c", "d", numerics=1)  # the arithmetic is a choice, too
     assert plain.id == "799f47fd80d64932c08faaa21c7c52419b77c584023d83aab8bb5b5bde451883"
     mask = np.zeros((2, 3, 4), dtype=np.bool_)
     assert replace(plain, kept=kept_digest(mask)).id != plain.id
