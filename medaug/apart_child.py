@@ -7,6 +7,7 @@ its input ends.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import sys
 from typing import IO, Any
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
@@ -67,6 +69,14 @@ def _raster(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     return {"shape": stored.shape, "bytes": stored.dtype.itemsize, "nameless": nameless}, stored.tobytes()
 
 
+def _segmentation(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    with quiet():
+        found = dcmread(io.BytesIO(data)).pixel_array
+    if found.dtype.kind != "u" or found.size != facts["voxels"]:
+        raise ValueError("shape")
+    return {"bytes": found.dtype.itemsize}, found.tobytes()
+
+
 def _frame(facts: dict[str, Any], codestream: bytes) -> tuple[dict[str, Any], bytes]:
     return {}, _cells(facts, codestream)
 
@@ -90,7 +100,7 @@ def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
     return found.astype(np.dtype(f"u{ds.BitsAllocated // 8}"), copy=False).tobytes()
 
 
-TASKS = {"frame": _frame, "raster": _raster}
+TASKS = {"frame": _frame, "raster": _raster, "segmentation": _segmentation}
 
 
 def _limit_memory(over: int) -> None:

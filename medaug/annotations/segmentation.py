@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medaug import apart
 from medaug.annotations.coded import code_of
 from medaug.annotations.components import component_spans
 from medaug.annotations.files import text
 from medaug.annotations.frames import Frame, Placement, frames_of, placements
 from medaug.annotations.objects import DEFLATED, kind_of, objects
 from medaug.annotations.values import Images, Marked, Note, Placed, joined
-from medaug.errors import AnnotationError, quiet
+from medaug.errors import AnnotationError, ReadError, quiet
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Mask, Volume
 
@@ -105,7 +107,7 @@ def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
     segments = [segment for segment in every if segment.number > 0]  # 0 is a label map's background
-    pixels = Masks(dataset, _pixels(dataset, len(frames), where)) if found else None
+    pixels = Masks(dataset, _pixels(path, dataset, len(frames), where)) if found else None
     return _Parsed(frames, found, segments, pixels)
 
 
@@ -167,7 +169,7 @@ def _loaded(path: Path, where: str) -> Any:
         raise AnnotationError(f"{where}: can't be parsed as a Segmentation ({kind}); export it again") from None
 
 
-def _pixels(dataset: Any, frames: int, where: str) -> npt.NDArray[np.integer]:
+def _pixels(path: Path, dataset: Any, frames: int, where: str) -> npt.NDArray[np.integer]:
     shape = (frames, int(dataset.Rows), int(dataset.Columns))
     size = shape[0] * shape[1] * shape[2] * max(1, int(dataset.BitsAllocated) // 8)
     if size > MAX_BYTES or int(dataset.NumberOfFrames) != frames:
@@ -176,6 +178,17 @@ def _pixels(dataset: Any, frames: int, where: str) -> npt.NDArray[np.integer]:
         )
     try:
         with quiet():
-            return np.asarray(dataset.pixel_array).reshape(shape)
+            compressed = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+            return (_apart(path, shape) if compressed else np.asarray(dataset.pixel_array)).reshape(shape)
+    except ReadError as error:
+        raise AnnotationError(f"{where}: {error}") from None
     except Exception as error:  # noqa: BLE001 - likewise
         raise AnnotationError(f"{where}: its pixels can't be decoded ({type(error).__name__})") from None
+
+
+def _apart(path: Path, shape: tuple[int, int, int]) -> npt.NDArray[np.integer]:
+    """Compressed masks, decoded in a process of their own, see `apart`."""
+    voxels = math.prod(shape)
+    facts = {"voxels": voxels}
+    said, cells = apart.ask("segmentation", facts, path.read_bytes(), pixels=voxels, most=2 * voxels)
+    return np.frombuffer(cells, dtype=f"u{said['bytes']}")

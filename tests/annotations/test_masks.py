@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import RLELossless
 
+from medaug import apart
 from medaug.annotations import components
 from medaug.annotations.components import component_spans
 from medaug.annotations.lattice import between
 from medaug.annotations.table import read_annotations
-from medaug.errors import AnnotationError
+from medaug.errors import AnnotationError, ReadError
 from medaug.imaging.boxes import Box, from_world
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, Volume
@@ -188,6 +190,25 @@ def test_a_label_map_segmentation_names_segments_by_value(tmp_path: Path, ct: Vo
     pixels[1:3, 10:20, 10:20], pixels[2, 30:40, 1:4] = 1, 2
     found = read_annotations(segmentation(tmp_path, ct, pixels, "ab", "LABELMAP"), [ct]).boxes[ct.source.key]
     assert spans(found) == [("a", (1, 10, 10), (3, 20, 20)), ("b", (2, 30, 1), (3, 40, 4))]
+
+
+def test_compressed_masks_are_decoded_apart(tmp_path: Path, ct: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.zeros(ct.geometry.shape, dtype=np.float32)
+    pixels[1:3, 10:20, 10:20] = 1
+    path = segmentation(tmp_path, ct, pixels, "a", "FRACTIONAL", transfer_syntax_uid=RLELossless)
+    found = read_annotations(path, [ct]).boxes[ct.source.key]
+    assert spans(found) == [("a", (1, 10, 10), (3, 20, 20))]
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise ReadError("the decoder died of it", code="decoder-died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(apart, "ask", dies)
+        with pytest.raises(AnnotationError, match="segmentation 0: the decoder died of it"):
+            read_annotations(path, [ct])
+    edited(path, lambda ds: setattr(ds, "PixelData", ds.PixelData[:-60]))
+    with pytest.raises(AnnotationError, match="segmentation 0: "):
+        read_annotations(path, [ct])
 
 
 def test_frames_of_one_multi_frame_instance_go_by_position(tmp_path: Path, ct: Volume) -> None:
