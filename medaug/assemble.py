@@ -17,7 +17,7 @@ import numpy as np
 from medaug import profile as specs
 from medaug import solving
 from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, restore_replace
-from medaug.errors import PriorError, ProfileError
+from medaug.errors import PriorError, ProfileError, RunError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
 from medaug.imaging.resample import spread_matrix
@@ -83,12 +83,21 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
 
 
 def resolve_device(device: str) -> str:
-    """``auto`` → ``cuda`` where there is one, else ``cpu``."""
-    if device != "auto":
-        return device
+    """``auto`` → ``cuda`` where there is one, else ``cpu``.
+
+    Raises:
+        RunError: there is no such device here.
+    """
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    found = torch.cuda.device_count()
+    if device == "auto":
+        return "cuda" if found else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise RunError(f"device: expected auto, cpu, cuda or cuda:N, found {device!r:.40}")
+    if device != "cpu" and int(device.partition(":")[2] or 0) >= found:
+        raise RunError(f"device: {device} was asked for, and torch finds {found} CUDA devices; take cpu or auto")
+    return device
 
 
 def load_prior(profile: specs.Profile, device: str) -> Prior:

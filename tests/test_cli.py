@@ -169,6 +169,18 @@ def test_bad_input_gets_one_sentence_and_an_exit_code(tmp_path: Path, what: str)
     assert str(tmp_path) not in result.stderr
 
 
+@pytest.mark.parametrize(("device", "sentence"), [("gpu", "expected auto, cpu, cuda"), ("cuda:99", "CUDA devices")])
+def test_a_device_that_is_not_there(tmp_path: Path, device: str, sentence: str) -> None:
+    export(tmp_path / "in")
+    labels = boxes(tmp_path / "boxes.json")
+    arguments = [tmp_path / "in", "-o", tmp_path / "out", "-a", labels, "-p", small_profile(tmp_path)]
+    result = medaug("run", *arguments, "--device", device)
+    quiet(result)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.slow)])
 def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path, name: str) -> None:
     """The unit that is being written may be finished, what is read or solved is dropped."""

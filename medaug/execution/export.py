@@ -16,7 +16,7 @@ from medaug.annotations.table import read_masks
 from medaug.audit import ledger
 from medaug.audit.inventory import sha256_of
 from medaug.audit.record import Record
-from medaug.errors import ManifestError, OutputError, SourceError
+from medaug.errors import ManifestError, OutputError, ReadError, SourceError
 from medaug.execution.listing import read_listing
 from medaug.execution.sources import collect, load_headers
 from medaug.execution.store import disk_errors
@@ -118,15 +118,18 @@ def image_of(output: Path, record: Record) -> Volume:
         if changed:
             raise OutputError(f"unit {record.unit[:16]}: {len(changed)} images are not those of the record; verify it")
         if not first.name.endswith(".dcm"):
-            from medaug.nifti import read_nifti
+            from medaug.formats import format_of
 
-            return read_nifti(first)
+            kind = format_of(first)
+            if kind is None:
+                raise ReadError("its format is unknown", code="unreadable")
+            return kind.read(first)
         from medaug.dicom.discover import discover
         from medaug.dicom.read import read_series
 
         (series,) = discover(first.parent).series
         (volume,) = read_series(series)
-    except (SourceError, ValueError):
+    except (SourceError, ValueError, OSError):
         raise OutputError(f"unit {record.unit[:16]}: its image can't be read as one volume; verify it") from None
     return volume
 

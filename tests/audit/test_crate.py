@@ -143,6 +143,13 @@ def test_rejected_variants_are_counted() -> None:
     assert "rejected 1 variants" in methods(profiles.load("bone-xray"), (*RECORDS, rejected))
 
 
+def test_the_solver_that_was_used_is_cited() -> None:
+    cited = methods(profiles.load("bone-xray"), RECORDS)
+    assert "the solver *diffstategrad* [3] took" in cited
+    assert "3. Zirvi" in cited
+    assert "\n3. " not in methods(profiles.load("paper"), RECORDS)  # psld is paper 2
+
+
 def test_levers_are_told_when_they_are_pulled() -> None:
     profile = profiles.load("bone-xray")
     pulled = profile.model_copy(update={"levers": profile.levers.model_copy(update={"guide_every": 2, "crop": 0})})

@@ -21,6 +21,7 @@ from medaug.raster import read_raster
 from tests import make
 from tests.dicom import validators
 from tests.execution.test_run import boxes, small_profile
+from tests.manifests.test_export import export
 
 NAMES = ("deep.png", "photo.jpg", "scan.tif")
 CANARY = "mustermann"
@@ -60,6 +61,14 @@ def test_pictures_are_derived_verified_and_replayed(tmp_path: Path, profile: str
     assert verdict.sound
     assert verdict.compared > 0
     assert all(again.same for again in replay(tmp_path / "out", [r.unit for r in records], source))
+
+
+def test_pictures_become_a_yolo_data_set(tmp_path: Path, profile: str) -> None:
+    ran(tmp_path, pictures(tmp_path / "in"), profile)
+    exported = export(tmp_path / "out", "--to", "yolo", "-o", tmp_path / "yolo")
+    assert exported.exit_code == 0, exported.output
+    assert len(list((tmp_path / "yolo").rglob("*.png"))) == 3
+    assert "3 variants (2 PNG, 1 TIFF) of" in (tmp_path / "out" / "METHODS.md").read_text()
 
 
 def test_a_box_holds_the_source_bit_for_bit_and_the_rest_changed(tmp_path: Path, profile: str) -> None:
