@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from medaug.training.recipe import CardRecipe, Strict, digest, parts_fit, read_as
+from medaug.training.recipe import CardRecipe, Strict, cycles_rise, digest, parts_fit, read_as
 
 
 class SliceRecipe(Strict):
@@ -63,10 +63,15 @@ class LoopRecipe(Strict):
     ema: float = Field(ge=0, lt=1)
     validate_every: int = Field(ge=1)
     checkpoint_every: int = Field(ge=1)
+    restarts: tuple[int, ...] = Field((), strict=False)
 
     @model_validator(mode="after")
     def _parts_of_a_batch(self) -> Self:
         return parts_fit(self, self.batch, self.accumulate)
+
+    @model_validator(mode="after")
+    def _cycles_in_order(self) -> Self:
+        return cycles_rise(self, self.restarts, self.steps)
 
 
 class FinetuneRecipe(Strict):
@@ -96,7 +101,7 @@ class FinetuneRecipe(Strict):
     @property
     def before_decay(self) -> str:
         """A digest of what decides the first steps: all but where the end lies, the reporting and the words."""
-        lengths = {"steps", "decay", "validate_every", "checkpoint_every"}
+        lengths = {"steps", "restarts", "decay", "validate_every", "checkpoint_every"}
         return digest(self.model_dump_json(exclude={"training": lengths, "card": True, "name": True}))
 
 

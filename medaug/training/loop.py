@@ -43,6 +43,10 @@ class Plan(Protocol):
         """Steps over which it falls to 0 at the end."""
 
     @property
+    def restarts(self) -> tuple[int, ...]:
+        """Steps at which a new cycle begins."""
+
+    @property
     def precision(self) -> str:
         """``float32`` or ``bfloat16`` (mixed: weights, averages and the optimiser stay float32)."""
 
@@ -81,6 +85,9 @@ class Trainee:
 def train_loop(plan: Plan, trainee: Trainee, checkpoint: Path, log: Log, *, resume: bool) -> None:
     """Train until ``plan.steps``; then the parameters hold the averaged (EMA) weights.
 
+    At each of ``plan.restarts`` everything but the averaged weights is forgotten, as in a run that starts from the
+    prior which an export would give there.
+
     Args:
         plan: how long and how fast.
         trainee: what learns.
@@ -93,10 +100,12 @@ def train_loop(plan: Plan, trainee: Trainee, checkpoint: Path, log: Log, *, resu
     """
     parameters = trainee.parameters
     average = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-    optimiser = torch.optim.AdamW(parameters.values(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-2)
-    first = _load(trainee, average, optimiser, checkpoint) if resume and checkpoint.exists() else 0
+    optimiser = _fresh(plan, parameters)
+    first = _load(plan, trainee, average, optimiser, checkpoint) if resume and checkpoint.exists() else 0
     since = 0.0
     for step in range(first, plan.steps):
+        if step in plan.restarts:
+            optimiser = _restarted(plan, parameters, average)
         for group in optimiser.param_groups:
             group["lr"] = rate(plan, step)
         optimiser.zero_grad()
@@ -107,7 +116,7 @@ def train_loop(plan: Plan, trainee: Trainee, checkpoint: Path, log: Log, *, resu
             since += loss.item()
         nn.utils.clip_grad_norm_(parameters.values(), 1.0)
         optimiser.step()
-        _follow(average, parameters, min(plan.ema, (1 + step) / (10 + step)))
+        _follow(average, parameters, averaging(plan, step))
         done = step + 1
         if done % 50 == 0:
             log(stage="diffusion", step=done, loss=since / 50, rate=rate(plan, step))
@@ -121,8 +130,20 @@ def train_loop(plan: Plan, trainee: Trainee, checkpoint: Path, log: Log, *, resu
 
 
 def rate(plan: Plan, step: int) -> float:
-    """The learning rate of a step: up over ``warmup``, constant, down to 0 over the last ``decay``."""
-    return plan.rate * min(1.0, (step + 1) / plan.warmup, (plan.steps - step) / plan.decay)
+    """The learning rate of a step: in each cycle up over ``warmup``, constant, down to 0 over the last ``decay``."""
+    start, end = cycle_of(plan, step)
+    return plan.rate * min(1.0, (step - start + 1) / plan.warmup, (end - step) / plan.decay)
+
+
+def averaging(plan: Plan, step: int) -> float:
+    """How much of the average a step leaves: ``ema``, less in the first steps of the first cycle."""
+    return min(plan.ema, (1 + step) / (10 + step))
+
+
+def cycle_of(plan: Plan, step: int) -> tuple[int, int]:
+    """First step, and the first after the end, of the cycle that a step belongs to."""
+    marks = (0, *plan.restarts, plan.steps)
+    return max(mark for mark in marks if mark <= step), min(mark for mark in marks if mark > step)
 
 
 def part_of(size: int, parts: int, part: int) -> slice:
@@ -139,6 +160,19 @@ def exchanged(parameters: Mapping[str, nn.Parameter], average: Mapping[str, Tens
         yield
     finally:
         _put(kept, parameters)
+
+
+def _fresh(plan: Plan, parameters: Mapping[str, nn.Parameter]) -> torch.optim.AdamW:
+    return torch.optim.AdamW(parameters.values(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-2)
+
+
+@torch.no_grad()
+def _restarted(plan: Plan, parameters: Mapping[str, nn.Parameter], average: Mapping[str, Tensor]) -> torch.optim.AdamW:
+    """A new optimiser; parameters and average as a prior's file would hold them."""
+    for value in average.values():
+        value.copy_(value.half())
+    _put(average, parameters)
+    return _fresh(plan, parameters)
 
 
 @torch.no_grad()
@@ -162,14 +196,15 @@ def _save(trainee: Trainee, average: Mapping[str, Tensor], optimiser: torch.opti
 
 
 @torch.no_grad()
-def _load(trainee: Trainee, average: Mapping[str, Tensor], optimiser: torch.optim.AdamW, path: Path) -> int:
+def _load(plan: Plan, trainee: Trainee, average: Mapping[str, Tensor], optimiser: torch.optim.AdamW, path: Path) -> int:
     tensors = read_tensors(path, trainee.digest)
     step = int(tensors["step"])
+    since = step - max(mark for mark in (0, *plan.restarts) if mark <= step)  # steps of this optimiser
     for name, parameter in trainee.parameters.items():
         parameter.copy_(tensors[f"net.{name}"])
         average[name].copy_(tensors[f"average.{name}"])
         optimiser.state[parameter] = {
-            "step": torch.tensor(float(step)),
+            "step": torch.tensor(float(since)),
             "exp_avg": tensors[f"first.{name}"].to(parameter.device, copy=True),
             "exp_avg_sq": tensors[f"second.{name}"].to(parameter.device, copy=True),
         }

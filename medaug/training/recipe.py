@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
@@ -55,6 +56,8 @@ class DiffusionRecipe(Strict):
     The loss weights latent channels by how strongly they show in the image. With ``precision: bfloat16`` the network's
     forward pass runs under autocast; weights, their average, the loss and the optimiser stay float32.
     ``accumulate`` is in how many parts a batch goes through the network, for a machine that can't hold all of it.
+    At each of ``restarts`` a new cycle begins as if from a prior that the steps before it gave: from their averaged
+    weights, rounded to 16 bits, with a new optimiser, and with ``warmup`` and ``decay`` of its own.
     """
 
     channels: tuple[int, ...] = Field(min_length=2, strict=False)
@@ -71,10 +74,26 @@ class DiffusionRecipe(Strict):
     validate_every: int = Field(ge=1)
     checkpoint_every: int = Field(ge=1)
     accumulate: int = Field(1, ge=1)
+    restarts: tuple[int, ...] = Field((), strict=False)
 
     @model_validator(mode="after")
     def _parts_of_a_batch(self) -> Self:
         return parts_fit(self, self.batch, self.accumulate)
+
+    @model_validator(mode="after")
+    def _cycles_in_order(self) -> Self:
+        return cycles_rise(self, self.restarts, self.steps)
+
+
+def cycles_rise(plan: T, restarts: tuple[int, ...], steps: int) -> T:
+    """The plan, if every cycle has a step.
+
+    Raises:
+        ValueError: one hasn't.
+    """
+    if any(end <= start for start, end in pairwise((0, *restarts, steps))):
+        raise ValueError(f"restarts {list(restarts)} must rise, after 0 and before steps ({steps})")
+    return plan
 
 
 def parts_fit(plan: T, batch: int, accumulate: int) -> T:
@@ -130,7 +149,7 @@ class TrainingRecipe(Strict):
     @property
     def before_decay(self) -> str:
         """A digest of what decides the first steps: all but where the end lies, the reporting and the words."""
-        lengths = {"steps", "decay", "validate_every", "checkpoint_every"}
+        lengths = {"steps", "restarts", "decay", "validate_every", "checkpoint_every"}
         unused = {name: True for name in ("base", "ambient") if name not in self._given}
         whole = {"accumulate"} if self.diffusion.accumulate == 1 else set()
         return digest(self.model_dump_json(exclude={"diffusion": lengths | whole, "card": True, **unused}))

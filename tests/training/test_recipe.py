@@ -7,7 +7,7 @@ import yaml
 
 import medaug.training
 from medaug.errors import ProfileError
-from medaug.training.loop import rate
+from medaug.training.loop import cycle_of, rate
 from medaug.training.recipe import TrainingRecipe, read_recipe
 
 EMBEDDED = Path(medaug.training.__file__).parent / "recipes" / "radiograph-256.yaml"
@@ -30,6 +30,8 @@ def test_the_embedded_recipe_is_valid_and_its_shares_sum_to_one() -> None:
     [
         ("diffusion", "stepss", 3, r"diffusion\.stepss: Extra inputs"),
         ("diffusion", "steps", "3", r"diffusion\.steps: Input should be a valid integer"),
+        ("diffusion", "restarts", [9, 9], r"restarts \[9, 9\] must rise, after 0 and before steps"),
+        ("diffusion", "restarts", [10**6], r"must rise, after 0 and before steps \("),
         ("data", "size", 250, r"data\.size: Input should be a multiple of 8"),
         ("autoencoder", "rate", 0.0, r"autoencoder\.rate: Input should be greater than 0"),
     ],
@@ -51,7 +53,10 @@ def test_what_is_no_plain_yaml_mapping_is_refused(tmp_path: Path, text: str) -> 
 
 def test_digests_follow_what_decides_the_weights() -> None:
     recipe = read_recipe(EMBEDDED)
-    longer, faster = _changed(recipe, "diffusion", steps=9999), _changed(recipe, "diffusion", rate=1e-5)
+    longer, faster = (
+        _changed(recipe, "diffusion", steps=99999, restarts=(8500, 17000)),
+        _changed(recipe, "diffusion", rate=1e-5),
+    )
     reworded, wider = _changed(recipe, "card", licence="other"), _changed(recipe, "autoencoder", width=32)
     assert recipe.before_decay == longer.before_decay == reworded.before_decay
     assert len({recipe.before_decay, faster.before_decay, wider.before_decay}) == 3
@@ -59,10 +64,19 @@ def test_digests_follow_what_decides_the_weights() -> None:
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    plan = _changed(read_recipe(EMBEDDED), "diffusion", steps=1000, warmup=10, decay=100, rate=1.0).diffusion
+    plan = _changed(read_recipe(EMBEDDED), "diffusion", steps=1000, restarts=(), warmup=10, decay=100, rate=1.0).diffusion
     rates = [rate(plan, step) for step in range(1000)]
     assert rates[:2] == [0.1, 0.2]
     assert set(rates[10:900]) == {1.0}
     assert rates[-1] == 0.01
     longer = plan.model_copy(update={"steps": 2000})
     assert [rate(longer, step) for step in range(900)] == rates[:900]
+
+
+def test_each_cycle_has_a_rise_and_a_fall_of_its_own() -> None:
+    changes = {"restarts": (1000,), "steps": 1500, "warmup": 10, "decay": 100, "rate": 1.0}
+    plan = _changed(read_recipe(EMBEDDED), "diffusion", **changes).diffusion
+    first = plan.model_copy(update={"restarts": (), "steps": 1000})
+    assert [rate(plan, step) for step in range(1000)] == [rate(first, step) for step in range(1000)]
+    assert [cycle_of(plan, step) for step in (0, 999, 1000, 1499)] == [(0, 1000)] * 2 + [(1000, 1500)] * 2
+    assert [rate(plan, step) for step in (1000, 1001, 1009, 1400, 1499)] == [0.1, 0.2, 1.0, 1.0, 0.01]

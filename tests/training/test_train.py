@@ -19,7 +19,7 @@ from medaug.training import diffusion
 from medaug.training.diffusion import CHECKPOINT, batch
 from medaug.training.export import export, logged_psnr
 from medaug.training.recipe import TrainingRecipe, read_recipe
-from medaug.training.stages import AUTOENCODER, LATENTS
+from medaug.training.stages import AUTOENCODER, LATENTS, write_tensors
 from medaug.training.train import LOG, PRIOR, train
 
 RECIPE = {
@@ -96,6 +96,40 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(
     train(recipe_path, images, tmp_path)
     for name in (AUTOENCODER, LATENTS, CHECKPOINT):
         assert (tmp_path / name).read_bytes() == (run / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("drop", [None, 3], ids=["whole", "interrupted after the restart"])
+def test_a_second_cycle_goes_on_from_the_exported_prior_of_the_first(
+    run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drop: int | None
+) -> None:
+    """So weights that shipped can be trained on, and what comes of it is still what one recipe gives."""
+    plan = {**RECIPE["diffusion"], "steps": 7, "restarts": [4]}  # type: ignore[dict-item]
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump({**RECIPE, "diffusion": plan}))
+    recipe = read_recipe(tmp_path / "long.yaml")
+    went_on = tmp_path / "went on"
+    went_on.mkdir()
+    for name in (AUTOENCODER, LATENTS):
+        (went_on / name).write_bytes((run / name).read_bytes())
+    write_tensors(_as_a_checkpoint(run / PRIOR, 4), went_on / CHECKPOINT, recipe.before_decay)
+    if drop:
+        with monkeypatch.context() as patch:
+            patch.setattr(diffusion, "v_loss", _failing_at(drop, diffusion.v_loss))
+            with pytest.raises(_InterruptedError):
+                train(tmp_path / "long.yaml", images, went_on)
+    train(tmp_path / "long.yaml", images, went_on)
+    train(tmp_path / "long.yaml", images, tmp_path / "anew")
+    assert (went_on / CHECKPOINT).read_bytes() == (tmp_path / "anew" / CHECKPOINT).read_bytes()
+    assert (went_on / CHECKPOINT).read_bytes() != (run / CHECKPOINT).read_bytes()
+
+
+def _as_a_checkpoint(prior: Path, step: int) -> dict[str, torch.Tensor]:
+    """A shipped prior in the place of the checkpoint that gave it; of the optimiser nothing is known."""
+    tensors = {"step": torch.tensor(step)}
+    for name, value in load_file(prior / "unet.safetensors").items():
+        weight, nothing = value.float(), torch.zeros(value.shape)
+        tensors |= {f"net.{name}": weight, f"average.{name}": weight.clone()}
+        tensors |= {f"first.{name}": nothing, f"second.{name}": nothing.clone()}
+    return tensors
 
 
 def _failing_at(call: int, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
