@@ -95,9 +95,10 @@ def described(recipe: TrainingRecipe) -> str:
     plan = recipe.diffusion
     base = f" on prior {recipe.base[:16]}" if recipe.base else ""
     hidden = ", lesions hidden (ambient)" if recipe.ambient else ""
+    cycles = f" in {len(plan.restarts) + 1} cycles" if plan.restarts else ""
     return (
         f"recipe {recipe.name}{base}, seed {recipe.seed}: autoencoder {recipe.autoencoder.steps} steps, network "
-        f"{plan.steps} steps of {plan.batch} images, {plan.precision}, averaged weights{hidden}"
+        f"{plan.steps} steps{cycles} of {plan.batch} images, {plan.precision}, averaged weights{hidden}"
     )
 
 

@@ -26,10 +26,15 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=4)
     parser.add_argument("--columns", type=int, default=6)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--eta", type=float, default=1.0)
+    parser.add_argument("--attention-guidance", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     count = options.rows * options.columns
-    images = draw(load_trained(options.prior), list(range(options.seed, options.seed + count)), options.steps)
+    prior = load_trained(options.prior, attention_guidance=options.attention_guidance)
+    seeds = list(range(options.seed, options.seed + count))
+    parts = [draw(prior, seeds[n : n + 6], options.steps, eta=options.eta) for n in range(0, count, 6)]
+    images = torch.cat(parts)
     sheet(images, options.columns).save(options.out)

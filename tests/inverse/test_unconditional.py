@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from medaug.inverse.unconditional import draw
 from tests.analytic import GaussianPrior, PixelPrior
 
 
-def test_draws_have_the_priors_own_distribution() -> None:
-    drawn = draw(PixelPrior(), [1, 2, 3, 4], 200)
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_draws_have_the_priors_own_distribution(eta: float) -> None:
+    drawn = draw(PixelPrior(), [1, 2, 3, 4], 200, eta=eta)
     assert drawn.shape == (4, 1, 64, 64)
     assert abs(drawn.mean().item()) < 0.02
     assert abs(drawn.std().item() - 0.5) < 0.02  # independent N(0, 0.5²)
@@ -16,8 +18,8 @@ def test_draws_have_the_priors_own_distribution() -> None:
 
 
 def test_a_draw_hangs_on_its_seed_alone() -> None:
-    both = draw(PixelPrior(), [1, 2], 5, size=16)
-    assert torch.equal(both[1:], draw(PixelPrior(), [2], 5, size=16))
+    both = draw(PixelPrior(), [1, 2], 5, size=16, eta=1.0)
+    assert torch.equal(both[1:], draw(PixelPrior(), [2], 5, size=16, eta=1.0))
     assert not torch.equal(both[0], both[1])
 
 

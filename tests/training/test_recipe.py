@@ -64,7 +64,9 @@ def test_digests_follow_what_decides_the_weights() -> None:
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    plan = _changed(read_recipe(EMBEDDED), "diffusion", steps=1000, restarts=(), warmup=10, decay=100, rate=1.0).diffusion
+    plan = _changed(
+        read_recipe(EMBEDDED), "diffusion", steps=1000, restarts=(), warmup=10, decay=100, rate=1.0
+    ).diffusion
     rates = [rate(plan, step) for step in range(1000)]
     assert rates[:2] == [0.1, 0.2]
     assert set(rates[10:900]) == {1.0}

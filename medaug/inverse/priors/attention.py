@@ -1,4 +1,4 @@
-"""A network beside itself without self-attention: what it then gets wrong shows which way structure lies."""
+"""A network beside itself without self-attention: where the two differ, structure lies."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ from torch import Tensor, nn
 from medaug.inverse.priors.latent import Network
 
 
-def beside_inattentive(net: nn.Module, strength: float) -> Network:
-    """The network, pushed away from what it says when each place attends to itself alone.
-
-    One call of twice the batch. The weights are shared, and the network itself is left as it is.
+def half_inattentive(net: nn.Module) -> nn.Module:
+    """A twin that shares the weights; in the second half of its batch each place attends to itself alone.
 
     Args:
-        net: of diffusers, (z, t) → what it predicts, linear in z0 for a given z.
-        strength: how far; 0 is the network itself.
-
-    Source: Ahn et al. 2024, arXiv 2403.17377 (perturbed-attention guidance), eq. 14; the layers are diffusers'.
+        net: of diffusers; it is left as it is.
     """
     from diffusers.models.attention_processor import Attention, PAGIdentitySelfAttnProcessor2_0
 
@@ -27,10 +22,21 @@ def beside_inattentive(net: nn.Module, strength: float) -> Network:
     for module in twin.modules():
         if isinstance(module, Attention):
             module.set_processor(PAGIdentitySelfAttnProcessor2_0())
+    return twin
+
+
+def pushed_apart(half: Network, strength: float) -> Network:
+    """What the attentive half says, pushed away from what the other says; one call of twice the batch.
+
+    Args:
+        half: of `half_inattentive`.
+        strength: how far; at 0 nothing is pushed.
+
+    Source: Ahn et al. 2024, arXiv 2403.17377 (perturbed-attention guidance), section 4.
+    """
 
     def guided(z: Tensor, t: Tensor) -> Tensor:
-        both = twin(torch.cat([z, z]), torch.cat([t, t]), return_dict=False)[0]
-        attentive, inattentive = both.chunk(2)
-        return attentive + strength * (attentive - inattentive)
+        attentive, other = half(torch.cat([z, z]), torch.cat([t, t])).chunk(2)
+        return attentive + strength * (attentive - other)
 
     return guided
