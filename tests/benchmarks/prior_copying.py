@@ -27,6 +27,7 @@ from scipy import ndimage
 import medaug
 from medaug.errors import RegionError
 from medaug.imaging.seeds import seed_for
+from medaug.inverse.priors.embedded import load_embedded
 from medaug.inverse.priors.latent import LatentPrior
 from medaug.inverse.unconditional import draw
 from medaug.training.autoencoder import to_tensor
@@ -92,9 +93,10 @@ def _region(pool: Pool, index: int, kind: str, tools: medaug.Tools) -> tuple[tup
 
 
 def _whole(pool: Pool, training: np.ndarray, prior: LatentPrior, options: argparse.Namespace) -> dict[str, list[float]]:
-    """The nearest training image of whole images, at 64 px."""
+    """The nearest training image of whole images, at 64 px; drawn as the samples of the demo are."""
+    guided = load_embedded(attention_guidance=1.0)
     seeds = [seed_for("prior-copying", n) for n in range(options.draws)]
-    drawn = np.concatenate([_bytes(draw(prior, seeds[n : n + 8], 50)) for n in range(0, len(seeds), 8)])
+    drawn = np.concatenate([_bytes(draw(guided, seeds[n : n + 8], 50, eta=1.0)) for n in range(0, len(seeds), 8)])
     held = pool.images[pool.held_out][:: max(1, int(pool.held_out.sum()) // options.draws)][: options.draws]
     some = np.flatnonzero(~pool.held_out)[:: max(1, int((~pool.held_out).sum()) // 32)][:32]
     with torch.no_grad():
