@@ -11,7 +11,7 @@ from functools import cached_property
 from medaug import __version__, assemble
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.record import Source as RecordedSource
-from medaug.augmentation import Case, Presented, Solution, Tools, Variant, bring_back, present
+from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, present
 from medaug.augmentation import solve as solve_case
 from medaug.dicom.provenance import Provenance
 from medaug.errors import QualityError, ReadError, SourceError
@@ -24,6 +24,7 @@ from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
+from medaug.restoring import Solution
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
 OUT_OF_MEMORY = "out-of-memory"
