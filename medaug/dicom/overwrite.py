@@ -76,9 +76,8 @@ def check_fits(ds: Dataset, stored: Stored) -> None:
 
 def overwritten(source: Stored, variant: Stored, changed: npt.NDArray[np.bool_]) -> Stored:
     """The source's integers with those of the variant where ``changed``, nowhere else; (rows, columns[, samples])."""
-    result = source.copy()
-    result[changed] = variant[changed]
-    return result
+    where = changed if changed.ndim == source.ndim else changed[..., None]
+    return np.where(where, variant, source)
 
 
 def _refuse(wrong: npt.NDArray[np.bool_], what: str, code: str) -> None:

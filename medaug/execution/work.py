@@ -180,13 +180,14 @@ def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, a
         return record
     with disk_errors(f"unit {unit.recipe.id[:16]}"):
         claim.folder.mkdir()
-        write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
+        written = write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
         backdrop = bench.backdrops.of(
             ready.source, variant.regions.protected, unit.boxes, variant.window, variant.domain
         )
         dust = variant.regions.observed & ~variant.regions.protected
         write_previews(claim.folder / "preview", backdrop, result=variant.volume, dust=dust)
-        outputs = describe_output(claim.folder, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
+        final = store.folder(unit.recipe.id).relative_to(store.root).as_posix()
+        outputs = describe_output(claim.folder, final, written)
         done = Outcome("written", variant=variant, outputs=outputs, batch_size=answer.batch)
         record = to_record(store, bench, unit, done)
         store.commit(claim.folder, record, elapsed(answer.started))
