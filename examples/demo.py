@@ -2,53 +2,61 @@
 
     python examples/demo.py FOLDER
 
-Writes FOLDER/export (two chest radiographs with COCO boxes, a CT series with a DICOM SEG, a series with a missing
-slice) and FOLDER/output. The radiographs are the prior's own samples, the CT series are geometric phantoms: there is no
+Writes FOLDER/export and FOLDER/output. The radiographs are the prior's own samples with findings drawn in: there is no
 patient in them. Given again, it finds nothing left to do.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
+import files
 import numpy as np
-import phantoms
 import samples
+from PIL import Image
 
 PARTIAL = 4  # the exit code when something was refused, as the broken series here is
 
 
-def make_export(folder: Path, steps: int = 50) -> tuple[Path, Path]:
-    """Write the export, radiographs drawn in ``steps``; return the paths of the COCO file and of the SEG."""
-    (folder / "annotations").mkdir(parents=True, exist_ok=True)
-    kinds: list[dict[str, Any]] = [{"modality": "DX"}, {"modality": "CR", "photometric": "MONOCHROME1"}]
-    chests = samples.chests(steps)
-    for number, ((seed, image), kind) in enumerate(zip(chests.items(), kinds, strict=True), start=1):
-        phantoms.radiograph(folder / "xray", name=f"chest-{number}.dcm", image=image, seed=seed, **kind)
-    coco = folder / "annotations" / "boxes.json"
-    coco.write_text(json.dumps(_coco(list(chests)), indent=2))
-    shape = (8, 192, 192)
-    slices = phantoms.series(folder / "ct", slices=shape[0], rows=shape[1], columns=shape[2], seed=3)
-    mask = np.zeros(shape, dtype=np.uint8)
-    mask[phantoms.lesion(shape).slices] = 1
-    seg = phantoms.seg(folder / "annotations", slices, mask, ["lesion"])
-    phantoms.series(folder / "ct-broken", slices=7, rows=64, columns=64, gap_at=3, seed=4)
-    return coco, seg
+def make_export(folder: Path, steps: int = 50) -> list[Path]:
+    """Write the export, radiographs drawn in ``steps``; return its annotation files.
+
+    xray/limb.dcm (DX), xray/chest.dcm (CR, MONOCHROME1), followed/ (one patient's series of two CR images),
+    pictures/leg.png, and ct-broken/, a CT series that lacks a slice. COCO boxes go by file name, the CSV file names SOP
+    Instance UIDs.
+    """
+    images = samples.drawn(steps)
+    _radiograph(folder / "xray" / "limb.dcm", images["limb"], "DX", "LEG", "MONOCHROME2")
+    _radiograph(folder / "xray" / "chest.dcm", images["chest"], "CR", "CHEST", "MONOCHROME1")
+    (folder / "pictures").mkdir(exist_ok=True)
+    Image.fromarray(np.rint(images["leg"] * 255).astype(np.uint8)).save(folder / "pictures" / "leg.png")
+    followed = {name: _followed(folder / "followed", images[name], name) for name in ("before", "after")}
+    _broken(folder / "ct-broken")
+    (folder / "annotations").mkdir(exist_ok=True)
+    coco, table = folder / "annotations" / "boxes.json", folder / "annotations" / "followed.csv"
+    named = {"limb.dcm": "limb", "chest.dcm": "chest", "leg.png": "leg"}
+    coco.write_text(json.dumps(_coco({file: (images[name], samples.PICKS[name]) for file, name in named.items()})))
+    with table.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["sop_instance_uid", "x", "y", "width", "height", "label"])
+        rows.writerows([uid, *_bbox(samples.PICKS[name]), samples.PICKS[name].label] for name, uid in followed.items())
+    return [coco, table]
 
 
 def main() -> int:
     """Make the export, run medaug on it as a user would, and print what came of it."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     export, output = root / "export", root / "output"
-    coco, seg = make_export(export)
+    annotations = make_export(export)
     profile = Path(__file__).parent / "demo.yaml"
     command = ["medaug", "run", str(export), "-o", str(output), "--profile", str(profile)]
-    command += ["--annotations", str(coco), "--annotations", str(seg), "--variants", "2", "--seed", "7"]
+    command += [word for path in annotations for word in ("--annotations", str(path))]
+    command += ["--variants", "2", "--seed", "7"]
     print("$", " ".join(command), flush=True)
     started = time.monotonic()
     code = subprocess.run([sys.executable, "-m", "medaug", *command[1:]], check=False).returncode
@@ -57,16 +65,46 @@ def main() -> int:
     return 0 if code == PARTIAL else 1
 
 
-def _coco(seeds: list[int]) -> dict[str, object]:
+def _radiograph(path: Path, image: samples.Image, modality: str, part: str, photometric: str) -> None:
+    ds = files.header(modality, path.stem)
+    ds.SOPInstanceUID = files.uid(path.stem)
+    files.save(files.with_grey(files.as_radiograph(ds, part), image, photometric, 12), path)
+
+
+def _followed(folder: Path, image: samples.Image, name: str) -> str:
+    """Write one image of a series of two; return its SOP Instance UID."""
+    ds = files.as_radiograph(files.header("CR", "followed"), "CHEST")
+    ds.SOPInstanceUID, ds.InstanceNumber = files.uid("followed", name), 1 if name == "before" else 2
+    files.save(files.with_grey(ds, image, "MONOCHROME2", 10), folder / f"{name}.dcm")
+    return str(ds.SOPInstanceUID)
+
+
+def _broken(folder: Path) -> None:
+    """Write a CT series of seven slices, 3 mm apart, with a gap after the third; there is nothing in it to look at."""
+    for k in range(7):
+        ds = files.as_slice(files.header("CT", "broken"))
+        ds.SOPInstanceUID, ds.InstanceNumber = files.uid("broken", k), k + 1
+        ds.ImageOrientationPatient, ds.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-26, -26, 3 * (k + (k >= 3))]
+        ds.PixelSpacing, ds.SliceThickness = [0.8, 0.8], 3
+        uniform = np.full((64, 64), 1064, dtype=np.int16)  # 40 HU
+        files.save(files.with_pixels(ds, uniform, "MONOCHROME2", 16), folder / f"{k + 1}.dcm")
+
+
+def _coco(findings: dict[str, tuple[samples.Image, samples.Pick]]) -> dict[str, object]:
+    classes = sorted({pick.label for _, pick in findings.values()})
     images, annotations = [], []
-    for number, seed in enumerate(seeds, start=1):
-        box = samples.opacity_box(seed)
-        (_, top, left), (_, bottom, right) = box.start, box.stop
-        name = f"chest-{number}.dcm"
-        images.append({"id": number, "file_name": name, "width": samples.SIDE, "height": samples.SIDE})
-        bbox = [left, top, right - left, bottom - top]
-        annotations.append({"id": number, "image_id": number, "category_id": 1, "bbox": bbox})
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "opacity"}]}
+    for number, (name, (image, pick)) in enumerate(findings.items(), start=1):
+        rows, columns = image.shape
+        images.append({"id": number, "file_name": name, "width": columns, "height": rows})
+        category = classes.index(pick.label) + 1
+        annotations.append({"id": number, "image_id": number, "category_id": category, "bbox": _bbox(pick)})
+    categories = [{"id": number, "name": name} for number, name in enumerate(classes, start=1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _bbox(pick: samples.Pick) -> list[int]:
+    (_, top, left), (_, bottom, right) = pick.box.start, pick.box.stop
+    return [left, top, right - left, bottom - top]
 
 
 if __name__ == "__main__":

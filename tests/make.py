@@ -1,4 +1,4 @@
-"""What the tests read: the examples' phantoms as files, and volumes in memory."""
+"""What the tests read: phantoms as files, and volumes in memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from examples.phantoms import SOP_CLASSES, body, lesion, limb, radiograph, seg, series, uid
+from examples.files import SOP_CLASSES, uid
 from medaug.imaging.geometry import Geometry, Shape, planar
 from medaug.imaging.volume import Rescale, SourceRef, Volume, Window
+from tests.phantoms import body, lesion, limb, radiograph, seg, series
 
 __all__ = ["SOP_CLASSES", "body", "lesion", "limb", "radiograph", "seg", "series", "uid", "volume"]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import runpy
 import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -88,19 +86,6 @@ def test_the_public_names_are_there() -> None:
         assert getattr(medaug, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'rum'"):
         _ = medaug.rum  # type: ignore[attr-defined]
-
-
-def test_the_demos_export_is_planned_as_the_readme_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    demo = runpy.run_path(str(ROOT / "examples" / "demo.py"))
-    coco, seg = demo["make_export"](tmp_path / "export", steps=2)  # their look is no matter here
-    planned = medaug.plan(
-        tmp_path / "export", profile=str(ROOT / "examples" / "demo.yaml"), annotations=[coco, seg], variants=2
-    )
-    assert sorted(unit.source.modality for unit in planned.units) == ["CR", "CR", "CT", "CT", "DX", "DX"]
-    assert [skip.code for skip in planned.skips if skip.refused] == ["missing-slice"]
-    for name in ("phantoms", "samples"):
-        sys.modules.pop(name, None)
 
 
 def test_every_decision_has_a_number_of_its_own() -> None:

@@ -11,8 +11,9 @@ import typer
 
 if TYPE_CHECKING:
     from medaug.execution.execute import Progress, Summary
-    from medaug.execution.plan import Plan, Unit
+    from medaug.execution.plan import Plan
     from medaug.execution.sources import Skip
+    from medaug.execution.units import Unit
 
 UIDS_SHOWN = 3
 
@@ -50,15 +51,18 @@ class Voice:
 
 def show_plan(planned: Plan) -> None:
     """What would be done."""
-    sources = {unit.recipe.source: unit for unit in planned.units}
+    from medaug.shelf import Again
+
+    firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
     typer.echo(
-        f"profile {planned.profile.name}, seed {planned.seed}: {len(planned.units)} variants of {len(sources)} sources"
+        f"profile {planned.profile.name}, seed {planned.seed}: {len(planned.units)} variants of {len(firsts)} sources"
     )
-    for key, unit in sources.items():
+    for unit in firsts:
         slices, rows, columns = unit.shape
         labels = ", ".join(sorted({box.label for box in unit.boxes}))
         typer.echo(
-            f"  {key[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  {len(unit.boxes)} boxes ({labels})"
+            f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
+            f"{len(unit.boxes)} boxes ({labels})"
         )
     show_left_out(planned.skips, planned.unmatched, planned.notes)
     time_needed = (

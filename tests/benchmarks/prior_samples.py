@@ -1,4 +1,7 @@
-"""A contact sheet of unconditional draws from a prior: ``python tests/benchmarks/prior_samples.py --out sheet.png``."""
+"""A contact sheet of unconditional draws from a prior: ``python tests/benchmarks/prior_samples.py --out sheet.png``.
+
+With ``--numbers`` each draw has its seed on it, to pick those of examples/samples.py from.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,28 @@ import argparse
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from medaug.inverse.priors.embedded import load_trained
 from medaug.inverse.priors.folders import EMBEDDED
 from medaug.inverse.unconditional import draw
+
+BATCH = 16  # draws at once: memory
 
 
 def sheet(images: torch.Tensor, columns: int) -> Image.Image:
     pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().byte()
     rows = [torch.cat(list(row), dim=-1) for row in pixels[:, 0].split(columns)]
     return Image.fromarray(torch.cat(rows, dim=-2).numpy())
+
+
+def numbered(image: Image.Image, columns: int, seeds: list[int]) -> Image.Image:
+    """Write each seed into the upper left corner of its tile."""
+    pen, side = ImageDraw.Draw(image), image.width // columns
+    for number, seed in enumerate(seeds):
+        corner = (number % columns * side + 4, number // columns * side + 4)
+        pen.text(corner, str(seed), fill=255, font_size=20, stroke_width=2, stroke_fill=0)
+    return image
 
 
 if __name__ == "__main__":
@@ -27,9 +41,12 @@ if __name__ == "__main__":
     parser.add_argument("--columns", type=int, default=6)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--numbers", action="store_true", help="write the seeds on the draws")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    count = options.rows * options.columns
-    images = draw(load_trained(options.prior), list(range(options.seed, options.seed + count)), options.steps)
-    sheet(images, options.columns).save(options.out)
+    prior = load_trained(options.prior)
+    seeds = list(range(options.seed, options.seed + options.rows * options.columns))
+    parts = [seeds[n : n + BATCH] for n in range(0, len(seeds), BATCH)]
+    made = sheet(torch.cat([draw(prior, part, options.steps) for part in parts]), options.columns)
+    (numbered(made, options.columns, seeds) if options.numbers else made).save(options.out)

@@ -1,4 +1,4 @@
-"""Builds what the examples and tests read: small DICOM files, drawn in code, the same on every machine.
+"""Builds what the tests read: small DICOM files, drawn in code, the same on every machine.
 
 The phantoms are crude and mean nothing clinically; they hold what the readers must meet: air, soft tissue, bone,
 a lesion whose box is known (`lesion`), and headers that dciodvfy finds no error in.
@@ -7,7 +7,6 @@ a lesion whose box is known (`lesion`), and headers that dciodvfy finds no error
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,30 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import (
-    ComputedRadiographyImageStorage,
-    CTImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    ExplicitVRLittleEndian,
-    MRImageStorage,
-)
+from pydicom.dataset import Dataset
 
+from examples.files import as_radiograph, as_slice, header, save, uid, with_grey, with_pixels
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Shape
 
 Image = npt.NDArray[np.float64]
-SOP_CLASSES = {
-    "CR": ComputedRadiographyImageStorage,
-    "DX": DigitalXRayImageStorageForPresentation,
-    "CT": CTImageStorage,
-    "MR": MRImageStorage,
-}
-
-
-def uid(*names: str | int | None) -> str:
-    """A UID from names: the same names give the same UID."""
-    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, names))).int}"
 
 
 def lesion(shape: Shape, label: str = "lesion") -> Box:
@@ -90,9 +72,8 @@ def radiograph(
     identity_removed: bool | None = True,
     seed: int = 0,
     study: str | None = None,
-    image: Image | None = None,
 ) -> Path:
-    """Write a radiograph: of a limb, or of a chest that somebody else drew.
+    """Write a radiograph of a limb.
 
     Args:
         folder: where to; made when missing.
@@ -105,24 +86,12 @@ def radiograph(
         identity_removed: True declares it, False leaves a person's name, None leaves both out.
         seed: another seed is another patient.
         study: a name shared by radiographs of one study.
-        image: a chest, rows × columns in [0, 1], bright is dense; a limb of ``rows`` × ``columns`` if left out.
     """
     names = ("radiograph", modality, study, seed)
     ds = _dataset(modality, names, identity_removed)
     ds.SeriesInstanceUID, ds.SOPInstanceUID = uid(*names, name, "series"), uid(*names, name)
-    ds.ImageType = ["ORIGINAL", "PRIMARY", ""] if modality == "DX" else ["ORIGINAL", "PRIMARY"]
-    ds.BodyPartExamined, ds.InstanceNumber, ds.PatientOrientation = "LEG" if image is None else "CHEST", 1, ["L", "F"]
-    ds.ImagerPixelSpacing = ds.PixelSpacing = [0.2, 0.2]
-    top = 2**bits - 1
-    stored = np.rint((limb(rows, columns, seed=seed) if image is None else image) * top)
-    stored = top - stored if photometric == "MONOCHROME1" else stored
-    ds.WindowCenter, ds.WindowWidth = (top + 1) / 2, top + 1
-    if modality == "DX":
-        _digital_xray(ds)
-    else:
-        ds.Laterality, ds.ViewPosition = "R" if image is None else "", "AP"
-    _pixels(ds, stored.astype(np.uint8 if bits <= 8 else np.uint16), photometric, bits)
-    return _save(ds, folder / name)
+    with_grey(as_radiograph(ds, "LEG"), limb(rows, columns, seed=seed), photometric, bits)
+    return save(ds, folder / name)
 
 
 def series(
@@ -175,8 +144,8 @@ def series(
         ds.PixelSpacing, ds.SliceThickness = list(spacing[1:]), spacing[0]
         if modality == "CT":
             ds.GantryDetectorTilt = tilt_deg
-        _pixels(ds, _stored(values[k], modality, padding), "MONOCHROME2", 16 if modality == "CT" else 12)
-        files.append(_save(ds, folder / f"IM{numbers[k]:04d}"))
+        with_pixels(ds, _stored(values[k], modality, padding), "MONOCHROME2", 16 if modality == "CT" else 12)
+        files.append(save(ds, folder / f"IM{numbers[k]:04d}"))
     return tuple(files)
 
 
@@ -216,7 +185,7 @@ def seg(folder: Path, sources: Sequence[Path], mask: npt.NDArray[Any], labels: S
     for keyword in ("InstanceCreation", "Content", "Series"):
         setattr(built, f"{keyword}Date", "20260101")
         setattr(built, f"{keyword}Time", "120000")
-    return _save(built, folder / "seg.dcm")
+    return save(built, folder / "seg.dcm")
 
 
 def _lesion(shape: Shape) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -232,21 +201,14 @@ def _distance(shape: Shape, center: Sequence[float], radius: Sequence[float]) ->
 
 
 def _dataset(modality: str, names: tuple[str | int | None, ...], identity_removed: bool | None) -> Dataset:
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.SOPClassUID, ds.Modality = SOP_CLASSES[modality], modality
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = uid(*names, "study"), uid(*names, "series")
-    ds.PatientName = ds.PatientID = ds.PatientBirthDate = ds.PatientSex = ""
+    ds = header(modality, *names)
+    ds.PatientID, ds.Manufacturer, ds.ManufacturerModelName = "", "medaug tests", "phantom"
     if identity_removed:
         ds.PatientID = f"phantom-{uid(*names)[-8:]}"
-        ds.PatientIdentityRemoved, ds.DeidentificationMethod = "YES", "a phantom: there never was a patient"
-    elif identity_removed is False:
+        return ds
+    del ds.PatientIdentityRemoved, ds.DeidentificationMethod
+    if identity_removed is False:
         ds.PatientName, ds.PatientID, ds.PatientBirthDate = "Doe^Jane", f"MRN-{uid(*names)[-8:]}", "19700101"
-    ds.StudyDate = ds.SeriesDate = ds.ContentDate = ds.AcquisitionDate = "20260101"
-    ds.StudyTime = ds.SeriesTime = ds.ContentTime = ds.AcquisitionTime = "120000"
-    ds.StudyID, ds.SeriesNumber, ds.AccessionNumber, ds.ReferringPhysicianName = "1", 1, "", ""
-    ds.Manufacturer, ds.ManufacturerModelName = "medaug tests", "phantom"
     return ds
 
 
@@ -254,13 +216,11 @@ def _slice(
     modality: str, names: tuple[str | int | None, ...], identity_removed: bool | None, padding: int | None
 ) -> Dataset:
     ds = _dataset(modality, names, identity_removed)
-    ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uid(*names, "frame"), ""
-    ds.PatientPosition, ds.AcquisitionNumber, ds.BodyPartExamined = "HFS", 1, "ABDOMEN"
     if modality == "CT":
-        ds.ImageType, ds.KVP = ["ORIGINAL", "PRIMARY", "AXIAL"], 120
-        ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = -1024, 1, "HU"
-        ds.WindowCenter, ds.WindowWidth = 40, 400
+        as_slice(ds)
     else:
+        ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uid(*names, "frame"), ""
+        ds.PatientPosition, ds.AcquisitionNumber, ds.BodyPartExamined = "HFS", 1, "ABDOMEN"
         ds.ImageType, ds.ScanningSequence, ds.SequenceVariant = ["ORIGINAL", "PRIMARY", "OTHER"], "SE", "NONE"
         ds.ScanOptions, ds.MRAcquisitionType = "", "2D"
         ds.RepetitionTime, ds.EchoTime, ds.EchoTrainLength = 500, 15, 1
@@ -279,38 +239,6 @@ def _stored(values: Image, modality: str, padding: int | None) -> npt.NDArray[An
     return stored.astype(np.int16 if modality == "CT" else np.uint16)
 
 
-def _digital_xray(ds: Dataset) -> None:
-    """What DX asks for beyond CR (PS3.3 A.26)."""
-    leg = ds.BodyPartExamined == "LEG"
-    ds.PresentationIntentType, ds.AcquisitionContextSequence = "FOR PRESENTATION", []
-    ds.ImageLaterality = "R" if leg else "U"
-    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
-    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
-    ds.LossyImageCompression, ds.BurnedInAnnotation, ds.DetectorType = "00", "NO", "SCINTILLATOR"
-    ds.PositionerType, ds.FrameOfReferenceUID = "NONE", uid(ds.SOPInstanceUID, "frame")
-    ds.PositionReferenceIndicator = ""
-    region = Dataset()
-    region.CodeValue, region.CodeMeaning = ("30021000", "Lower leg") if leg else ("51185008", "Chest")
-    region.CodingSchemeDesignator = "SCT"
-    ds.AnatomicRegionSequence = [region]
-
-
-def _pixels(ds: Dataset, stored: npt.NDArray[Any], photometric: str, bits: int) -> None:
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, photometric
-    ds.Rows, ds.Columns = stored.shape
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit = stored.dtype.itemsize * 8, bits, bits - 1
-    ds.PixelRepresentation = int(np.issubdtype(stored.dtype, np.signedinteger))
-    if ds.Modality == "DX":
-        ds.PresentationLUTShape = "INVERSE" if photometric == "MONOCHROME1" else "IDENTITY"
-    ds.add_new("PixelData", "OB" if stored.dtype.itemsize == 1 else "OW", stored.tobytes())
-
-
 def _decimal(value: float) -> str:
     """A DS of at most 16 characters."""
     return f"{round(value, 9):.12g}"
-
-
-def _save(ds: Dataset, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ds.save_as(path, enforce_file_format=True)
-    return path
