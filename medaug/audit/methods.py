@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from medaug.audit.record import Record
+from medaug.errors import counted
 from medaug.formats import FORMATS
 from medaug.profile import Profile
 
@@ -90,20 +91,23 @@ def _levers(profile: Profile) -> str:
 
 
 def _counts(records: Sequence[Record], written: Sequence[Record]) -> str:
-    kinds = Counter(record.source.modality or _title(record) for record in written)
+    kinds = Counter(kind_of(record) for record in written)
     sources = len({record.source.key for record in written})
     patients = len({record.source.patient for record in written})
     boxes = len({(record.source.key, box) for record in written for box in record.boxes})
     by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "none"
+    more = counted(len(records) - len(written), "further attempt")
     return (
-        f"{len(written)} variants ({by_kind}) of {sources} images or series of {patients} patients with {boxes} "
-        f"labelled boxes were made with medaug; {len(records) - len(written)} further attempts gave none."
+        f"medaug made {counted(len(written), 'variant')} ({by_kind}) of "
+        f"{counted(sources, 'image or series', 'images or series')} of {counted(patients, 'patient')} with "
+        f"{counted(boxes, 'labelled box', 'labelled boxes')}; {more} gave none."
     )
 
 
-def _title(record: Record) -> str:
-    """What the file of a variant is, where it states no modality."""
-    return next((each.title for each in FORMATS.values() if record.images[0].path.endswith(each.suffix)), "unknown")
+def kind_of(record: Record) -> str:
+    """The source's modality, or where it states none the format of the variant; ``image`` where there is no file."""
+    path = record.images[0].path if record.images else ""
+    return record.source.modality or next((f.title for f in FORMATS.values() if path.endswith(f.suffix)), "image")
 
 
 def _prior(written: Sequence[Record]) -> str:
@@ -114,7 +118,7 @@ def _prior(written: Sequence[Record]) -> str:
 def _gate(records: Sequence[Record]) -> str:
     names = sorted({check.name for record in records for check in record.checks})
     rejected = sum(record.status == "rejected" for record in records)
-    return f"A gate of {len(names)} checks ({', '.join(names)}) rejected {rejected} variants."
+    return f"A gate of {counted(len(names), 'check')} ({', '.join(names)}) rejected {counted(rejected, 'variant')}."
 
 
 def _versions(written: Sequence[Record]) -> str:

@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from medaug.audit.durable import replace_file
+from medaug.audit.methods import kind_of
 from medaug.audit.record import Limit, Record, Source
 from medaug.errors import ProfileError
 from medaug.profile import parse_keys
@@ -57,6 +58,11 @@ class Group:
 
     source: Source
     entries: tuple[Entry, ...]
+
+    @property
+    def kind(self) -> str:
+        """Its modality, or its format where that states none."""
+        return kind_of(self.entries[0].record)
 
     @property
     def labels(self) -> str:
