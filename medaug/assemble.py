@@ -223,7 +223,7 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
 
 
 def _levers(spec: solving.Levers) -> descent.Levers:
-    return descent.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder)
+    return descent.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder, spec.closing)
 
 
 def _weights(spec: solving.PsldSpec | solving.DiffStateGradSpec, card: PriorCard) -> tuple[float, float]:

@@ -201,9 +201,11 @@ class Profile(Spec):
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
         if self.solver.kind == "blend" and self.operator.kind != "none":
             raise ValueError(f"solver blend can't see through an operator, found {self.operator.kind!r}; use ddnm")
-        if self.solver.kind == "blend" and (self.levers.noise_budget or self.levers.fast_autoencoder is not None):
+        budget = self.levers.noise_budget and not self.levers.closing
+        if self.solver.kind == "blend" and (budget or self.levers.fast_autoencoder is not None):
             raise ValueError(
-                "levers: noise_budget and fast_autoencoder do nothing for solver blend, which never decodes"
+                "levers: fast_autoencoder, and noise_budget without closing, do nothing for solver blend, whose steps "
+                "never decode; remove them"
             )
         for name, (low, high) in self.checks.items():
             if low is not None and high is not None and low > high:

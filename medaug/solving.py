@@ -72,7 +72,7 @@ SolverSpec = Annotated[PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | B
 
 
 class Levers(Spec):
-    """What makes a solve cheaper. Each changes pixels, if only in their last bits, so each is part of the digest."""
+    """What makes a solve cheaper, and what closes it. Each changes pixels, so each is part of the digest."""
 
     guide_every: int = Field(1, ge=1, le=20, description="guide every k-th step only, the last one always")
     noise_budget: float | None = Field(
@@ -85,6 +85,9 @@ class Levers(Spec):
     channels_last: bool = False
     compiled: bool = Field(False, description="by torch.compile; the first solve of a shape takes minutes")
     crop: int | None = Field(None, ge=0, le=512, description="solve the part around the free pixels only: px of border")
+    closing: int = Field(
+        0, ge=0, le=50, description="iterations of a last step through the decoder to the measurement; 0: none"
+    )
 
 
 class NoOperator(Spec):

@@ -150,14 +150,14 @@ def test_the_part_around_the_free_pixels_is_solved_alone_and_nothing_else_change
 
 
 def test_levers_reach_the_solver_and_change_the_digest_only_when_pulled() -> None:
-    pulled = Levers(guide_every=2, noise_budget=0.1, fast_autoencoder=0.2)
+    pulled = Levers(guide_every=2, noise_budget=0.1, fast_autoencoder=0.2, closing=3)
     solver = tools(PROFILE.model_copy(update={"prior": _pinned(), "levers": pulled}), "cpu", PixelPrior()).solver
-    assert solver.keywords["levers"] == descent.Levers(2, 0.1, 0.2)
+    assert solver.keywords["levers"] == descent.Levers(2, 0.1, 0.2, 3)
     digests = {profiles.load("bone-xray").model_copy(update={"levers": levers}).sha256 for levers in (
         Levers(), Levers(compiled=True), Levers(channels_last=True), Levers(precision="bfloat16"), Levers(crop=0),
-        Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0),
+        Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0), Levers(closing=1),
     )}  # fmt: skip
-    assert len(digests) == 8
+    assert len(digests) == 9
     keys = profiles.load("bone-xray").model_dump(mode="json")
     before = {name: value for name, value in keys.items() if name != "levers"}  # as a profile of yesterday
     assert profiles.digest_of(before) == profiles.load("bone-xray").sha256

@@ -63,7 +63,7 @@ def test_the_paper_profile_holds_the_published_settings() -> None:
         (edited(solver={"kind": "blend", "steps": 5, "start": 0.5, "omega": 1}), "unknown key 'solver.blend.omega'"),
         (edited(operator={"kind": "down-sampling", "factor": 3}), "operator.down-sampling.factor"),
         (edited(operator={"kind": "gaussian-blur", "sigma": 0}), "operator.gaussian-blur.sigma"),
-        (edited(solver={"kind": "blend", "steps": 5, "start": 0.5}, levers={"noise_budget": 0.1}), "never decodes"),
+        (edited(solver={"kind": "blend", "steps": 5, "start": 0.5}, levers={"noise_budget": 0.1}), "never decode"),
         (edited(levers={"guide_evry": 2}), "did you mean 'guide_every'?"),
         (edited(size=264), "size (264) must be a multiple of 32"),
         (edited(checks={"sharpnes": [0.5, 2]}), "no limit can be set for 'sharpnes' (did you mean 'sharpness'?)"),

@@ -31,11 +31,17 @@ def status_command(output: Output, as_json: AsJson = False) -> None:
         return
     parts = [f"{now.counts[name]} {name}" for name in ("written", "rejected", "failed", "crashed")]
     typer.echo(f"{counted(now.planned, 'unit')}: {', '.join(parts)}, {now.quarantined} quarantined")
-    rate = f"{now.per_hour:.0f} an hour" if now.per_hour else "rate unknown"
-    eta = f"about {duration(now.eta_seconds)}" if now.eta_seconds is not None else "unknown"
-    typer.echo(f"{now.left} to do, {now.working} being worked on, {rate}; time left: {eta}")
+    rate = f"{_figure(now.per_hour)} an hour" if now.per_hour else "rate not known yet"
+    eta = f"about {duration(now.eta_seconds)}" if now.eta_seconds is not None else "not known yet"
+    still = f", {rate}; time left: {eta}" if now.left else ""
+    typer.echo(f"{now.left} to do, {now.working} being worked on{still}")
     if now.elsewhere:
         typer.echo(f"{counted(now.elsewhere, 'unit')} of other plans in OUTPUT; in no list")
+
+
+def _figure(rate: float) -> str:
+    """Two digits that count: no more is known."""
+    return f"{rate:.1f}" if rate < 10 else f"{float(f'{rate:.2g}'):.0f}"
 
 
 @app.command("finish")

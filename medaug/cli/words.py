@@ -13,8 +13,9 @@ from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.execution.execute import Progress, Summary
-    from medaug.execution.plan import Plan, Unit
+    from medaug.execution.plan import Plan
     from medaug.execution.sources import Skip
+    from medaug.execution.units import Unit
 
 UIDS_SHOWN = 3
 
@@ -52,16 +53,18 @@ class Voice:
 
 def show_plan(planned: Plan) -> None:
     """What would be done."""
-    sources = {unit.recipe.source: unit for unit in planned.units}
+    from medaug.shelf import Again
+
+    firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
     typer.echo(
         f"profile {planned.profile.name}, seed {planned.seed}: {counted(len(planned.units), 'variant')} of "
-        f"{counted(len(sources), 'source')}"
+        f"{counted(len(firsts), 'source')}"
     )
-    for key, unit in sources.items():
+    for unit in firsts:
         slices, rows, columns = unit.shape
         labels = ", ".join(sorted({box.label for box in unit.boxes}))
         typer.echo(
-            f"  {key[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
+            f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
             f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels})"
         )
     show_left_out(planned.skips, planned.unmatched, planned.notes)

@@ -16,8 +16,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -29,8 +28,8 @@ from medaug.execution.attempt import Setup
 from medaug.execution.executors import guarded, stretch
 from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
-from medaug.execution.plan import Unit
 from medaug.execution.quarantine import DEATHS
+from medaug.execution.units import Queue, Unit
 
 LOOK = 2.0  # seconds between looks at the nodes
 PATIENCE = 300.0  # seconds without any worker after which a run stops
@@ -76,7 +75,7 @@ class _Hand:
 
 
 def cluster(
-    count: int | None, address: str | None, setup: Setup, units: Sequence[Unit], on_step: Step | None = None
+    count: int | None, address: str | None, setup: Setup, units: Collection[Unit], on_step: Step | None = None
 ) -> Iterator[Done]:
     """Spread the units over ``count`` workers of a cluster; steps inside a unit aren't told.
 
@@ -97,10 +96,10 @@ def cluster(
         wanted = count or gpus or int(ray.cluster_resources().get("CPU", 1))
         wanted = min(wanted, gpus) if gpus else wanted
         hire = partial(_hire, ray, setup, gpus=1 if gpus else 0)
-        yield from _spread(ray, hire, wanted, deque(units))
+        yield from _spread(ray, hire, wanted, Queue(units))
 
 
-def _spread(ray: Any, hire: Any, count: int, queue: deque[Unit]) -> Iterator[Done]:
+def _spread(ray: Any, hire: Any, count: int, queue: Queue) -> Iterator[Done]:
     hands: list[_Hand] = [hire() for _ in range(min(count, len(queue)))]
     lost, seen = 0, time.monotonic()
     look = seen + LOOK
@@ -108,7 +107,7 @@ def _spread(ray: Any, hire: Any, count: int, queue: deque[Unit]) -> Iterator[Don
         while queue or any(hand.units for hand in hands):
             for hand in hands:
                 if queue and hand.node and not hand.units:
-                    _give(hand, [queue.popleft() for _ in range(stretch(len(queue), count))])
+                    _give(hand, queue.take(stretch(len(queue), count)))
             ready, _ = ray.wait([h.awaited for h in hands if h.awaited is not None], timeout=LOOK)
             for hand in [hand for hand in hands if hand.awaited in ready]:
                 done = _hear(ray, hand)
@@ -172,9 +171,9 @@ def _hear(ray: Any, hand: _Hand) -> list[Done] | None:
     return list(said)
 
 
-def _replace(ray: Any, hand: _Hand, hire: Any, queue: deque[Unit]) -> _Hand:
+def _replace(ray: Any, hand: _Hand, hire: Any, queue: Queue) -> _Hand:
     """Give away what a lost worker had, and look for another one."""
-    queue.extendleft(reversed(hand.units))
+    queue.back(hand.units)
     hand.units = []
     with suppress(Exception):  # it may be gone for good
         ray.kill(hand.actor)

@@ -138,8 +138,8 @@ def image_of(output: Path, record: Record) -> Volume:
 
 def _records(request: Request) -> tuple[tuple[Record, ...], int]:
     """The planned and written units that may be trained on, and how many are written in all."""
-    wanted = frozenset(read_listing(request.output).units)
-    records = [record for record in ledger.read(request.output / ledger.FOLDER) if record.unit in wanted]
+    wanted = read_listing(request.output).units
+    records = [record for record in ledger.shelved(request.output / ledger.FOLDER) if record.unit in wanted]
     total = sum(record.status == "written" for record in records)
     chosen = for_training(records, request.parts, leave_out=request.leave_out)
     if not chosen:

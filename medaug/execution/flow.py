@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,8 +23,8 @@ from medaug.audit.record import Record
 from medaug.execution import leases
 from medaug.execution.attempt import Setup, attempt, settle
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
 from medaug.execution.store import Store, disk_errors
+from medaug.execution.units import Unit
 from medaug.execution.work import Answer, Bench, Ready, finish, out_of_memory, prepare, solve, work_unit
 from medaug.rows import Row, Solved, solve_rows
 
@@ -99,7 +99,7 @@ def flow(
     setup: Setup,
     store: Store,
     bench: Bench,
-    units: Sequence[Unit],
+    units: Collection[Unit],
     on_step: Step | None = None,
     stages: Stages | None = None,
 ) -> Iterator[Done]:
@@ -116,7 +116,7 @@ def flow(
     Raises:
         MedaugError: the disk, the prior or the profile: no unit would fare better.
     """
-    alone: Sequence[Unit] = units
+    alone: Collection[Unit] = units
     stages = stages or (STAGES if setup.work is work_unit else None)
     if stages is not None and len(units) > 1:
         line = _Line(store, bench, units, stages)
@@ -129,7 +129,7 @@ def flow(
 class _Line:
     """The threads and what passes between them. ``again`` holds units that are to be tried with nothing beside them."""
 
-    def __init__(self, store: Store, bench: Bench, units: Sequence[Unit], stages: Stages) -> None:
+    def __init__(self, store: Store, bench: Bench, units: Collection[Unit], stages: Stages) -> None:
         self.store, self.bench, self.units, self.stages = store, bench, units, stages
         self.again: deque[Unit] = deque()
         self._ready: SimpleQueue[_Ticket | None] = SimpleQueue()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medaug import profile as profiles
-from medaug.annotations.structures import Packed, kept, on_volumes, packed, unpacked
+from medaug.annotations.structures import kept, on_volumes, packed
 from medaug.annotations.table import Matched, read_annotations
 from medaug.errors import AnnotationError, IdentityError, ReadError, SourceError
 from medaug.execution.sources import Collected, Skip, Source, collect, load_headers, refusal
+from medaug.execution.units import Unit, units_of
 from medaug.imaging.boxes import Box
-from medaug.imaging.volume import Mask, SourceRef, Volume
+from medaug.imaging.volume import Mask, Volume
 from medaug.profile import Profile
 from medaug.recipe import Recipe, boxes_digest, kept_digest
 
@@ -35,34 +36,6 @@ DOUBTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One source × one variant: the smallest thing that is done or not done.
-
-    Attributes:
-        recipe: every choice; ``recipe.id`` is the unit's key.
-        source: where to load the volume from.
-        reference: what it was planned from.
-        boxes: its labels.
-        shape: the volume's (slices, rows, columns).
-        bytes: size of its stored numbers.
-        kept: voxels that must not change beside the boxes, packed; None where there are none.
-    """
-
-    recipe: Recipe
-    source: Source
-    reference: SourceRef
-    boxes: tuple[Box, ...]
-    shape: tuple[int, int, int]
-    bytes: int
-    kept: Packed | None = None
-
-    @property
-    def mask(self) -> Mask | None:
-        """``kept`` as (slices, rows, columns)."""
-        return None if self.kept is None else unpacked(self.kept, self.shape)
-
-
 @dataclass(frozen=True)
 class Plan:
     """What would be done, what is left out and why.
@@ -70,7 +43,7 @@ class Plan:
     Attributes:
         profile: the resolved profile.
         seed: the run's seed.
-        units: in the order of their source and variant.
+        units: in the order of their source and variant; not in memory, see `units.units_of`.
         skips: sources that are left out.
         unmatched: sentences about annotations that fit no image.
         identity_reason: what the user stated about identity, or None.
@@ -79,7 +52,7 @@ class Plan:
 
     profile: Profile
     seed: int
-    units: tuple[Unit, ...]
+    units: Sequence[Unit]
     skips: tuple[Skip, ...]
     unmatched: tuple[str, ...]
     identity_reason: str | None
@@ -148,21 +121,22 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     volumes = [header.volume for header in headers]
     masks = [on_volumes(group, volumes, found.files, what) for what, group in given.items()]
     pinned = chosen.sha256, chosen.prior.sha256  # worked out once, and one string for all units
-    units: list[Unit] = []
     unlabelled: list[Skip] = []
-    for header in sorted(headers, key=lambda header: (header.first, header.key)):
-        labels = boxes.get(header.key)
-        if not labels:
-            unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
-            continue
-        digest, mask = boxes_digest(labels), kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
-        keeping = kept_digest(mask)
-        for variant in range(variants):
-            recipe = Recipe(header.key, digest, variant, seed, *pinned, kept=keeping)
-            units.append(_unit(recipe, header, labels, mask))
+
+    def firsts() -> Iterator[Unit]:
+        for header in sorted(headers, key=lambda header: (header.first, header.key)):
+            labels = boxes.get(header.key)
+            if not labels:
+                unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
+                continue
+            mask = kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
+            recipe = Recipe(header.key, boxes_digest(labels), 0, seed, *pinned, kept=kept_digest(mask))
+            yield _unit(recipe, header, labels, mask)
+
+    units = units_of(firsts(), variants)
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
     skips = _merged((*found.skips, *refused, *unlabelled))
-    return Plan(chosen, seed, tuple(units), skips, unmatched, identity_reason, notes)
+    return Plan(chosen, seed, units, skips, unmatched, identity_reason, notes)
 
 
 @dataclass(frozen=True, eq=False)

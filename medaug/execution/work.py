@@ -17,9 +17,9 @@ from medaug.dicom.provenance import Provenance
 from medaug.errors import QualityError, ReadError, SourceError, counted
 from medaug.execution.files import describe_output, write_image
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
 from medaug.execution.sources import Source
 from medaug.execution.store import Store, disk_errors
+from medaug.execution.units import Unit
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 from medaug.quality import failing

@@ -125,7 +125,7 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
     Raises:
         OutputError: the file can't be written; an older one is as it was.
     """
-    written = [record for record in records if record.status == "written"]
+    written = any(record.status == "written" for record in records)
     created = json.loads((output / "FORMAT.json").read_bytes())["created"]
     content = {
         "@context": CONTEXT,

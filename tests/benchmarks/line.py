@@ -21,8 +21,9 @@ import medaug
 from medaug import profile as profiles
 from medaug.execution import flow as module
 from medaug.execution.attempt import Setup, attempt
-from medaug.execution.execute import _listing, moment
+from medaug.execution.execute import moment
 from medaug.execution.flow import STAGES, flow
+from medaug.execution.listing import listing_of
 from medaug.execution.opening import open_store
 from medaug.execution.plan import Plan
 from medaug.execution.work import Answer, Bench, Ready
@@ -44,7 +45,7 @@ def export(folder: Path, count: int) -> Path:
 
 
 def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str, float]:
-    store = open_store(output, planned.profile, _listing(planned), moment())
+    store = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
     bench = Bench(planned.profile, "cpu", None)
     _ = bench.tools
     solved_at: list[float] = []

@@ -19,9 +19,10 @@ from medaug.execution.attempt import Setup
 from medaug.execution.execute import execute
 from medaug.execution.flow import BATCHES, LEAST, Done, Stages, flow
 from medaug.execution.leases import Claim
+from medaug.execution.listing import listing_of
 from medaug.execution.options import Options
-from medaug.execution.plan import Unit
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import OUT_OF_MEMORY, Answer, Bench
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy
@@ -254,7 +255,7 @@ def test_the_disk_dies_in_the_line_and_the_run_ends_the_same(tmp_path: Path, mon
         null.run(output, key_file=key)
         disk = Disk(step)
         planned = null.plan(1, 2)
-        listing = execute.__globals__["_listing"](planned)
+        listing = listing_of(planned.units)
         store = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
         try:
             setup = Setup(output, null.PROFILE, "cpu", None, null.work)

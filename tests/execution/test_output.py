@@ -18,8 +18,8 @@ from medaug.errors import OutputError, SourceError
 from medaug.execution import opening, work
 from medaug.execution.execute import Options
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench, OnStep, failure
 from medaug.imaging.boxes import Box
 from tests.execution import null

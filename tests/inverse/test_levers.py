@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from medaug.inverse.descent import Levers, measured_values
+from medaug.inverse.descent import CLOSING_NOISE, Levers, closed, measured_values
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting
 from medaug.inverse.priors.card import PriorCard
@@ -34,6 +34,8 @@ LEVERS = {
     "every second step": Levers(every=2),
     "until inside the budget": Levers(budget=0.1),
     "small autoencoder above 0.3": Levers(fast_above=0.3),
+    "closed": Levers(closing=2),
+    "closed where outside the budget": Levers(closing=2, budget=0.001),
 }
 PULLED = [(s, k) for s in SOLVERS for k in LEVERS if s != "blend" or k == "every second step"]
 
@@ -135,6 +137,7 @@ def test_what_a_lever_saves_in_network_calls(solver: str, guided: dict[str, int]
 
     assert calls(Levers()) == expected(7)
     assert calls(Levers(every=3)) == expected(3)  # the first, the fourth and the last
+    assert calls(Levers(closing=2)) == expected(7, decode=1 + 2)
     if solver != "blend":
         assert calls(Levers(budget=10.0)) == expected(1)  # explained as soon as it is looked at
         assert calls(Levers(budget=1e-9)) == expected(7)
@@ -176,3 +179,60 @@ def test_the_values_of_a_measurement_are_counted_by_sample() -> None:
     x = torch.zeros(2, 1, 8, 8)
     assert measured_values(Inpainting(observed).forward, x).tolist() == [16, 1]
     assert measured_values(Beside(Inpainting(observed), Downsampling(2)).forward, x).tolist() == [16 + 16, 16]
+
+
+@pytest.mark.parametrize("iterations", [1, 20])
+def test_a_closing_is_the_regularised_least_squares_answer_where_the_decoder_is_linear(iterations: int) -> None:
+    """Orthonormal latents: what is observed moves by 1 / (1 + rho) of what it missed, and nothing else moves."""
+    prior, operator, x = problem("psld")
+    other, abar = prior.sample(torch.Generator().manual_seed(9)), 0.98
+    rho = CLOSING_NOISE**2 / (1 - abar)
+    z = closed(prior, operator, operator.forward(x), prior.encode(other), abar, Levers(closing=iterations))
+    expected = torch.where(operator.observed, (x + rho * other) / (1 + rho), other)
+    torch.testing.assert_close(prior.decode(z), expected, atol=2e-4, rtol=0)
+    unmoved = prior.decode(prior.encode(other))
+    assert (unmoved - expected).abs().max() > 0.1  # the comparison can fail
+
+
+def test_a_closing_through_a_mixing_operator_is_the_exact_answer_once_it_may_iterate() -> None:
+    prior, regions, x = problem("psld")
+    operator, abar, z0 = Beside(regions, Downsampling(2)), 0.98, torch.zeros(1, 1, 8, 8)
+    units = torch.eye(64).reshape(64, 1, 8, 8)
+    columns = [
+        Beside(Inpainting(regions.observed.expand(64, -1, -1, -1)), Downsampling(2)).forward(prior.decode(units))
+    ]
+    a, y = columns[0].flatten(1).T.double(), operator.forward(x)
+    rho = CLOSING_NOISE**2 / (1 - abar)
+    exact = torch.linalg.solve(a.T @ a + rho * torch.eye(64).double(), a.T @ y.flatten().double())
+    many, few = (closed(prior, operator, y, z0, abar, Levers(closing=n)).flatten().double() for n in (40, 1))
+    torch.testing.assert_close(many, exact, atol=1e-3, rtol=0)
+    assert (few - exact).norm() > 0.1 * exact.norm()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_closing_explains_more_and_none_changes_no_bit(solver: str) -> None:
+    prior, operator, x = problem("psld")
+    run = partial(SOLVERS[solver], prior.as_latent(), operator, operator.forward(x), steps=6)
+    at_rest, off, few, two = (
+        run(noise=SampleNoise([3]), **given)
+        for given in ({}, {"levers": Levers(closing=0)}, {"levers": Levers(closing=1)}, {"levers": Levers(closing=2)})
+    )
+    left = [float(operator.forward(result - x).norm()) for result in (at_rest, few, two)]
+    assert torch.equal(at_rest, off)
+    assert left[1] < 0.7 * left[0]
+    assert left[2] < 0.7 * left[0]
+
+
+def test_what_is_inside_the_budget_is_not_closed_and_its_batch_mate_is() -> None:
+    """A measurement with noise: a sample that misses it by no more than the noise has nothing left to learn of it."""
+    prior, operator, x = problem("psld")
+    noise = 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(4))
+    y = operator.forward(x + noise).expand(2, -1, -1, -1)
+    far = prior.sample(torch.Generator().manual_seed(9))
+    z = prior.encode(torch.cat([x, far]))
+    spread = float((operator.forward(noise).square().sum() / operator.observed.sum()).sqrt())
+    kept = closed(prior, operator, y, z, 0.98, Levers(closing=5, budget=1.01 * spread))
+    fitted = closed(prior, operator, y, z, 0.98, Levers(closing=5))
+    assert torch.equal(kept[0], z[0])
+    assert torch.equal(kept[1], fitted[1])
+    assert not torch.equal(fitted[0], z[0])  # without a budget the noise is fitted

@@ -217,7 +217,7 @@ def test_verify_agrees_on_world_boxes_of_any_grid(tmp_path: Path) -> None:
         built = record(outputs=files, boxes=boxes, geometry=grid, source=source)
         (tmp_path / "monai.json").unlink(missing_ok=True)
         path = write_monai([built], tmp_path)
-        faults = [fault for fault in check_lists(tmp_path, {built.unit: built}) if fault.file == path.name]
+        faults = [fault for fault in check_lists(tmp_path, [built]) if fault.file == path.name]
         assert faults == [], number
 
 

@@ -46,7 +46,8 @@ def blend(  # noqa: PLR0913 - the method's own parameters, bound once with funct
         steps: denoising steps.
         t0: first time as a share of all, in (0, 1]; 1 begins from pure noise.
         eta: 0 for deterministic DDIM, 1 for ancestral noise.
-        levers: what is saved on the way; no autoencoder and no residual is met there, so only ``every`` does anything.
+        levers: no step meets the autoencoder or a residual, so only ``every`` and ``closing`` do anything, and a budget
+            the closing alone.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -71,7 +72,9 @@ def blend(  # noqa: PLR0913 - the method's own parameters, bound once with funct
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
         return z_s, m * (abar_s**0.5 * source + (1 - abar_s) ** 0.5 * xi) + (1 - m) * z_s, None
 
-    return descend(prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, on_step=on_step)
+    return descend(
+        prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, operator=operator, y=y, on_step=on_step
+    )
 
 
 def _whole_cells(kept: Tensor, z: Tensor) -> Tensor:

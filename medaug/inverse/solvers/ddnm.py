@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend, measured_values
+from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
 from medaug.inverse.gauss_newton import correction
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
@@ -50,7 +50,7 @@ def ddnm(  # noqa: PLR0913 - the method's own parameters, bound once with functo
         eta: 0 for deterministic DDIM, 1 for ancestral noise.
         sigma_y: how far the measurement may be missed, standard deviation in display units.
         iterations: of conjugate gradients for dz.
-        levers: what is saved on the way.
+        levers: what is saved on the way, and the closing.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -68,5 +68,6 @@ def ddnm(  # noqa: PLR0913 - the method's own parameters, bound once with functo
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
         return z_s, z_s + abar_s**0.5 * dz, missed
 
-    measured = measured_values(operator.forward, seen)
-    return descend(prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, measured=measured, on_step=on_step)
+    return descend(
+        prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, operator=operator, y=y, on_step=on_step
+    )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend, measured_values
+from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
 from medaug.inverse.solvers.psld import REFERENCE_STEPS, loss_gradient, reach
@@ -53,7 +53,7 @@ def diffstategrad(  # noqa: PLR0913 - the method's own parameters, bound once wi
         gamma: weight of the gluing term.
         eta: 0 for deterministic DDIM, 1 for ancestral noise.
         share: of the state's energy that the leading singular vectors hold, in (0, 1]; at 1 it is PSLD.
-        levers: what is saved on the way; a step that guides for k stands for k times as many published ones.
+        levers: what is saved on the way, and the closing; a step that guides for k stands for k times as many.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -71,8 +71,9 @@ def diffstategrad(  # noqa: PLR0913 - the method's own parameters, bound once wi
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
         return z_s, z_s - reach(scale, loss, inside) * inside, missed
 
-    measured = measured_values(operator.forward, seen)
-    return descend(prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, measured=measured, on_step=on_step)
+    return descend(
+        prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, operator=operator, y=y, on_step=on_step
+    )
 
 
 def into_state(gradient: Tensor, z_t: Tensor, share: float) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend, measured_values
+from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
 from medaug.inverse.linear import explain
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
@@ -47,7 +47,7 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
         steps: denoising steps.
         t0: first time as a share of all, in (0, 1].
         iterations: of conjugate gradients for x'.
-        levers: what is saved on the way.
+        levers: what is saved on the way, and the closing.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -66,5 +66,4 @@ def project(  # noqa: PLR0913 - the method's own parameters, bound once with fun
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, 0.0, noise)
         return z_s, z_s + abar_s**0.5 * (1 - abar_t) ** 0.25 * dz, operator.forward(x0) - y
 
-    measured = measured_values(operator.forward, seen)
-    return descend(prior, guide, z_t, schedule, noise=noise, levers=levers, measured=measured, on_step=on_step)
+    return descend(prior, guide, z_t, schedule, noise=noise, levers=levers, operator=operator, y=y, on_step=on_step)

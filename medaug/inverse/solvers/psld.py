@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend, measured_values
+from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
 from medaug.inverse.protocols import Noise, Operator, Prior
 from medaug.inverse.schedule import times
 
@@ -51,7 +51,7 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
         omega: weight of the measurement term.
         gamma: weight of the gluing term.
         eta: 0 for deterministic DDIM, 1 for ancestral noise.
-        levers: what is saved on the way; a step that guides for k stands for k times as many published ones.
+        levers: what is saved on the way, and the closing; a step that guides for k stands for k times as many.
 
     Returns:
         Images (B, C, H, W), not clipped.
@@ -69,8 +69,9 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
         return z_s, z_s - reach(scale, loss, gradient) * gradient, missed
 
-    measured = measured_values(operator.forward, seen)
-    return descend(prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, measured=measured, on_step=on_step)
+    return descend(
+        prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, operator=operator, y=y, on_step=on_step
+    )
 
 
 def loss_gradient(
