@@ -16,7 +16,7 @@ import numpy as np
 
 from medaug import profile as specs
 from medaug import solving
-from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, restore_replace
+from medaug.augmentation import RegionLaw, Tools
 from medaug.errors import PriorError, ProfileError, RunError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Area
@@ -40,6 +40,7 @@ from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
 from medaug.regions import domains, laws
 from medaug.regions.part import Part, free_part
+from medaug.restoring import Restoration, restore_delta, restore_replace
 
 
 def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = None) -> Tools:

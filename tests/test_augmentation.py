@@ -14,10 +14,7 @@ from medaug.augmentation import (
     Tools,
     Variant,
     augment,
-    observed_residual,
     present,
-    restore_delta,
-    restore_replace,
     solve,
 )
 from medaug.errors import PriorError, ProfileError, RegionError
@@ -27,6 +24,7 @@ from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
 from medaug.inverse import descent
 from medaug.recipe import Recipe, boxes_digest
+from medaug.restoring import observed_residual, restore_delta, restore_replace
 from medaug.solving import Levers, PsldSpec
 from tests import make
 from tests.analytic import PixelPrior

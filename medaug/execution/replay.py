@@ -10,12 +10,13 @@ import numpy as np
 
 from medaug import profile as profiles
 from medaug.audit import ledger
-from medaug.audit.pixels import pixels_digest, stored_of
+from medaug.audit.pixels import stored_of
 from medaug.audit.record import Output, Record
 from medaug.augmentation import Case, augment
 from medaug.errors import OutputError, ReadError, counted
 from medaug.execution.sources import collect
 from medaug.execution.work import Bench
+from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
 from medaug.inverse.priors.folders import with_folder_prior
 from medaug.profile import Profile

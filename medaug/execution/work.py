@@ -11,7 +11,7 @@ from functools import cached_property
 from medaug import __version__, assemble
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.record import Source as RecordedSource
-from medaug.augmentation import Case, Presented, Solution, Tools, Variant, bring_back, present
+from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, present
 from medaug.augmentation import solve as solve_case
 from medaug.dicom.provenance import Provenance
 from medaug.errors import QualityError, ReadError, SourceError, counted
@@ -23,7 +23,8 @@ from medaug.execution.units import Unit
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 from medaug.quality import failing
-from medaug.report.pictures import write_previews
+from medaug.report.pictures import Backdrops, write_previews
+from medaug.restoring import Solution
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
 OUT_OF_MEMORY = "out-of-memory"
@@ -38,7 +39,7 @@ OnStep = Callable[[int, int], None]
 
 
 class Bench:
-    """What a worker keeps between units: the prior on its device, and the source it read last.
+    """What a worker keeps between units: the prior on its device, the source it read last, and what its pictures share.
 
     Args:
         profile: the resolved profile.
@@ -51,6 +52,7 @@ class Bench:
         self.identity_reason = identity_reason
         self.wanted_device = device
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
+        self.backdrops = Backdrops()
         self._last: tuple[Source, tuple[Volume, ...]] | None = None
 
     @cached_property
@@ -178,18 +180,14 @@ def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, a
         return record
     with disk_errors(f"unit {unit.recipe.id[:16]}"):
         claim.folder.mkdir()
-        write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
-        write_previews(
-            claim.folder / "preview",
-            source=ready.source,
-            result=variant.volume,
-            protected=variant.regions.protected,
-            observed=variant.regions.observed,
-            boxes=unit.boxes,
-            window=variant.window,
-            domain=variant.domain,
+        written = write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
+        backdrop = bench.backdrops.of(
+            ready.source, variant.regions.protected, unit.boxes, variant.window, variant.domain
         )
-        outputs = describe_output(claim.folder, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
+        dust = variant.regions.observed & ~variant.regions.protected
+        write_previews(claim.folder / "preview", backdrop, result=variant.volume, dust=dust)
+        final = store.folder(unit.recipe.id).relative_to(store.root).as_posix()
+        outputs = describe_output(claim.folder, final, written)
         done = Outcome("written", variant=variant, outputs=outputs, batch_size=answer.batch)
         record = to_record(store, bench, unit, done)
         store.commit(claim.folder, record, elapsed(answer.started))

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medaug.audit.inventory import sha256_of
-from medaug.audit.pixels import decoded, pixels_digest, stored_of
+from medaug.audit.pixels import decoded, stored_of
 from medaug.audit.record import Output, Record
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.headers import (
@@ -34,6 +34,7 @@ from medaug.dicom.parse import coded, instance
 from medaug.errors import OutputError, ReadError, counted
 from medaug.formats import REGIONS
 from medaug.imaging.colour import Colour
+from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored
 
 RECORD = "record.json"
