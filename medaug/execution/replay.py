@@ -14,7 +14,7 @@ from medaug.audit import ledger
 from medaug.audit.pixels import stored_of
 from medaug.audit.record import Output, Record
 from medaug.augmentation import Case, augment
-from medaug.errors import OutputError, ReadError
+from medaug.errors import OutputError, ReadError, counted
 from medaug.execution.sources import collect
 from medaug.execution.work import Bench
 from medaug.imaging.pixels import pixels_digest
@@ -154,7 +154,9 @@ def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]
     if len(parts) != len(images):
-        raise OutputError(f"unit {record.unit[:16]}: {len(images)} images for {len(parts)} slices; verify the OUTPUT")
+        raise OutputError(
+            f"unit {record.unit[:16]}: {counted(len(images), 'image')} for {counted(len(parts), 'slice')}; verify it"
+        )
     differences = tuple(
         _difference(output, image, made)
         for image, made in zip(images, parts, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import medaug
-from medaug.annotations.structures import kept, packed, read_structures, unpacked
+from medaug.annotations.structures import kept, on_volumes, packed, read_structures, unpacked
 from medaug.audit.verification.verify import verify
 from medaug.errors import AnnotationError, OutputError
 from medaug.execution.replay import replay
@@ -54,6 +54,15 @@ def test_what_can_t_be_placed_is_an_error(tmp_path: Path, ct: Volume) -> None:
     (tmp_path / "a.csv").write_text("image,label,x,y,w,h\n")
     with pytest.raises(AnnotationError, match="found csv"):
         read_structures(tmp_path / "a.csv", [ct])
+
+
+@pytest.mark.parametrize("what", ["protect", "within"])
+def test_what_is_no_structure_is_called_by_its_option(tmp_path: Path, ct: Volume, what: str) -> None:
+    with pytest.raises(AnnotationError, match=f"^{what}: expected .* found nothing there; check the path"):
+        on_volumes([tmp_path / "missing.dcm"], [ct], what=what)
+    (tmp_path / "note.md").write_text("no mask")
+    with pytest.raises(AnnotationError, match=f"^{what}: expected .* found something else"):
+        on_volumes([tmp_path / "note.md"], [ct], what=what)
 
 
 def test_protected_and_confining_structures_together() -> None:
