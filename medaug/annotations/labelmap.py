@@ -126,9 +126,11 @@ def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]
     wheres = [f"label map {n}" if path.is_dir() else "label map" for n in range(len(files))]
     claims = [_claim(file, images.volumes, names, where) for file, where in zip(files, wheres, strict=True)]
     if path.is_file() and not claims[0].fits and not claims[0].alike.files:
+        if not images.volumes:
+            return [(claims[0], ("no-image", ()))]
         raise AnnotationError(
-            f"label map: expected the voxels of one of the {len(images.volumes)} series, found none on the same grid "
-            "in patient space (within 0.1 voxel); resample it onto its image",
+            f"label map: expected the voxels of one of the {len(images.volumes)} series that are used, found none on "
+            "the same grid in patient space (within 0.1 voxel); resample it onto its image",
             code="grid-differs",
         )
     every = Claims.of(claims)
@@ -172,9 +174,11 @@ def _placed(claim: Claim, code: str, fits: Fits) -> Placed:
 def _named(claim: Claim, claims: Claims) -> tuple[str, Fits]:
     """A map with a name gives way to one nearer to the image, and of equally near folders none is believed."""
     if len({Path(file).parent for file in claim.alike.files}) > 1:
-        return ("several-images" if claim.fits else "no-image"), claim.fits
+        return ("several-images" if claim.fits else "left-out"), claim.fits
     rivals = [claims.named[key] for key in claim.keys]
-    if not rivals or max(score for score, _ in rivals) > claim.alike.score:
+    if not rivals:
+        return "left-out", ()
+    if max(score for score, _ in rivals) > claim.alike.score:
         return "no-image", ()
     if any(len(lie) > 1 for _, lie in rivals):
         return "several-maps", claim.fits

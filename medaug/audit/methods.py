@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from medaug.audit.ordered import Ordered, Tally
 from medaug.audit.record import Record
+from medaug.errors import counted
 from medaug.profile import Profile
 
 NAME = "METHODS.md"
@@ -91,10 +92,11 @@ def _levers(profile: Profile) -> str:
 def _counts(tally: Tally) -> str:
     written = tally.statuses["written"]
     by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items())) or "none"
+    more = counted(tally.statuses.total() - written, "further attempt")
     return (
-        f"{written} variants ({by_kind}) of {tally.sources} images or series of {tally.patients} patients with "
-        f"{tally.labelled} labelled boxes were made with medaug; {tally.statuses.total() - written} further attempts "
-        "gave none."
+        f"medaug made {counted(written, 'variant')} ({by_kind}) of "
+        f"{counted(tally.sources, 'image or series', 'images or series')} of {counted(tally.patients, 'patient')} with "
+        f"{counted(tally.labelled, 'labelled box', 'labelled boxes')}; {more} gave none."
     )
 
 
@@ -104,8 +106,8 @@ def _prior(tally: Tally) -> str:
 
 
 def _gate(tally: Tally) -> str:
-    names = sorted(tally.checks)
-    return f"A gate of {len(names)} checks ({', '.join(names)}) rejected {tally.statuses['rejected']} variants."
+    names, rejected = sorted(tally.checks), counted(tally.statuses["rejected"], "variant")
+    return f"A gate of {counted(len(names), 'check')} ({', '.join(names)}) rejected {rejected}."
 
 
 def _versions(tally: Tally) -> str:

@@ -106,13 +106,14 @@ class Ordered(Collection[Record]):
 
 
 def _count(found: Tally, record: Record) -> None:
-    found.kinds[record.source.modality or _title(record)] += 1
+    found.kinds[kind_of(record)] += 1
     found.boxes += len(record.boxes)
     found.priors.update([record.prior] if record.prior else [])
     found.versions.update(record.versions.items())
     coded(record.boxes, found.classes)
 
 
-def _title(record: Record) -> str:
-    """What the file of a variant is, where it states no modality."""
-    return next((each.title for each in FORMATS.values() if record.images[0].path.endswith(each.suffix)), "unknown")
+def kind_of(record: Record) -> str:
+    """The source's modality, or where it states none the format of the variant; ``image`` where there is no file."""
+    path = record.images[0].path if record.images else ""
+    return record.source.modality or next((f.title for f in FORMATS.values() if path.endswith(f.suffix)), "image")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import assert_never
 
 from medaug.audit.record import Record
-from medaug.errors import MedaugError, OutputError, RunError
+from medaug.errors import MedaugError, OutputError, RunError, counted
 from medaug.execution import quarantine
 from medaug.execution.attempt import Setup, Work
 from medaug.execution.cluster import cluster
@@ -265,9 +265,9 @@ def _watch(
             on_progress(Progress(done, total, record, left))
         if done >= ENOUGH and bad > max_failures * done and done < total:
             raise RunError(
-                f"stopped: {bad} of {done} units failed, more than the share of {max_failures:g} that --max-failures "
-                f"allows; the last: [{record.code}] {record.message}. Remove the cause, then give the same command "
-                "again"
+                f"stopped: {bad} of {counted(done, 'unit')} failed, more than the share of {max_failures:g} that "
+                f"--max-failures allows; the last: [{record.code}] {record.message}. Remove the cause, then give the "
+                "same command again"
             )
 
 
@@ -289,8 +289,8 @@ def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
     needed, free = int(planned.bytes * share), shutil.disk_usage(store.root).free
     if free < needed:
         raise OutputError(
-            f"OUTPUT: about {needed / 1e6:.0f} MB are needed for {len(todo)} units, {free / 1e6:.0f} MB are free; "
-            "free or grow the disk, then give the same command again: it continues"
+            f"OUTPUT: about {needed / 1e6:.0f} MB are needed for {counted(len(todo), 'unit')}, {free / 1e6:.0f} MB are "
+            "free; free or grow the disk, then give the same command again: it continues"
         )
 
 

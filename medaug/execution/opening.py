@@ -12,7 +12,7 @@ from pathlib import Path
 from medaug import profile as profiles
 from medaug.audit import ledger
 from medaug.audit.durable import flush_folder, replace_file
-from medaug.errors import OutputError, ProfileError
+from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution import leases
 from medaug.execution.listing import Listing, read_listing
 from medaug.execution.locks import locked
@@ -180,7 +180,7 @@ def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
     new, gone = sum(unit not in theirs for unit in mine), sum(unit not in mine for unit in theirs)
     if (new or gone) and not extend:
         raise OutputError(
-            f"OUTPUT: it was made for another set of inputs: {len(theirs)} units, now {len(mine)}, "
+            f"OUTPUT: it was made for another set of inputs: {counted(len(theirs), 'unit')}, now {len(mine)}, "
             f"{new} of them new and {gone} of the old ones gone. Images, annotations, "
             "variants or the seed changed. Give a new folder, or --extend to take the new set: "
             "what it doesn't hold leaves the lists"

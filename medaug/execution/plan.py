@@ -14,7 +14,7 @@ from medaug import profile as profiles
 from medaug.annotations.structures import kept, on_volumes, packed
 from medaug.annotations.table import Matched, read_annotations
 from medaug.errors import AnnotationError, IdentityError, ReadError, SourceError
-from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
+from medaug.execution.sources import Collected, Skip, Source, collect, load_headers, refusal
 from medaug.execution.units import Unit, units_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
@@ -25,6 +25,16 @@ from medaug.recipe import Recipe, boxes_digest, kept_digest
 SECONDS_PER_STEP = 0.05
 SECONDS_PER_UNIT = 1.0
 PREVIEW_BYTES = 1_500_000
+NOTHING_FREE = "--protect and --within let nothing of it change; with --within, no given structure may lie on it"
+
+# Why a source may name a person, and what to do, by `SourceRef.format`
+DOUBTS = {
+    "dicom": "the instances are '{state}': they don't declare that the patient's identity was removed (0012,0062); "
+    "de-identify the export first",
+    "nifti": "the NIfTI header holds free text or extensions, where a name may stand; clear them",
+    "nrrd": "the NRRD header holds comments or fields of free text, where a name may stand; clear them",
+    "picture": "the picture holds EXIF, text or a comment beside its pixels, where a name may stand; save it without",
+}
 
 
 @dataclass(frozen=True)
@@ -104,13 +114,13 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
         raise AnnotationError(f"variants: expected at least 1, got {variants}")
     chosen = profiles.load(profile) if isinstance(profile, str) else profile
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
-    given = [[Path(path) for path in group] for group in (protect, within)]
-    found = collect(Path(input), chosen, [*paths, *given[0], *given[1]])
+    given = {"protect": [Path(path) for path in protect], "within": [Path(path) for path in within]}
+    found = collect(Path(input), chosen, [*paths, *given["protect"], *given["within"]])
     headers, refused = _headers(found.sources, chosen, identity_reason)
-    how: dict[str, Any] = {"known": found.files, "copies": found.copies}
-    read = partial(_read, headers, format=annotation_format, readers=readers, **how)
+    read = partial(_read, found, headers, format=annotation_format, readers=readers)
     boxes, withheld, unmatched = _boxes(paths, read)
-    masks = [on_volumes(group, [h.volume for h in headers], found.files) for group in given]
+    volumes = [header.volume for header in headers]
+    masks = [on_volumes(group, volumes, found.files, what) for what, group in given.items()]
     pinned = chosen.sha256, chosen.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[Skip] = []
 
@@ -121,6 +131,9 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
                 unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
                 continue
             mask = kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
+            if mask is not None and mask.all():
+                unlabelled.append(_left_out(header.volume, "nothing-free", NOTHING_FREE))
+                continue
             recipe = Recipe(header.key, boxes_digest(labels), 0, seed, *pinned, kept=kept_digest(mask))
             yield _unit(recipe, header, labels, mask)
 
@@ -197,14 +210,14 @@ def _check_colour(source: Source, profile: Profile) -> None:
 def _check_identity(volume: Volume, reason: str | None) -> None:
     """Refuse what may identify a person, unless the user states that it was checked (dicom.md, Identity)."""
     if volume.source.identity != "declared" and not reason:
-        raise IdentityError(
-            f"the instances are {volume.source.identity!r}: they don't declare that the patient's identity was removed "
-            '(0012,0062); de-identify the export first, or state --accept-identity "reason" if it was checked'
-        )
+        why = DOUBTS.get(volume.source.format, DOUBTS["picture"]).format(state=volume.source.identity)
+        raise IdentityError(f'{why}, or state --accept-identity "reason" if it was checked')
 
 
-def _read(headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
-    return read_annotations(path, [header.volume for header in headers], **how)
+def _read(found: Collected, headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
+    volumes = [header.volume for header in headers]
+    left_out = found.without(volumes)
+    return read_annotations(path, volumes, known=found.files, copies=found.copies, left_out=left_out, **how)
 
 
 def _boxes(
@@ -228,12 +241,16 @@ def _boxes(
 
 
 def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
-    files, uid = len(set(volume.source.files)), volume.source.series_uid if volume.source.format == "dicom" else ""
     if withheld:
         reason = "an annotation may lie on it but could not be placed, so what it marks can't be kept; see unmatched"
-        return Skip("unplaced-box", reason, files, refused=True, series_uid=uid)
+        return _left_out(volume, "unplaced-box", reason)
     reason = "no usable annotation matches it, so there is no label to keep"
-    return Skip("no-boxes", reason, files, refused=False, series_uid=uid)
+    return _left_out(volume, "no-boxes", reason, refused=False)
+
+
+def _left_out(volume: Volume, code: str, reason: str, *, refused: bool = True) -> Skip:
+    uid = volume.source.series_uid if volume.source.format == "dicom" else ""
+    return Skip(code, reason, len(set(volume.source.files)), refused, series_uid=uid)
 
 
 def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
@@ -274,7 +291,7 @@ def survey(
     """
     found = collect(root, profile, annotations)
     headers, refused = _headers(found.sources, profile, identity_reason)
-    boxes, withheld, _ = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    boxes, withheld, _ = _boxes(annotations, partial(_read, found, headers))
     usable = [
         Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))
@@ -297,7 +314,7 @@ def labels_in(
     profile = profiles.load("paper").model_copy(update={"modalities": profiles.MODALITIES, "colour": "grey"})
     found = collect(root, profile, annotations)
     headers, _ = _headers(found.sources, profile, "boxes are only counted")
-    boxes, withheld, unmatched = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    boxes, withheld, unmatched = _boxes(annotations, partial(_read, found, headers))
     each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
     return each, unmatched
 

@@ -14,7 +14,7 @@ from medaug.audit.record import Source as RecordedSource
 from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, present
 from medaug.augmentation import solve as solve_case
 from medaug.dicom.provenance import Provenance
-from medaug.errors import QualityError, ReadError, SourceError
+from medaug.errors import QualityError, ReadError, SourceError, counted
 from medaug.execution.files import describe_output, write_image
 from medaug.execution.leases import Claim
 from medaug.execution.sources import Source
@@ -59,6 +59,13 @@ class Bench:
     def device(self) -> str:
         """The device by its name; found when first asked for."""
         return assemble.resolve_device(self.wanted_device)
+
+    @property
+    def threads(self) -> int | None:
+        """How many of the processor's a solve takes, which decides its last digits; None on a device."""
+        import torch
+
+        return int(torch.get_num_threads()) if self.device == "cpu" else None
 
     @cached_property
     def versions(self) -> dict[str, str]:
@@ -215,8 +222,8 @@ def solve(presented: Presented, tools: Tools, on_step: OnStep | None = None) -> 
             break
         batch = max(1, batch // 2)
     raise SourceError(
-        f"the memory of {tools.device} doesn't hold {batch} slices at {tools.size} px; use a device with more, "
-        "or a profile with a smaller size",
+        f"the memory of {tools.device} doesn't hold {counted(batch, 'slice')} at {tools.size} px; use a device with "
+        "more, or a profile with a smaller size",
         code=OUT_OF_MEMORY,
     )
 
@@ -293,6 +300,7 @@ def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Recor
         boxes=unit.boxes,
         geometry=Grid.of(variant.volume.geometry) if variant else None,
         created=store.created.isoformat(),
+        threads=bench.threads if variant else None,
     )
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from medaug.audit.canonical import blocks
 from medaug.audit.durable import replace_file
-from medaug.audit.ordered import Ordered, Tally
+from medaug.audit.ordered import Ordered, Tally, kind_of
 from medaug.audit.record import Limit, Record, Source
 from medaug.errors import ProfileError
 from medaug.profile import parse_keys
@@ -75,6 +75,11 @@ class Group:
     def entries(self) -> Iterator[Entry]:
         """What was made of it."""
         return chain([self.first], self.others)
+
+    @property
+    def kind(self) -> str:
+        """Its modality, or its format where that states none."""
+        return kind_of(self.first.record)
 
     @property
     def labels(self) -> str:

@@ -144,7 +144,7 @@ def test_yaml_makes_no_objects(tmp_path: Path) -> None:
 def test_a_class_without_a_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "doe.txt").write_text("1 0.5 0.5 0.5 0.5")
     (tmp_path / "classes.txt").write_text("fracture\n")
-    with pytest.raises(AnnotationError, match="line 1: expected one of the 1 classes listed, found 1"):
+    with pytest.raises(AnnotationError, match=r"line 1: expected one of the classes listed \(1\), found 1"):
         read_annotations(tmp_path / "doe.txt", [named("doe.png")])
 
 

@@ -426,7 +426,7 @@ def test_a_map_of_a_refused_namesake_is_nobody_s(tmp_path: Path) -> None:
     known = (*a.source.files, *b.source.files)
     found = read_annotations(maps(tmp_path / "m", b__ct_seg=2), [a], known=known)
     assert found.boxes == {}
-    assert found.unmatched_annotations[0].startswith("no-image: 1")
+    assert found.unmatched_annotations[0].startswith("left-out: 1")
     found = read_annotations(maps(tmp_path / "flat", ct_seg=3), [a], known=known)
     assert found.withheld == {a.source.key}
 

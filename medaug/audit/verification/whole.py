@@ -13,6 +13,7 @@ from medaug.audit.merkle import files_root
 from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal, signed_by
 from medaug.audit.verification.faults import Fault
+from medaug.errors import counted
 from medaug.shelf import Shelf
 
 FORMAT, VERSION = "medaug-output", 1
@@ -75,7 +76,7 @@ def check_sealed_ledger(root: Path, sealed: Sealed) -> Iterator[Fault]:
         elif name not in wanted:
             yield Fault("seal-ledger", "a segment that wasn't sealed", file)
         elif found[name].lines != wanted[name].lines:
-            counts = f"{wanted[name].lines} lines were sealed, {found[name].lines} are there"
+            counts = f"{counted(wanted[name].lines, 'line')} sealed, {found[name].lines} there"
             yield Fault("seal-ledger", counts, file)
         elif found[name] != wanted[name]:
             yield Fault("seal-ledger", "its last line isn't the sealed one", file)
