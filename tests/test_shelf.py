@@ -33,11 +33,11 @@ def once(count):
         queue.take(16)
 
 held, KEEP = [], sys.argv[1] == "keep"
-shelf.CACHE_KIB = 64  # of a fixed size, and so full from the beginning
-once(2000)
+shelf.CACHE_KIB = 64  # of a fixed size, and so full after a few thousand
+once(5000)
 before = peak()
-once(8000)
-print((peak() - before) / 6000)
+once(13000)
+print((peak() - before) / 8000)
 """
 
 

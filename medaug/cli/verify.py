@@ -103,8 +103,11 @@ def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) 
     from medaug.audit import ledger
     from medaug.execution.replay import replay
 
-    units = [record.unit for record in ledger.read(output / ledger.FOLDER) if record.status == "written"]
-    drawn = random.SystemRandom().sample(units, min(count, len(units)))
+    records = ledger.shelved(output / ledger.FOLDER)
+    written = sum(record.status == "written" for record in records)
+    places = set(random.SystemRandom().sample(range(written), min(count, written)))
+    units = (record.unit for record in records if record.status == "written")
+    drawn = [unit for place, unit in enumerate(units) if place in places]
     return tuple(replay(output, drawn, source, prior=prior))
 
 

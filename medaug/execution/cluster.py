@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from medaug import __version__
@@ -27,6 +29,7 @@ from medaug.errors import MedaugError, RunError
 from medaug.execution.attempt import Setup
 from medaug.execution.executors import guarded, stretch
 from medaug.execution.flow import Done, Step, flow
+from medaug.execution.locks import is_free, locked
 from medaug.execution.opening import attach
 from medaug.execution.quarantine import DEATHS
 from medaug.execution.units import Queue, Unit
@@ -34,6 +37,8 @@ from medaug.execution.units import Queue, Unit
 LOOK = 2.0  # seconds between looks at the nodes
 PATIENCE = 300.0  # seconds without any worker after which a run stops
 BURIALS = 6  # workers that may be lost in a row before one has finished a unit
+LOGS = "medaug-ray-"  # folders for temporary files that begin with this are ours
+HELD = "driver.lock"
 STORE_BYTES = 80 << 20  # Ray's least: nothing big passes through it, images are read from and written to files
 
 
@@ -208,13 +213,10 @@ def _check_patience(ray: Any, seen: float) -> None:
 def _connected(address: str | None, count: int | None) -> Iterator[Any]:
     """Ray, connected and shut down again."""
     _check_address(address)
-    with _settings(address):
+    with _settings(address), _logs(address) as folder:
         ray = _ray()
         with suppress(AttributeError):  # the settings above, should ray have been imported before
             ray._raylet.Config.initialize("")  # noqa: SLF001 - as Ray does it itself
-        folder = (
-            tempfile.mkdtemp(prefix="medaug-ray-") if address is None else None
-        )  # Ray's logs, else left in /tmp/ray
         own = {"num_cpus": max(count or 1, os.cpu_count() or 1), "include_dashboard": False, "_temp_dir": folder}
         own["object_store_memory"] = STORE_BYTES
         drawn = random.getstate()  # Ray draws names from it
@@ -233,7 +235,32 @@ def _connected(address: str | None, count: int | None) -> Iterator[Any]:
             ray.shutdown()
             random.setstate(drawn)
             _restore(handlers)
-            if folder:
+
+
+@contextmanager
+def _logs(address: str | None) -> Iterator[str | None]:
+    """A folder for the logs of a cluster of our own, which goes with it: Ray would leave them in /tmp/ray."""
+    if address is not None:
+        yield None
+        return
+    sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=LOGS))
+    try:
+        with locked(folder / HELD):
+            yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed drivers of this user left: folders of ours whose lock, which dies with its holder, is free."""
+    if sys.platform == "win32":
+        return  # there is no telling who is dead
+    for folder in parent.glob(f"{LOGS}*"):
+        with suppress(OSError):
+            facts = folder.lstat()
+            own = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid()
+            if own and (folder / HELD).is_file() and is_free(folder / HELD):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -25,6 +25,7 @@ from medaug.recipe import Recipe, boxes_digest, kept_digest
 SECONDS_PER_STEP = 0.05
 SECONDS_PER_UNIT = 1.0
 PREVIEW_BYTES = 1_500_000
+NOTHING_FREE = "--protect and --within let nothing of it change; with --within, no given structure may lie on it"
 
 # Why a source may name a person, and what to do, by `SourceRef.format`
 DOUBTS = {
@@ -130,6 +131,9 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
                 unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
                 continue
             mask = kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
+            if mask is not None and mask.all():
+                unlabelled.append(_left_out(header.volume, "nothing-free", NOTHING_FREE))
+                continue
             recipe = Recipe(header.key, boxes_digest(labels), 0, seed, *pinned, kept=kept_digest(mask))
             yield _unit(recipe, header, labels, mask)
 
@@ -237,12 +241,16 @@ def _boxes(
 
 
 def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
-    files, uid = len(set(volume.source.files)), volume.source.series_uid if volume.source.format == "dicom" else ""
     if withheld:
         reason = "an annotation may lie on it but could not be placed, so what it marks can't be kept; see unmatched"
-        return Skip("unplaced-box", reason, files, refused=True, series_uid=uid)
+        return _left_out(volume, "unplaced-box", reason)
     reason = "no usable annotation matches it, so there is no label to keep"
-    return Skip("no-boxes", reason, files, refused=False, series_uid=uid)
+    return _left_out(volume, "no-boxes", reason, refused=False)
+
+
+def _left_out(volume: Volume, code: str, reason: str, *, refused: bool = True) -> Skip:
+    uid = volume.source.series_uid if volume.source.format == "dicom" else ""
+    return Skip(code, reason, len(set(volume.source.files)), refused, series_uid=uid)
 
 
 def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:

@@ -60,6 +60,13 @@ class Bench:
         """The device by its name; found when first asked for."""
         return assemble.resolve_device(self.wanted_device)
 
+    @property
+    def threads(self) -> int | None:
+        """How many of the processor's a solve takes, which decides its last digits; None on a device."""
+        import torch
+
+        return int(torch.get_num_threads()) if self.device == "cpu" else None
+
     @cached_property
     def versions(self) -> dict[str, str]:
         """Versions of what decides pixels and files."""
@@ -293,6 +300,7 @@ def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Recor
         boxes=unit.boxes,
         geometry=Grid.of(variant.volume.geometry) if variant else None,
         created=store.created.isoformat(),
+        threads=bench.threads if variant else None,
     )
 
 
