@@ -50,7 +50,9 @@ def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread
     change = solution.solved - solution.round_trip
     if spread is not None:
         change = spread @ change @ spread.T
-    return np.asarray(volume.modality + view.to_modality_step(view.to_native(solution.taper * change)))
+    values = volume.modality  # a fresh array
+    values += view.to_modality_step(view.to_native(solution.taper * change))
+    return values
 
 
 def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.annotations.table import detect, read_annotations, read_masks
+from medaug.annotations.table import detect, in_archive, read_annotations, read_masks
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Mask, Volume
 
@@ -45,8 +45,13 @@ def read_structures(
 
 def _format(path: Path, volumes: Sequence[Volume], what: str) -> str:
     expected = f"{what}: expected a DICOM Segmentation or a NIfTI or NRRD label map"
-    if not path.exists():
-        raise AnnotationError(f"{expected}, found nothing there; check the path")
+    try:
+        archived = in_archive(path)
+    except OSError as error:
+        raise AnnotationError(f"{what}: can't be read ({error.strerror}); check the path") from None
+    if archived or not path.exists():
+        found = "a zip archive or a path into one; unpack it" if archived else "nothing there; check the path"
+        raise AnnotationError(f"{expected}, found {found}")
     try:
         name = detect(path, frozenset(file.resolve() for volume in volumes for file in volume.source.files))
     except OSError as error:

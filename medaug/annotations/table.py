@@ -32,6 +32,7 @@ from medaug.annotations.values import Images, Marked, Note, Placed
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
+from medaug.places import is_archive
 
 Reader = Callable[[Path, Images], Placed]
 
@@ -159,6 +160,10 @@ def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
     Raises:
         AnnotationError: none fits, or several do.
     """
+    if in_archive(path):
+        raise AnnotationError(
+            "annotations: a zip archive's content isn't read as annotations; unpack it, give the files"
+        )
     if path.is_dir():
         files = (file for file in path.rglob("*") if file.is_file() and file.resolve() not in images)
         found = {name for file in files if (name := _in_folder(file))}
@@ -173,6 +178,11 @@ def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
             code="annotation-format",
         )
     return found.pop()
+
+
+def in_archive(path: Path) -> bool:
+    """Whether it is a zip archive, or would lie in one."""
+    return any(each.is_file() and is_archive(each) for each in (path, *path.parents))
 
 
 def _kind(file: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from medaug.annotations import files, labelmap
+from medaug.annotations.structures import on_volumes
 from medaug.annotations.table import read_annotations
 from medaug.errors import AnnotationError
 from tests.annotations.cases import named
@@ -214,3 +216,13 @@ def test_readers_of_others_write_nothing_to_stderr(tmp_path: Path, capfd: pytest
     with pytest.raises(AnnotationError):
         read_annotations(folder / "a.nii", [named("doe.png")])
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("inside", ["", "boxes.csv"])
+def test_annotations_in_an_archive_are_to_be_unpacked(tmp_path: Path, inside: str) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("boxes.csv", "image,x,y,w,h,label\n")
+    with pytest.raises(AnnotationError, match=r"zip archive.*unpack it"):
+        read_annotations(tmp_path / "export.zip" / inside, [named("doe.png")])
+    with pytest.raises(AnnotationError, match=r"^protect: .*zip archive.*unpack it"):
+        on_volumes([tmp_path / "export.zip" / inside], [named("doe.png")], what="protect")

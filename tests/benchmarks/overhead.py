@@ -1,4 +1,4 @@
-"""Where a unit's time goes: ``python tests/benchmarks/overhead.py --out FILE``, radiographs, DICOM in and out.
+"""Where a unit's time goes: ``python tests/benchmarks/overhead.py --out FILE``, radiographs, DICOM.
 
 Radiographs are built in code and variants are made of them as `medaug.run` makes them, with previews, evidence and
 record; the first source warms up and isn't counted. Each stage is timed where it is called, without the stages inside
@@ -7,8 +7,9 @@ solver and the round trip through the autoencoder; all else but reading is overh
 for what its further ones share. Bars: the overhead of a further variant at 2500 × 2000 px is at most 10 % of the whole
 and 0.5 s; a whole variant of a 256 px image takes at most 2 s of wall time with two threads.
 
-Each size runs in a process of its own, with its own number of threads. ``--digests FILE`` writes a digest of the pixels
-of every file, so that two versions of the code can be compared: ``--expect FILE`` fails where one differs.
+``--out a.json`` writes ``a.md`` beside it. Each size runs in a process of its own, with its own number of threads.
+``--digests FILE`` writes a digest of the pixels of every file, so that two versions of the code can be compared:
+``--expect FILE`` fails where one differs.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ WALL = 2.0  # seconds of a whole variant of the small image
 RUNS = ((2500, 2000, 1), (3072, 3072, 1), (256, 256, 2))  # rows, columns, threads
 NETWORK, READING, REST = "network", "reading", "all else"
 APART = {NETWORK, READING}
+PAGE = (
+    "Radiographs, DICOM in; DICOM, previews, evidence and record out. Medians in CPU seconds of the first variant of a "
+    "source and of its further ones; share: of a further variant's whole. Written by `tests/benchmarks/overhead.py`."
+)
 STAGES = {  # label → where the functions of a stage are looked up
     "domain": [(Tools, "domain")],
     "scene: presentation, taper, the source's side of the checks": [(Scenes, "of")],
@@ -250,6 +255,8 @@ def main(options: argparse.Namespace) -> None:
         del run["digests"]
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")
+        page = ("# What a variant costs outside the network", PAGE, table(found), "\n".join(verdicts(found)))
+        options.out.with_suffix(".md").write_text("\n\n".join(page) + "\n")
     if options.digests:
         options.digests.write_text(json.dumps(pixels, indent=1) + "\n")
     if options.expect:
