@@ -36,12 +36,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import medaug
-from medaug.augmentation import seam_taper
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.embedded import load_embedded
 from medaug.quality.figures import Pair, noise, seam, sharpness
+from medaug.restoring import seam_taper
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import Layouts, lay_out
 from medaug.training.data import read_pool
