@@ -16,10 +16,9 @@ import numpy as np
 
 from medaug import profile as specs
 from medaug import solving
-from medaug.augmentation import RegionLaw, Restoration, Tools, restore_delta, restore_replace
+from medaug.augmentation import RegionLaw, Tools
 from medaug.errors import PriorError, ProfileError, RunError
 from medaug.imaging.boxes import Box
-from medaug.imaging.presentation import Area
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse import descent, operators
@@ -39,7 +38,9 @@ from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.quality import DEFAULT_LIMITS, require_known
 from medaug.regions import domains, laws
+from medaug.regions.area import around_domain, whole_frame
 from medaug.regions.part import Part, free_part
+from medaug.restoring import Restoration, restore_delta, restore_replace
 
 
 def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = None) -> Tools:
@@ -70,7 +71,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
         grow=partial(_grow, profile.regions.margin, profile.size),
         restore=_restoration(profile.restore, profile.size, loaded.card),
         size=profile.size,
-        crop=_around_domain if profile.area == "domain" else _whole_frame,
+        crop=around_domain if profile.area == "domain" else whole_frame,
         feather=profile.restore.feather,
         measurement_noise=profile.measurement_noise,
         batch_size=profile.batch_size,
@@ -327,23 +328,6 @@ def _percentiles(volume: Volume, low: float, high: float) -> Window:
 def _grow(margin: specs.Margin, size: int, volume: Volume, boxes: Sequence[Box]) -> tuple[Box, ...]:
     steps = laws.margin_voxels(margin.value, margin.unit, volume.geometry, size)
     return tuple(box.grown(steps, volume.geometry.shape) for box in boxes)
-
-
-def _whole_frame(domain: Mask) -> Area | None:  # noqa: ARG001 - the signature of Tools.crop
-    return None
-
-
-def _around_domain(domain: Mask) -> Area | None:
-    """The bounding box of the domain and the boxes, with a twentieth of the frame around it."""
-    if not domain.any():
-        return None
-    return _span(np.any(domain, axis=(0, 2))), _span(np.any(domain, axis=(0, 1)))
-
-
-def _span(line: Mask) -> slice:
-    hits = np.flatnonzero(line)
-    border = len(line) // 20
-    return slice(max(0, int(hits[0]) - border), min(len(line), int(hits[-1]) + 1 + border))
 
 
 def versions() -> dict[str, str]:

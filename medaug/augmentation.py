@@ -7,22 +7,23 @@ prior, in batches; the slices of a volume share their noise, so that neighbours 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
-from medaug.imaging.presentation import Area, Presentation
-from medaug.imaging.volume import Float32, Mask, Volume, Window
+from medaug.imaging.presentation import Area
+from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
 from medaug.recipe import Recipe, boxes_digest, kept_digest
 from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
+from medaug.restoring import Restoration, Solution, observed_residual
 from medaug.rows import Row, Solved, solve_rows
+from medaug.scene import Sampling, Scene, Scenes
 
-Sampling = tuple[float, float, float]
 RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]
 
 
@@ -72,6 +73,7 @@ class Tools:
         prompted: the prior under the prompt of these boxes; None without prompts.
         part: the part of the prior's square that is solved, from its free pixels; None for all of it.
         full: fill short batches up, see `solve_rows`; batches may then hold rows of several cases.
+        scenes: what the variants of one case share is found once; no pixel depends on it.
     """
 
     prior: Prior
@@ -93,6 +95,7 @@ class Tools:
     prompted: Callable[[Sequence[Box]], Prior] | None = None
     part: Callable[[Mask], Part] | None = None
     full: bool = False
+    scenes: Scenes = field(default_factory=Scenes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,52 +124,25 @@ class Variant:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
-    """What came back from the prior's grid, (K, size, size) float32, display units.
-
-    Attributes:
-        presented: the source as the prior saw it.
-        solved: D(z*), the image that explains y.
-        round_trip: D(E(presented)): what the autoencoder alone does to the source.
-        taper: weight in [0, 1], 0 at protected voxels, rising on the free side.
-        part: what was solved of the square; outside it nothing is free and all three images are the source.
-    """
-
-    presented: Float32
-    solved: Float32
-    round_trip: Float32
-    taper: Float32
-    part: Part = WHOLE
-
-
-@dataclass(frozen=True, eq=False)
 class Presented:
     """A case as the prior will see it, and what brings a solution back.
 
     Attributes:
         case: the volume and its boxes.
         recipe: what was drawn.
-        window: what is presented.
-        view: from the native grid to the prior's and back.
+        scene: what it shares with the case's other variants.
         regions: on the native grid.
         on_grid: on the prior's grid.
-        pixels: (K, size, size) float32, display units.
-        taper: weight in [0, 1] on the prior's grid, see `seam_taper`.
         prior: under the prompt of this case's labels.
-        domain: on the native grid.
         part: rows and columns of the square that are solved.
     """
 
     case: Case
     recipe: Recipe
-    window: Window
-    view: Presentation
+    scene: Scene
     regions: Regions
     on_grid: Regions
-    pixels: Float32
-    taper: Float32
     prior: Prior
-    domain: Mask
     part: Part = WHOLE
 
     @property
@@ -178,17 +154,15 @@ class Presented:
     def rows(self) -> list[Row]:
         """What is to be solved, in the order of `wanted`."""
         cut = self.part
-        return [Row(self.pixels[k][cut], self.on_grid.observed[k][cut], self.recipe) for k in self.wanted]
+        return [Row(self.scene.pixels[k][cut], self.on_grid.observed[k][cut], self.recipe) for k in self.wanted]
 
     def solution(self, parts: Sequence[Solved]) -> Solution:
         """Put solved rows back; what holds no free voxels stays as it was presented."""
-        solved, round_trip = self.pixels.copy(), self.pixels.copy()
+        pixels = self.scene.pixels
+        solved, round_trip = pixels.copy(), pixels.copy()
         for k, part in zip(self.wanted, parts, strict=True):
             solved[k][self.part], round_trip[k][self.part] = part.solved, part.round_trip
-        return Solution(self.pixels, solved, round_trip, self.taper, self.part)
-
-
-Restoration = Callable[[Volume, Presentation, Solution], np.ndarray]
+        return Solution(pixels, solved, round_trip, self.scene.taper, self.part)
 
 
 def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Variant:
@@ -219,22 +193,12 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
         ValueError: the recipe was drawn for another volume or other boxes.
     """
     _check_drawn_for(case, recipe)
-    volume = case.volume
-    window = tools.window(volume)
-    domain = tools.domain(volume, window)
-    if case.kept is not None:
-        domain = domain & ~case.kept
-    if volume.colour is not None:
-        domain = domain & ~volume.colour.coloured
-    grown = tools.grow(volume, case.boxes)
-    view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
-    pixels = view.present(volume.modality)
-    on_grid = _regions_on_grid(view, domain, grown, volume, recipe, tools)
-    regions = _regions_native(view, domain, grown, on_grid, tools)
-    taper = seam_taper(view.shrink(regions.protected, 0.0), tools.feather)
+    scene = tools.scenes.of(case, recipe.kept, tools)
+    on_grid = tools.law(scene.small, scene.small_boxes, recipe.seed_of("regions"), scene.sampling)
+    regions = Regions(scene.protected, scene.protected | scene.view.enlarge(on_grid.observed))
     prior = tools.prompted(case.boxes) if tools.prompted else tools.prior
     part = tools.part(on_grid.free) if tools.part else WHOLE
-    return Presented(case, recipe, window, view, regions, on_grid, pixels, taper, prior, domain, part)
+    return Presented(case, recipe, scene, regions, on_grid, prior, part)
 
 
 def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
@@ -254,49 +218,14 @@ def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None
 
 def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Variant:
     """All that happens after the prior: restored to the native grid, free voxels overwritten, checked."""
-    volume, window, regions = presented.case.volume, presented.window, presented.regions
-    values = tools.restore(volume, presented.view, solution)
-    result = volume.with_modality(np.clip(values, window.low, window.high), regions.free)
+    case, scene, regions = presented.case, presented.scene, presented.regions
+    volume, window = case.volume, scene.window
+    values = tools.restore(volume, scene.view, solution)
+    result = volume.with_modality(np.clip(values, window.low, window.high, out=values), regions.free)
     changed = np.asarray(result.stored != volume.stored)
-    residual = observed_residual(solution, presented.on_grid)
-    measured = {"observed_residual": residual, "domain_share": float(presented.domain.mean())}
-    checks = inspect(volume, result, regions.protected, window, measured, tools.limits)
-    return Variant(presented.recipe, result, presented.case.boxes, window, regions, changed, checks, presented.domain)
-
-
-def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None) -> np.ndarray:
-    """The source plus what the solve changed: x + up(w · (D(z*) - D(E(x)))), in modality units.
-
-    The autoencoder's own blur is in both terms and cancels, and the source's fine detail and noise stay at native
-    resolution. Its limit: fine edges of the source remain where the solve moved a structure.
-
-    Args:
-        volume: the source.
-        view: how it was presented.
-        solution: what came back.
-        spread: (size, size), applied to the change along both axes before its taper: `resample.spread_matrix`.
-    """
-    change = solution.solved - solution.round_trip
-    if spread is not None:
-        change = spread @ change @ spread.T
-    return np.asarray(volume.modality + view.to_modality_step(view.to_native(solution.taper * change)))
-
-
-def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
-    """The decoded image itself, up(D(z*)), blended over the taper: the paper's way, as sharp as the autoencoder."""
-    weight = view.to_native(solution.taper)
-    step = view.to_native(solution.solved) - view.to_display(volume.modality)
-    return np.asarray(volume.modality + view.to_modality_step(weight * step))
-
-
-def observed_residual(solution: Solution, on_grid: Regions) -> float:
-    """Root mean square of A x* - A x over the observed voxels of solved slices, in display units (range 2)."""
-    solved = (on_grid.free.any(axis=(1, 2)), *solution.part)
-    seen = on_grid.observed[solved]
-    if not seen.any():
-        return 0.0
-    difference = (solution.solved - solution.presented)[solved][seen]
-    return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
+    measured = {"observed_residual": observed_residual(solution, presented.on_grid), "domain_share": scene.domain_share}
+    checks = inspect(volume, result, regions.protected, window, measured, tools.limits, scene.baseline)
+    return Variant(presented.recipe, result, case.boxes, window, regions, changed, checks, scene.domain)
 
 
 def _check_drawn_for(case: Case, recipe: Recipe) -> None:
@@ -307,65 +236,3 @@ def _check_drawn_for(case: Case, recipe: Recipe) -> None:
         raise ValueError("augment: the recipe was drawn for other boxes; draw it with Recipe.of")
     if recipe.kept != kept_digest(case.kept):
         raise ValueError("augment: the recipe was drawn for other voxels to keep; give it kept_digest(kept)")
-
-
-def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
-    """The domain and the boxes together: a box on the domain's edge must be seen whole."""
-    together = domain.copy()
-    for box in boxes:
-        together[box.slices] = True
-    return together
-
-
-def _regions_on_grid(
-    view: Presentation, domain: Mask, grown: Sequence[Box], volume: Volume, recipe: Recipe, tools: Tools
-) -> Regions:
-    """The law on the prior's grid, where its pixels are the solver's pixels (the paper's were, too).
-
-    A voxel there belongs to the domain when most of it does, and to a box when any of it does.
-    """
-    small = [_on_grid(view, box, volume) for box in grown]
-    slice_step, _, column_step = volume.geometry.spacing
-    sampling = (slice_step / column_step * view.scale, 1.0, 1.0) if slice_step else (1.0, 1.0, 1.0)
-    kept = [box for box in small if box is not None]
-    return tools.law(view.shrink(domain, 0.5), kept, recipe.seed_of("regions"), sampling)
-
-
-def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
-    """A native box on the prior's grid, rounded outward."""
-    slices, _, _ = volume.geometry.shape
-    rows, columns = view.touched(box.slices[1], box.slices[2])
-    if not rows.size or not columns.size:
-        return None
-    start = (box.start[0], int(rows[0]), int(columns[0]))
-    stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
-    return replace(box, start=start, stop=stop)
-
-
-def _regions_native(view: Presentation, domain: Mask, grown: Sequence[Box], on_grid: Regions, tools: Tools) -> Regions:
-    presented = np.zeros_like(domain)
-    presented[:, *view.area] = True
-    protected = tools.protect(domain & presented, grown)
-    if protected.all():
-        raise RegionError("regions: nothing may change: the domain and the boxes cover the image", code="nothing-free")
-    return Regions(protected, protected | view.enlarge(on_grid.observed))
-
-
-def seam_taper(touched: Mask, feather: float) -> Float32:
-    """How much of the solution each voxel of the prior's grid takes, in [0, 1]; the seam lies on the free side.
-
-    0 on voxels that any protected native voxel touches, however small it is, rising smoothly to 1 at ``feather`` px
-    from them: with a law that holds most of a voxel, a speck inside it would stand out with a hard edge.
-    """
-    if feather <= 0:
-        return (~touched).astype(np.float32)
-    from scipy.ndimage import distance_transform_edt
-
-    weight = np.zeros(touched.shape, dtype=np.float32)
-    for k, kept in enumerate(touched):
-        if kept.all():
-            continue
-        distance = distance_transform_edt(~kept) if kept.any() else np.full(kept.shape, np.inf)
-        share = np.clip((distance - 0.5) / feather, 0.0, 1.0)
-        weight[k] = share * share * (3 - 2 * share)
-    return weight

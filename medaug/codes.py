@@ -97,7 +97,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "annotation": "An annotation file is malformed or contradicts its image.",
         "annotation-format": "No reader knows the format of an annotation file; name it with --format.",
         "grid-differs": "A label map doesn't lie on its image's voxels; resample it.",
-        "identity": "The instances don't declare that the patient's identity was removed; see --accept-identity.",
+        "identity": "Nothing says that the patient's identity was removed; see --accept-identity.",
         "no-boxes": "There is no usable label, so there is nothing to keep.",
         "unplaced-box": "An annotation may lie on the image but couldn't be placed, so the image is left out.",
         # regions and results

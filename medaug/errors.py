@@ -103,6 +103,11 @@ class WriteError(SourceError):
     default_code = "write"
 
 
+def counted(number: int, noun: str, several: str = "") -> str:
+    """A number with its noun: ``1 box``, ``2 boxes``; ``several`` where it isn't the noun with an s."""
+    return f"{number} {noun if number == 1 else several or noun + 's'}"
+
+
 def place_of(error: BaseException) -> str:
     """File names and lines of the innermost calls, latest first: it finds a bug, and shows nobody's path or value."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""NIfTI-1 in and out. RAS ↔ LPS happens here and nowhere else.
+"""NIfTI-1 in and out; where the voxels lie is in `nifti_grid`.
 
 The 348-byte header is read before a single voxel, so a file that claims too much is refused before memory is taken.
 Stored numbers stay as stored: ``scl_slope`` and ``scl_inter`` become the volume's `Rescale`, never a float image, so
@@ -16,7 +16,6 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -25,8 +24,9 @@ import numpy.typing as npt
 
 from medaug import __version__, places
 from medaug.errors import ReadError, WriteError
-from medaug.imaging.geometry import Float64, Geometry
+from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
+from medaug.nifti_grid import affine_of, quaternion_of, writable_affine
 
 MAX_BYTES = 4 << 30  # decoded voxels of one file
 MAX_EXTENSIONS = 16 << 20  # bytes between header and voxels
@@ -47,8 +47,6 @@ _KINDS, _OFFSETS = zip(*FIELDS.values(), strict=True)
 HEADER = np.dtype({"names": list(FIELDS), "formats": list(_KINDS), "offsets": list(_OFFSETS), "itemsize": 348})
 DATATYPES: dict[int, str] = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4", 16: "f4", 64: "f8"}
 FREE_TEXT = ("data_type", "db_name", "descrip", "aux_file", "intent_name")
-RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-ORTHOGONAL = 1e-3  # cosine between two axes; float32 rounding of a header stays below 1e-6
 
 Order = Literal["<", ">"]
 Header = Any  # one record of HEADER; numpy has no static type for its fields
@@ -74,7 +72,7 @@ def read_nifti(path: Path) -> Volume:
     stored = np.frombuffer(data, stored_type).reshape(shape).astype(stored_type.newbyteorder("="), copy=False)
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         raise _refused("expected finite voxels, found NaN or infinity; replace them", "nifti-values")
-    geometry = Geometry(shape, _affine(header), "patient")
+    geometry = Geometry(shape, affine_of(header, shape), "patient")
     rescale = _rescale(header)
     nameless = not any(header[name].strip(b"\0 ") for name in FREE_TEXT) and not any(extensions)
     limits = np.iinfo(stored.dtype) if stored.dtype.kind in "iu" else np.finfo(stored.dtype)
@@ -220,64 +218,6 @@ def _rescale(header: Header) -> Rescale:
     return Rescale(slope, inter)
 
 
-def _affine(header: Header) -> Float64:
-    """(k, i, j) → LPS mm. sform first, as nibabel does; a qform that says otherwise is refused."""
-    if int(header["xyzt_units"]) & 7 not in (0, 2):
-        raise _refused("expected millimetres (xyzt_units 2), found another unit", "nifti-affine")
-    found = [a for a in (_sform(header), _qform(header)) if a is not None]
-    if not found:
-        raise _refused("expected an sform or a qform, both codes are 0; left and right are unknown", "nifti-affine")
-    for affine in found:
-        _refuse_singular(affine)
-    if len(found) == 2:
-        _refuse_disagreement(found[0], found[1], _shape(header))
-    return np.asarray((RAS_TO_LPS @ found[0])[:, [2, 1, 0, 3]])
-
-
-def _sform(header: Header) -> Float64 | None:
-    if int(header["sform_code"]) <= 0:
-        return None
-    return np.vstack([header["srow"].astype(np.float64), [0.0, 0.0, 0.0, 1.0]])
-
-
-def _qform(header: Header) -> Float64 | None:
-    """Method 2 of nifti1.h: a rotation by a unit quaternion, scaled by pixdim, mirrored by qfac."""
-    if int(header["qform_code"]) <= 0:
-        return None
-    b, c, d = (float(q) for q in header["quatern"])
-    rest = 1.0 - (b * b + c * c + d * d)
-    if not rest > -1e-5:
-        raise _refused("expected a unit quaternion in the qform, found a longer one", "nifti-affine")
-    a = max(rest, 0.0) ** 0.5
-    cross = np.array([[0.0, -d, c], [d, 0.0, -b], [-c, b, 0.0]])
-    rotation = np.eye(3) + 2 * a * cross + 2 * cross @ cross
-    qfac = -1.0 if header["pixdim"][0] < 0 else 1.0
-    affine = np.eye(4)
-    affine[:3, :3] = rotation * header["pixdim"][1:4].astype(np.float64) * [1.0, 1.0, qfac]
-    affine[:3, 3] = header["qoffset"]
-    return affine
-
-
-def _refuse_singular(affine: Float64) -> None:
-    axes = affine[:3, :3]
-    length = np.linalg.norm(axes, axis=0)
-    if not (np.isfinite(affine).all() and (length > 0).all()):
-        raise _refused("expected a finite affine with three axes, found a singular one", "nifti-affine")
-    cosines = np.abs((axes / length).T @ (axes / length) - np.eye(3)).max()
-    if cosines > ORTHOGONAL:
-        raise _refused(f"expected axes at right angles, found a cosine of {cosines:.4f}; resample it", "nifti-affine")
-
-
-def _refuse_disagreement(sform: Float64, qform: Float64, shape: tuple[int, int, int]) -> None:
-    """Half a voxel is far above float32 rounding, even of a half-turn's quaternion, and below any real difference."""
-    k, i, j = shape
-    corners = np.array([(*c, 1) for c in product((0, j - 1), (0, i - 1), (0, k - 1))], dtype=np.float64)
-    apart = float(np.linalg.norm(corners @ (sform - qform).T, axis=1).max())
-    if apart > 0.5 * float(np.linalg.norm(sform[:3, :3], axis=0).min()):
-        found = f"sform and qform place a corner {apart:.2f} mm apart"
-        raise _refused(f"{found} and tools choose differently; set one of the codes to 0", "nifti-affine")
-
-
 def _source(path: Path, stored: Stored, geometry: Geometry, rescale: Rescale, *, nameless: bool) -> SourceRef:
     content = hashlib.sha256(f"{geometry.shape} {stored.dtype.name} {rescale}".encode())
     content.update(geometry.affine.tobytes())
@@ -302,10 +242,10 @@ def _new_header(volume: Volume) -> npt.NDArray[np.void]:
     dtype = volume.stored.dtype.newbyteorder("=")
     if dtype not in codes:
         raise WriteError(f"NIfTI file: expected one of {[d.name for d in codes]}, found {dtype.name}")
-    affine = _writable_affine(volume)
+    affine = writable_affine(volume.geometry)
     slope, intercept = _writable_rescale(volume)
     k, i, j = volume.geometry.shape
-    quaternion, qfac = _quaternion(affine[:3, :3])
+    quaternion, qfac = quaternion_of(affine[:3, :3])
     header = np.zeros((), HEADER)
     header["sizeof_hdr"], header["regular"], header["magic"] = 348, b"r", b"n+1"
     header["dim"] = (3, j, i, k, 1, 1, 1, 1)
@@ -318,19 +258,6 @@ def _new_header(volume: Volume) -> npt.NDArray[np.void]:
     return header
 
 
-def _writable_affine(volume: Volume) -> Float64:
-    """(x, y, z) index → RAS mm."""
-    shape = volume.geometry.shape
-    if volume.geometry.space != "patient" or max(shape) > np.iinfo(np.int16).max:
-        raise WriteError(f"NIfTI file: expected a grid in patient space up to 32767 wide, found {shape}")
-    affine = np.asarray((RAS_TO_LPS @ volume.geometry.affine)[:, [2, 1, 0, 3]])
-    try:
-        _refuse_singular(affine)
-    except ReadError as error:
-        raise WriteError(str(error)) from error
-    return affine
-
-
 def _writable_rescale(volume: Volume) -> tuple[float, float]:
     first = volume.rescale[0]
     if volume.inverted or any(r != first for r in volume.rescale):
@@ -338,19 +265,6 @@ def _writable_rescale(volume: Volume) -> tuple[float, float]:
     if (float(np.float32(first.slope)), float(np.float32(first.intercept))) != (first.slope, first.intercept):
         raise WriteError(f"NIfTI file: slope {first.slope}, intercept {first.intercept} don't fit its float32 fields")
     return first.slope, first.intercept
-
-
-def _quaternion(axes: Float64) -> tuple[tuple[float, float, float], float]:
-    """(b, c, d) with a ≥ 0, and qfac, of orthogonal axes. Source: Bar-Itzhack 2000, eq. 3 and 11."""
-    rotation = axes / np.linalg.norm(axes, axis=0)
-    qfac = 1.0 if np.linalg.det(rotation) > 0 else -1.0
-    m = rotation * [1.0, 1.0, qfac]
-    k = np.diag([0.0, 0.0, 0.0, np.trace(m)])  # only its lower triangle is read
-    k[:3, :3] = m + m.T - np.trace(m) * np.eye(3)
-    k[3, :3] = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
-    b, c, d, a = np.linalg.eigh(k)[1][:, -1]
-    sign = -1.0 if a < 0 else 1.0
-    return (float(sign * b), float(sign * c), float(sign * d)), qfac
 
 
 def _compare(written: Volume, found: Volume) -> None:

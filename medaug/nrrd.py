@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from medaug import __version__, places
-from medaug.errors import ReadError, WriteError
+from medaug.errors import ReadError, WriteError, counted
 from medaug.imaging.geometry import Float64, Geometry, Shape
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 
@@ -268,7 +268,7 @@ def _check_rest(fields: Mapping[str, str]) -> None:
     unknown = [name for name in fields if name not in {*USED, *IDLE, *FREE_TEXT}]
     unknown = [name for name in unknown if not (name.replace(" ", "") in SKIPS and fields[name] == "0")]
     if unknown:
-        found = f"its header holds {len(unknown)} fields that are not handled"
+        found = f"not handled in its header: {counted(len(unknown), 'field')}"
         raise _refused(f"{found}; save it again", "nrrd-header")
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from functools import partial
 
@@ -14,10 +16,7 @@ from medaug.augmentation import (
     Tools,
     Variant,
     augment,
-    observed_residual,
     present,
-    restore_delta,
-    restore_replace,
     solve,
 )
 from medaug.errors import PriorError, ProfileError, RegionError
@@ -26,7 +25,8 @@ from medaug.imaging.geometry import Geometry
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
 from medaug.inverse import descent
-from medaug.recipe import Recipe, boxes_digest
+from medaug.recipe import Recipe, boxes_digest, kept_digest
+from medaug.restoring import observed_residual, restore_delta, restore_replace
 from medaug.solving import Levers, PsldSpec
 from tests import make
 from tests.analytic import PixelPrior
@@ -349,3 +349,44 @@ def test_the_unit_key_follows_every_choice() -> None:
 
 def _pinned() -> profiles.EmbeddedPrior:
     return profiles.EmbeddedPrior(kind="embedded", sha256="0" * 64)
+
+
+def test_what_variants_share_is_found_once_and_never_for_another_case() -> None:
+    source, built = case(), bench()
+    first = present(source, recipe(source), built).scene
+    assert present(source, recipe(source, variant=1), built).scene is first
+    assert present(Case(source.volume, source.boxes), recipe(source), built).scene is first
+    wider = replace(built, feather=built.feather + 1)
+    assert present(source, recipe(source), wider).scene is not first
+    smaller = Case(source.volume, (replace(BOX, stop=(1, 40, 60)),))
+    again = present(smaller, recipe(smaller), built).scene
+    assert again is not first
+    assert (again.protected != first.protected).any()
+    kept = np.zeros(source.volume.stored.shape, dtype=np.bool_)
+    kept[:, :20] = True
+    fixed = Case(source.volume, source.boxes, kept)
+    drawn = replace(recipe(source), kept=kept_digest(kept))
+    assert present(fixed, drawn, built).scene.protected[kept].all()
+    other = case(stored=source.volume.stored[:, ::-1].copy())
+    flipped = present(other, replace(recipe(other), source=other.volume.source.key), built).scene
+    np.testing.assert_array_equal(flipped.pixels, present(other, recipe(other), bench()).scene.pixels)
+    assert (flipped.pixels != first.pixels).any()
+
+
+def test_a_variant_is_the_same_whatever_was_made_before_it() -> None:
+    source, built = case(), bench()
+    for variant in range(2):
+        augment(source, recipe(source, variant=variant), built)
+    kept = augment(source, recipe(source, variant=2), built)
+    anew = augment(source, recipe(source, variant=2), bench())
+    np.testing.assert_array_equal(kept.volume.stored, anew.volume.stored)
+    assert kept.checks == anew.checks
+
+
+def test_what_variants_share_is_let_go_of_with_its_volume() -> None:
+    source, built = case(), bench()
+    scene = weakref.ref(present(source, recipe(source), built).scene)
+    assert scene() is not None
+    del source
+    gc.collect()
+    assert scene() is None

@@ -16,7 +16,8 @@ from medaug import __version__
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.volume import Rescale, Volume
-from medaug.nifti import FIELDS, RAS_TO_LPS, read_nifti, write_nifti
+from medaug.nifti import FIELDS, read_nifti, write_nifti
+from medaug.nifti_grid import RAS_TO_LPS
 from tests import make
 
 SHAPE = (5, 7, 9)

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from medaug.errors import ProfileError
 from medaug.imaging.volume import Mask, Rescale, Volume, Window
-from medaug.quality import DEFAULT_LIMITS, Check, failing, inspect, judged
+from medaug.quality import DEFAULT_LIMITS, Baseline, Check, failing, inspect, judged
 from medaug.quality.figures import (
     Pair,
     air_noise,
@@ -349,3 +349,16 @@ def test_protected_voxels_do_not_count_through_the_plane() -> None:
     plain = volume_pair(lambda x: x)
     assert through_plane(plain) == 1.0
     assert through_plane(replace(plain, protected=np.ones_like(plain.protected))) == 1.0
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (3, 90, 70), (2, 40, 40)])
+def test_a_known_baseline_changes_no_figure_and_another_ones_would(shape: tuple[int, int, int]) -> None:
+    before, kept = make.volume(shape), np.zeros(shape, dtype=np.bool_)
+    kept[:, 10:30, 10:30] = True
+    rough = 40 * np.random.default_rng(3).normal(size=shape)
+    made = before.with_modality(np.clip(before.modality + rough, 0, 4095), ~kept)
+    known = Baseline.of(before, kept, WINDOW)
+    anew = inspect(before, made, kept, WINDOW, {}, {})
+    assert inspect(before, made, kept, WINDOW, {}, {}, known) == anew
+    other = Baseline.of(made, kept, WINDOW)
+    assert inspect(before, made, kept, WINDOW, {}, {}, other) != anew

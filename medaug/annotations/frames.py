@@ -83,7 +83,7 @@ def placements(dataset: Any, frames: Sequence[Frame], volumes: Sequence[Volume],
         AnnotationError: a frame's position and its source image name different slices.
     """
     uids = Index.of(Images(volumes)).uids
-    series, instances = _referenced(dataset)
+    series, instances = referenced(dataset)
     frame_of_reference = dataset.get("FrameOfReferenceUID")
     nowhere = not series and not any(frame.uid for frame in frames)
     result = [Placement(volume) for volume in volumes]
@@ -154,7 +154,7 @@ def _related(volume: Volume, series: frozenset[str], frame_of_reference: str | N
     return volume.source.series_uid in series
 
 
-def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
+def referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
     """Series and instances that the object says it was drawn on (PS3.3 C.12.1.3, Common Instance Reference)."""
     items = list(dataset.get("ReferencedSeriesSequence") or [])
     for study in dataset.get("StudiesContainingOtherReferencedInstancesSequence") or []:

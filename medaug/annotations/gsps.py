@@ -58,6 +58,6 @@ def _placed(graphic: Any, uid: str, label: str, images: Images, where: str) -> P
     found = extent(str(graphic.GraphicType), points, where) if graphic.GraphicAnnotationUnits == "PIXEL" else None
     if found is None:
         keys = carriers(uid, images.volumes)
-        return Placed(unsure=keys, notes=(Note("no-extent" if keys else "no-image", where),))
+        return Placed(unsure=keys, notes=(Note("no-extent" if keys else images.missing(uid), where),))
     low, high = (tuple(corner.tolist()) for corner in thickened(*found))
     return place([Entry((Rectangle((low[0], low[1]), (high[0], high[1]), label, where),), uid)], images)

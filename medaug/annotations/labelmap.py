@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medaug import apart
 from medaug.annotations.alike import Alike, Names
 from medaug.annotations.components import component_spans
 from medaug.annotations.files import read_text, text
 from medaug.annotations.lattice import Step, between
 from medaug.annotations.room import together
 from medaug.annotations.values import Images, Marked, Note, Placed, joined
-from medaug.errors import AnnotationError
+from medaug.errors import AnnotationError, ReadError
 from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.geometry import Float64, Shape
 from medaug.imaging.volume import Volume
@@ -106,7 +108,7 @@ def masks(path: Path, images: Images) -> Iterator[Marked]:
         AnnotationError: as `read`.
     """
     for claim, (code, fits) in _certain(path, images):
-        values, names = _values(claim.reader, claim.where), _names(claim.path, claim.where)
+        values, names = _values(claim), _names(claim.path, claim.where)
         for volume, step in () if code else fits:
             for value in np.unique(values[values != 0]).tolist():
                 marked, points = (
@@ -126,9 +128,11 @@ def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]
     wheres = [f"label map {n}" if path.is_dir() else "label map" for n in range(len(files))]
     claims = [_claim(file, images.volumes, names, where) for file, where in zip(files, wheres, strict=True)]
     if path.is_file() and not claims[0].fits and not claims[0].alike.files:
+        if not images.volumes:
+            return [(claims[0], ("no-image", ()))]
         raise AnnotationError(
-            f"label map: expected the voxels of one of the {len(images.volumes)} series, found none on the same grid "
-            "in patient space (within 0.1 voxel); resample it onto its image",
+            f"label map: expected the voxels of one of the {len(images.volumes)} series that are used, found none on "
+            "the same grid in patient space (within 0.1 voxel); resample it onto its image",
             code="grid-differs",
         )
     every = Claims.of(claims)
@@ -164,7 +168,7 @@ def _placed(claim: Claim, code: str, fits: Fits) -> Placed:
     keys = frozenset(volume.source.key for volume, _ in fits)
     if code:
         return Placed(unsure=keys, notes=(Note(code, claim.where),))
-    values, names = _values(claim.reader, claim.where), _names(claim.path, claim.where)
+    values, names = _values(claim), _names(claim.path, claim.where)
     boxes = [(v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, claim.where)]
     return Placed(tuple(boxes), keys)
 
@@ -172,9 +176,11 @@ def _placed(claim: Claim, code: str, fits: Fits) -> Placed:
 def _named(claim: Claim, claims: Claims) -> tuple[str, Fits]:
     """A map with a name gives way to one nearer to the image, and of equally near folders none is believed."""
     if len({Path(file).parent for file in claim.alike.files}) > 1:
-        return ("several-images" if claim.fits else "no-image"), claim.fits
+        return ("several-images" if claim.fits else "left-out"), claim.fits
     rivals = [claims.named[key] for key in claim.keys]
-    if not rivals or max(score for score, _ in rivals) > claim.alike.score:
+    if not rivals:
+        return "left-out", ()
+    if max(score for score, _ in rivals) > claim.alike.score:
         return "no-image", ()
     if any(len(lie) > 1 for _, lie in rivals):
         return "several-maps", claim.fits
@@ -258,11 +264,16 @@ def _grid(reader: Any) -> tuple[Float64, Shape]:
     return affine, (k, i, j)
 
 
-def _values(reader: Any, where: str) -> Values:
+def _values(claim: Claim) -> Values:
     import SimpleITK
 
+    where, reader = claim.where, claim.reader
     try:
-        values = SimpleITK.GetArrayFromImage(reader.Execute())
+        values = _apart(claim) if _compressed(claim.path) else SimpleITK.GetArrayFromImage(reader.Execute())
+    except ReadError as error:
+        if error.code in {"decoder-limits", "decoder-died"}:
+            raise AnnotationError(f"{where}: {error}", code=error.code) from None
+        raise AnnotationError(f"{where}: its voxels can't be read; the file is damaged or cut short") from None
     except RuntimeError:
         raise AnnotationError(f"{where}: its voxels can't be read; the file is damaged or cut short") from None
     found = np.unique(values)
@@ -271,6 +282,25 @@ def _values(reader: Any, where: str) -> Values:
     if found.size > MAX_VALUES:
         raise AnnotationError(f"{where}: expected at most {MAX_VALUES} values, found {found.size}; is it an image?")
     return np.asarray(values.astype(np.int32))
+
+
+def _compressed(path: Path) -> bool:
+    """Whether a few bytes may become many: a name decides as it does for SimpleITK, and in an NRRD the encoding."""
+    name = path.name.lower()
+    if not name.endswith(".nrrd"):
+        return name.endswith(".gz")
+    with path.open("rb") as file:
+        lines = file.read(MAX_HEADER).split(b"\n\n", 1)[0].lower()
+    return not re.search(rb"^encoding: *raw\s*$", lines, re.MULTILINE)
+
+
+def _apart(claim: Claim) -> npt.NDArray[Any]:
+    """Compressed voxels, inflated in a process of their own, see `apart`."""
+    _, shape = _grid(claim.reader)
+    voxels = math.prod(shape)
+    facts = {"path": str(claim.path.resolve()), "voxels": voxels}
+    said, cells = apart.ask("labelmap", facts, b"", pixels=voxels, most=8 * voxels)
+    return np.frombuffer(cells, dtype=np.dtype(said["dtype"])).reshape(shape)
 
 
 def _names(path: Path, where: str) -> dict[int, str]:

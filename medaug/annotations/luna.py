@@ -38,6 +38,8 @@ def read(path: Path, images: Images) -> Placed:
 
 def _placed(uid: str, figure: Figure, images: Images, series: dict[str, list[int]]) -> Placed:
     meant = [images.volumes[n] for n in series.get(stem(uid), series.get(uid.casefold(), []))]
+    if not meant:
+        return Placed(notes=(Note(images.missing(uid), figure.where),))
     if len({v.source.series_uid for v in meant}) > 1:
         keys = frozenset(v.source.key for v in meant)
         return Placed(unsure=keys, notes=(Note("several-images", figure.where),))

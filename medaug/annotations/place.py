@@ -100,7 +100,7 @@ def place(entries: Iterable[Entry], images: Images) -> Placed:
     unsure: set[str] = set()
     notes: list[Note] = []
     for entry, hit in zip(listed, hits, strict=True):
-        code, spot = _spot(entry, hit, claims, volumes)
+        code, spot = _spot(entry, hit, claims, images)
         keys = {volumes[v].source.key for v, _ in hit.places}
         if spot is None:
             notes += [Note(code, rectangle.where) for rectangle in entry.rectangles]
@@ -136,9 +136,9 @@ def _claims(entries: Sequence[Entry], hits: Sequence[Hit]) -> Claims:
     return result
 
 
-def _spot(entry: Entry, hit: Hit, claims: Claims, volumes: Sequence[Volume]) -> tuple[str, Place | None]:
+def _spot(entry: Entry, hit: Hit, claims: Claims, images: Images) -> tuple[str, Place | None]:
     """The one slice that is meant, or the code of why there is none."""
-    code = _doubt(entry, hit, claims)
+    code = _doubt(entry, hit, claims, images)
     if code:
         return code, None
     spot = hit.places[0]
@@ -147,16 +147,16 @@ def _spot(entry: Entry, hit: Hit, claims: Claims, volumes: Sequence[Volume]) -> 
         if not stated:
             return "slice-not-stated", None
         spot = stated[0]
-    _, rows, columns = volumes[spot[0]].geometry.shape
+    _, rows, columns = images.volumes[spot[0]].geometry.shape
     if entry.size is not None and entry.size != (columns, rows):
         return "size-differs", None
     return "", spot
 
 
-def _doubt(entry: Entry, hit: Hit, claims: Claims) -> str:
+def _doubt(entry: Entry, hit: Hit, claims: Claims, images: Images) -> str:
     """Why it isn't certain which image is meant, as a code; "" when it is."""
     if not hit.places:
-        return "no-image"
+        return "left-out" if hit.files else images.missing(entry.uid or stem(entry.name))
     if len(hit.files) > 1 or len({v for v, _ in hit.places}) > 1:
         return "several-images"
     if hit.files and folders(entry.name):

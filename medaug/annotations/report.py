@@ -93,7 +93,7 @@ def _flat(item: Drawn, images: Images) -> Placed:
     reach = extent(item.kind, item.points, item.where)
     if reach is None:
         meant = carriers(item.uid, images.volumes)
-        return Placed(unsure=meant, notes=(Note("no-extent" if meant else "no-image", item.where),))
+        return Placed(unsure=meant, notes=(Note("no-extent" if meant else images.missing(item.uid), item.where),))
     low, high = thickened(*reach)
     corners = [(float(a), float(b)) for a, b in (low, high)]
     found = Rectangle(corners[0], corners[1], item.finding.label, item.where, code=item.finding.code)

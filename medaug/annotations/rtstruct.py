@@ -52,10 +52,11 @@ def read(path: Path, images: Images) -> Placed:
         AnnotationError: not a readable structure set.
     """
     files = objects(path, "rtstruct")
-    return joined(tuple(_one(file, images.volumes, f"structure set {n}") for n, file in enumerate(files)))
+    return joined(tuple(_one(file, images, f"structure set {n}") for n, file in enumerate(files)))
 
 
-def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
+def _one(path: Path, images: Images, where: str) -> Placed:
+    volumes = images.volumes
     dataset = loaded(path, "rtstruct", where)
     try:
         with quiet():
@@ -70,7 +71,7 @@ def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
     if not (meant or series or named):
         meant = [v for v in volumes if v.geometry.frame_of_reference_uid in frames]
     if not meant:
-        return Placed(notes=(Note("no-image", where),))
+        return Placed(notes=(Note(images.missing(*named, *series), where),))
     return joined(tuple(_on(volume, regions) for volume in meant))
 
 

@@ -15,7 +15,7 @@ from medaug import apart
 from medaug.annotations.coded import code_of
 from medaug.annotations.components import component_spans
 from medaug.annotations.files import text
-from medaug.annotations.frames import Frame, Placement, frames_of, placements
+from medaug.annotations.frames import Frame, Placement, frames_of, placements, referenced
 from medaug.annotations.objects import DEFLATED, kind_of, objects
 from medaug.annotations.values import Images, Marked, Note, Placed, joined
 from medaug.errors import AnnotationError, ReadError, quiet
@@ -36,7 +36,7 @@ def read(path: Path, images: Images) -> Placed:
         AnnotationError: not a readable Segmentation, or it contradicts its images.
     """
     files = objects(path, "seg")
-    return joined(tuple(_one(file, images.volumes, f"segmentation {n}") for n, file in enumerate(files)))
+    return joined(tuple(_one(file, images, f"segmentation {n}") for n, file in enumerate(files)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +89,16 @@ def masks(path: Path, images: Images) -> Iterator[Marked]:
 
 @dataclass(frozen=True, eq=False)
 class _Parsed:
-    """A Segmentation as far as it concerns the volumes; ``masks`` is None where it concerns none."""
+    """A Segmentation as far as it concerns the volumes; ``masks`` is None where it concerns none.
+
+    ``meant`` are the UIDs of the series and instances that it says it was drawn on.
+    """
 
     frames: Sequence[Frame]
     found: Sequence[Placement]
     segments: Sequence[Segment]
     masks: Masks | None
+    meant: frozenset[str]
 
 
 def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
@@ -103,33 +107,34 @@ def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
         with quiet():
             frames = frames_of(dataset)
             found = placements(dataset, frames, volumes, where)
+            meant = frozenset().union(*referenced(dataset))
         every = [_segment(item, where) for item in dataset.SegmentSequence]
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
     segments = [segment for segment in every if segment.number > 0]  # 0 is a label map's background
     pixels = Masks(dataset, _pixels(path, dataset, len(frames), where)) if found else None
-    return _Parsed(frames, found, segments, pixels)
+    return _Parsed(frames, found, segments, pixels, meant)
 
 
-def _one(path: Path, volumes: Sequence[Volume], where: str) -> Placed:
-    parsed = _parsed(path, volumes, where)
+def _one(path: Path, images: Images, where: str) -> Placed:
+    parsed = _parsed(path, images.volumes, where)
     frames, found, pixels = parsed.frames, parsed.found, parsed.masks
     if pixels is None:
-        return Placed(notes=(Note("no-image", where),))
+        return Placed(notes=(Note(images.missing(*parsed.meant, *(frame.uid for frame in frames)), where),))
     drawn = {frame.number for frame in frames if pixels.pixels[frame.number].any()}
-    notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found) if n in drawn]
+    notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found, images) if n in drawn]
     unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
     boxes = [(p.volume.source.key, b) for p in found for s in parsed.segments for b in _boxes(pixels, p, s, where)]
     return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), frozenset(unsure), tuple(notes))
 
 
-def _unplaced(frames: Sequence[Frame], found: Sequence[Placement]) -> Iterator[tuple[int, str]]:
+def _unplaced(frames: Sequence[Frame], found: Sequence[Placement], images: Images) -> Iterator[tuple[int, str]]:
     """Frames that lie on no volume, and why."""
     placed = {frame.number for placement in found for frame, _ in placement.frames}
     misfit = {frame.number for placement in found for frame in placement.misfits}
     for frame in frames:
         if frame.number not in placed:
-            yield frame.number, "grid-differs" if frame.number in misfit else "no-image"
+            yield frame.number, "grid-differs" if frame.number in misfit else images.missing(frame.uid)
 
 
 def _boxes(masks: Masks, placement: Placement, segment: Segment, where: str) -> Iterator[Box]:

@@ -44,7 +44,7 @@ def _one(path: Path, images: Images, names: Names, where: str) -> Placed:
     meant = [v for v in images.volumes if not alike or str(v.source.files[0]) in alike]
     keys = frozenset(v.source.key for v in meant)
     if not meant:
-        return Placed(notes=(Note("no-image", where),))
+        return Placed(notes=(Note("left-out" if alike else "no-image", where),))
     if len({str(Path(file).parent) for file in alike}) > 1 or (not alike and not together(meant)):
         return Placed(unsure=keys, notes=(Note("several-images", where),))
     return put(figures, meant)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.annotations.table import detect, read_annotations, read_masks
+from medaug.annotations.table import detect, in_archive, read_annotations, read_masks
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Mask, Volume
 
@@ -16,36 +16,56 @@ Packed = bytes
 FORMATS = ("seg", "labelmap")
 
 
-def read_structures(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()) -> dict[str, Mask]:
+def read_structures(
+    path: Path, volumes: Sequence[Volume], known: Sequence[Path] = (), what: str = "structures"
+) -> dict[str, Mask]:
     """Volume key → (k, i, j) mask of all segments, or values above 0, of a file or a folder.
 
     Volumes that it doesn't speak of are left out. What belongs to a volume and can't be placed on it is an error, not a
-    note: a structure that isn't found would be changed.
+    note: a structure that isn't found would be changed. Messages call the file ``what``, such as ``protect``.
 
     Raises:
         AnnotationError: no Segmentation or label map, one that is malformed or doesn't fit its series, or none that
             lies on any of the volumes.
     """
-    images = frozenset(file.resolve() for volume in volumes for file in volume.source.files)
-    try:
-        name = detect(path, images)
-    except OSError as error:
-        raise AnnotationError(f"structures: can't be read ({error.strerror}); check the path") from None
-    if name not in FORMATS:
-        raise AnnotationError(f"structures: expected a DICOM Segmentation or a NIfTI or NRRD label map, found {name}")
+    name = _format(path, volumes, what)
     matched = read_annotations(path, volumes, known=known, format=name)
     if matched.withheld:
         reasons = "; ".join(matched.unmatched_annotations)
-        raise AnnotationError(f"structures: some of it can't be placed on its series: {reasons}", code="grid-differs")
+        raise AnnotationError(f"{what}: some of it can't be placed on its series: {reasons}", code="grid-differs")
     found: dict[str, Mask] = {}
     for marked in read_masks(path, volumes, known):
         found[marked.key] = found[marked.key] | marked.mask if marked.key in found else marked.mask
     if not found:
-        raise AnnotationError("structures: nothing of it lies on any of the series; check --protect and --within")
+        raise AnnotationError(
+            f"{what}: nothing of it lies on any of the series that are used; check which it was drawn on"
+        )
     return found
 
 
-def on_volumes(paths: Sequence[Path], volumes: Sequence[Volume], known: Sequence[Path] = ()) -> dict[str, Mask]:
+def _format(path: Path, volumes: Sequence[Volume], what: str) -> str:
+    expected = f"{what}: expected a DICOM Segmentation or a NIfTI or NRRD label map"
+    try:
+        archived = in_archive(path)
+    except OSError as error:
+        raise AnnotationError(f"{what}: can't be read ({error.strerror}); check the path") from None
+    if archived or not path.exists():
+        found = "a zip archive or a path into one; unpack it" if archived else "nothing there; check the path"
+        raise AnnotationError(f"{expected}, found {found}")
+    try:
+        name = detect(path, frozenset(file.resolve() for volume in volumes for file in volume.source.files))
+    except OSError as error:
+        raise AnnotationError(f"{what}: can't be read ({error.strerror}); check the path") from None
+    except AnnotationError as error:
+        raise AnnotationError(f"{expected}, found something else; give one of these", code=error.code) from None
+    if name not in FORMATS:
+        raise AnnotationError(f"{expected}, found {name}; convert it, or give it as --annotations")
+    return name
+
+
+def on_volumes(
+    paths: Sequence[Path], volumes: Sequence[Volume], known: Sequence[Path] = (), what: str = "structures"
+) -> dict[str, Mask]:
     """Volume key → all structures of all these files on it; nothing where no file is given.
 
     A volume that none of them speaks of has an empty mask.
@@ -56,7 +76,7 @@ def on_volumes(paths: Sequence[Path], volumes: Sequence[Volume], known: Sequence
     wanted = volumes if paths else ()
     found: dict[str, Mask] = {v.source.key: np.zeros(v.geometry.shape, dtype=np.bool_) for v in wanted}
     for path in paths:
-        for key, mask in read_structures(path, volumes, known).items():
+        for key, mask in read_structures(path, volumes, known, what).items():
             found[key] |= mask
     return found
 

@@ -32,6 +32,7 @@ from medaug.annotations.values import Images, Marked, Note, Placed
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
+from medaug.places import is_archive
 
 Reader = Callable[[Path, Images], Placed]
 
@@ -54,7 +55,8 @@ READERS: dict[str, Reader] = {
 }
 
 SENTENCES: dict[str, str] = {
-    "no-image": "the image is not among the series given",
+    "no-image": "the image is not among the series that are used",
+    "left-out": "the image is among the series given, but refused or skipped; the reason stands there",
     "several-images": "several files have that image name, or several series that grid, and are left out; name SOP "
     "Instance UIDs, or the folders too",
     "several-maps": "several label maps may belong to one series, which is left out; name each map like its image, "
@@ -96,6 +98,7 @@ def read_annotations(
     format: str | None = None,  # noqa: A002 - the word the documentation uses
     readers: str = agreement.UNION,
     copies: Mapping[Path, Path] = MappingProxyType({}),
+    left_out: frozenset[str] = frozenset(),
 ) -> Matched:
     """Read one annotation file or folder and match it with volumes; their pixels are not looked at.
 
@@ -106,6 +109,7 @@ def read_annotations(
             in common with a volume doesn't say which of the two is meant.
         format: a name of `READERS`, or None to tell by content and suffix.
         copies: which known file is a copy of a volume's file, byte by byte: its name means that volume.
+        left_out: UIDs of images and series that are not among the volumes although they were found.
         readers: where several people read an image: ``union``, ``majority`` or one of them, see `agreement.settled`.
 
     Raises:
@@ -118,7 +122,7 @@ def read_annotations(
             raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
         if readers != agreement.UNION and name != "csv":
             raise AnnotationError(f"readers: {name} doesn't say who drew what, a csv with a column rad_id does")
-        placed = READERS[name](path, Images(volumes, known, readers, copies))
+        placed = READERS[name](path, Images(volumes, known, readers, copies, left_out))
     except OSError as error:
         raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
     keys = list(dict.fromkeys(volume.source.key for volume in volumes))
@@ -156,6 +160,10 @@ def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
     Raises:
         AnnotationError: none fits, or several do.
     """
+    if in_archive(path):
+        raise AnnotationError(
+            "annotations: a zip archive's content isn't read as annotations; unpack it, give the files"
+        )
     if path.is_dir():
         files = (file for file in path.rglob("*") if file.is_file() and file.resolve() not in images)
         found = {name for file in files if (name := _in_folder(file))}
@@ -170,6 +178,11 @@ def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
             code="annotation-format",
         )
     return found.pop()
+
+
+def in_archive(path: Path) -> bool:
+    """Whether it is a zip archive, or would lie in one."""
+    return any(each.is_file() and is_archive(each) for each in (path, *path.parents))
 
 
 def _kind(file: Path) -> str | None:

@@ -20,12 +20,18 @@ class Images:
             in common with a volume doesn't say which of the two is meant. Spelt as in ``SourceRef.files``.
         readers: which of several readers of an image count, see `agreement.settled`.
         copies: which known file is a copy of a volume's file, so that its name means that one.
+        left_out: UIDs of images and series that were found and are not among the volumes.
     """
 
     volumes: Sequence[Volume]
     known: Sequence[Path] = ()
     readers: str = "union"
     copies: Mapping[Path, Path] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+
+    def missing(self, *uids: str) -> str:
+        """The note's code for what lies on none of the volumes, by the UIDs of the images or series that it names."""
+        return "no-image" if self.left_out.isdisjoint(uids) else "left-out"
 
 
 @dataclass(frozen=True)

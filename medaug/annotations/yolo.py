@@ -56,7 +56,7 @@ def _rectangle(line: str, names: dict[int, str] | None, where: str) -> Rectangle
     first, *rest = line.split()
     index = whole(first, where, "the class")
     if names is not None and index not in names:
-        raise AnnotationError(f"{where}: expected one of the {len(names)} classes listed, found {index}")
+        raise AnnotationError(f"{where}: expected one of the classes listed ({len(names)}), found {index}")
     shares = [number(n, where, "a share") for n in rest]
     if any(not 0 <= share <= 1 for share in shares):
         raise AnnotationError(f"{where}: expected shares from 0 to 1, found {min(shares):g}…{max(shares):g}; pixels?")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
 from numbers import Integral, Real
 from typing import Any
 
+from medaug.shelf import Again
+
+BLOCK = 1 << 16  # characters
 EXACT_INTEGERS = 2**53 - 1
 
 
@@ -25,6 +29,31 @@ def canonical(value: Any) -> bytes:
     return _encode(value).encode("utf-8")
 
 
+def document(value: Any) -> Iterator[bytes]:
+    """A file of canonical JSON and a line break, in blocks: as `canonical` spells it, but never in memory whole.
+
+    An `Again` is an array, whose items are spelled one at a time.
+
+    Raises:
+        ValueError: as `canonical` does.
+    """
+    yield from blocks(chain(_parts(value), "\n"))
+
+
+def blocks(parts: Iterable[str]) -> Iterator[bytes]:
+    """Many short texts as few blocks of UTF-8."""
+    waiting: list[str] = []
+    size = 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= BLOCK:
+            yield "".join(waiting).encode()
+            waiting, size = [], 0
+    if waiting:
+        yield "".join(waiting).encode()
+
+
 def parse(text: str | bytes) -> Any:
     """Read JSON that leaves nothing to a reader's taste: no repeated key, no NaN.
 
@@ -32,19 +61,47 @@ def parse(text: str | bytes) -> Any:
         ValueError: not such JSON; the message holds nothing of the text.
     """
     try:
-        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refused)
+        return json.loads(text, object_pairs_hook=distinct_keys, parse_constant=no_constant)
     except (ValueError, RecursionError):
         raise ValueError("expected JSON (UTF-8, each key once, finite numbers)") from None
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members, for `json`'s object_pairs_hook.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
     if len(dict(pairs)) != len(pairs):
         raise ValueError("repeated key")
     return dict(pairs)
 
 
-def _refused(constant: str) -> Any:
+def no_constant(constant: str) -> Any:
+    """For `json`'s parse_constant.
+
+    Raises:
+        ValueError: always: NaN and the infinities are no JSON.
+    """
     raise ValueError(constant)
+
+
+def _parts(value: Any) -> Iterator[str]:
+    """What `_encode` gives, in parts where an `Again` is not further down than in an object or an `Again`."""
+    if isinstance(value, Again):
+        yield "["
+        for number, item in enumerate(value):
+            yield "," if number else ""
+            yield from _parts(item)
+        yield "]"
+    elif isinstance(value, Mapping) and any(isinstance(item, Again) for item in value.values()):
+        yield "{"
+        for number, key in enumerate(_sorted(value)):
+            yield f"{',' if number else ''}{_encode(key)}:"
+            yield from _parts(value[key])
+        yield "}"
+    else:
+        yield _encode(value)
 
 
 def _encode(value: Any) -> str:

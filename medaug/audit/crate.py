@@ -9,18 +9,23 @@ Source: RO-Crate 1.1, https://w3id.org/ro/crate/1.1; Process Run Crate 0.5, http
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from medaug import profile as profiles
-from medaug.audit.canonical import canonical
+from medaug.audit.canonical import document
 from medaug.audit.durable import replace_file
 from medaug.audit.inventory import sha256_of
 from medaug.audit.methods import NAME as METHODS
 from medaug.audit.methods import methods
+from medaug.audit.ordered import Ordered, Tally
 from medaug.audit.record import Record
 from medaug.formats import FORMATS
+from medaug.shelf import Again
 
 NAME = "ro-crate-metadata.json"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -41,7 +46,7 @@ INPUTS = frozenset({"profile.yaml", "plan.json"})  # of the run, not results of 
 Entity = dict[str, Any]
 
 
-def write_crate(records: Sequence[Record], root: Path) -> Path:
+def write_crate(records: Iterable[Record], root: Path) -> Path:
     """Write METHODS.md and the crate's metadata; same OUTPUT, same bytes. Call it before the seal.
 
     Args:
@@ -52,17 +57,16 @@ def write_crate(records: Sequence[Record], root: Path) -> Path:
         OutputError: the disk didn't take it.
         ProfileError: profile.yaml isn't readable.
     """
-    profile = profiles.load(str(root / "profile.yaml"))
-    replace_file(root / METHODS, methods(profile, records).encode())
-    return replace_file(root / NAME, canonical(_graph(records, root, profile)) + b"\n")
+    profile, ordered = profiles.load(str(root / "profile.yaml")), Ordered.of(records)
+    replace_file(root / METHODS, methods(profile, ordered).encode())
+    return replace_file(root / NAME, document(_graph(ordered, root, profile)))
 
 
-def _graph(records: Sequence[Record], root: Path, profile: profiles.Profile) -> Entity:
-    created = json.loads((root / "FORMAT.json").read_bytes())["created"]
-    written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
+def _graph(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
+    written, created = ordered.written, json.loads((root / "FORMAT.json").read_bytes())["created"]
     files = [_file(root, name) for name in FILES if (root / name).is_file()]
-    units, sources, software = [_unit(r) for r in written], _sources(written), _software(written)
-    priors = _priors(written)
+    units, inherited = Again(lambda: map(_unit, written)), Again(lambda: _sources(written))
+    software, priors = _software(ordered.tally), _priors(ordered.tally)
     inputs = [entity for entity in files if entity["@id"] in INPUTS]
     results = [entity for entity in files if entity["@id"] not in INPUTS]
     action = {
@@ -71,8 +75,8 @@ def _graph(records: Sequence[Record], root: Path, profile: profiles.Profile) -> 
         "name": f"medaug run with profile {profile.name}",
         "startTime": created,
         "instrument": {"@id": "#medaug"},
-        "object": _ids([*sources, *priors, *inputs]),
-        "result": _ids([*units, *results]),
+        "object": _ids(inherited, priors, inputs),
+        "result": _ids(units, results),
     }
     whole = {
         "@id": "./",
@@ -82,11 +86,11 @@ def _graph(records: Sequence[Record], root: Path, profile: profiles.Profile) -> 
         "datePublished": created,
         "license": {"@id": "#licence"},
         "conformsTo": {"@id": PROCESS},
-        "hasPart": _ids([*units, *files]),
+        "hasPart": _ids(units, files),
         "mentions": {"@id": "#run"},
     }
-    graph = [_descriptor(), whole, _process(), _licence(), action, *software, *priors, *sources, *files, *units]
-    return {"@context": CONTEXT, "@graph": graph}
+    few = [_descriptor(), whole, _process(), _licence(), action, *software, *priors]
+    return {"@context": CONTEXT, "@graph": Again(lambda: chain(few, inherited, files, units))}
 
 
 def _descriptor() -> Entity:
@@ -134,19 +138,17 @@ def _unit(record: Record) -> Entity:
     }
 
 
-def _sources(written: Iterable[Record]) -> list[Entity]:
-    found = {record.source.key: record for record in written}
-    return [
-        {
+def _sources(written: Iterable[Record]) -> Iterator[Entity]:
+    for _, group in groupby(written, key=lambda record: record.source.key):
+        *_, record = deque(group, maxlen=1)
+        yield {
             "@id": _source_id(record),
             "@type": "CreativeWork",
-            "name": f"Source {key[:16]}",
-            "identifier": key,
+            "name": f"Source {record.source.key[:16]}",
+            "identifier": record.source.key,
             "encodingFormat": _media_type(record),
             "sha256": sorted(set(record.source.sha256)),
         }
-        for key, record in sorted(found.items())
-    ]
 
 
 def _media_type(record: Record) -> str:
@@ -158,20 +160,19 @@ def _source_id(record: Record) -> str:
     return f"#source-{record.source.key[:16]}"
 
 
-def _priors(written: Iterable[Record]) -> list[Entity]:
-    found = {record.prior.sha256: record.prior.name for record in written if record.prior}
+def _priors(tally: Tally) -> list[Entity]:
+    found = {prior.sha256: prior.name for prior in sorted(tally.priors, key=attrgetter("sha256", "name"))}
     return [
         {"@id": f"#prior-{sha256[:16]}", "@type": "CreativeWork", "name": name, "sha256": sha256}
         for sha256, name in sorted(found.items())
     ]
 
 
-def _software(written: Iterable[Record]) -> list[Entity]:
+def _software(tally: Tally) -> list[Entity]:
     """medaug, and the packages that decide pixels and files."""
     found: dict[str, set[str]] = {"medaug": set()}
-    for record in written:
-        for name, version in record.versions.items():
-            found.setdefault(name, set()).add(version)
+    for name, version in tally.versions:
+        found.setdefault(name, set()).add(version)
     entities = [
         {
             "@id": f"#{name}",
@@ -181,11 +182,9 @@ def _software(written: Iterable[Record]) -> list[Entity]:
         }
         for name, versions in sorted(found.items())
     ]
-    needs = [entity for entity in entities if entity["name"] != "medaug"]
-    return [
-        entity | {"softwareRequirements": _ids(needs)} if entity["name"] == "medaug" else entity for entity in entities
-    ]
+    needs = [{"@id": entity["@id"]} for entity in entities if entity["name"] != "medaug"]
+    return [entity | {"softwareRequirements": needs} if entity["name"] == "medaug" else entity for entity in entities]
 
 
-def _ids(entities: Iterable[Entity]) -> list[Entity]:
-    return [{"@id": entity["@id"]} for entity in entities]
+def _ids(*groups: Iterable[Entity]) -> Again[Entity]:
+    return Again(lambda: ({"@id": entity["@id"]} for group in groups for entity in group))

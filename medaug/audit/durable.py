@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from medaug.errors import OutputError
 
 
-def replace_file(path: Path, data: bytes) -> Path:
+def replace_file(path: Path, data: bytes | Iterable[bytes]) -> Path:
     """Write ``data`` beside ``path``, flush it to disk, and give it its name in one step.
+
+    Args:
+        path: the file.
+        data: its bytes, or blocks of them, of which one at a time is in memory. What goes wrong while they are made
+            leaves ``path`` as it was.
 
     Raises:
         OutputError: the disk is full, read-only or failing; ``path`` is as it was.
     """
     staged = path.with_name(f".{path.name}.{os.getpid()}")
+    size = 0
     try:
         with staged.open("wb") as file:
-            file.write(data)
+            for block in (data,) if isinstance(data, bytes) else data:
+                size += len(block)
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
         staged.replace(path)
         flush_folder(path.parent)
     except OSError as error:
         staged.unlink(missing_ok=True)
-        raise unusable(path.name, error, needed=len(data)) from None
+        raise unusable(path.name, error, needed=size) from None
+    except Exception:
+        staged.unlink(missing_ok=True)
+        raise
     return path
 
 

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from medaug.errors import OutputError
+from medaug.shelf import Shelf
 
 SEAL = "seal.json"
 # The queue's own state, and the ledger, which the seal holds by its heads. private/ holds a secret and is never listed.
 APART = frozenset({"private", ".staging", "quarantine", "ledger"})
 THREADS = 4
+AT_ONCE = 256  # files
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What lies in OUTPUT.
+    """What lies in OUTPUT, on disk: it may be a million files.
 
     Attributes:
         results: regular files that a seal covers, relative POSIX paths, sorted by their bytes.
-        others: what is neither a regular file nor a folder, such as a link; nothing of a run's.
+        others: what is neither a regular file nor a folder, such as a link, sorted; nothing of a run's.
     """
 
-    results: tuple[str, ...]
+    results: Shelf[None]
     others: tuple[str, ...]
 
 
@@ -36,36 +39,40 @@ def take(root: Path) -> Inventory:
     Raises:
         OutputError: a folder can't be listed.
     """
-    results: list[str] = []
     others: list[str] = []
-    pending = [root]
-    while pending:
-        try:
-            entries = sorted(os.scandir(pending.pop()), key=lambda entry: entry.name)
-        except OSError as error:
-            raise OutputError(f"OUTPUT: a folder can't be listed ({error.strerror}); check its rights") from None
-        for entry in entries:
-            name = Path(entry.path).relative_to(root).as_posix()
-            if name in APART or name == SEAL:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(Path(entry.path))
-            elif entry.is_file(follow_symlinks=False):
-                results.append(name)
-            else:
-                others.append(name)
-    return Inventory(tuple(sorted(results, key=str.encode)), tuple(sorted(others)))
+    return Inventory(Shelf.of(_results(root, "", others)), tuple(sorted(others)))
 
 
-def digests(root: Path, names: Iterable[str]) -> Mapping[str, str]:
-    """SHA-256 of files below ``root``; hashing goes on in several threads, a file is never in memory whole.
+def _results(root: Path, folder: str, others: list[str]) -> Iterator[str]:
+    """Files below a folder, in no order; ``others`` takes what is none."""
+    try:
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                name = f"{folder}{entry.name}"
+                if name in APART or name == SEAL:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _results(root, f"{name}/", others)
+                elif entry.is_file(follow_symlinks=False):
+                    yield name
+                else:
+                    others.append(name)
+    except OSError as error:
+        raise OutputError(f"OUTPUT: a folder can't be listed ({error.strerror}); check its rights") from None
+
+
+def digests(root: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Names and SHA-256 of files below ``root``, in the order of the names.
+
+    Hashing goes on in several threads; few names and no file are in memory whole.
 
     Raises:
         OutputError: a file can't be read.
     """
-    listed = list(names)
+    left = iter(names)
     with ThreadPoolExecutor(THREADS) as pool:
-        return dict(zip(listed, pool.map(lambda name: sha256_of(root / name), listed), strict=True))
+        while some := list(islice(left, AT_ONCE)):
+            yield from zip(some, pool.map(lambda name: sha256_of(root / name), some), strict=True)
 
 
 def sha256_of(path: Path) -> str:

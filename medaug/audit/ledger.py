@@ -16,7 +16,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from medaug.audit.decode import decode
 from medaug.audit.durable import flush_folder, unusable
 from medaug.audit.record import Record, Status, to_data
 from medaug.errors import OutputError
+from medaug.shelf import Shelf
 
 if sys.platform != "win32":
     import fcntl
@@ -54,6 +55,37 @@ class Line:
     record: Record
     seconds: float
     logged: str
+
+
+@dataclass(frozen=True, eq=False)
+class Records(Collection[Record]):
+    """Decisive records on disk, in the order of the unit keys; one at a time is in memory.
+
+    Attributes:
+        ranked: unit → what it decided by, and the record.
+    """
+
+    ranked: Shelf[tuple[tuple[int, str], Record]]
+
+    def __len__(self) -> int:
+        return len(self.ranked)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for _, record in self.ranked.values())
+
+    def __contains__(self, unit: object) -> bool:
+        """Whether there is a record of the unit with this key."""
+        return unit in self.ranked
+
+    def get(self, unit: str) -> Record | None:
+        """The record of the unit with this key."""
+        found = self.ranked.get(unit)
+        return None if found is None else found[1]
+
+    @property
+    def units(self) -> Iterator[str]:
+        """Their keys, in order."""
+        return iter(self.ranked)
 
 
 @dataclass(frozen=True)
@@ -103,7 +135,12 @@ def append(folder: Path, writer: str, record: Record, seconds: float) -> None:
 
 
 def read(folder: Path) -> tuple[Record, ...]:
-    """The decisive record of every unit, in the order of the unit keys; none when there is no ledger yet.
+    """The decisive record of every unit as `shelved`, in memory: for a few units."""
+    return tuple(shelved(folder))
+
+
+def shelved(folder: Path) -> Records:
+    """The decisive record of every unit, on disk; none when there is no ledger yet.
 
     ``written`` decides over ``rejected``, that over ``failed``, that over ``crashed``; among equals the line logged
     last, then the greater segment name, then the later line. Torn last lines are left out.
@@ -111,7 +148,7 @@ def read(folder: Path) -> tuple[Record, ...]:
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    found: dict[str, tuple[tuple[int, str], Record]] = {}
+    found: Shelf[tuple[tuple[int, str], Record]] = Shelf()
     for path in segments(folder):
         try:
             for line in lines(path):
@@ -124,16 +161,16 @@ def read(folder: Path) -> tuple[Record, ...]:
                 f"ledger: segment {path.stem}: {error}; a complete line was edited or damaged. Restore the ledger from "
                 "a copy, or write to a new OUTPUT"
             ) from None
-    return tuple(found[unit][1] for unit in sorted(found))
+    return Records(found)
 
 
-def outcomes(folder: Path) -> dict[str, Status]:
-    """Unit → status of its decisive record, as in `read`, without building records: fast and small.
+def outcomes(folder: Path) -> Shelf[Status]:
+    """Unit → status of its decisive record, as in `shelved`, without building records: fast and small.
 
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    found: dict[str, Status] = {}
+    found: Shelf[Status] = Shelf()
     for path in segments(folder):
         for number, text in enumerate(_texts(path), 1):
             if not text.endswith(b"\n"):
@@ -141,7 +178,8 @@ def outcomes(folder: Path) -> dict[str, Status]:
             try:
                 record = json.loads(text)["record"]
                 unit, status = str(record["unit"]), record["status"]
-                if unit not in found or RANK[status] > RANK[found[unit]]:
+                known = found.get(unit)
+                if known is None or RANK[status] > RANK[known]:
                     found[unit] = status
             except (ValueError, KeyError, TypeError):
                 raise OutputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 ALGORITHM = "rfc6962Sha256"
 
@@ -29,14 +29,13 @@ def merkle_root(leaves: Iterable[bytes]) -> str:
     return root.hex()
 
 
-def files_root(digests: Mapping[str, str]) -> str:
-    """The root over files: a leaf is a line as ``sha256sum`` prints it, in the order of the names' bytes.
+def files_root(digests: Iterable[tuple[str, str]]) -> str:
+    """The root over files: a leaf is a line as ``sha256sum`` prints it.
 
     Args:
-        digests: name, relative and POSIX → sha256.
+        digests: (name, sha256), the name relative and POSIX, in the order of the names' bytes.
     """
-    names = sorted(digests, key=str.encode)
-    return merkle_root(f"{digests[name]}  {name}\n".encode() for name in names)
+    return merkle_root(f"{digest}  {name}\n".encode() for name, digest in digests)
 
 
 def _node(left: bytes, right: bytes) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 
+from medaug.audit.ordered import Ordered, Tally
 from medaug.audit.record import Record
-from medaug.formats import FORMATS
+from medaug.errors import counted
 from medaug.profile import Profile
 
 NAME = "METHODS.md"
@@ -48,22 +48,22 @@ RESTORE = {
 }
 
 
-def methods(profile: Profile, records: Sequence[Record]) -> str:
+def methods(profile: Profile, records: Iterable[Record]) -> str:
     """Markdown: what was done with which figures, what it is not for, and what to cite.
 
     Args:
         profile: as resolved.
         records: of all units in the lists, done or not.
     """
-    written = [record for record in records if record.status == "written"]
+    tally = Ordered.of(records).tally
     paragraph = " ".join(
         (
-            _counts(records, written),
+            _counts(tally),
             _process(profile),
-            _prior(written),
+            _prior(tally),
             "Protected voxels hold the source's stored numbers unchanged.",
-            _gate(records),
-            _versions(written),
+            _gate(tally),
+            _versions(tally),
         )
     )
     solver = SOLVERS.get(profile.solver.kind)
@@ -89,34 +89,26 @@ def _levers(profile: Profile) -> str:
     return f" ({', '.join(f'{name} {value}' for name, value in pulled.items())})" if pulled else ""
 
 
-def _counts(records: Sequence[Record], written: Sequence[Record]) -> str:
-    kinds = Counter(record.source.modality or _title(record) for record in written)
-    sources = len({record.source.key for record in written})
-    patients = len({record.source.patient for record in written})
-    boxes = len({(record.source.key, box) for record in written for box in record.boxes})
-    by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "none"
+def _counts(tally: Tally) -> str:
+    written = tally.statuses["written"]
+    by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items())) or "none"
+    more = counted(tally.statuses.total() - written, "further attempt")
     return (
-        f"{len(written)} variants ({by_kind}) of {sources} images or series of {patients} patients with {boxes} "
-        f"labelled boxes were made with medaug; {len(records) - len(written)} further attempts gave none."
+        f"medaug made {counted(written, 'variant')} ({by_kind}) of "
+        f"{counted(tally.sources, 'image or series', 'images or series')} of {counted(tally.patients, 'patient')} with "
+        f"{counted(tally.labelled, 'labelled box', 'labelled boxes')}; {more} gave none."
     )
 
 
-def _title(record: Record) -> str:
-    """What the file of a variant is, where it states no modality."""
-    return next((each.title for each in FORMATS.values() if record.images[0].path.endswith(each.suffix)), "unknown")
-
-
-def _prior(written: Sequence[Record]) -> str:
-    priors = sorted({(record.prior.name, record.prior.sha256) for record in written if record.prior})
+def _prior(tally: Tally) -> str:
+    priors = sorted((prior.name, prior.sha256) for prior in tally.priors)
     return " ".join(f"The prior was *{name}* (SHA-256 `{sha256}`)." for name, sha256 in priors)
 
 
-def _gate(records: Sequence[Record]) -> str:
-    names = sorted({check.name for record in records for check in record.checks})
-    rejected = sum(record.status == "rejected" for record in records)
-    return f"A gate of {len(names)} checks ({', '.join(names)}) rejected {rejected} variants."
+def _gate(tally: Tally) -> str:
+    names, rejected = sorted(tally.checks), counted(tally.statuses["rejected"], "variant")
+    return f"A gate of {counted(len(names), 'check')} ({', '.join(names)}) rejected {rejected}."
 
 
-def _versions(written: Sequence[Record]) -> str:
-    pairs = sorted({pair for record in written for pair in record.versions.items()})
-    return f"Versions: {', '.join(f'{name} {version}' for name, version in pairs)}."
+def _versions(tally: Tally) -> str:
+    return f"Versions: {', '.join(f'{name} {version}' for name, version in sorted(tally.versions))}."

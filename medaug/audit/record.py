@@ -196,6 +196,8 @@ class Record:
         outputs: the files, in slice order for a series.
         boxes: the labels on the grid.
         geometry: the grid, None where the source was not readable.
+        threads: of the processor that solved it, which decide last digits; None where a device did, or nothing was
+            solved.
     """
 
     unit: str
@@ -217,6 +219,7 @@ class Record:
     outputs: tuple[Output, ...] = ()
     boxes: tuple[Box, ...] = ()
     geometry: Grid | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")

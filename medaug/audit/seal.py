@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from medaug.audit.keys import key_id, load_private, verifies
 from medaug.audit.merkle import ALGORITHM, files_root, merkle_root
 from medaug.audit.record import Record
 from medaug.errors import OutputError
+from medaug.shelf import Shelf
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -63,7 +64,7 @@ class Sealed:
     signatures: tuple[Signature, ...]
 
 
-def seal(root: Path, *, key: Path | None = None) -> Path:
+def seal(root: Path, *, key: Path | None = None, records: Collection[Record] | None = None) -> Path:
     """Write OUTPUT/seal.json over what lies there now; an older seal is replaced.
 
     Call it last: every file that is written later breaks it. The secrets below ``private/``, ``.staging/`` and
@@ -72,14 +73,17 @@ def seal(root: Path, *, key: Path | None = None) -> Path:
     Args:
         root: OUTPUT.
         key: an Ed25519 private key, PEM; without one the seal is unsigned.
+        records: the decisive ones of the ledger, where they were read before.
 
     Raises:
         OutputError: the key is none, a file can't be read, or the disk didn't take the seal.
     """
     private = load_private(key) if key else None
-    found = inventory.digests(root, inventory.take(root).results)
+    subjects = _subjects(inventory.digests(root, inventory.take(root).results))
     segments = [ledger.head(path) for path in ledger.segments(root / ledger.FOLDER)]
-    payload = canonical(_statement(root, found, segments))
+    if records is None:
+        records = ledger.shelved(root / ledger.FOLDER)
+    payload = canonical(_statement(root, subjects, segments, records))
     signatures = []
     if private:
         signed = base64.b64encode(private.sign(encoded(payload))).decode()
@@ -135,18 +139,36 @@ def encoded(payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def _statement(root: Path, found: Mapping[str, str], segments: Iterable[ledger.Segment]) -> dict[str, Any]:
-    format_, records = _format(root), ledger.read(root / ledger.FOLDER)
-    whole = {"name": WHOLE, "digest": {ALGORITHM: files_root(found)}, "annotations": {"files": len(found)}}
-    tops = [{"name": name, "digest": {"sha256": digest}} for name, digest in found.items() if "/" not in name]
+def _subjects(digests: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """OUTPUT as a whole, and the files on the top level by name."""
+    tops: list[dict[str, Any]] = []
+    files = 0
+
+    def noted() -> Iterator[tuple[str, str]]:
+        nonlocal files
+        for name, digest in digests:
+            files += 1
+            if "/" not in name:
+                tops.append({"name": name, "digest": {"sha256": digest}})
+            yield name, digest
+
+    root = files_root(noted())
+    return [{"name": WHOLE, "digest": {ALGORITHM: root}, "annotations": {"files": files}}, *tops]
+
+
+def _statement(
+    root: Path, subjects: list[dict[str, Any]], segments: Iterable[ledger.Segment], records: Iterable[Record]
+) -> dict[str, Any]:
+    format_ = _format(root)
+    profile = next((top["digest"]["sha256"] for top in subjects if top["name"] == "profile.yaml"), "")
     return {
         "_type": STATEMENT,
-        "subject": [whole, *tops],
+        "subject": subjects,
         "predicateType": PREDICATE,
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD,
-                "externalParameters": {"profile": {"digest": {"sha256": found.get("profile.yaml", "")}}},
+                "externalParameters": {"profile": {"digest": {"sha256": profile}}},
                 "internalParameters": {"format": format_.get("version", 0)},
                 "resolvedDependencies": _dependencies(records),
             },
@@ -169,12 +191,13 @@ def _statement(root: Path, found: Mapping[str, str], segments: Iterable[ledger.S
 def _dependencies(records: Iterable[Record]) -> list[dict[str, Any]]:
     """The priors, and all files that were read, by one root: neither names nor paths."""
     priors: dict[str, str] = {}
-    files: set[str] = set()
+    files: Shelf[None] = Shelf()
     for record in records:
-        files.update(record.source.sha256)
+        for digest in record.source.sha256:
+            files[digest] = None
         if record.prior:
             priors[record.prior.sha256] = record.prior.name
-    root = merkle_root(digest.encode() for digest in sorted(files))
+    root = merkle_root(digest.encode() for digest in files)
     sources = {"name": "sources", "digest": {ALGORITHM: root}, "annotations": {"files": len(files)}}
     return [sources, *({"name": name, "digest": {"sha256": digest}} for digest, name in sorted(priors.items()))]
 

@@ -10,6 +10,7 @@ import typer
 
 from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, ProfileName, Readers, app
 from medaug.cli.words import show_left_out
+from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.execution.plan import Plan
@@ -61,8 +62,8 @@ def boxes_command(  # noqa: PLR0913 - one parameter per option
 def _show(planned: Plan) -> None:
     for unit in planned.units:
         slices, rows, columns = unit.shape
-        modality = unit.source.modality
-        typer.echo(f"{unit.recipe.source[:12]}  {modality:5} {slices} × {rows} × {columns}  {len(unit.boxes)} boxes")
+        boxes = counted(len(unit.boxes), "box", "boxes")
+        typer.echo(f"{unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  {boxes}")
         for box in unit.boxes:
             k, i, j = (f"{low}…{high - 1}" for low, high in zip(box.start, box.stop, strict=True))
             typer.echo(f"  {box.label}: slices {k}, rows {i}, columns {j}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from medaug.cli.app import app
+from medaug.errors import counted
 
 
 class Form(StrEnum):
@@ -50,5 +51,5 @@ def export_command(
         done = export.to_nnunet(request, source, annotations)
     else:
         done = export.to_yolo(request)
-    left = f"; {done.left_out} variants left out" if done.left_out else ""
-    typer.echo(f"{done.images} images of {done.units} variants in {folder}{left}")
+    left = f"; {counted(done.left_out, 'variant')} left out" if done.left_out else ""
+    typer.echo(f"{counted(done.images, 'image')} of {counted(done.units, 'variant')} in {folder}{left}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medaug.cli.app import AsJson, Input, app
+from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.dicom.inspect import SeriesFacts
@@ -34,7 +35,8 @@ def inspect_command(
         for series in found.series:
             _show(series)
         for skip in found.skips:
-            typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {skip.files} files: {skip.reason}")
+            files = counted(skip.files, "file")
+            typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {files}: {skip.reason}")
         for sentence in found.unmatched:
             typer.echo(f"unmatched: {sentence}")
     if not found.usable:

@@ -11,6 +11,7 @@ import typer
 
 from medaug.cli.app import AsJson, app
 from medaug.cli.words import duration
+from medaug.errors import counted
 
 quarantine_app = typer.Typer(help="Units that are left alone, and why.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
@@ -29,12 +30,18 @@ def status_command(output: Output, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts, indent=2))
         return
     parts = [f"{now.counts[name]} {name}" for name in ("written", "rejected", "failed", "crashed")]
-    typer.echo(f"{now.planned} units: {', '.join(parts)}, {now.quarantined} quarantined")
-    rate = f"{now.per_hour:.0f} an hour" if now.per_hour else "rate unknown"
-    eta = f"about {duration(now.eta_seconds)}" if now.eta_seconds is not None else "unknown"
-    typer.echo(f"{now.left} to do, {now.working} being worked on, {rate}; time left: {eta}")
+    typer.echo(f"{counted(now.planned, 'unit')}: {', '.join(parts)}, {now.quarantined} quarantined")
+    rate = f"{_figure(now.per_hour)} an hour" if now.per_hour else "rate not known yet"
+    eta = f"about {duration(now.eta_seconds)}" if now.eta_seconds is not None else "not known yet"
+    still = f", {rate}; time left: {eta}" if now.left else ""
+    typer.echo(f"{now.left} to do, {now.working} being worked on{still}")
     if now.elsewhere:
-        typer.echo(f"{now.elsewhere} units of other plans lie there; they are in no list")
+        typer.echo(f"{counted(now.elsewhere, 'unit')} of other plans in OUTPUT; in no list")
+
+
+def _figure(rate: float) -> str:
+    """Two digits that count: no more is known."""
+    return f"{rate:.1f}" if rate < 10 else f"{float(f'{rate:.2g}'):.0f}"
 
 
 @app.command("finish")
@@ -83,4 +90,4 @@ def quarantine_retry(
     from medaug.execution.quarantine import entries, release
 
     count = release(attach(output), units or [entry.unit for entry in entries(output)])
-    typer.echo(f"{count} units will be tried again; give the same `medaug run` once more")
+    typer.echo(f"{counted(count, 'unit')} will be tried again; give the same `medaug run` once more")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medaug.cli.app import prior_app
+from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.inverse.priors.card import PriorCard
@@ -122,7 +123,7 @@ def prior_fetch(
     from medaug.inverse.priors.store import store_root
 
     offer = look(hub_id, revision)
-    typer.echo(f"{hub_id}: licence {offer.licence}; {offer.files} files, {offer.bytes / 1e6:.0f} MB")
+    typer.echo(f"{hub_id}: licence {offer.licence}; {counted(offer.files, 'file')}, {offer.bytes / 1e6:.0f} MB")
     if not accept_licence:
         typer.echo("nothing was fetched: read the licence, then give --accept-licence", err=True)
         raise typer.Exit(2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medaug.cli.app import AsJson, PriorChoice, app
+from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.audit.verification.by_pixels import Links
@@ -102,8 +103,11 @@ def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) 
     from medaug.audit import ledger
     from medaug.execution.replay import replay
 
-    units = [record.unit for record in ledger.read(output / ledger.FOLDER) if record.status == "written"]
-    drawn = random.SystemRandom().sample(units, min(count, len(units)))
+    records = ledger.shelved(output / ledger.FOLDER)
+    written = sum(record.status == "written" for record in records)
+    places = set(random.SystemRandom().sample(range(written), min(count, written)))
+    units = (record.unit for record in records if record.status == "written")
+    drawn = [unit for place, unit in enumerate(units) if place in places]
     return tuple(replay(output, drawn, source, prior=prior))
 
 
@@ -114,7 +118,7 @@ def _replay_faults(found: Replay) -> list[Fault]:
     return [
         Fault(
             "replay-differs",
-            f"{d.voxels} stored values differ, by {d.greatest:g} at most"
+            f"{counted(d.voxels, 'stored value')} changed, by {d.greatest:g} at most"
             + (f"; not as recorded: {changed}" if changed else ""),
             d.path,
             found.unit,
@@ -128,9 +132,11 @@ def _show(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, ...]
         typer.echo(_line(fault))
     for found in again:
         _show_replay(found)
-    compared = f", {verdict.compared} protected voxels compared with the source" if verdict.compared else ""
+    voxels = counted(verdict.compared, "protected voxel")
+    compared = f", {voxels} compared with the source" if verdict.compared else ""
     signed = ", signed by the given key" if verdict.signed else ""
-    typer.echo(f"{verdict.units} units, {verdict.files} files{compared}{signed}: {len(faults)} faults")
+    units, files = counted(verdict.units, "unit"), counted(verdict.files, "file")
+    typer.echo(f"{units}, {files}{compared}{signed}: {counted(len(faults), 'fault')}")
     for sentence in verdict.unchecked:
         typer.echo(f"not checked: {sentence}")
 
@@ -146,7 +152,7 @@ def _show_replay(found: Replay) -> None:
     for name, (then, now) in found.changes.items():
         typer.echo(f"  {name}: recorded {then or 'nothing'}, now {now}")
     for d in found.differences:
-        typer.echo(f"  {d.path}: {d.voxels} stored values differ, by {d.greatest:g} at most")
+        typer.echo(f"  {d.path}: {counted(d.voxels, 'stored value')} changed, by {d.greatest:g} at most")
 
 
 def _as_data(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, ...]) -> dict[str, object]:
@@ -182,6 +188,6 @@ def _show_links(links: Links) -> None:
     for fault in links.faults:
         typer.echo(_line(fault))
     typer.echo(
-        f"{len(links.linked)} images linked, {len(links.faults)} unknown, {links.ignored} files are no image; "
-        f"{links.absent} images of the record are not among them"
+        f"{counted(len(links.linked), 'image')} linked, {len(links.faults)} unknown, "
+        f"{counted(links.ignored, 'other file')}; {counted(links.absent, 'image')} of the record missing"
     )

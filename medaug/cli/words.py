@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from medaug.errors import counted
+
 if TYPE_CHECKING:
     from medaug.execution.execute import Progress, Summary
-    from medaug.execution.plan import Plan, Unit
+    from medaug.execution.plan import Plan
     from medaug.execution.sources import Skip
+    from medaug.execution.units import Unit
 
 UIDS_SHOWN = 3
 
@@ -50,15 +53,19 @@ class Voice:
 
 def show_plan(planned: Plan) -> None:
     """What would be done."""
-    sources = {unit.recipe.source: unit for unit in planned.units}
+    from medaug.shelf import Again
+
+    firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
     typer.echo(
-        f"profile {planned.profile.name}, seed {planned.seed}: {len(planned.units)} variants of {len(sources)} sources"
+        f"profile {planned.profile.name}, seed {planned.seed}: {counted(len(planned.units), 'variant')} of "
+        f"{counted(len(firsts), 'source')}"
     )
-    for key, unit in sources.items():
+    for unit in firsts:
         slices, rows, columns = unit.shape
         labels = ", ".join(sorted({box.label for box in unit.boxes}))
         typer.echo(
-            f"  {key[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  {len(unit.boxes)} boxes ({labels})"
+            f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
+            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels})"
         )
     show_left_out(planned.skips, planned.unmatched, planned.notes)
     time_needed = (
@@ -78,7 +85,7 @@ def show_summary(summary: Summary) -> None:
         if record.status != "written":
             typer.echo(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
     if summary.elsewhere:
-        typer.echo(f"  {summary.elsewhere} other units lie there that these inputs don't make; they are in no list")
+        typer.echo(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
     show_left_out(summary.skips, summary.unmatched, summary.notes)
     if counts["written"]:
         typer.echo(f"look at {summary.output / 'index.html'}; train on {summary.output / 'monai.json'}")
@@ -101,11 +108,11 @@ def show_left_out(
     for skip in skips:
         alike[skip.refused, skip.code, skip.reason].append(skip)
     for (refused, code, reason), found in alike.items():
-        uids = [skip.series_uid for skip in found if skip.series_uid]
+        uids = [skip.series_uid for skip in found if skip.series_uid and skip.series_uid not in reason]
         more = f" and {len(uids) - UIDS_SHOWN} more" if len(uids) > UIDS_SHOWN else ""
         where = f"; series {', '.join(uids[:UIDS_SHOWN])}{more}" if uids else ""
-        files = sum(skip.files for skip in found)
-        typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files} files: {reason}{where}", err=err)
+        files = counted(sum(skip.files for skip in found), "file")
+        typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files}: {reason}{where}", err=err)
     for sentence in unmatched:
         typer.echo(f"  unmatched: {sentence}", err=err)
     for sentence in notes:

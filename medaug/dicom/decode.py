@@ -11,8 +11,11 @@ from pydicom.uid import (
     HTJ2K,
     JPEG2000,
     UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -53,6 +56,8 @@ PLUGINS: dict[str, tuple[str, ...]] = {
     HTJ2KLosslessRPCL: ("pylibjpeg",),
     RLELossless: ("pydicom",),  # pylibjpeg-rle is faster, and panics on damaged data past every `except Exception`
 }
+# Grey cells of these lie one after the other (PS3.5 8.1.1) and need no decoder, which takes as long as all else
+LITTLE_ENDIAN = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian})
 PACKAGES = {
     "gdcm": "python-gdcm",
     "pillow": "pillow",
@@ -156,6 +161,10 @@ def check_size(ds: Dataset, outline: Outline) -> None:
 
 def _native(ds: Dataset, frame: int) -> Stored:
     expected = (fields.integer(ds, "Rows"), fields.integer(ds, "Columns"), *((3,) if is_colour(ds) else ()))
+    if ds.file_meta.TransferSyntaxUID in LITTLE_ENDIAN and len(expected) == 2:
+        kind = np.dtype(f"<u{fields.integer(ds, 'BitsAllocated') // 8}")
+        count = expected[0] * expected[1]
+        return np.frombuffer(ds.PixelData, kind, count, frame * count * kind.itemsize).reshape(expected)
     cells = pixel_array(ds, raw=True, index=frame)  # raw: no other colour space
     if cells.shape != expected:
         raise ReadError(f"expected {expected} pixels, found {cells.shape}", code="pixels")

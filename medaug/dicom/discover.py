@@ -42,12 +42,14 @@ class Found:
         skipped: everything else, ordered, equal reasons counted together.
         files: every regular file, whatever it is, in name order.
         copies: which of them is a copy, byte by byte, of the one that a series holds.
+        instances: the SOP Instance UID of every file with an image.
     """
 
     series: tuple[SeriesFiles, ...]
     skipped: tuple[Skipped, ...]
     files: tuple[Path, ...] = ()
     copies: Mapping[Path, Path] = field(default_factory=dict)
+    instances: Mapping[Path, str] = field(default_factory=dict)
 
 
 def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None) -> Found:
@@ -78,7 +80,8 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, not
     if not files and not skipped:
         raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
     series, refused, copies = group(headers)
-    return Found(series, _counted([*skipped, *refused]), tuple(files), copies)
+    instances = {header.path: header.instance_uid for header in headers}
+    return Found(series, _counted([*skipped, *refused]), tuple(files), copies, instances)
 
 
 def _files(folder: Path) -> Iterator[Path | Skipped]:

@@ -30,7 +30,7 @@ from medaug.dicom.decode import check_encoding, check_size
 from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frame_count, frame_of
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.preflight import Outline
-from medaug.errors import ReadError
+from medaug.errors import ReadError, counted
 
 Kind = Literal["radiograph", "slice"]
 KINDS: dict[str, Kind] = {
@@ -164,7 +164,7 @@ def headers_of(path: Path, ds: Dataset, outline: Outline) -> tuple[Header, ...]:
     first = _header(path, ds, *images[0], kind)
     left_out = len(frames) - len(images)
     if left_out:
-        first = replace(first, notes=(*first.notes, f"{left_out} frames are a localizer and were left out"))
+        first = replace(first, notes=(*first.notes, f"left out as a localizer: {counted(left_out, 'frame')}"))
     others = images[1:]
     return (first, *(replace(first, frame=n, **_of_frame(ds, n, frame)) for n, frame in others))
 

@@ -27,7 +27,7 @@ def put_pixels(ds: Dataset, stored: Stored) -> None:
     """
     if is_colour(ds):
         stored = laid_out(ds, stored)
-    data = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
+    data = stored.astype(stored.dtype.newbyteorder("<"), copy=False).tobytes()
     vr = "OB" if stored.dtype.itemsize == 1 else "OW"
     ds["PixelData"] = DataElement(0x7FE00010, vr, data + b"\0" * (len(data) % 2))
 
@@ -52,15 +52,17 @@ def check_change(variant: Volume, changed: Mask, source: Volume) -> None:
     )
     if source.colour is not None:
         _refuse(changed & source.colour.coloured, "voxels to generate are coloured in the source", "protected-changed")
-    _refuse(changed & source.padded, "voxels to generate lie where the source has no image (padding)", "padding")
-    reads_as_padding = replace(variant, padding=source.padding).padded
-    _refuse(changed & reads_as_padding, "generated voxels equal the padding value", "padding")
+    if source.padding is not None:
+        _refuse(changed & source.padded, "voxels to generate lie where the source has no image (padding)", "padding")
+        reads_as_padding = replace(variant, padding=source.padding).padded
+        _refuse(changed & reads_as_padding, "generated voxels equal the padding value", "padding")
     low, high = source.stored_range
-    _refuse(
-        changed & ~((variant.stored >= low) & (variant.stored <= high)),  # type: ignore[operator]  # NaN counts as out
-        f"generated voxels lie outside what the source's encoding holds ({low:g} to {high:g})",
-        "stored-range",
-    )
+    if not _within(variant.stored, low, high):  # not even where it is the source's
+        _refuse(
+            changed & ~((variant.stored >= low) & (variant.stored <= high)),  # type: ignore[operator]
+            f"generated voxels lie outside what the source's encoding holds ({low:g} to {high:g})",
+            "stored-range",
+        )
 
 
 def check_fits(ds: Dataset, stored: Stored) -> None:
@@ -70,15 +72,20 @@ def check_fits(ds: Dataset, stored: Stored) -> None:
         WriteError: see above.
     """
     low, high = stored_range(ds)
-    outside = (stored < low) | (stored > high)  # type: ignore[operator]
-    _refuse(outside, f"values lie outside {low} to {high} (BitsStored {ds.BitsStored})", "stored-range")
+    if not _within(stored, low, high):
+        outside = (stored < low) | (stored > high)  # type: ignore[operator]
+        _refuse(outside, f"values lie outside {low} to {high} (BitsStored {ds.BitsStored})", "stored-range")
 
 
 def overwritten(source: Stored, variant: Stored, changed: npt.NDArray[np.bool_]) -> Stored:
     """The source's integers with those of the variant where ``changed``, nowhere else; (rows, columns[, samples])."""
-    result = source.copy()
-    result[changed] = variant[changed]
-    return result
+    where = changed if changed.ndim == source.ndim else changed[..., None]
+    return np.where(where, variant, source)
+
+
+def _within(stored: Stored, low: float, high: float) -> bool:
+    """Whether all values are; NaN is not."""
+    return bool(stored.min() >= low and stored.max() <= high)
 
 
 def _refuse(wrong: npt.NDArray[np.bool_], what: str, code: str) -> None:

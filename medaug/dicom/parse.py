@@ -58,10 +58,18 @@ def instance(path: Path) -> Instance:
         if size > MAX_FILE:
             raise ReadError(f"the file has {size} bytes (limit {MAX_FILE})", code="too-large")
         with places.opened(path) as stream:
-            data = stream.read()
+            return parsed(stream.read())
+
+
+def parsed(data: bytes) -> Instance:
+    """Parse the bytes of a whole file.
+
+    Raises:
+        ReadError: see `preflight.outline`; or ``unreadable``.
+    """
+    with coded():
         found = outline(io.BytesIO(data), len(data))
-        dataset = _parsed(io.BytesIO(data), found, None)
-        return Instance(dataset, found, hashlib.sha256(data).hexdigest())
+        return Instance(_parsed(io.BytesIO(data), found, None), found, hashlib.sha256(data).hexdigest())
 
 
 @contextmanager

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from medaug.errors import OutputError
 
+T = TypeVar("T")
 
-def place(path: Path, data: bytes, check: Callable[[Path], object]) -> None:
+
+def place(path: Path, data: bytes, check: Callable[[Path], T]) -> T:
     """Write ``data`` to ``path``.
 
     Args:
@@ -17,14 +20,18 @@ def place(path: Path, data: bytes, check: Callable[[Path], object]) -> None:
         data: the whole file.
         check: called with the flushed file under its passing name; raises when that isn't what was meant.
 
+    Returns:
+        What ``check`` found.
+
     Raises:
         OutputError: the disk is full, read-only or failing.
     """
     part = path.with_name(f"{path.name}.part")
     try:
         on_output(lambda: flushed(part, data))
-        check(part)
+        found = check(part)
         on_output(lambda: part.replace(path))
+        return found
     finally:
         on_output(lambda: part.unlink(missing_ok=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,12 +34,13 @@ from medaug.dicom.derive import derive
 from medaug.dicom.encode import CODECS, OutputSyntax, encode
 from medaug.dicom.frames import ENHANCED, is_enhanced
 from medaug.dicom.overwrite import check_change, check_fits, overwritten
-from medaug.dicom.parse import Instance, instance
+from medaug.dicom.parse import Instance, instance, parsed
 from medaug.dicom.placing import on_output, place
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from medaug.dicom.values import Equipment, Facts
 from medaug.errors import ReadError, WriteError, quiet
+from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored, Volume
 
 SOP_CLASSES = frozenset(
@@ -76,6 +76,23 @@ class Style:
     syntax: OutputSyntax = "explicit-le"
 
 
+@dataclass(frozen=True)
+class Written:
+    """A file that was written and read back.
+
+    Attributes:
+        path: the file.
+        sha256: of the bytes that were read back.
+        pixels_sha256: `pixels_digest` of the stored values that were read back.
+        sop_instance_uid: of the instance.
+    """
+
+    path: Path
+    sha256: str
+    pixels_sha256: str
+    sop_instance_uid: str
+
+
 DEFAULT = Style()
 _BAD = "not-read-back"
 
@@ -94,7 +111,7 @@ def write_series(
     provenance: Provenance,
     folder: Path,
     style: Style = DEFAULT,
-) -> tuple[Path, ...]:
+) -> tuple[Written, ...]:
     """Write the derived series, one file for each of the source's, in order along the slice normal.
 
     Each file starts from the source's own bytes, read again and checked by digest; only pixels in ``changed`` are
@@ -111,7 +128,7 @@ def write_series(
         style: what the profile chose.
 
     Returns:
-        The files: one per slice, or one per Enhanced object.
+        The files: one per slice, or one per Enhanced object, with the digests of what was read back.
 
     Raises:
         WriteError: the source changed, or the result would be untrue or invalid. No file is left half written; files of
@@ -122,21 +139,20 @@ def write_series(
     check_change(variant, changed, source)
     policy = _Policy(provenance, style)
     on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
-    paths = []
+    files = []
     for position, slices in enumerate(_by_file(source)):
         path = folder / f"{position + 1:04d}.dcm"
         ds, expected = _derived(slices, position, variant, changed, source, policy)
         with _header_errors(position), quiet():  # the source's illegal values are copied; `values.put` checked ours
             buffer = BytesIO()
             dcmwrite(buffer, ds, enforce_file_format=True)
-        _place(ds, buffer.getvalue(), expected, path, policy)
-        paths.append(path)
-    return tuple(paths)
+        files.append(_place(ds, buffer.getvalue(), expected, path, policy))
+    return tuple(files)
 
 
 def write_capture(
     variant: Volume, changed: Mask, *, source: Volume, provenance: Provenance, folder: Path, style: Style = DEFAULT
-) -> Path:
+) -> Written:
     """Write a picture's variant as a Secondary Capture; arguments and errors as for `write_series`.
 
     It names no source image: the picture has no instance that a reference could lead to.
@@ -155,9 +171,7 @@ def write_capture(
     encode(ds, stored, style.syntax)
     buffer = BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
-    path = folder / "0001.dcm"
-    _place(ds, buffer.getvalue(), stored, path, policy)
-    return path
+    return _place(ds, buffer.getvalue(), stored, folder / "0001.dcm", policy)
 
 
 def _by_file(source: Volume) -> tuple[list[int], ...]:
@@ -260,14 +274,17 @@ def _header_errors(k: int) -> Iterator[None]:
         ) from error
 
 
-def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> None:
-    place(path, data, lambda part: _compare(part, data, ds, expected, policy))
+def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> Written:
+    read, pixels = place(path, data, lambda part: _compare(part, data, ds, expected, policy))
+    digest = pixels_digest(pixels if is_enhanced(ds) else pixels[None])
+    return Written(path, read.sha256, digest, str(read.dataset.SOPInstanceUID))
 
 
-def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: _Policy) -> None:
+def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: _Policy) -> tuple[Instance, Stored]:
     """Check what is on the disk: its bytes, then its pixels and every attribute of the table as a reader sees them."""
     try:
-        read = instance(part)
+        on_disk = part.read_bytes()
+        read = parsed(on_disk)
         pixels = _decoded(read, range(len(expected)) if is_enhanced(ds) else ())
     except ReadError as error:
         raise WriteError(f"the written file can't be read back ({error.code}); check the disk", code=_BAD) from error
@@ -278,10 +295,11 @@ def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: 
     wrong += [row.keyword for row in table if row.rule == "drop" and row.keyword in again]
     syntax = CODECS[policy.style.syntax].syntax
     named = meta.MediaStorageSOPInstanceUID == again.SOPInstanceUID and meta.TransferSyntaxUID == syntax
-    same = read.sha256 == hashlib.sha256(written).hexdigest() and np.array_equal(pixels, expected)
+    same = on_disk == written and np.array_equal(pixels, expected)
     if not same or wrong or not named:
         raise WriteError(
             f"{len(written)} bytes read back: {'equal' if same else 'other'} bytes or pixels, file meta "
             f"{'right' if named else 'wrong'}, attributes that differ: {', '.join(wrong) or 'none'}; check the disk",
             code=_BAD,
         )
+    return read, pixels

@@ -11,8 +11,8 @@ from medaug.audit.record import Record
 from medaug.errors import MedaugError, SourceError, place_of
 from medaug.execution import quarantine
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
 from medaug.execution.store import Store, disk_errors
+from medaug.execution.units import Unit
 from medaug.execution.work import OUT_OF_MEMORY, Bench, OnStep, elapsed, failure, work_unit
 from medaug.profile import Profile
 

@@ -13,14 +13,15 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from medaug import __version__
@@ -28,13 +29,16 @@ from medaug.errors import MedaugError, RunError
 from medaug.execution.attempt import Setup
 from medaug.execution.executors import guarded, stretch
 from medaug.execution.flow import Done, Step, flow
+from medaug.execution.locks import is_free, locked
 from medaug.execution.opening import attach
-from medaug.execution.plan import Unit
 from medaug.execution.quarantine import DEATHS
+from medaug.execution.units import Queue, Unit
 
 LOOK = 2.0  # seconds between looks at the nodes
 PATIENCE = 300.0  # seconds without any worker after which a run stops
 BURIALS = 6  # workers that may be lost in a row before one has finished a unit
+LOGS = "medaug-ray-"  # folders for temporary files that begin with this are ours
+HELD = "driver.lock"
 STORE_BYTES = 80 << 20  # Ray's least: nothing big passes through it, images are read from and written to files
 
 
@@ -76,7 +80,7 @@ class _Hand:
 
 
 def cluster(
-    count: int | None, address: str | None, setup: Setup, units: Sequence[Unit], on_step: Step | None = None
+    count: int | None, address: str | None, setup: Setup, units: Collection[Unit], on_step: Step | None = None
 ) -> Iterator[Done]:
     """Spread the units over ``count`` workers of a cluster; steps inside a unit aren't told.
 
@@ -97,10 +101,10 @@ def cluster(
         wanted = count or gpus or int(ray.cluster_resources().get("CPU", 1))
         wanted = min(wanted, gpus) if gpus else wanted
         hire = partial(_hire, ray, setup, gpus=1 if gpus else 0)
-        yield from _spread(ray, hire, wanted, deque(units))
+        yield from _spread(ray, hire, wanted, Queue(units))
 
 
-def _spread(ray: Any, hire: Any, count: int, queue: deque[Unit]) -> Iterator[Done]:
+def _spread(ray: Any, hire: Any, count: int, queue: Queue) -> Iterator[Done]:
     hands: list[_Hand] = [hire() for _ in range(min(count, len(queue)))]
     lost, seen = 0, time.monotonic()
     look = seen + LOOK
@@ -108,7 +112,7 @@ def _spread(ray: Any, hire: Any, count: int, queue: deque[Unit]) -> Iterator[Don
         while queue or any(hand.units for hand in hands):
             for hand in hands:
                 if queue and hand.node and not hand.units:
-                    _give(hand, [queue.popleft() for _ in range(stretch(len(queue), count))])
+                    _give(hand, queue.take(stretch(len(queue), count)))
             ready, _ = ray.wait([h.awaited for h in hands if h.awaited is not None], timeout=LOOK)
             for hand in [hand for hand in hands if hand.awaited in ready]:
                 done = _hear(ray, hand)
@@ -172,9 +176,9 @@ def _hear(ray: Any, hand: _Hand) -> list[Done] | None:
     return list(said)
 
 
-def _replace(ray: Any, hand: _Hand, hire: Any, queue: deque[Unit]) -> _Hand:
+def _replace(ray: Any, hand: _Hand, hire: Any, queue: Queue) -> _Hand:
     """Give away what a lost worker had, and look for another one."""
-    queue.extendleft(reversed(hand.units))
+    queue.back(hand.units)
     hand.units = []
     with suppress(Exception):  # it may be gone for good
         ray.kill(hand.actor)
@@ -209,13 +213,10 @@ def _check_patience(ray: Any, seen: float) -> None:
 def _connected(address: str | None, count: int | None) -> Iterator[Any]:
     """Ray, connected and shut down again."""
     _check_address(address)
-    with _settings(address):
+    with _settings(address), _logs(address) as folder:
         ray = _ray()
         with suppress(AttributeError):  # the settings above, should ray have been imported before
             ray._raylet.Config.initialize("")  # noqa: SLF001 - as Ray does it itself
-        folder = (
-            tempfile.mkdtemp(prefix="medaug-ray-") if address is None else None
-        )  # Ray's logs, else left in /tmp/ray
         own = {"num_cpus": max(count or 1, os.cpu_count() or 1), "include_dashboard": False, "_temp_dir": folder}
         own["object_store_memory"] = STORE_BYTES
         drawn = random.getstate()  # Ray draws names from it
@@ -234,7 +235,32 @@ def _connected(address: str | None, count: int | None) -> Iterator[Any]:
             ray.shutdown()
             random.setstate(drawn)
             _restore(handlers)
-            if folder:
+
+
+@contextmanager
+def _logs(address: str | None) -> Iterator[str | None]:
+    """A folder for the logs of a cluster of our own, which goes with it: Ray would leave them in /tmp/ray."""
+    if address is not None:
+        yield None
+        return
+    sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=LOGS))
+    try:
+        with locked(folder / HELD):
+            yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed drivers of this user left: folders of ours whose lock, which dies with its holder, is free."""
+    if sys.platform == "win32":
+        return  # there is no telling who is dead
+    for folder in parent.glob(f"{LOGS}*"):
+        with suppress(OSError):
+            facts = folder.lstat()
+            own = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid()
+            if own and (folder / HELD).is_file() and is_free(folder / HELD):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from medaug.errors import AnnotationError
-from medaug.execution.plan import Unit
+from medaug.execution.units import Unit
 from medaug.imaging.boxes import Box, codes_by_label
 
 

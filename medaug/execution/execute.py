@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,21 +15,23 @@ from pathlib import Path
 from typing import assert_never
 
 from medaug.audit.record import Record
-from medaug.errors import MedaugError, OutputError, RunError
+from medaug.errors import MedaugError, OutputError, RunError, counted
 from medaug.execution import quarantine
 from medaug.execution.attempt import Setup, Work
 from medaug.execution.cluster import cluster
 from medaug.execution.executors import Executor, serial
 from medaug.execution.flow import Done, Step
-from medaug.execution.listing import Listing, write_lists
+from medaug.execution.listing import listing_of, write_lists
 from medaug.execution.opening import MARK, open_store
 from medaug.execution.options import DEFAULTS, ExecutorName, Options
-from medaug.execution.plan import Plan, Unit, plan
+from medaug.execution.plan import Plan, plan
 from medaug.execution.processes import processes
 from medaug.execution.sources import Skip
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench, work_unit
 from medaug.profile import Profile
+from medaug.shelf import Again, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
 ENOUGH = 20  # units after which the share of failures says something
@@ -58,7 +60,7 @@ class Summary:
 
     Attributes:
         output: OUTPUT.
-        records: the decisive record of every unit of this plan (with a shard: of its share).
+        records: the decisive record of every unit of this plan (with a shard: of its share), on disk.
         skips: sources that were left out.
         unmatched: annotations that fit no image.
         planned: units of this plan or share.
@@ -68,7 +70,7 @@ class Summary:
     """
 
     output: Path
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     skips: tuple[Skip, ...]
     unmatched: tuple[str, ...]
     planned: int
@@ -191,11 +193,10 @@ def execute(
     bench = setup.bench()
     if not (output / MARK).exists() and options.chosen == "serial" and work is work_unit:
         _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
-    store = open_store(
-        output, planned.profile, _listing(planned), moment(), key_file=options.key_file, extend=options.extend
-    )
-    mine = [unit for unit in planned.units if _in_shard(unit, options.shard)]
-    todo = _unfinished(store, mine)
+    listing = listing_of(planned.units, planned.skips)
+    store = open_store(output, planned.profile, listing, moment(), key_file=options.key_file, extend=options.extend)
+    mine = planned.units if options.shard is None else share(planned.units, options.shard)
+    todo = unfinished(store, mine)
     _check_space(store, planned, todo)
     try:
         outcomes = _until_done(store, partial(_executor(options, bench), setup, on_step=on_step), todo)
@@ -205,17 +206,17 @@ def execute(
         with suppress(MedaugError, OSError):  # what stopped the run is what the user is told
             write_lists(store)
         raise
-    records = {record.unit: record for record in write_lists(store)}
-    keys = {unit.recipe.id for unit in planned.units}
+    records = write_lists(store)
+    keys = listing.units if options.shard is None else listing_of(mine).units
     return Summary(
         output,
-        tuple(records[key] for key in sorted(unit.recipe.id for unit in mine) if key in records),
+        among(records, lambda record: record.unit, keys),
         planned.skips,
         planned.unmatched,
         len(mine),
         len(mine) - len(todo),
         planned.notes,
-        len(records.keys() - keys),
+        sum(unit not in listing.units for unit in records.units),
     )
 
 
@@ -232,7 +233,7 @@ def _executor(options: Options, bench: Bench) -> Executor:
 
 
 def _until_done(
-    store: Store, pass_over: Callable[[Sequence[Unit]], Iterator[Done]], todo: list[Unit]
+    store: Store, pass_over: Callable[[Collection[Unit]], Iterator[Done]], todo: Collection[Unit]
 ) -> Generator[Record]:
     """Pass over the units until none is left; those that other workers have are looked at again later."""
     while todo:
@@ -244,9 +245,9 @@ def _until_done(
                 yield record
         if busy:
             time.sleep(WAIT)
-            done = {record.unit: record for record in store.records()}
-            waited = _unfinished(store, busy)
-            yield from (done[key] for key in {u.recipe.id for u in busy} - {u.recipe.id for u in waited} if key in done)
+            waited = list(unfinished(store, busy))
+            ended = {unit.recipe.id for unit in busy} - {unit.recipe.id for unit in waited}
+            yield from (record for record in store.records() if record.unit in ended)
             busy = waited
         todo = busy
 
@@ -264,25 +265,23 @@ def _watch(
             on_progress(Progress(done, total, record, left))
         if done >= ENOUGH and bad > max_failures * done and done < total:
             raise RunError(
-                f"stopped: {bad} of {done} units failed, more than the share of {max_failures:g} that --max-failures "
-                f"allows; the last: [{record.code}] {record.message}. Remove the cause, then give the same command "
-                "again"
+                f"stopped: {bad} of {counted(done, 'unit')} failed, more than the share of {max_failures:g} that "
+                f"--max-failures allows; the last: [{record.code}] {record.message}. Remove the cause, then give the "
+                "same command again"
             )
 
 
-def _unfinished(store: Store, units: Sequence[Unit]) -> list[Unit]:
-    """Units that are not done, and not left alone either."""
-    done = store.finished() | {entry.unit for entry in quarantine.entries(store.root)}
-    return [unit for unit in units if unit.recipe.id not in done]
+def unfinished(store: Store, units: Iterable[Unit]) -> Again[Unit]:
+    """Units that are not done now, and not left alone either."""
+    done = store.finished()
+    for entry in quarantine.each(store.root):
+        done[entry.unit] = None
+    return Again(lambda: (unit for unit in units if unit.recipe.id not in done))
 
 
-def _in_shard(unit: Unit, shard: tuple[int, int] | None) -> bool:
-    """By the key, so that a unit's share doesn't depend on the other units."""
-    return shard is None or int(unit.recipe.id[:16], 16) % shard[1] == shard[0]
-
-
-def _listing(planned: Plan) -> Listing:
-    return Listing(tuple(sorted(unit.recipe.id for unit in planned.units)), planned.skips)
+def share(units: Iterable[Unit], shard: tuple[int, int]) -> Again[Unit]:
+    """Share i of n, by the key, so that a unit's share doesn't depend on the other units."""
+    return Again(lambda: (unit for unit in units if int(unit.recipe.id[:16], 16) % shard[1] == shard[0]))
 
 
 def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
@@ -290,8 +289,8 @@ def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
     needed, free = int(planned.bytes * share), shutil.disk_usage(store.root).free
     if free < needed:
         raise OutputError(
-            f"OUTPUT: about {needed / 1e6:.0f} MB are needed for {len(todo)} units, {free / 1e6:.0f} MB are free; "
-            "free or grow the disk, then give the same command again: it continues"
+            f"OUTPUT: about {needed / 1e6:.0f} MB are needed for {counted(len(todo), 'unit')}, {free / 1e6:.0f} MB are "
+            "free; free or grow the disk, then give the same command again: it continues"
         )
 
 

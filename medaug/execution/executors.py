@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol, TypeVar
 
 from medaug.errors import MedaugError, RunError, place_of
 from medaug.execution.attempt import Setup
 from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
-from medaug.execution.plan import Unit
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench
 
 STRETCH = 16
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Executor(Protocol):
     """Tries every unit once and yields each as it ends, with None for those that another worker has."""
 
-    def __call__(self, setup: Setup, units: Sequence[Unit], on_step: Step | None = None) -> Iterator[Done]:
+    def __call__(self, setup: Setup, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
         """Yield one result per unit.
 
         Raises:
@@ -27,7 +27,7 @@ class Executor(Protocol):
         """
 
 
-def serial(bench: Bench, setup: Setup, units: Sequence[Unit], on_step: Step | None = None) -> Iterator[Done]:
+def serial(bench: Bench, setup: Setup, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
     """In this process, at a bench that may be warm."""
     return flow(setup, attach(setup.root), bench, units, on_step)
 

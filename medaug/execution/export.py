@@ -16,7 +16,7 @@ from medaug.annotations.table import read_masks
 from medaug.audit import ledger
 from medaug.audit.inventory import sha256_of
 from medaug.audit.record import Record
-from medaug.errors import ManifestError, OutputError, ReadError, SourceError
+from medaug.errors import ManifestError, OutputError, ReadError, SourceError, counted
 from medaug.execution.listing import read_listing
 from medaug.execution.sources import collect, load_headers
 from medaug.execution.store import disk_errors
@@ -116,7 +116,9 @@ def image_of(output: Path, record: Record) -> Volume:
     first = output / record.images[0].path
     try:
         if changed:
-            raise OutputError(f"unit {record.unit[:16]}: {len(changed)} images are not those of the record; verify it")
+            raise OutputError(
+                f"unit {record.unit[:16]}: not those of the record: {counted(len(changed), 'image')}; verify it"
+            )
         if not first.name.endswith(".dcm"):
             from medaug.formats import format_of
 
@@ -136,8 +138,8 @@ def image_of(output: Path, record: Record) -> Volume:
 
 def _records(request: Request) -> tuple[tuple[Record, ...], int]:
     """The planned and written units that may be trained on, and how many are written in all."""
-    wanted = frozenset(read_listing(request.output).units)
-    records = [record for record in ledger.read(request.output / ledger.FOLDER) if record.unit in wanted]
+    wanted = read_listing(request.output).units
+    records = [record for record in ledger.shelved(request.output / ledger.FOLDER) if record.unit in wanted]
     total = sum(record.status == "written" for record in records)
     chosen = for_training(records, request.parts, leave_out=request.leave_out)
     if not chosen:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medaug.audit.inventory import sha256_of
-from medaug.audit.pixels import decoded, digest_of_image, pixels_digest
+from medaug.audit.pixels import decoded, digest_of_image
 from medaug.audit.record import Output
 from medaug.augmentation import Variant
 from medaug.dicom.parse import instance
 from medaug.dicom.provenance import Provenance
 from medaug.execution.evidence import write_evidence
 from medaug.formats import FORMATS
+from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
+if TYPE_CHECKING:
+    from medaug.dicom.write import Written
 
-def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance) -> None:
+
+def write_image(
+    variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance
+) -> tuple[Written, ...]:
     """Write a variant in its source's format, ``image/0001.dcm``, ``image.nii.gz``, ``image.png`` …, and its evidence.
+
+    Returns:
+        The digests that are known from reading back, for `describe_output`.
 
     Raises:
         WriteError: the derived instance would not be valid, or the source changed.
@@ -26,29 +37,40 @@ def write_image(variant: Variant, source: Volume, folder: Path, profile: Profile
 
     kind, image = FORMATS.get(source.source.format), folder / "image"
     style = Style(profile.keep_private, profile.equipment, profile.output_syntax)
+    written: tuple[Written, ...] = ()
     if kind is None:
         image.mkdir()
-        write_series(variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style)
+        written = write_series(
+            variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style
+        )
     elif profile.pictures == "secondary-capture" and not kind.volumetric:
         image.mkdir()
-        write_capture(variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style)
+        capture = write_capture(
+            variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style
+        )
+        written = (capture,)
     else:
         kind.write(variant.volume, folder / f"image{kind.suffix}", source.source.files[0])
     write_evidence(variant, folder, profile, provenance)
+    return written
 
 
-def describe_output(staged: Path, final: str) -> tuple[Output, ...]:
+def describe_output(staged: Path, final: str, written: Sequence[Written] = ()) -> tuple[Output, ...]:
     """Digests of every file of a staged unit, by the path it will have.
 
     Args:
         staged: the unit's staging folder.
         final: the unit's folder relative to OUTPUT, POSIX.
+        written: files whose digests are known; the others are read.
     """
+    known = {one.path: one for one in written}
     files = sorted(path for path in staged.rglob("*") if path.is_file())
-    return tuple(_described(path, f"{final}/{path.relative_to(staged).as_posix()}") for path in files)
+    return tuple(_described(path, f"{final}/{path.relative_to(staged).as_posix()}", known.get(path)) for path in files)
 
 
-def _described(path: Path, name: str) -> Output:
+def _described(path: Path, name: str, known: Written | None) -> Output:
+    if known is not None:
+        return Output(name, known.sha256, known.pixels_sha256, known.sop_instance_uid)
     if path.suffix != ".dcm":
         pixels = digest_of_image(path) if path.name.startswith("image.") else ""
         return Output(name, sha256_of(path), pixels)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,51 +23,19 @@ from medaug.audit.record import Record
 from medaug.execution import leases
 from medaug.execution.attempt import Setup, attempt, settle
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
+from medaug.execution.stages import STAGES, Stages
 from medaug.execution.store import Store, disk_errors
-from medaug.execution.work import Answer, Bench, Ready, finish, out_of_memory, prepare, solve, work_unit
-from medaug.rows import Row, Solved, solve_rows
+from medaug.execution.units import Unit
+from medaug.execution.work import Answer, Bench, Ready, out_of_memory, work_unit
+from medaug.rows import Row, Solved
 
 Done = tuple[Unit, Record | None]
 Step = Callable[[Unit, int, int], None]
 LEAST = 3  # units in the line, whatever their size: one each is read, solved and written
 LOOK = 0.5  # seconds
+MOST = 6  # units in the line, as long as they are small: a slow write then keeps nobody from reading
+SMALL = 64 << 20  # bytes of stored numbers of all units in the line
 BATCHES = 3  # filled batches in the line, where they are shared
-
-
-@dataclass(frozen=True)
-class Stages:
-    """What the three threads do.
-
-    Attributes:
-        batch: rows of a shared batch; 0 where units are solved one by one. Loads what solving needs.
-        prepare: read and present a unit.
-        solve: solve a unit by itself.
-        solve_rows: solve a batch of rows of several units.
-        finish: restore, check, write, commit.
-    """
-
-    batch: Callable[[Bench], int]
-    prepare: Callable[[Store, Bench, Unit, Claim], Ready]
-    solve: Callable[[Bench, Ready, Callable[[int, int], None] | None], Answer]
-    solve_rows: Callable[[Bench, Sequence[Row], Any], list[Solved]]
-    finish: Callable[[Store, Bench, Unit, Claim, Ready, Answer], Record]
-
-
-def _batch(bench: Bench) -> int:
-    return bench.tools.batch_size if bench.tools.full else 0
-
-
-def _solve(bench: Bench, ready: Ready, on_step: Callable[[int, int], None] | None) -> Answer:
-    solution, batch = solve(ready.presented, bench.tools, on_step)
-    return Answer(solution, batch, 0.0)
-
-
-def _solve_rows(bench: Bench, rows: Sequence[Row], prior: Any) -> list[Solved]:
-    return solve_rows(rows, prior, bench.tools)
-
-
-STAGES = Stages(_batch, prepare, _solve, _solve_rows, finish)
 
 
 @dataclass(eq=False)
@@ -99,7 +67,7 @@ def flow(
     setup: Setup,
     store: Store,
     bench: Bench,
-    units: Sequence[Unit],
+    units: Collection[Unit],
     on_step: Step | None = None,
     stages: Stages | None = None,
 ) -> Iterator[Done]:
@@ -116,7 +84,7 @@ def flow(
     Raises:
         MedaugError: the disk, the prior or the profile: no unit would fare better.
     """
-    alone: Sequence[Unit] = units
+    alone: Collection[Unit] = units
     stages = stages or (STAGES if setup.work is work_unit else None)
     if stages is not None and len(units) > 1:
         line = _Line(store, bench, units, stages)
@@ -129,7 +97,7 @@ def flow(
 class _Line:
     """The threads and what passes between them. ``again`` holds units that are to be tried with nothing beside them."""
 
-    def __init__(self, store: Store, bench: Bench, units: Sequence[Unit], stages: Stages) -> None:
+    def __init__(self, store: Store, bench: Bench, units: Collection[Unit], stages: Stages) -> None:
         self.store, self.bench, self.units, self.stages = store, bench, units, stages
         self.again: deque[Unit] = deque()
         self._ready: SimpleQueue[_Ticket | None] = SimpleQueue()
@@ -230,7 +198,8 @@ class _Line:
 
     def _has_room(self) -> bool:
         inside, rows = len(self._inside), sum(ticket.rows for ticket in self._inside)
-        return inside < LEAST or max(inside, rows) < BATCHES * self._batch
+        small = sum(ticket.unit.bytes for ticket in self._inside) < SMALL
+        return inside < LEAST or max(inside, rows) < BATCHES * self._batch or (inside < MOST and small)
 
     # --- solving
 
@@ -285,6 +254,7 @@ class _Line:
     # --- writing
 
     def _write(self) -> None:
+        self.stages.warm(self.bench)
         while (ticket := self._solved.get()) is not None and not self._stopped:
             started = time.monotonic() - ticket.spent
             try:

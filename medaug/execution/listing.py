@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from medaug.audit.canonical import canonical
+from medaug.audit.canonical import document
 from medaug.audit.crate import write_crate
-from medaug.audit.record import Record
+from medaug.audit.ledger import Records
+from medaug.audit.ordered import Ordered
 from medaug.audit.seal import seal
+from medaug.audit.stream import rows
 from medaug.errors import OutputError
 from medaug.execution.sources import Skip
 from medaug.execution.store import Store, disk_errors
+from medaug.execution.units import Unit
 from medaug.manifests.coco import write_coco
 from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.report.page import write_page
+from medaug.shelf import Again, Shelf
 
 NAME = "plan.json"
 
@@ -28,20 +31,25 @@ class Listing:
     """What OUTPUT is to hold when all is done; plan.json.
 
     Attributes:
-        units: keys, sorted.
+        units: keys, sorted, on disk.
         skips: sources that are left out.
     """
 
-    units: tuple[str, ...]
+    units: Shelf[None]
     skips: tuple[Skip, ...]
 
-    def to_json(self) -> bytes:
-        """Canonical JSON and a line break."""
+    def to_json(self) -> Iterator[bytes]:
+        """Canonical JSON and a line break, in blocks."""
         skips = [
             {"code": s.code, "files": s.files, "reason": s.reason, "refused": s.refused, "series_uid": s.series_uid}
             for s in self.skips
         ]
-        return canonical({"skips": skips, "units": list(self.units)}) + b"\n"
+        return document({"skips": skips, "units": Again(lambda: iter(self.units))})
+
+
+def listing_of(units: Iterable[Unit], skips: tuple[Skip, ...] = ()) -> Listing:
+    """What plan.json holds of a plan."""
+    return Listing(Shelf.of(unit.recipe.id for unit in units), skips)
 
 
 def read_listing(root: Path) -> Listing:
@@ -51,8 +59,9 @@ def read_listing(root: Path) -> Listing:
         OutputError: plan.json is missing or malformed.
     """
     try:
-        data = json.loads((root / NAME).read_bytes())
-        return Listing(tuple(map(str, data["units"])), tuple(Skip(**skip) for skip in data["skips"]))
+        return Listing(
+            Shelf.of(map(str, rows(root / NAME, "units"))), tuple(Skip(**skip) for skip in rows(root / NAME, "skips"))
+        )
     except FileNotFoundError:
         raise OutputError(f"OUTPUT: {NAME} is missing; restore it, or give a new folder") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -61,7 +70,7 @@ def read_listing(root: Path) -> Listing:
         ) from None
 
 
-def write_lists(store: Store) -> tuple[Record, ...]:
+def write_lists(store: Store) -> Records:
     """Write the manifests, the page, the crate and the seal for what is there of the plan; an interrupted run's too.
 
     Returns:
@@ -73,14 +82,15 @@ def write_lists(store: Store) -> tuple[Record, ...]:
     with disk_errors("the lists"), store.alone():
         store.relog()
         listing, records = read_listing(store.root), store.records()
-        wanted = frozenset(listing.units)
-        listed = [r for r in records if r.unit in wanted and (r.status != "written" or store.holds(r.unit))]
+        listed = Ordered.of(
+            r for r in records if r.unit in listing.units and (r.status != "written" or store.holds(r.unit))
+        )
         write_monai(listed, store.root)
         write_coco(listed, store.root)
         write_croissant(listed, store.root)
         write_page(listed, store.root, skipped=_by_reason(listing.skips))
         write_crate(listed, store.root)
-        seal(store.root)
+        seal(store.root, records=records)
     return records
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from medaug import profile as profiles
 from medaug.audit import ledger
 from medaug.audit.durable import flush_folder, replace_file
-from medaug.errors import OutputError, ProfileError
+from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution import leases
 from medaug.execution.listing import Listing, read_listing
 from medaug.execution.locks import locked
@@ -176,15 +176,16 @@ def _check_key(store: Store, given: bytes | None) -> None:
 def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
     """Another set of units is another run, unless it was asked for: labels may have been withdrawn by mistake."""
     before = read_listing(root)
-    mine, theirs = frozenset(listing.units), frozenset(before.units)
-    if mine != theirs and not extend:
+    mine, theirs = listing.units, before.units
+    new, gone = sum(unit not in theirs for unit in mine), sum(unit not in mine for unit in theirs)
+    if (new or gone) and not extend:
         raise OutputError(
-            f"OUTPUT: it was made for another set of inputs: {len(theirs)} units, now {len(mine)}, "
-            f"{len(mine - theirs)} of them new and {len(theirs - mine)} of the old ones gone. Images, annotations, "
+            f"OUTPUT: it was made for another set of inputs: {counted(len(theirs), 'unit')}, now {len(mine)}, "
+            f"{new} of them new and {gone} of the old ones gone. Images, annotations, "
             "variants or the seed changed. Give a new folder, or --extend to take the new set: "
             "what it doesn't hold leaves the lists"
         )
-    if listing != before:
+    if new or gone or listing.skips != before.skips:
         replace_file(root / "plan.json", listing.to_json())
 
 

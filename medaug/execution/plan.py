@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medaug import profile as profiles
-from medaug.annotations.structures import Packed, kept, on_volumes, packed, unpacked
+from medaug.annotations.structures import kept, on_volumes, packed
 from medaug.annotations.table import Matched, read_annotations
 from medaug.errors import AnnotationError, IdentityError, ReadError, SourceError
-from medaug.execution.sources import Skip, Source, collect, load_headers, refusal
+from medaug.execution.sources import Collected, Skip, Source, collect, load_headers, refusal
+from medaug.execution.units import Unit, units_of
 from medaug.imaging.boxes import Box
-from medaug.imaging.volume import Mask, SourceRef, Volume
+from medaug.imaging.volume import Mask, Volume
 from medaug.profile import Profile
 from medaug.recipe import Recipe, boxes_digest, kept_digest
 
@@ -24,34 +25,16 @@ from medaug.recipe import Recipe, boxes_digest, kept_digest
 SECONDS_PER_STEP = 0.05
 SECONDS_PER_UNIT = 1.0
 PREVIEW_BYTES = 1_500_000
+NOTHING_FREE = "--protect and --within let nothing of it change; with --within, no given structure may lie on it"
 
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One source × one variant: the smallest thing that is done or not done.
-
-    Attributes:
-        recipe: every choice; ``recipe.id`` is the unit's key.
-        source: where to load the volume from.
-        reference: what it was planned from.
-        boxes: its labels.
-        shape: the volume's (slices, rows, columns).
-        bytes: size of its stored numbers.
-        kept: voxels that must not change beside the boxes, packed; None where there are none.
-    """
-
-    recipe: Recipe
-    source: Source
-    reference: SourceRef
-    boxes: tuple[Box, ...]
-    shape: tuple[int, int, int]
-    bytes: int
-    kept: Packed | None = None
-
-    @property
-    def mask(self) -> Mask | None:
-        """``kept`` as (slices, rows, columns)."""
-        return None if self.kept is None else unpacked(self.kept, self.shape)
+# Why a source may name a person, and what to do, by `SourceRef.format`
+DOUBTS = {
+    "dicom": "the instances are '{state}': they don't declare that the patient's identity was removed (0012,0062); "
+    "de-identify the export first",
+    "nifti": "the NIfTI header holds free text or extensions, where a name may stand; clear them",
+    "nrrd": "the NRRD header holds comments or fields of free text, where a name may stand; clear them",
+    "picture": "the picture holds EXIF, text or a comment beside its pixels, where a name may stand; save it without",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +44,7 @@ class Plan:
     Attributes:
         profile: the resolved profile.
         seed: the run's seed.
-        units: in the order of their source and variant.
+        units: in the order of their source and variant; not in memory, see `units.units_of`.
         skips: sources that are left out.
         unmatched: sentences about annotations that fit no image.
         identity_reason: what the user stated about identity, or None.
@@ -70,7 +53,7 @@ class Plan:
 
     profile: Profile
     seed: int
-    units: tuple[Unit, ...]
+    units: Sequence[Unit]
     skips: tuple[Skip, ...]
     unmatched: tuple[str, ...]
     identity_reason: str | None
@@ -131,29 +114,33 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
         raise AnnotationError(f"variants: expected at least 1, got {variants}")
     chosen = profiles.load(profile) if isinstance(profile, str) else profile
     paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
-    given = [[Path(path) for path in group] for group in (protect, within)]
-    found = collect(Path(input), chosen, [*paths, *given[0], *given[1]])
+    given = {"protect": [Path(path) for path in protect], "within": [Path(path) for path in within]}
+    found = collect(Path(input), chosen, [*paths, *given["protect"], *given["within"]])
     headers, refused = _headers(found.sources, chosen, identity_reason)
-    how: dict[str, Any] = {"known": found.files, "copies": found.copies}
-    read = partial(_read, headers, format=annotation_format, readers=readers, **how)
+    read = partial(_read, found, headers, format=annotation_format, readers=readers)
     boxes, withheld, unmatched = _boxes(paths, read)
-    masks = [on_volumes(group, [h.volume for h in headers], found.files) for group in given]
+    volumes = [header.volume for header in headers]
+    masks = [on_volumes(group, volumes, found.files, what) for what, group in given.items()]
     pinned = chosen.sha256, chosen.prior.sha256  # worked out once, and one string for all units
-    units: list[Unit] = []
     unlabelled: list[Skip] = []
-    for header in sorted(headers, key=lambda header: (header.first, header.key)):
-        labels = boxes.get(header.key)
-        if not labels:
-            unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
-            continue
-        digest, mask = boxes_digest(labels), kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
-        keeping = kept_digest(mask)
-        for variant in range(variants):
-            recipe = Recipe(header.key, digest, variant, seed, *pinned, kept=keeping)
-            units.append(_unit(recipe, header, labels, mask))
+
+    def firsts() -> Iterator[Unit]:
+        for header in sorted(headers, key=lambda header: (header.first, header.key)):
+            labels = boxes.get(header.key)
+            if not labels:
+                unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
+                continue
+            mask = kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
+            if mask is not None and mask.all():
+                unlabelled.append(_left_out(header.volume, "nothing-free", NOTHING_FREE))
+                continue
+            recipe = Recipe(header.key, boxes_digest(labels), 0, seed, *pinned, kept=kept_digest(mask))
+            yield _unit(recipe, header, labels, mask)
+
+    units = units_of(firsts(), variants)
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
     skips = _merged((*found.skips, *refused, *unlabelled))
-    return Plan(chosen, seed, tuple(units), skips, unmatched, identity_reason, notes)
+    return Plan(chosen, seed, units, skips, unmatched, identity_reason, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,14 +210,14 @@ def _check_colour(source: Source, profile: Profile) -> None:
 def _check_identity(volume: Volume, reason: str | None) -> None:
     """Refuse what may identify a person, unless the user states that it was checked (dicom.md, Identity)."""
     if volume.source.identity != "declared" and not reason:
-        raise IdentityError(
-            f"the instances are {volume.source.identity!r}: they don't declare that the patient's identity was removed "
-            '(0012,0062); de-identify the export first, or state --accept-identity "reason" if it was checked'
-        )
+        why = DOUBTS.get(volume.source.format, DOUBTS["picture"]).format(state=volume.source.identity)
+        raise IdentityError(f'{why}, or state --accept-identity "reason" if it was checked')
 
 
-def _read(headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
-    return read_annotations(path, [header.volume for header in headers], **how)
+def _read(found: Collected, headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
+    volumes = [header.volume for header in headers]
+    left_out = found.without(volumes)
+    return read_annotations(path, volumes, known=found.files, copies=found.copies, left_out=left_out, **how)
 
 
 def _boxes(
@@ -254,12 +241,16 @@ def _boxes(
 
 
 def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
-    files, uid = len(set(volume.source.files)), volume.source.series_uid if volume.source.format == "dicom" else ""
     if withheld:
         reason = "an annotation may lie on it but could not be placed, so what it marks can't be kept; see unmatched"
-        return Skip("unplaced-box", reason, files, refused=True, series_uid=uid)
+        return _left_out(volume, "unplaced-box", reason)
     reason = "no usable annotation matches it, so there is no label to keep"
-    return Skip("no-boxes", reason, files, refused=False, series_uid=uid)
+    return _left_out(volume, "no-boxes", reason, refused=False)
+
+
+def _left_out(volume: Volume, code: str, reason: str, *, refused: bool = True) -> Skip:
+    uid = volume.source.series_uid if volume.source.format == "dicom" else ""
+    return Skip(code, reason, len(set(volume.source.files)), refused, series_uid=uid)
 
 
 def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
@@ -300,7 +291,7 @@ def survey(
     """
     found = collect(root, profile, annotations)
     headers, refused = _headers(found.sources, profile, identity_reason)
-    boxes, withheld, _ = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    boxes, withheld, _ = _boxes(annotations, partial(_read, found, headers))
     usable = [
         Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))
@@ -323,7 +314,7 @@ def labels_in(
     profile = profiles.load("paper").model_copy(update={"modalities": profiles.MODALITIES, "colour": "grey"})
     found = collect(root, profile, annotations)
     headers, _ = _headers(found.sources, profile, "boxes are only counted")
-    boxes, withheld, unmatched = _boxes(annotations, partial(_read, headers, known=found.files, copies=found.copies))
+    boxes, withheld, unmatched = _boxes(annotations, partial(_read, found, headers))
     each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
     return each, unmatched
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +20,7 @@ from medaug.execution.attempt import Setup
 from medaug.execution.executors import guarded, stretch
 from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
-from medaug.execution.plan import Unit
+from medaug.execution.units import Queue, Unit
 
 STARTS = 3  # workers that may die in a row before one has finished a unit
 GRACE = 5.0  # seconds for a worker to drop its unit
@@ -36,21 +35,21 @@ class _Worker:
     units: dict[str, Unit] = field(default_factory=dict)
 
 
-def processes(count: int, setup: Setup, units: Sequence[Unit], on_step: Step | None = None) -> Iterator[Done]:
+def processes(count: int, setup: Setup, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
     """Spread the units over ``count`` processes.
 
     Raises:
         MedaugError: what a worker met that no unit would survive.
         RunError: workers die without finishing anything.
     """
-    queue = deque(units)
+    queue = Queue(units)
     workers = [_start(setup, number) for number in range(min(count, len(units)))]
     deaths = 0
     try:
         while queue or any(worker.units for worker in workers):
             for worker in workers:
                 if queue and not worker.units:
-                    _give(worker, [queue.popleft() for _ in range(stretch(len(queue), count))])
+                    _give(worker, queue.take(stretch(len(queue), count)))
             ready = wait([worker.line for worker in workers if worker.units])
             for number, worker in enumerate(workers):
                 if worker.line not in ready:
@@ -95,11 +94,11 @@ def _hear(worker: _Worker, on_step: Step | None) -> list[Done]:
     return [(worker.units.pop(key), *rest)]
 
 
-def _bury(worker: _Worker, queue: deque[Unit], deaths: int) -> int:
+def _bury(worker: _Worker, queue: Queue, deaths: int) -> int:
     """Put a dead worker's units back; the count of workers that died in a row."""
     worker.process.join()
     worker.line.close()
-    queue.extend(worker.units.values())
+    queue.back(worker.units.values())
     worker.units = {}
     if deaths + 1 > STARTS * 2:
         raise RunError(

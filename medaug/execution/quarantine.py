@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -86,7 +86,16 @@ def entries(root: Path) -> tuple[Entry, ...]:
     Raises:
         OutputError: an entry is not readable.
     """
-    return tuple(_read(path) for path in sorted((root / FOLDER).glob("*.json")))
+    return tuple(sorted(each(root), key=lambda entry: entry.unit))
+
+
+def each(root: Path) -> Iterator[Entry]:
+    """`entries` in no order, one at a time.
+
+    Raises:
+        OutputError: an entry is not readable.
+    """
+    return map(_read, (root / FOLDER).glob("*.json"))
 
 
 def release(store: Store, units: Sequence[str]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import numpy as np
 
 from medaug import profile as profiles
 from medaug.audit import ledger
-from medaug.audit.pixels import pixels_digest, stored_of
+from medaug.audit.pixels import stored_of
 from medaug.audit.record import Output, Record
 from medaug.augmentation import Case, augment
-from medaug.errors import OutputError, ReadError
+from medaug.errors import OutputError, ReadError, counted
 from medaug.execution.sources import collect
 from medaug.execution.work import Bench
+from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
 from medaug.inverse.priors.folders import with_folder_prior
 from medaug.profile import Profile
@@ -79,7 +81,8 @@ def replay(
         ProfileError: profile.yaml isn't readable.
         PriorError: the prior isn't the recorded one.
     """
-    records = [chosen(ledger.read(output / ledger.FOLDER), unit) for unit in units]
+    known = ledger.shelved(output / ledger.FOLDER)
+    records = [chosen(known, unit) for unit in units]
     profile = profiles.load(str(output / "profile.yaml"))
     if prior is not None:
         profile = with_folder_prior(profile, prior)
@@ -89,18 +92,21 @@ def replay(
         yield _again(output, record, bench, volumes.find(record))
 
 
-def chosen(records: Sequence[Record], unit: str) -> Record:
+def chosen(records: Iterable[Record], unit: str) -> Record:
     """The written unit whose key begins with ``unit``.
 
     Raises:
-        OutputError: none, or several.
+        OutputError: fewer digits than are asked for, no such unit, or several.
     """
+    where = "the names of the folders below variants/ are such digits"
+    if len(unit) < LEAST_DIGITS:
+        expected = f"expected the first {LEAST_DIGITS} or more digits of its key, found {len(unit)}"
+        raise OutputError(f"unit: {expected}; {where}")
     found = [record for record in records if record.status == "written" and record.unit.startswith(unit)]
-    if len(unit) < LEAST_DIGITS or len(found) != 1:
-        raise OutputError(
-            f"unit: expected the first {LEAST_DIGITS} or more digits of one written unit, found {len(found)} such "
-            "units; see the names of the folders below variants/"
-        )
+    if not found:
+        raise OutputError(f"unit: no written unit's key begins with these {len(unit)} digits; {where}")
+    if len(found) > 1:
+        raise OutputError(f"unit: {len(found)} keys begin with these {len(unit)} digits; give more of them: {where}")
     return found[0]
 
 
@@ -142,18 +148,34 @@ class _Volumes:
 
 def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
     tools = replace(bench.tools, batch_size=record.batch_size)  # memory may have made it smaller than the profile's
-    variant = augment(Case(volume, record.boxes), _recipe(record), tools)
+    with _threads(record.threads if bench.threads else None):
+        variant = augment(Case(volume, record.boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]
     if len(parts) != len(images):
-        raise OutputError(f"unit {record.unit[:16]}: {len(images)} images for {len(parts)} slices; verify the OUTPUT")
+        raise OutputError(
+            f"unit {record.unit[:16]}: {counted(len(images), 'image')} for {counted(len(parts), 'slice')}; verify it"
+        )
     differences = tuple(
         _difference(output, image, made)
         for image, made in zip(images, parts, strict=True)
         if pixels_digest(made) != image.pixels_sha256
     )
     return Replay(record.unit, len(images), differences, _changes(record, bench))
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """As many of the processor's threads as the unit was made with, and afterwards as many as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _recipe(record: Record) -> Recipe:

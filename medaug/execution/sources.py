@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,12 +101,22 @@ class Collected:
         skips: what is none, and no annotation either.
         files: every file but annotations; an annotation by name may mean any of them.
         copies: which of them is a copy of one that a source holds; its name means that one.
+        instances: SOP Instance UIDs of all files with a DICOM image, those that no source holds included.
     """
 
     sources: tuple[Source, ...]
     skips: tuple[Skip, ...]
     files: tuple[Path, ...]
     copies: Mapping[Path, Path]
+    instances: Mapping[Path, str]
+
+    def without(self, volumes: Iterable[Volume]) -> frozenset[str]:
+        """UIDs of images and series that were found and are none of these volumes."""
+        used = list(volumes)
+        files = {file for volume in used for file in volume.source.files}
+        series = {skip.series_uid for skip in self.skips} | {source.series_uid for source in self.sources}
+        images = (uid for file, uid in self.instances.items() if file not in files)
+        return frozenset((*images, *series - {volume.source.series_uid for volume in used})) - {""}
 
 
 def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collected:
@@ -138,7 +148,7 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
     sources = [Source(series, None, by_slice) for series in found.series]
     sources += [Source(None, path, by_slice, kinds[path]) for path in files if path in kinds]
     skips = tuple(Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped)
-    return Collected(tuple(sources), skips, files, found.copies)
+    return Collected(tuple(sources), skips, files, found.copies, found.instances)
 
 
 def load_headers(source: Source) -> tuple[Volume, ...]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.execution import leases, quarantine
 from medaug.execution.listing import read_listing
 from medaug.execution.opening import attach
+from medaug.shelf import Shelf
 
 RECENT = 3600.0  # seconds over which the rate is taken
+LEAST = 10.0  # seconds between the first and the last unit, below which a rate says nothing
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Status:
         counts: of them, by status; a unit that nobody finished is in none.
         quarantined: of them, those that are left alone.
         working: workers that hold a unit now.
-        per_hour: units written in the last hour, or since the first of them if that is less; None before two are there.
+        per_hour: units written in the hour before the latest of them, or since the first if that is less; None before
+            `LEAST` seconds of work are there to tell from.
         elsewhere: units that the plan doesn't hold.
     """
 
@@ -41,7 +45,9 @@ class Status:
 
     @property
     def eta_seconds(self) -> float | None:
-        """At the present rate; None where there is none."""
+        """At the present rate; 0 where nothing is left, None where there is no rate."""
+        if not self.left:
+            return 0.0
         return self.left / self.per_hour * 3600 if self.per_hour else None
 
 
@@ -51,23 +57,32 @@ def status(root: Path) -> Status:
     Raises:
         OutputError: it is no medaug output.
     """
-    store, wanted = attach(root), frozenset(read_listing(root).units)
-    ended = store.outcomes()
-    held = [entry for entry in quarantine.entries(root) if entry.unit in wanted]
-    left_alone = {entry.unit for entry in held}
-    counts: Counter[str] = Counter(how for unit, how in ended.items() if unit in wanted and unit not in left_alone)
-    elsewhere = sum(unit not in wanted for unit in ended)
+    store, wanted = attach(root), read_listing(root).units
+    held = Shelf.of(entry.unit for entry in quarantine.each(root) if entry.unit in wanted)
+    counts: Counter[str] = Counter()
+    elsewhere = 0
+    for unit, how in store.outcomes():
+        if unit not in wanted:
+            elsewhere += 1
+        elif unit not in held:
+            counts[how] += 1
     working = leases.working(store.staging) if store.staging.is_dir() else 0
-    return Status(len(wanted), counts, len(held), working, _rate(root), elsewhere)
+    return Status(len(wanted), counts, len(held), working, _rate(root / "variants"), elsewhere)
 
 
-def _rate(root: Path) -> float | None:
+def _rate(folder: Path) -> float | None:
     """From the folders' times, which every host gets from the same file system."""
-    times = (
-        sorted(path.stat().st_mtime for path in (root / "variants").iterdir()) if (root / "variants").is_dir() else []
-    )
-    recent = [t for t in times if times[-1] - t < RECENT]
-    if len(recent) < 2:
-        return None
-    span = max(recent[-1] - recent[0], time.get_clock_info("time").resolution)
-    return (len(recent) - 1) / span * 3600
+    latest = max(_times(folder), default=0.0)
+    count, first = 0, latest
+    for moment in _times(folder):
+        if latest - moment < RECENT:
+            count, first = count + 1, min(first, moment)
+    return (count - 1) / (latest - first) * 3600 if latest - first >= LEAST else None
+
+
+def _times(folder: Path) -> Iterator[float]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.stat().st_mtime for entry in entries)
+    except FileNotFoundError:
+        return  # no unit was begun

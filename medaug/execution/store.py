@@ -21,11 +21,13 @@ from pathlib import Path
 
 from medaug.audit import ledger
 from medaug.audit.durable import flush_folder, unusable
+from medaug.audit.ledger import Records
 from medaug.audit.record import Record
 from medaug.execution import leases
 from medaug.execution.leases import Claim
 from medaug.execution.locks import locked
 from medaug.imaging.volume import SourceRef
+from medaug.shelf import Shelf
 
 STAGING = ".staging"
 TOKEN_DIGITS = 16
@@ -75,19 +77,27 @@ class Store:
         """The record of a committed unit."""
         return Record.from_json((self.folder(unit) / "record.json").read_text(encoding="utf-8"))
 
-    def records(self) -> tuple[Record, ...]:
-        """The decisive line of every unit, in the order of the unit keys."""
-        return ledger.read(self.ledger)
+    def records(self) -> Records:
+        """The decisive line of every unit, on disk, in the order of the unit keys."""
+        return ledger.shelved(self.ledger)
 
-    def outcomes(self) -> dict[str, str]:
-        """Unit → how it ended, as far as that still holds: a written unit whose folder was removed is not in it."""
-        present = {path.name for path in (self.root / "variants").glob("*")}
+    def outcomes(self) -> Iterator[tuple[str, str]]:
+        """Unit and how it ended, as far as that still holds: a written unit whose folder was removed is not in it."""
+        present = self.present()
         ended = ledger.outcomes(self.ledger)
-        return {unit: how for unit, how in ended.items() if how != "written" or unit[: leases.DIGITS] in present}
+        return ((unit, how) for unit, how in ended.items() if how != "written" or unit[: leases.DIGITS] in present)
 
-    def finished(self) -> frozenset[str]:
+    def finished(self) -> Shelf[None]:
         """Units that need nothing more."""
-        return frozenset(unit for unit, how in self.outcomes().items() if how in _FINAL)
+        return Shelf.of(unit for unit, how in self.outcomes() if how in _FINAL)
+
+    def present(self) -> Shelf[None]:
+        """The names of the folders of units; none before a run made the folder that they lie in."""
+        try:
+            with os.scandir(self.root / "variants") as entries:
+                return Shelf.of(entry.name for entry in entries)
+        except FileNotFoundError:
+            return Shelf()
 
     def token(self, reference: SourceRef) -> str:
         """A patient's name in this OUTPUT: the same for all sources of one patient, and of no use elsewhere."""
@@ -141,9 +151,10 @@ class Store:
         Raises:
             OutputError: the disk didn't take it.
         """
-        known = {unit[: leases.DIGITS] for unit, how in ledger.outcomes(self.ledger).items() if how == "written"}
-        for name in sorted({path.name for path in (self.root / "variants").iterdir()} - known):
-            if self.holds(name):
+        ended = ledger.outcomes(self.ledger)
+        known = Shelf.of(unit[: leases.DIGITS] for unit, how in ended.items() if how == "written")
+        for name in self.present():
+            if name not in known and self.holds(name):
                 self.log(self.record_of(name), 0.0)
 
 

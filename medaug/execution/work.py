@@ -11,19 +11,20 @@ from functools import cached_property
 from medaug import __version__, assemble
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.record import Source as RecordedSource
-from medaug.augmentation import Case, Presented, Solution, Tools, Variant, bring_back, present
+from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, present
 from medaug.augmentation import solve as solve_case
 from medaug.dicom.provenance import Provenance
-from medaug.errors import QualityError, ReadError, SourceError
+from medaug.errors import QualityError, ReadError, SourceError, counted
 from medaug.execution.files import describe_output, write_image
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
 from medaug.execution.sources import Source
 from medaug.execution.store import Store, disk_errors
+from medaug.execution.units import Unit
 from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 from medaug.quality import failing
-from medaug.report.pictures import write_previews
+from medaug.report.pictures import Backdrops, write_previews
+from medaug.restoring import Solution
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
 OUT_OF_MEMORY = "out-of-memory"
@@ -38,7 +39,7 @@ OnStep = Callable[[int, int], None]
 
 
 class Bench:
-    """What a worker keeps between units: the prior on its device, and the source it read last.
+    """What a worker keeps between units: the prior on its device, the source it read last, and what its pictures share.
 
     Args:
         profile: the resolved profile.
@@ -51,12 +52,20 @@ class Bench:
         self.identity_reason = identity_reason
         self.wanted_device = device
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
+        self.backdrops = Backdrops()
         self._last: tuple[Source, tuple[Volume, ...]] | None = None
 
     @cached_property
     def device(self) -> str:
         """The device by its name; found when first asked for."""
         return assemble.resolve_device(self.wanted_device)
+
+    @property
+    def threads(self) -> int | None:
+        """How many of the processor's a solve takes, which decides its last digits; None on a device."""
+        import torch
+
+        return int(torch.get_num_threads()) if self.device == "cpu" else None
 
     @cached_property
     def versions(self) -> dict[str, str]:
@@ -178,18 +187,14 @@ def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, a
         return record
     with disk_errors(f"unit {unit.recipe.id[:16]}"):
         claim.folder.mkdir()
-        write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
-        write_previews(
-            claim.folder / "preview",
-            source=ready.source,
-            result=variant.volume,
-            protected=variant.regions.protected,
-            observed=variant.regions.observed,
-            boxes=unit.boxes,
-            window=variant.window,
-            domain=variant.domain,
+        written = write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
+        backdrop = bench.backdrops.of(
+            ready.source, variant.regions.protected, unit.boxes, variant.window, variant.domain
         )
-        outputs = describe_output(claim.folder, store.folder(unit.recipe.id).relative_to(store.root).as_posix())
+        dust = variant.regions.observed & ~variant.regions.protected
+        write_previews(claim.folder / "preview", backdrop, result=variant.volume, dust=dust)
+        final = store.folder(unit.recipe.id).relative_to(store.root).as_posix()
+        outputs = describe_output(claim.folder, final, written)
         done = Outcome("written", variant=variant, outputs=outputs, batch_size=answer.batch)
         record = to_record(store, bench, unit, done)
         store.commit(claim.folder, record, elapsed(answer.started))
@@ -217,8 +222,8 @@ def solve(presented: Presented, tools: Tools, on_step: OnStep | None = None) -> 
             break
         batch = max(1, batch // 2)
     raise SourceError(
-        f"the memory of {tools.device} doesn't hold {batch} slices at {tools.size} px; use a device with more, "
-        "or a profile with a smaller size",
+        f"the memory of {tools.device} doesn't hold {counted(batch, 'slice')} at {tools.size} px; use a device with "
+        "more, or a profile with a smaller size",
         code=OUT_OF_MEMORY,
     )
 
@@ -295,6 +300,7 @@ def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Recor
         boxes=unit.boxes,
         geometry=Grid.of(variant.volume.geometry) if variant else None,
         created=store.created.isoformat(),
+        threads=bench.threads if variant else None,
     )
 
 

@@ -38,8 +38,11 @@ def from_array(  # noqa: PLR0913 - one argument per attribute of an image
         modality: DICOM's (0008,0060); ``CT`` lets domains use Hounsfield units.
 
     Raises:
-        ValueError: the shape is neither, or both or neither of a 3-D array's geometries are given.
+        TypeError: it is no NumPy array.
+        ValueError: it holds neither integers nor floats, or not all of them finite; the shape is neither, or both or
+            neither of a 3-D array's geometries are given.
     """
+    _check_numbers(stored)
     array = np.array(stored[None] if stored.ndim == 2 else stored)
     if array.ndim != 3 or not array.size or (len(array) > 1) != (affine is not None):
         raise ValueError(
@@ -72,6 +75,24 @@ def from_array(  # noqa: PLR0913 - one argument per attribute of an image
             sha256=digests,
         ),
     )
+
+
+def _check_numbers(stored: object) -> None:
+    if not isinstance(stored, np.ndarray):
+        raise TypeError(
+            f"from_array: expected a NumPy array, got {type(stored).__name__}; give np.asarray(…) with the "
+            "dtype of the stored numbers"
+        )
+    if stored.dtype.kind not in "iuf":
+        raise ValueError(
+            f"from_array: expected integers or floats, got {stored.dtype}; give grey levels, and a mask as boxes"
+        )
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        count = int(np.count_nonzero(~np.isfinite(stored)))
+        raise ValueError(
+            f"from_array: expected finite numbers, got {count} of {stored.size} that are NaN or infinite; put a value "
+            "outside the image's range there and name it as padding"
+        )
 
 
 def _range_of(kind: np.dtype[np.generic]) -> tuple[float, float]:

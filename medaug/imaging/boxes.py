@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
@@ -95,16 +94,31 @@ def label_code(label: str) -> str:
 
 def distinct_codes(boxes: Iterable[Box]) -> list[Code]:
     """The codes that boxes carry, each once, in order of scheme, value and meaning."""
-    return sorted({box.code for box in boxes if box.code}, key=attrgetter("scheme", "value", "meaning"))
+    return _ordered({box.code for box in boxes if box.code})
+
+
+def _ordered(codes: Iterable[Code]) -> list[Code]:
+    return sorted(codes, key=attrgetter("scheme", "value", "meaning"))
+
+
+Coded = dict[str, set[Code]]
+
+
+def coded(boxes: Iterable[Box], found: Coded) -> Coded:
+    """Label → the codes that its boxes carry, added to what was found before."""
+    for box in boxes:
+        found.setdefault(box.label, set()).update([box.code] if box.code else [])
+    return found
+
+
+def code_of_each(found: Coded) -> dict[str, list[dict[str, str]]]:
+    """What `coded` found as JSON data, in order; labels without a code are left out."""
+    return {label: [asdict(code) for code in _ordered(found[label])] for label in sorted(found) if found[label]}
 
 
 def codes_by_label(boxes: Iterable[Box]) -> dict[str, list[dict[str, str]]]:
     """Label → the codes that its boxes carry, as JSON data; labels without one are left out."""
-    groups = defaultdict(list)
-    for box in boxes:
-        groups[box.label].append(box)
-    found = {label: [asdict(code) for code in distinct_codes(groups[label])] for label in sorted(groups)}
-    return {label: codes for label, codes in found.items() if codes}
+    return code_of_each(coded(boxes, {}))
 
 
 def enclosing(

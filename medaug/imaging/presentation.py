@@ -76,12 +76,15 @@ class Presentation:
 
     def to_native(self, images: Float32) -> Float32:
         """(K, size, size) on the prior's square → (K, I, J) on the native grid; 0 outside the area."""
-        native = np.zeros((images.shape[0], *self.shape), dtype=np.float32)
         rows, columns = self.area
         top, left = self._offset
         height, width = self.inner
         inner = images[:, top : top + height, left : left + width]
-        native[:, rows, columns] = resize(inner, (rows.stop - rows.start, columns.stop - columns.start))
+        resized = resize(inner, (rows.stop - rows.start, columns.stop - columns.start))
+        if resized.shape[1:] == self.shape:
+            return resized
+        native = np.zeros((images.shape[0], *self.shape), dtype=np.float32)
+        native[:, rows, columns] = resized
         return native
 
     def shrink(self, mask: Mask, share: float) -> Mask:
@@ -109,7 +112,7 @@ class Presentation:
             np.intp
         )
         native = np.zeros((mask.shape[0], *self.shape), dtype=np.bool_)
-        native[:, rows, columns] = mask[:, i[:, None], j[None, :]]
+        native[:, rows, columns] = mask[:, :, j][:, i]  # whole rows at a time: a tenth of the time
         return native
 
     @property

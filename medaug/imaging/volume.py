@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +20,7 @@ from medaug.imaging.lut import Lut
 Stored = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
+STRIP = 64  # rows
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,9 @@ class Volume:
         if self.padding is None:
             return np.zeros(self.stored.shape, dtype=np.bool_)
         low, high = self.padding
+        if np.issubdtype(self.stored.dtype, np.integer):
+            whole: Any = self.stored
+            return np.asarray((whole >= math.ceil(low)) & (whole <= math.floor(high)))
         stored = np.asarray(self.stored, dtype=np.float64)
         return np.asarray((stored >= low) & (stored <= high))
 
@@ -194,17 +201,28 @@ class Volume:
         """
         stored = self.stored.copy()
         for k, rescale in enumerate(self.rescale):
-            raw = values[k][where[k]]
-            raw = raw.astype(np.promote_types(raw.dtype, np.float32), copy=False)  # half floats can't hold the range
-            if self.lut is not None:
-                raw = self.lut.undo(raw)
-            elif rescale.slope != 1 or rescale.intercept or self.stored.dtype.itemsize > 2:
-                raw = (raw.astype(np.float64) - rescale.intercept) / rescale.slope
-            if np.issubdtype(self.stored.dtype, np.integer):
-                raw = np.clip(np.rint(raw), *self.stored_range)
-                raw = _off_padding(raw, self.padding, self.stored_range)
-            stored[k][where[k]] = raw.astype(self.stored.dtype)
+            for rows in _strips(where[k]):
+                inside = where[k, rows]
+                # where most of a strip is overwritten, working on all of it is cheaper than picking
+                whole = 2 * np.count_nonzero(inside) > inside.size and bool(np.isfinite(values[k, rows]).all())
+                raw = self._raw(values[k, rows] if whole else values[k, rows][inside], rescale)
+                if whole:
+                    np.copyto(stored[k, rows], raw, where=inside)
+                else:
+                    stored[k, rows][inside] = raw
         return replace(self, stored=stored)
+
+    def _raw(self, values: npt.NDArray[np.floating], rescale: Rescale) -> Stored:
+        """Stored numbers for modality values of one slice."""
+        raw = values.astype(np.promote_types(values.dtype, np.float32), copy=False)  # half floats can't hold the range
+        if self.lut is not None:
+            raw = self.lut.undo(raw)
+        elif rescale.slope != 1 or rescale.intercept or self.stored.dtype.itemsize > 2:
+            raw = (raw.astype(np.float64) - rescale.intercept) / rescale.slope
+        if np.issubdtype(self.stored.dtype, np.integer):
+            raw = np.clip(np.rint(raw), *self.stored_range)
+            raw = _off_padding(raw, self.padding, self.stored_range)
+        return raw.astype(self.stored.dtype)
 
     def _in_float32(self, slope: npt.NDArray[np.float64], intercept: npt.NDArray[np.float64]) -> bool:
         """Whether float32 holds every step of the sum exactly: whole numbers below 2²⁴."""
@@ -215,6 +233,14 @@ class Volume:
         slope = np.array([r.slope for r in self.rescale])[:, None, None]
         intercept = np.array([r.intercept for r in self.rescale])[:, None, None]
         return slope, intercept
+
+
+def _strips(where: Mask) -> Iterator[slice]:
+    """The rows that hold a True, `STRIP` at a time: what is worked on stays in the processor's cache."""
+    hits = np.flatnonzero(where.any(axis=1))
+    if hits.size:
+        for first in range(int(hits[0]), int(hits[-1]) + 1, STRIP):
+            yield slice(first, min(first + STRIP, int(hits[-1]) + 1))
 
 
 def _off_padding(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.canonical import canonical
+from medaug.audit.canonical import document
 from medaug.audit.durable import replace_file
+from medaug.audit.ordered import Ordered
 from medaug.audit.record import Record
-from medaug.imaging.boxes import codes_by_label
+from medaug.shelf import Again
 
 NAME = "coco.json"
 
@@ -31,25 +32,18 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
 
     Source: https://cocodataset.org/#format-data
     """
-    written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
-    labels = sorted({box.label for record in written for box in record.boxes})
-    images = [{"id": number, **image} for number, image in enumerate((i for r in written for i in _images(r)), 1)]
-    places = {(image["medaug"]["unit"], image["slice"]): image["id"] for image in images}
-    annotations = [
-        {"id": number, "image_id": places[record.unit, k], "category_id": labels.index(label) + 1, **shape}
-        for number, (record, k, label, shape) in enumerate(_annotations(written), 1)
-    ]
-    codes = codes_by_label(box for record in written for box in record.boxes)
+    ordered = Ordered.of(records)
+    written, labels, codes = ordered.written, ordered.labels, ordered.codes
     content = {
         "info": {"description": "Synthetic variants for training only, made by medaug", "version": "1"},
-        "images": images,
-        "annotations": annotations,
+        "images": Again(lambda: _images(written)),
+        "annotations": Again(lambda: _annotations(written, labels)),
         "categories": [
             {"id": number, "name": label, **({"codes": codes[label]} if label in codes else {})}
             for number, label in enumerate(labels, 1)
         ],
     }
-    return replace_file(output / NAME, canonical(content) + b"\n")
+    return replace_file(output / NAME, document(content))
 
 
 def labelled_slices(record: Record) -> list[int]:
@@ -57,12 +51,13 @@ def labelled_slices(record: Record) -> list[int]:
     return sorted({k for box in record.boxes for k in range(box.start[0], box.stop[0])})
 
 
-def _images(record: Record) -> Iterator[dict[str, Any]]:
-    assert record.geometry is not None
-    _, rows, columns = record.geometry.shape
-    for k in labelled_slices(record):
+def _images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    for number, (record, k) in enumerate(((r, k) for r in records for k in labelled_slices(r)), 1):
+        assert record.geometry is not None
+        _, rows, columns = record.geometry.shape
         file, frame = record.places[k]
         yield {
+            "id": number,
             "file_name": record.images[file].path,
             "slice": k,
             "frame": frame,
@@ -72,10 +67,21 @@ def _images(record: Record) -> Iterator[dict[str, Any]]:
         }
 
 
-def _annotations(records: Iterable[Record]) -> Iterator[tuple[Record, int, str, dict[str, Any]]]:
+def _annotations(records: Iterable[Record], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The images are numbered as in `_images`."""
+    number, images = 0, 0
     for record in records:
+        places = {k: images + n for n, k in enumerate(labelled_slices(record), 1)}
+        images += len(places)
         for box in record.boxes:
             (_, top, left), (_, height, width) = box.start, box.shape
             for k in range(box.start[0], box.stop[0]):
-                shape = {"bbox": [left, top, width, height], "area": width * height, "iscrowd": 0}
-                yield record, k, box.label, shape
+                number += 1
+                yield {
+                    "id": number,
+                    "image_id": places[k],
+                    "category_id": labels.index(box.label) + 1,
+                    "bbox": [left, top, width, height],
+                    "area": width * height,
+                    "iscrowd": 0,
+                }

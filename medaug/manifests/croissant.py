@@ -66,7 +66,11 @@ TABLES: Mapping[str, tuple[str, str, Mapping[str, tuple[str, str, str]]]] = {
         monai.NAME,
         "$.training[*]",
         {
-            "image": ("image", "sc:Text", "The folder of DICOM files, or the NIfTI file, relative to this file"),
+            "image": (
+                "image",
+                "sc:Text",
+                "The folder of DICOM files, or the file of another format, relative to this file",
+            ),
             "unit": ("medaug.unit", "sc:Text", "Key of the unit; its record names every choice"),
             "source": ("medaug.source", "sc:Text", "Key of the source, from its content"),
             "patient": ("medaug.patient", "sc:Text", "Keyed hash of the patient; never split one"),
@@ -78,7 +82,11 @@ TABLES: Mapping[str, tuple[str, str, Mapping[str, tuple[str, str, str]]]] = {
         "$.images[*]",
         {
             "id": ("id", "sc:Integer", "Number of the labelled slice"),
-            "file_name": ("file_name", "sc:Text", "DICOM or NIfTI file, relative to this file"),
+            "file_name": (
+                "file_name",
+                "sc:Text",
+                "The file of the slice, DICOM or another format, relative to this file",
+            ),
             "slice": ("slice", "sc:Integer", "Place along the slice normal, from 0"),
             "frame": ("frame", "sc:Integer", "Place in the file, from 0"),
             "height": ("height", "sc:Integer", "Rows"),
@@ -117,7 +125,7 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
     Raises:
         OutputError: the file can't be written; an older one is as it was.
     """
-    written = [record for record in records if record.status == "written"]
+    written = any(record.status == "written" for record in records)
     created = json.loads((output / "FORMAT.json").read_bytes())["created"]
     content = {
         "@context": CONTEXT,

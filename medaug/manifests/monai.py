@@ -21,12 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from medaug.audit.canonical import canonical
+from medaug.audit.canonical import document
 from medaug.audit.durable import replace_file
+from medaug.audit.ordered import Ordered
 from medaug.audit.record import Record
-from medaug.imaging.boxes import Box, codes_by_label
+from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.manifests.parts import TRAINING, Entry, check_parts, fold_of
+from medaug.shelf import Again
 
 NAME = "monai.json"
 
@@ -47,19 +49,18 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
         OutputError: the file can't be written; an older one is as it was.
         ManifestError: a record says nothing of its patient.
     """
-    written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
+    ordered = Ordered.of(records)
+    written, labels, codes = ordered.written, ordered.labels, ordered.codes
     check_parts(Entry(record.source.patient, TRAINING, record.source.series_uid, synthetic=True) for record in written)
-    labels = sorted({box.label for record in written for box in record.boxes})
-    codes = codes_by_label(box for record in written for box in record.boxes)
     content = {
         "name": "medaug",
         "description": "Synthetic variants for training only. Split by medaug.patient; never validate or test on them.",
         "labels": {str(number): label for number, label in enumerate(labels)},
         **({"codes": {str(labels.index(label)): found for label, found in codes.items()}} if codes else {}),
         "numTraining": len(written),
-        "training": [_item(record, labels) for record in written],
+        "training": Again(lambda: (_item(record, labels) for record in written)),
     }
-    return replace_file(output / NAME, canonical(content) + b"\n")
+    return replace_file(output / NAME, document(content))
 
 
 def axes_of(record: Record) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from medaug.audit.record import Record
-from medaug.errors import ManifestError
+from medaug.errors import ManifestError, counted
 from medaug.imaging.volume import Mask, Rescale, Volume
 from medaug.manifests.pictures import Show, bytes_of
 from medaug.nifti import write_nifti
@@ -79,8 +79,9 @@ def label_map(record: Record, masks: Mapping[str, Mask], labels: Sequence[str]) 
                 "give the annotations that the run was given"
             )
         if (numbers[mask] != 0).any():
+            shared = counted(int(np.count_nonzero(numbers[mask])), "voxel")
             raise ManifestError(
-                f"nnunet: unit {record.unit[:16]}: {int(np.count_nonzero(numbers[mask]))} voxels lie in two classes, "
+                f"nnunet: unit {record.unit[:16]}: two classes share {shared}, "
                 "and a label map holds one each; export classes that don't overlap"
             )
         numbers[mask] = labels.index(label) + 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit.record import Record
 from medaug.errors import ManifestError
+from medaug.shelf import Shelf
 
 TRAINING = "training"
 PARTS = (TRAINING, "validation", "test")
@@ -41,7 +41,7 @@ def check_parts(entries: Iterable[Entry]) -> None:
     Raises:
         ManifestError: with the series and the parts.
     """
-    parts: dict[str, dict[str, str]] = defaultdict(dict)
+    parts: Shelf[dict[str, str]] = Shelf()
     for entry in entries:
         if not entry.patient:
             raise ManifestError(f"series {entry.series_uid}: the record names no patient; `medaug verify` the OUTPUT")
@@ -50,7 +50,9 @@ def check_parts(entries: Iterable[Entry]) -> None:
                 f"series {entry.series_uid}: its patient is in {entry.part}, and a synthetic image may only enter "
                 "training: it shows its source's patient; leave such variants out (--leave-out)"
             )
-        parts[entry.patient].setdefault(entry.part, entry.series_uid)
+        known = parts.get(entry.patient) or {}
+        if entry.part not in known:
+            parts[entry.patient] = {**known, entry.part: entry.series_uid}
     for places in parts.values():
         if len(places) > 1:
             where = ", ".join(f"{uid} in {part}" for part, uid in sorted(places.items()))

@@ -13,6 +13,7 @@ import numpy as np
 from medaug.errors import ProfileError
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.quality import figures
+from medaug.quality.baseline import Baseline
 from medaug.quality.figures import Pair
 
 Limits = tuple[float | None, float | None]
@@ -99,6 +100,7 @@ def inspect(
     window: Window,
     measured: Mapping[str, float],
     limits: Mapping[str, Limits],
+    known: Baseline | None = None,
 ) -> tuple[Check, ...]:
     """Take every figure of a variant.
 
@@ -109,12 +111,13 @@ def inspect(
         window: what was presented to the prior.
         measured: figures that were taken elsewhere, by name, such as ``observed_residual``.
         limits: limits by name, in place of the defaults.
+        known: the baseline of this source, these protected voxels and this window where it was taken before.
 
     Raises:
         ProfileError: a limit or a figure is for a check that doesn't exist.
     """
     require_known((*limits, *measured))
-    pair = Pair(source, variant, protected, window)
+    pair = Pair(source, variant, protected, window, known)
     bounds = {**DEFAULT_LIMITS, **limits}
     with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
         found = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from medaug.audit.canonical import blocks
 from medaug.audit.durable import replace_file
+from medaug.audit.ordered import Ordered, Tally, kind_of
 from medaug.audit.record import Limit, Record, Source
 from medaug.errors import ProfileError
 from medaug.profile import parse_keys
 from medaug.report.pictures import NAMES
+from medaug.shelf import Again
 
 NAME = "index.html"
 FILES_SHOWN = 4  # of a series; the others stand in record.json
@@ -38,10 +41,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Entry:
-    """One unit and the previews that are there."""
+    """One unit of OUTPUT."""
 
     record: Record
-    pictures: tuple[Picture, ...]
+    output: Path
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The previews that are there; read each time they are asked for."""
+        return _pictures(self.record, self.output)
 
     @property
     def verdict(self) -> str:
@@ -53,15 +61,30 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
-    """A source and what was made of it."""
+    """A source and what was made of it; the entries are to be taken once, before the next group."""
 
-    source: Source
-    entries: tuple[Entry, ...]
+    first: Entry
+    others: Iterator[Entry]
+
+    @property
+    def source(self) -> Source:
+        """The source."""
+        return self.first.record.source
+
+    @property
+    def entries(self) -> Iterator[Entry]:
+        """What was made of it."""
+        return chain([self.first], self.others)
+
+    @property
+    def kind(self) -> str:
+        """Its modality, or its format where that states none."""
+        return kind_of(self.first.record)
 
     @property
     def labels(self) -> str:
         """The labels of the source with their number, such as ``2 × nodule``."""
-        boxes = Counter(box.label for box in self.entries[0].record.boxes)
+        boxes = Counter(box.label for box in self.first.record.boxes)
         return ", ".join(f"{count} × {label}" for label, count in sorted(boxes.items())) or "no boxes"
 
 
@@ -70,6 +93,7 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
 
     Everything is escaped, the Content-Security-Policy allows images of OUTPUT and the page's own style and nothing
     else, and pictures load as they come into view, so that hundreds of variants don't slow it. Same inputs, same bytes.
+    It is written as it is made: one record is in memory at a time.
 
     Args:
         records: the last one of every unit.
@@ -79,24 +103,30 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
     Raises:
         OutputError: the file can't be written; an older one is as it was.
     """
-    ordered = sorted(records, key=lambda record: (record.source.key, record.variant, record.unit))
-    entries = [Entry(record, _pictures(record, output)) for record in ordered]
-    shown = [entry for entry in entries if entry.record.status == "written" or entry.pictures]
-    by_source = groupby(shown, key=lambda entry: entry.record.source.key)
-    groups = [Group(found[0].record.source, tuple(found)) for found in (tuple(part) for _, part in by_source)]
+    ordered = Ordered.of(records)
+    counts = ordered.tally.statuses
+    count = counts.total() - counts["written"]
+    missing = Again(lambda: (record for record in ordered if record.status != "written"), lambda: count)
     style = _asset("page.css")
-    text = _template().render(
+    parts = _template().generate(
         style=Markup(style),  # noqa: S704 - the package's own file
         policy=_policy(style),
-        tiles=_tiles(ordered, skipped),
+        tiles=_tiles(ordered.tally, skipped),
         facts={**_facts(ordered), **_domain(output)},
-        groups=groups,
-        missing=[record for record in ordered if record.status != "written"],
-        retried=any(record.status in {"failed", "crashed"} for record in ordered),
+        groups=Again(lambda: _groups(ordered, output)),
+        missing=missing if count else (),
+        retried=bool(counts["failed"] + counts["crashed"]),
         skipped=sorted(skipped),
         files_shown=FILES_SHOWN,
     )
-    return replace_file(output / NAME, text.encode())
+    return replace_file(output / NAME, blocks(parts))
+
+
+def _groups(ordered: Iterable[Record], output: Path) -> Iterator[Group]:
+    """Source by source, what has pictures or was written."""
+    entries = (Entry(record, output) for record in ordered)
+    shown = (entry for entry in entries if entry.record.status == "written" or entry.pictures)
+    return (Group(next(part), part) for _, part in groupby(shown, key=lambda entry: entry.record.source.key))
 
 
 @cache
@@ -125,30 +155,29 @@ def _pictures(record: Record, output: Path) -> tuple[Picture, ...]:
     return tuple(found)
 
 
-def _tiles(records: Sequence[Record], skipped: Sequence[tuple[str, str, int]]) -> list[tuple[str, int, str]]:
+def _tiles(tally: Tally, skipped: Sequence[tuple[str, str, int]]) -> list[tuple[str, int, str]]:
     """(word, number, tone) of the header."""
-    counts: Counter[str] = Counter(record.status for record in records)
-    written = [record for record in records if record.status == "written"]
+    counts = tally.statuses
     return [
         ("variants written", counts["written"], "good"),
-        ("sources", len({record.source.key for record in written}), ""),
-        ("patients", len({record.source.patient for record in written}), ""),
-        ("boxes", sum(len(record.boxes) for record in written), ""),
+        ("sources", tally.sources, ""),
+        ("patients", tally.patients, ""),
+        ("boxes", tally.boxes, ""),
         ("rejected", counts["rejected"], "warn" if counts["rejected"] else ""),
         ("failed", counts["failed"] + counts["crashed"], "bad" if counts["failed"] + counts["crashed"] else ""),
         ("files left out", sum(files for _, _, files in skipped), ""),
     ]
 
 
-def _facts(records: Sequence[Record]) -> Mapping[str, str]:
+def _facts(records: Iterable[Record]) -> Mapping[str, str]:
     """What holds for all records; several values are listed."""
-    columns: dict[str, set[str]] = {
-        "medaug": {record.versions.get("medaug", "") for record in records},
-        "prior": {f"{record.prior.name} ({record.prior.sha256[:12]})" for record in records if record.prior},
-        "profile": {record.profile_sha256[:12] for record in records},
-        "device": {record.device for record in records},
-        "created": {record.created for record in records},
-    }
+    columns: dict[str, set[str]] = {name: set() for name in ("medaug", "prior", "profile", "device", "created")}
+    for record in records:
+        columns["medaug"].add(record.versions.get("medaug", ""))
+        columns["prior"].add(f"{record.prior.name} ({record.prior.sha256[:12]})" if record.prior else "")
+        columns["profile"].add(record.profile_sha256[:12])
+        columns["device"].add(record.device)
+        columns["created"].add(record.created)
     return {name: ", ".join(sorted(values - {""})) for name, values in columns.items() if values - {""}}
 
 

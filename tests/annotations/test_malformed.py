@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from medaug.annotations import files, labelmap
+from medaug.annotations.structures import on_volumes
 from medaug.annotations.table import read_annotations
 from medaug.errors import AnnotationError
 from tests.annotations.cases import named
@@ -144,7 +146,7 @@ def test_yaml_makes_no_objects(tmp_path: Path) -> None:
 def test_a_class_without_a_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "doe.txt").write_text("1 0.5 0.5 0.5 0.5")
     (tmp_path / "classes.txt").write_text("fracture\n")
-    with pytest.raises(AnnotationError, match="line 1: expected one of the 1 classes listed, found 1"):
+    with pytest.raises(AnnotationError, match=r"line 1: expected one of the classes listed \(1\), found 1"):
         read_annotations(tmp_path / "doe.txt", [named("doe.png")])
 
 
@@ -214,3 +216,13 @@ def test_readers_of_others_write_nothing_to_stderr(tmp_path: Path, capfd: pytest
     with pytest.raises(AnnotationError):
         read_annotations(folder / "a.nii", [named("doe.png")])
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("inside", ["", "boxes.csv"])
+def test_annotations_in_an_archive_are_to_be_unpacked(tmp_path: Path, inside: str) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("boxes.csv", "image,x,y,w,h,label\n")
+    with pytest.raises(AnnotationError, match=r"zip archive.*unpack it"):
+        read_annotations(tmp_path / "export.zip" / inside, [named("doe.png")])
+    with pytest.raises(AnnotationError, match=r"^protect: .*zip archive.*unpack it"):
+        on_volumes([tmp_path / "export.zip" / inside], [named("doe.png")], what="protect")

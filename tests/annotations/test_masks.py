@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -43,6 +44,7 @@ def nifti(folder: Path, name: str, stored: np.ndarray, affine: np.ndarray | None
     common = np.diag([-1.0, -1, 1, 1])[:, [2, 1, 0, 3]]
     geometry = Geometry(stored.shape, common if affine is None else affine, "patient")
     volume = replace(make.volume(stored.shape), stored=stored, geometry=geometry, rescale=(Rescale(),) * len(stored))
+    folder.mkdir(exist_ok=True)
     write_nifti(volume, folder / name)
     return folder / name
 
@@ -209,6 +211,61 @@ def test_compressed_masks_are_decoded_apart(tmp_path: Path, ct: Volume, monkeypa
     edited(path, lambda ds: setattr(ds, "PixelData", ds.PixelData[:-60]))
     with pytest.raises(AnnotationError, match="segmentation 0: "):
         read_annotations(path, [ct])
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd"])
+def test_compressed_label_maps_are_inflated_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    stored = np.zeros((3, 20, 30), dtype=np.uint8)
+    stored[1, 4:9, 10:20] = 1
+    image = read_nifti(nifti(tmp_path, "case.nii.gz", stored))
+    path = nifti(tmp_path, f"case_seg{suffix}", stored) if suffix != ".nrrd" else zipped_nrrd(tmp_path, image)
+    boxes = read_annotations(path, [image]).boxes[image.source.key]
+    assert spans(boxes) == [("label-1", (1, 4, 10), (2, 9, 20))]
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise ReadError("the decoder died of it", code="decoder-died")
+
+    monkeypatch.setattr(apart, "ask", dies)
+    if suffix == ".nii":  # as many bytes as voxels: nothing to inflate
+        assert read_annotations(path, [image]).boxes[image.source.key] == boxes
+        return
+    with pytest.raises(AnnotationError, match="label map: the decoder died of it") as caught:
+        read_annotations(path, [image])
+    assert caught.value.code == "decoder-died"
+
+
+def zipped_nrrd(folder: Path, image: Volume) -> Path:
+    import SimpleITK
+
+    SimpleITK.WriteImage(SimpleITK.ReadImage(str(image.source.files[0])), folder / "case_seg.nrrd", useCompression=True)
+    assert b"encoding: gzip" in (folder / "case_seg.nrrd").read_bytes()
+    return folder / "case_seg.nrrd"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are Linux's")
+def test_a_label_map_of_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundredth of its voxels on disk, as a bomb's."""
+    import SimpleITK
+
+    image = read_nifti(nifti(tmp_path, "case.nii.gz", np.ones((1, 8, 8), dtype=np.uint8)))
+    shape = (1, 16_000, 16_000)
+    geometry, zeros = replace(image.geometry, shape=shape), np.broadcast_to(np.uint8(0), shape)
+    large = replace(image, geometry=geometry, stored=zeros)
+    bomb, small = SimpleITK.Image([16_000, 16_000, 1], SimpleITK.sitkUInt8), SimpleITK.ReadImage(image.source.files[0])
+    bomb.SetOrigin(small.GetOrigin()), bomb.SetSpacing(small.GetSpacing()), bomb.SetDirection(small.GetDirection())
+    path = tmp_path / "case_seg.nii.gz"
+    SimpleITK.WriteImage(bomb, path, useCompression=True, compressionLevel=1)
+    assert path.stat().st_size < 3e6
+    monkeypatch.setattr(apart, "MEMORY", 400 << 20)
+    apart._drop()
+    try:
+        with pytest.raises(AnnotationError, match="label map: decoding it takes more than the 400 MiB") as caught:
+            read_annotations(path, [large])
+        assert caught.value.code == "decoder-limits"
+        fits = nifti(tmp_path / "small", "case_seg.nii.gz", np.ones((1, 8, 8), dtype=np.uint8))
+        assert len(read_annotations(fits, [image]).boxes[image.source.key]) == 1
+    finally:
+        apart._drop()
 
 
 def test_frames_of_one_multi_frame_instance_go_by_position(tmp_path: Path, ct: Volume) -> None:
@@ -426,7 +483,7 @@ def test_a_map_of_a_refused_namesake_is_nobody_s(tmp_path: Path) -> None:
     known = (*a.source.files, *b.source.files)
     found = read_annotations(maps(tmp_path / "m", b__ct_seg=2), [a], known=known)
     assert found.boxes == {}
-    assert found.unmatched_annotations[0].startswith("no-image: 1")
+    assert found.unmatched_annotations[0].startswith("left-out: 1")
     found = read_annotations(maps(tmp_path / "flat", ct_seg=3), [a], known=known)
     assert found.withheld == {a.source.key}
 

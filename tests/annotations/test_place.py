@@ -91,7 +91,7 @@ def test_a_box_of_a_refused_file_never_lands_on_its_namesake(tmp_path: Path) -> 
     for name in ("patientB/0001.dcm", "patientB/0001.png"):
         found = read_annotations(table(tmp_path, f"{name},10,20,15,11,lesion,"), [a], known=[*a.source.files, refused])
         assert found.boxes == {}
-        assert found.unmatched_annotations[0].startswith("no-image: 1")
+        assert found.unmatched_annotations[0].startswith("left-out: 1")
     mine = read_annotations(table(tmp_path, "patientA/0001.dcm,10,20,15,11,lesion,"), [a], known=[refused])
     assert only(mine, a) == (BOX,)
     for name in ("0001.dcm", "elsewhere/0001.dcm", "0001"):

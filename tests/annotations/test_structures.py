@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import medaug
-from medaug.annotations.structures import kept, packed, read_structures, unpacked
+from medaug.annotations.structures import kept, on_volumes, packed, read_structures, unpacked
 from medaug.audit.verification.verify import verify
 from medaug.errors import AnnotationError, OutputError
 from medaug.execution.replay import replay
@@ -55,6 +56,15 @@ def test_what_can_t_be_placed_is_an_error(tmp_path: Path, ct: Volume) -> None:
         read_structures(tmp_path / "a.csv", [ct])
 
 
+@pytest.mark.parametrize("what", ["protect", "within"])
+def test_what_is_no_structure_is_called_by_its_option(tmp_path: Path, ct: Volume, what: str) -> None:
+    with pytest.raises(AnnotationError, match=f"^{what}: expected .* found nothing there; check the path"):
+        on_volumes([tmp_path / "missing.dcm"], [ct], what=what)
+    (tmp_path / "note.md").write_text("no mask")
+    with pytest.raises(AnnotationError, match=f"^{what}: expected .* found something else"):
+        on_volumes([tmp_path / "note.md"], [ct], what=what)
+
+
 def test_protected_and_confining_structures_together() -> None:
     protect, within = np.zeros((1, 4, 4), dtype=np.bool_), np.zeros((1, 4, 4), dtype=np.bool_)
     protect[0, 0], within[0, :2] = True, True
@@ -98,3 +108,22 @@ def test_a_run_keeps_structures_bit_for_bit(tmp_path: Path, ct: Volume, option: 
     assert report.faults == ()
     with pytest.raises(OutputError, match="--protect or --within"):
         list(replay(tmp_path / "out", [unit], tmp_path / "ct"))
+
+
+def test_a_plan_leaves_out_a_series_on_which_nothing_lies_to_stay_within(tmp_path: Path, ct: Volume) -> None:
+    """As the run would: it is said beforehand, not unit by unit."""
+    other = loaded(make.series(tmp_path / "more" / "a", slices=3, rows=40, columns=40, seed=9))
+    mask = np.zeros(ct.geometry.shape, dtype=np.uint8)
+    mask[2:4, 20:25, 20:25] = 1
+    structures = make.seg(tmp_path / "organ", ct.source.files, mask, ["organ"])
+    lesion = np.zeros(other.geometry.shape, dtype=np.uint8)
+    lesion[1, 10:15, 10:15] = 1
+    boxes: list[Path] = [make.seg(tmp_path / "seg", ct.source.files, mask, ["lesion"])]
+    boxes.append(make.seg(tmp_path / "seg2", other.source.files, lesion, ["lesion"]))
+    shutil.copytree(tmp_path / "ct", tmp_path / "more" / "b")
+    common = {"profile": small_profile(tmp_path, checks=OPEN["checks"]), "annotations": boxes}
+    assert len(medaug.plan(tmp_path / "more", **common).units) == 2  # type: ignore[arg-type]
+    planned = medaug.plan(tmp_path / "more", **common, within=[structures])  # type: ignore[arg-type]
+    assert [unit.reference.series_uid for unit in planned.units] == [ct.source.series_uid]
+    (skip,) = [skip for skip in planned.skips if skip.code == "nothing-free"]
+    assert (skip.series_uid, skip.refused, skip.files) == (other.source.series_uid, True, 3)

@@ -125,7 +125,7 @@ def test_the_methods_say_what_the_profile_and_the_records_say(name: str) -> None
     text = methods(profile, RECORDS)
     for fact in (
         "2 variants (2 CR) of 2 images or series of 2 patients with 2 labelled boxes",
-        "1 further attempts gave none",
+        "1 further attempt gave none",
         f"{profile.solver.steps} steps",
         f"{profile.size} px",
         profile.sha256,
@@ -140,7 +140,7 @@ def test_the_methods_say_what_the_profile_and_the_records_say(name: str) -> None
 
 def test_rejected_variants_are_counted() -> None:
     rejected: Record = replace(failed("d"), status="rejected", checks=record().checks)
-    assert "rejected 1 variants" in methods(profiles.load("bone-xray"), (*RECORDS, rejected))
+    assert "rejected 1 variant." in methods(profiles.load("bone-xray"), (*RECORDS, rejected))
 
 
 def test_the_solver_that_was_used_is_cited() -> None:

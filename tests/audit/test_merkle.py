@@ -38,9 +38,9 @@ def test_a_node_does_not_pass_for_a_leaf() -> None:
     assert merkle_root([left + right]) != merkle_root([b"a", b"b"])
 
 
-def test_names_and_digests_and_their_pairing_decide_and_order_does_not() -> None:
+def test_names_and_digests_and_their_pairing_decide() -> None:
     one, two = "1" * 64, "2" * 64
-    root = files_root({"a": one, "b": two})
-    assert root == files_root({"b": two, "a": one})
-    assert len({root, files_root({"a": two, "b": one}), files_root({"a": one}), files_root({"a": one, "c": two})}) == 4
+    root = files_root([("a", one), ("b", two)])
+    others = ([("a", two), ("b", one)], [("a", one)], [("a", one), ("c", two)], [("b", two), ("a", one)])
+    assert len({root, *map(files_root, others)}) == 5
     assert root == merkle_root([f"{one}  a\n".encode(), f"{two}  b\n".encode()])  # as sha256sum prints them

@@ -9,7 +9,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEGLSLossless, RLELossless
 
-from medaug.audit.pixels import digest_of_image, pixels_digest
+from medaug.audit.pixels import digest_of_image
+from medaug.imaging.pixels import pixels_digest
 from medaug.nifti import write_nifti
 from tests import make
 

@@ -36,7 +36,6 @@ from PIL import Image as Picture
 from scipy import ndimage
 
 import medaug
-from medaug.augmentation import Solution, restore_delta, restore_replace, seam_taper
 from medaug.dicom.discover import discover
 from medaug.dicom.read import read_series
 from medaug.imaging.presentation import Presentation
@@ -46,6 +45,7 @@ from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.quality.figures import Pair, noise, seam, sharpness
+from medaug.restoring import Solution, restore_delta, restore_replace, seam_taper
 from tests.benchmarks.measures import patches, sliced_wasserstein
 from tests.benchmarks.tables import markdown
 from tests.benchmarks.tiles import tiled

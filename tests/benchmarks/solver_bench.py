@@ -36,13 +36,13 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import medaug
-from medaug.augmentation import seam_taper
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.embedded import load_embedded
 from medaug.quality.figures import Pair, noise, seam, sharpness
+from medaug.restoring import seam_taper
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import Layouts, lay_out
 from medaug.training.data import Pool, read_pool

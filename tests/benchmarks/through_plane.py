@@ -21,11 +21,12 @@ import numpy as np
 
 import medaug
 from medaug import rows as solving_rows
-from medaug.augmentation import Presented, Solution, bring_back, present, restore_replace, solve
+from medaug.augmentation import Presented, bring_back, present, solve
 from medaug.dicom.discover import discover
 from medaug.dicom.read import read_series
 from medaug.imaging.volume import Volume
 from medaug.nifti import read_nifti
+from medaug.restoring import Solution, restore_replace
 from tests.benchmarks.tables import markdown
 
 CASES = {

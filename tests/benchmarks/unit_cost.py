@@ -18,7 +18,8 @@ from pathlib import Path
 
 import medaug
 from medaug import profile as profiles
-from medaug.execution.execute import _listing, moment
+from medaug.execution.execute import moment
+from medaug.execution.listing import listing_of
 from medaug.execution.opening import open_store
 from medaug.execution.plan import Plan
 from medaug.execution.work import Answer, Bench, finish, prepare, solve
@@ -26,7 +27,7 @@ from tests.benchmarks.line import export
 
 
 def measured(output: Path, planned: Plan) -> dict[str, float]:
-    store = open_store(output, planned.profile, _listing(planned), moment())
+    store = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
     bench = Bench(planned.profile, "cpu", None)
     _ = bench.tools, bench.versions  # loaded once for all units
     started = time.process_time()

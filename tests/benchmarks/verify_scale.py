@@ -94,7 +94,9 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
     said = Provenance(recipe.id, variant, "0", "none", "0", CREATED, "none", "0123456789abcdef")
     files = write_series(made, made.stored != volume.stored, source=volume, provenance=said, folder=folder / "image")
     (folder / "evidence").mkdir()
-    write_segmentation(files, (free, ~free, label), provenance=said, path=folder / "evidence" / "regions.dcm")
+    write_segmentation(
+        [file.path for file in files], (free, ~free, label), provenance=said, path=folder / "evidence" / "regions.dcm"
+    )
     record = Record(
         unit=recipe.id,
         status="written",

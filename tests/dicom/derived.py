@@ -79,7 +79,8 @@ def written(volume: Volume, folder: Path, changed: Mask | None = None, **options
     changed = ring(volume) if changed is None else changed
     provenance = options.pop("provenance", PROVENANCE)
     variant, style = variant_of(volume, changed), Style(**options)
-    return write_series(variant, changed, source=volume, provenance=provenance, folder=folder, style=style)
+    files = write_series(variant, changed, source=volume, provenance=provenance, folder=folder, style=style)
+    return tuple(file.path for file in files)
 
 
 def edited(path: Path, edit: Callable[[Dataset], None]) -> Path:

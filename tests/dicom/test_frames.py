@@ -200,7 +200,7 @@ def test_localizer_frames_are_left_out_and_named(tmp_path: Path) -> None:
     enhanced(tmp_path, [placed(0.0), placed(3.0), placed(77.0, **overview)])
     series = only(tmp_path)
     assert series.frames == (0, 1)
-    assert series.notes == ("1 frames are a localizer and were left out",)
+    assert series.notes == ("left out as a localizer: 1 frame",)
 
 
 @pytest.mark.parametrize(

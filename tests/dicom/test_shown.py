@@ -72,7 +72,7 @@ def test_an_image_with_a_table_is_read_and_derived(tmp_path: Path, values: np.nd
     changed &= variant.stored != volume.stored
     assert changed.any()
     (written,) = write_series(variant, changed, source=volume, provenance=PROVENANCE, folder=tmp_path / "out")
-    ds = pydicom.dcmread(written)
+    ds = pydicom.dcmread(written.path)
     assert np.array_equal(ds.pixel_array, variant.stored[0])
     assert ds.ModalityLUTSequence == source.ModalityLUTSequence
 

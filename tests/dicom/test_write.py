@@ -23,6 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from medaug.audit.pixels import digest_of_image
 from medaug.dicom import placing, write
 from medaug.dicom.overwrite import overwritten
 from medaug.dicom.uids import instance_uid, series_uid
@@ -93,6 +94,18 @@ def test_pixels_are_the_source_s_but_where_they_were_generated(source: Volume, t
         np.testing.assert_array_equal(found[~changed[k]], source.stored[k][~changed[k]])
         np.testing.assert_array_equal(found[changed[k]], variant.stored[k][changed[k]])
         assert path.stat().st_size % 2 == 0
+
+
+def test_the_digests_that_are_handed_on_are_those_of_the_files(source: Volume, tmp_path: Path) -> None:
+    changed, folder = ring(source), tmp_path / "out"
+    files = write.write_series(
+        variant_of(source, changed), changed, source=source, provenance=PROVENANCE, folder=folder
+    )
+    assert [file.path for file in files] == sorted(folder.iterdir())
+    for file in files:
+        assert file.sha256 == hashlib.sha256(file.path.read_bytes()).hexdigest()
+        assert file.pixels_sha256 == digest_of_image(file.path)
+        assert file.sop_instance_uid == pydicom.dcmread(file.path).SOPInstanceUID
 
 
 def test_the_source_s_integers_are_the_start_whatever_the_variant_holds() -> None:

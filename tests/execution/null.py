@@ -11,9 +11,10 @@ from medaug.errors import ReadError
 from medaug.execution.attempt import Work
 from medaug.execution.execute import Options, Summary, execute
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Plan, Unit
+from medaug.execution.plan import Plan
 from medaug.execution.sources import Source
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench, OnStep
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import SourceRef

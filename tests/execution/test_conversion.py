@@ -15,7 +15,7 @@ import medaug
 from medaug.annotations.table import read_annotations
 from medaug.errors import AnnotationError
 from medaug.execution import conversion
-from medaug.execution.plan import Unit
+from medaug.execution.units import Unit
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Volume
 from medaug.recipe import Recipe

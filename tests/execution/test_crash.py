@@ -28,8 +28,8 @@ from medaug.errors import OutputError
 from medaug.execution import execute, leases, opening, store
 from medaug.execution.leases import Claim
 from medaug.execution.options import Options
-from medaug.execution.plan import Unit
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench, OnStep
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy

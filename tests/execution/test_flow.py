@@ -17,11 +17,13 @@ from medaug.errors import OutputError, ReadError
 from medaug.execution import opening, quarantine
 from medaug.execution.attempt import Setup
 from medaug.execution.execute import execute
-from medaug.execution.flow import BATCHES, LEAST, Done, Stages, flow
+from medaug.execution.flow import BATCHES, LEAST, MOST, SMALL, Done, flow
 from medaug.execution.leases import Claim
+from medaug.execution.listing import listing_of
 from medaug.execution.options import Options
-from medaug.execution.plan import Unit
+from medaug.execution.stages import STAGES, Stages
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import OUT_OF_MEMORY, Answer, Bench
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy
@@ -147,7 +149,7 @@ def test_while_one_is_solved_the_next_is_read_and_the_last_is_written(tmp_path: 
 def test_few_units_are_in_the_line_whatever_their_number(tmp_path: Path, batch: int) -> None:
     fake = Fake(batch=batch)
     assert len(list(through(tmp_path / "out", fake, *range(1, 61)))) == 60
-    assert fake.most <= max(LEAST, BATCHES * batch)
+    assert fake.most <= max(MOST, BATCHES * batch)
 
 
 def test_what_goes_wrong_in_a_shared_batch_is_only_the_culprits(tmp_path: Path) -> None:
@@ -254,7 +256,7 @@ def test_the_disk_dies_in_the_line_and_the_run_ends_the_same(tmp_path: Path, mon
         null.run(output, key_file=key)
         disk = Disk(step)
         planned = null.plan(1, 2)
-        listing = execute.__globals__["_listing"](planned)
+        listing = listing_of(planned.units)
         store = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
         try:
             setup = Setup(output, null.PROFILE, "cpu", None, null.work)
@@ -292,7 +294,7 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     real, sizes = assemble.tools, []
     monkeypatch.setattr(assemble, "tools", lambda *args: replace(real(*args), full=True))
-    import medaug.execution.flow as module
+    import medaug.execution.stages as module
 
     solved = module.solve_rows
     monkeypatch.setattr(module, "solve_rows", lambda rows, *rest: sizes.append(len(rows)) or solved(rows, *rest))
@@ -306,3 +308,27 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
         execute(planned, tmp_path / "one", Options("cpu", common["key_file"], shard=shard))
     assert contents(tmp_path / "one") == contents(together.output)
     assert len(list((tmp_path / "one" / "variants").iterdir())) == 4
+
+
+def test_large_units_are_fewer_in_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory holds as many numbers whatever the size of an image; only the three at work are always there."""
+    fake = Fake()
+    monkeypatch.setattr("medaug.execution.flow.SMALL", 1)  # a unit of null.plan has one byte
+    assert len(list(through(tmp_path / "out", fake, *range(1, 31)))) == 30
+    assert fake.most <= LEAST < MOST
+    assert SMALL >= 1 << 20
+
+
+def test_what_writing_needs_is_loaded_before_the_first_solve_ends(tmp_path: Path) -> None:
+    warmed = threading.Event()
+
+    def solve(bench: Bench, ready: Any, on_step: Any) -> Answer:
+        assert warmed.wait(PROMPT)
+        return fake.solve(bench, ready, on_step)
+
+    fake = Fake()
+    stages = replace(fake.stages(), solve=solve, warm=lambda _: warmed.set())
+    setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
+    done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), [null.unit(1), null.unit(2)], None, stages))
+    assert [record.status for _, record in done if record] == ["written"] * 2
+    assert STAGES.warm is not Stages.warm

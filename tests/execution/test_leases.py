@@ -18,9 +18,9 @@ from medaug.errors import RunError
 from medaug.execution import execute, leases, opening, quarantine
 from medaug.execution import work as real_work
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
 from medaug.execution.status import status
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import OUT_OF_MEMORY, Bench, OnStep
 from tests.execution import null
 

@@ -18,8 +18,9 @@ from medaug.errors import OutputError, SourceError
 from medaug.execution import opening, work
 from medaug.execution.execute import Options
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
+from medaug.execution.status import status
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench, OnStep, failure
 from medaug.imaging.boxes import Box
 from tests.execution import null
@@ -170,10 +171,10 @@ def test_a_label_that_can_not_be_recorded_still_gives_a_record(tmp_path: Path) -
     null.run(tmp_path / "out", 1)
     store, bench = opening.attach(tmp_path / "out"), Bench(null.PROFILE, "cpu", None)
     unit = null.replace(null.unit(2), boxes=(Box((0, 1, 1), (1, 2, 2), "\ud800", ""),))
-    for error, status in ((SourceError("no", code="unreadable"), "failed"), (ZeroDivisionError(), "crashed")):
+    for error, ended in ((SourceError("no", code="unreadable"), "failed"), (ZeroDivisionError(), "crashed")):
         record = failure(store, bench, unit, error, "work.py:1 f")
         store.log(record, 1.0)
-        assert (record.status, record.boxes) == (status, ())
+        assert (record.status, record.boxes) == (ended, ())
 
 
 def test_other_processes_may_work_on_the_same_output(tmp_path: Path) -> None:
@@ -236,3 +237,16 @@ def test_an_output_that_may_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "out").chmod(0o500)
     with pytest.raises(OutputError, match="Permission denied"):
         null.run(tmp_path / "out", 1, 2, extend=True)
+
+
+def test_a_rate_is_told_only_from_enough_work(tmp_path: Path) -> None:
+    """Units of a short run lie a few milliseconds apart: that is no rate to plan a night by."""
+    null.run(tmp_path / "out", 1, 2, 3, 4)
+    folders = sorted((tmp_path / "out" / "variants").iterdir())
+    for seconds, expected in ((0.001, None), (3.0, None), (3.4, 3600 / 3.4), (30.0, 120.0)):
+        for number, folder in enumerate(folders):
+            os.utime(folder, (1e9 + number * seconds,) * 2)
+        assert status(tmp_path / "out").per_hour == (expected and pytest.approx(expected))
+    assert status(tmp_path / "out").eta_seconds == 0  # nothing is left
+    os.utime(folders[0], (1e9 - 7200,) * 2)
+    assert status(tmp_path / "out").per_hour == pytest.approx(120.0)  # of the last hour alone

@@ -210,3 +210,20 @@ def test_a_tilted_series_is_refused_as_a_volume_and_run_slice_by_slice(tmp_path:
     assert np.array_equal(derived.pixel_array[24:34, 28:38], source.pixel_array[24:34, 28:38])
     assert (derived.pixel_array != source.pixel_array).any()
     assert verify(tmp_path / "out", source=tmp_path / "in").sound
+
+
+def test_a_picture_that_may_name_somebody_is_refused_in_a_picture_s_words(tmp_path: Path, profile: str) -> None:
+    source = pictures(tmp_path / "in")
+    with Image.open(source / NAMES[1]) as image:
+        tags = image.getexif()
+        tags[270] = CANARY  # ImageDescription
+        image.save(source / NAMES[1], exif=tags)
+    planned = medaug.plan(source, profile=profile, annotations=boxes(tmp_path / "boxes.json", NAMES))
+    (refused,) = [skip for skip in planned.skips if skip.refused]
+    assert refused.code == "identity"
+    assert "EXIF" in refused.reason
+    assert "0012,0062" not in refused.reason
+    make.radiograph(source, name="named.dcm", identity_removed=False)
+    profile = small_profile(tmp_path, modalities=["RASTER", "CR"])
+    planned = medaug.plan(source, profile=profile, annotations=boxes(tmp_path / "boxes.json", NAMES))
+    assert sorted("0012,0062" in skip.reason for skip in planned.skips if skip.code == "identity") == [False, True]

@@ -16,8 +16,8 @@ from medaug.errors import OutputError
 from medaug.execution import quarantine
 from medaug.execution.execute import Options, execute
 from medaug.execution.leases import Claim
-from medaug.execution.plan import Unit
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench, OnStep
 from tests.execution import null
 from tests.execution.test_crash import written

@@ -27,8 +27,8 @@ from medaug.execution import quarantine
 from medaug.execution.execute import execute
 from medaug.execution.leases import Claim
 from medaug.execution.options import Options
-from medaug.execution.plan import Unit
 from medaug.execution.store import Store
+from medaug.execution.units import Unit
 from medaug.execution.work import Bench, OnStep, work_unit
 from tests.execution import null
 from tests.execution.test_crash import written

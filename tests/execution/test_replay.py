@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import medaug
 from medaug.audit import ledger
@@ -75,9 +76,25 @@ def test_a_source_that_changed_is_not_taken(made: Path, tmp_path: Path) -> None:
 def test_a_unit_must_be_named_clearly(made: Path) -> None:
     found = ledger.read(made / "out" / "ledger")
     assert chosen(found, found[0].unit[:8]) == found[0]
-    for name in ("", found[0].unit[:7], "0" * 16):
-        with pytest.raises(OutputError, match="expected the first 8 or more digits"):
-            chosen(found, name)
+    with pytest.raises(OutputError, match="expected the first 8 or more digits of its key, found 6"):
+        chosen(found, found[0].unit[:6])
+    with pytest.raises(OutputError, match="no written unit's key begins with these 16 digits"):
+        chosen(found, "0" * 16)
+    with pytest.raises(OutputError, match="2 keys begin with these 8 digits; give more of them"):
+        chosen([found[0], replace(found[0], unit=found[0].unit[:8] + "0" * 56)], found[0].unit[:8])
+
+
+def test_a_unit_is_made_again_with_as_many_threads_as_before(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(made / "out", tmp_path / "out")
+    record = ledger.read(tmp_path / "out" / "ledger")[0]
+    assert record.threads == torch.get_num_threads()
+    rewrite(tmp_path / "out", record.unit, lambda r: replace(r, threads=3))
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    list(replay(tmp_path / "out", [record.unit], made / "in"))
+    assert asked == [3, torch.get_num_threads()]
 
 
 def test_a_recipe_of_another_arithmetic_is_refused(made: Path, tmp_path: Path) -> None:

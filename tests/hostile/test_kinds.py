@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "reference" / "hostile.md"
 SECONDS, MEMORY = 10.0, 1024.0  # MiB
 KINDS = list(kinds())
-RECORD = re.compile(r"^ +(refused|skipped) \[([a-z-]+)\] (\d+) files", re.MULTILINE)
+RECORD = re.compile(r"^ +(refused|skipped) \[([a-z-]+)\] (\d+) files?", re.MULTILINE)
 HEAD = """# Bad files, and what becomes of them
 
 Made by `tests/hostile/test_kinds.py`: each kind is built in code, laid beside a good radiograph, and given to
@@ -89,7 +89,7 @@ def without_figures(text: str) -> list[str]:
 def test_every_kind_ends_in_one_record_in_time_and_memory(tmp_path: Path) -> None:
     profile, labels = small_profile(tmp_path), boxes(tmp_path / "boxes.json", ("x1.dcm",))
     found = all_measured(tmp_path, lambda root: ["plan", str(root), "-a", str(labels), "-p", profile], KINDS)
-    wrong = {kind.name: bad for kind, each in zip(KINDS, found, strict=True) if (bad := faults(kind, each, "1 boxes"))}
+    wrong = {kind.name: bad for kind, each in zip(KINDS, found, strict=True) if (bad := faults(kind, each, "1 box"))}
     table = HEAD + "".join(row(kind, each) for kind, each in zip(KINDS, found, strict=True))
     if os.environ.get("MEDAUG_WRITE_DOCS"):
         DOCUMENT.write_text(table, encoding="utf-8")
@@ -98,18 +98,18 @@ def test_every_kind_ends_in_one_record_in_time_and_memory(tmp_path: Path) -> Non
 
 
 def test_the_measures_can_fail(tmp_path: Path) -> None:
-    good = Measured(4, "  refused [empty] 1 files: x\n 1 boxes", 1.0, 1.0, 10.0)
+    good = Measured(4, "  refused [empty] 1 file: x\n 1 box", 1.0, 1.0, 10.0)
     kind = KINDS[0]
-    assert faults(kind, good, "1 boxes") == []
+    assert faults(kind, good, "1 box") == []
     for change in (
         {"console": good.console + "\nTraceback (most recent call last)"},
-        {"console": good.console + "\n  refused [truncated] 1 files: y"},
-        {"console": "  refused [empty] 1 files: x"},
+        {"console": good.console + "\n  refused [truncated] 1 file: y"},
+        {"console": "  refused [empty] 1 file: x"},
         {"code": 1},
         {"peak": 1100.0},
         {"wall": 11.0, "cpu": 11.0},
     ):
-        assert faults(kind, Measured(**{**vars(good), **change}), "1 boxes"), change
+        assert faults(kind, Measured(**{**vars(good), **change}), "1 box"), change
     assert tmp_path.exists()
 
 

@@ -46,3 +46,20 @@ def test_a_volume_does_not_lock_the_array_it_is_made_of() -> None:
     values = {name: getattr(volume, name) for name in Volume.__dataclass_fields__} | {"stored": mine}
     Volume(**values)
     mine[0, 0, 0] = 2  # raises where it is locked
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        ([[1, 2], [3, 4]], TypeError, "NumPy array, got list"),
+        (None, TypeError, "got NoneType"),
+        (np.ones((3, 4), dtype=np.bool_), ValueError, "integers or floats, got bool"),
+        (np.ones((3, 4), dtype=np.complex64), ValueError, "got complex64"),
+        (np.array([["a", "b"]]), ValueError, "integers or floats"),
+        (np.array([[1.0, np.nan], [np.inf, 2.0]]), ValueError, "2 of 4 that are NaN or infinite"),
+    ],
+)
+def test_what_holds_no_grey_levels_is_refused_with_what_to_do(given: object, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        from_array(given)  # type: ignore[arg-type]
+    assert "; " in str(caught.value)

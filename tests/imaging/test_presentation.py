@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medaug.imaging.presentation import Presentation
-from medaug.imaging.resample import coverage, cubic_matrix, resize, spread_matrix
+from medaug.imaging.resample import coverage, coverage_matrix, cubic_matrix, resize, spread_matrix
 from medaug.imaging.volume import Window
 from tests import make
 
@@ -136,3 +136,13 @@ def test_other_borders_than_the_cells_own_are_left() -> None:
 @pytest.mark.parametrize(("size", "cell"), [(64, 1), (64, 2), (8, 8)])
 def test_a_line_without_cells_is_left(size: int, cell: int) -> None:
     np.testing.assert_array_equal(spread_matrix(size, cell), np.eye(size, dtype=np.float32))
+
+
+@pytest.mark.parametrize("shape", [(500, 300), (31, 17), (64, 64), (7, 900), (1, 1)])
+@pytest.mark.parametrize("new", [(64, 48), (1, 1), (257, 300), (700, 11)])
+def test_bands_give_what_the_whole_matrices_give(shape: tuple[int, int], new: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).normal(size=(2, *shape)).astype(np.float32)
+    for resample, kernel in ((resize, cubic_matrix), (coverage, coverage_matrix)):
+        rows, columns = kernel(shape[0], new[0]), kernel(shape[1], new[1])
+        expected = rows.astype(np.float64) @ image @ columns.T
+        np.testing.assert_allclose(resample(image, new), expected, atol=3e-6)

@@ -108,3 +108,26 @@ def test_modality_values_are_those_of_double_arithmetic(rescale: Rescale, dtype:
     found = volume.with_modality(changed, where).stored
     np.testing.assert_array_equal(found[where], expected[where].astype(dtype))
     np.testing.assert_array_equal(found[~where], stored[~where])
+
+
+@pytest.mark.parametrize("padding", [None, (100.0, 120.0)])
+@pytest.mark.parametrize("slope", [1.0, 0.5])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_strips_overwrite_as_voxel_by_voxel_would(
+    share: float, slope: float, padding: tuple[float, float] | None
+) -> None:
+    draw = np.random.default_rng(5)
+    volume = replace(make.volume((2, 150, 40)), rescale=(Rescale(slope, 3),) * 2, padding=padding)
+    where = draw.random(volume.stored.shape) < share
+    where[:, :20] = where[0, 64:130] = False  # strips without any, and one that begins inside
+    values = draw.uniform(-200, 3000, volume.stored.shape).astype(np.float32)
+    values[~where] = np.nan  # what isn't asked for plays no part
+    raw = np.clip(np.rint((values[where].astype(np.float64) - 3) / slope), *volume.stored_range)
+    if padding is not None:
+        inside = (raw >= padding[0]) & (raw <= padding[1])
+        raw[inside] = np.where(raw[inside] - 99 <= 121 - raw[inside], 99, 121)
+    expected = volume.stored.copy()
+    expected[where] = raw
+    np.testing.assert_array_equal(volume.with_modality(values, where).stored, expected)
+    values[~where] = 0  # the same where all of a strip can be worked on at once
+    np.testing.assert_array_equal(volume.with_modality(values, where).stored, expected)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from medaug.manifests import croissant
 from tests.audit.verification.output import records
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of pandas and rdflib
@@ -68,3 +69,9 @@ def test_a_description_of_other_lists_is_refused_by_the_library(sound: Path, tmp
     (tmp_path / "croissant.json").write_text(json.dumps(content))
     with pytest.raises(Exception, match="another"):
         read(tmp_path / "croissant.json")
+
+
+def test_no_column_is_called_after_a_format_that_may_not_be_there() -> None:
+    columns = [text for _, _, table in croissant.TABLES.values() for _, _, text in table.values()]
+    assert len(columns) > 10
+    assert not [text for text in columns if "NIfTI" in text]

@@ -138,7 +138,7 @@ def test_what_the_writer_wrote_holds_the_source_lesion(tmp_path: Path, kind: str
     built = record()
     provenance = Provenance(built.unit, 0, "7", "a test", "0.1.0", datetime(2026, 1, 2, tzinfo=UTC), "none", "0" * 16)
     folder = tmp_path / "out" / built.folder / "image"
-    files = write_series(variant, changed, source=source, provenance=provenance, folder=folder)
+    files = [f.path for f in write_series(variant, changed, source=source, provenance=provenance, folder=folder)]
     listed = outputs(built.unit, files, tmp_path / "out")
     grid = Grid.of(source.geometry)
     write_monai([replace(built, outputs=listed, boxes=(box,), geometry=grid)], tmp_path / "out")
@@ -167,7 +167,7 @@ def test_a_box_on_frames_follows_the_array_that_the_reader_gives(tmp_path: Path,
         provenance=PROVENANCE,
         folder=folder,
     )
-    listed, grid = outputs(built.unit, files, tmp_path / "out"), Grid.of(source.geometry)
+    listed, grid = outputs(built.unit, [file.path for file in files], tmp_path / "out"), Grid.of(source.geometry)
     origin = Source.of(source.source, "0" * 16)
     write_monai([replace(built, source=origin, outputs=listed, boxes=(box,), geometry=grid)], tmp_path / "out")
     (item,) = loaded(tmp_path / "out", reader="PydicomReader")
@@ -217,7 +217,7 @@ def test_verify_agrees_on_world_boxes_of_any_grid(tmp_path: Path) -> None:
         built = record(outputs=files, boxes=boxes, geometry=grid, source=source)
         (tmp_path / "monai.json").unlink(missing_ok=True)
         path = write_monai([built], tmp_path)
-        faults = [fault for fault in check_lists(tmp_path, {built.unit: built}) if fault.file == path.name]
+        faults = [fault for fault in check_lists(tmp_path, [built]) if fault.file == path.name]
         assert faults == [], number
 
 

@@ -155,6 +155,22 @@ def test_checks_seed_unit_and_digests_are_told(tmp_path: Path) -> None:
     assert built.images[0].pixels_sha256 in found.text
 
 
+@pytest.mark.parametrize(
+    ("suffix", "word"), [(".png", "PNG"), (".tif", "TIFF"), (".nii.gz", "NIfTI-1"), (".nrrd", "NRRD")]
+)
+def test_a_file_that_states_no_modality_is_called_by_its_format(tmp_path: Path, suffix: str, word: str) -> None:
+    built = [record("a"), record("b")]
+    nameless = [
+        replace(
+            b, source=replace(b.source, modality=""), outputs=(replace(b.outputs[0], path=f"{b.folder}/image{suffix}"),)
+        )
+        for b in built
+    ]
+    assert page(tmp_path, *nameless).text.count(word) == 4  # in the index and above its variants, for two sources
+    assert word not in page(tmp_path, *built).text
+    assert "NIfTI" not in page(tmp_path, *built).text
+
+
 def test_a_long_series_names_some_files_only(tmp_path: Path) -> None:
     built = record()
     files = tuple(Output(f"{built.folder}/image/{k:04d}.dcm", digest(k), digest("p", k)) for k in range(1, 301))

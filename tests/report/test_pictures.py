@@ -12,7 +12,20 @@ from PIL import Image
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Mask, Rescale, Volume, Window
-from medaug.report.pictures import BOX, BRIGHTER, DARKER, DOMAIN, LONGEST, NAMES, SHORTEST, UNCHANGED, write_previews
+from medaug.report.pictures import (
+    BOX,
+    BRIGHTER,
+    DARKER,
+    DOMAIN,
+    LONGEST,
+    NAMES,
+    SHORTEST,
+    UNCHANGED,
+    Backdrop,
+    Backdrops,
+    write_previews,
+)
+from medaug.report.png import encoded
 from tests import make
 
 BOXES = (Box((0, 100, 80), (1, 140, 130), "nodule"),)
@@ -39,9 +52,8 @@ def picture(path: Path) -> np.ndarray:
 def written(folder: Path, source: Volume, result: Volume, boxes: tuple[Box, ...] = BOXES) -> dict[str, np.ndarray]:
     protected, observed = regions(source, boxes)
     window = source.window or Window(2048, 4096)
-    write_previews(
-        folder, source=source, result=result, protected=protected, observed=observed, boxes=boxes, window=window
-    )
+    backdrop = Backdrop.of(source, protected, boxes, window)
+    write_previews(folder, backdrop, result=result, dust=observed & ~protected)
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{name}.png" for name in NAMES)
     return {name: picture(folder / f"{name}.png") for name in NAMES}
 
@@ -114,9 +126,9 @@ def test_a_single_speck_of_dust_survives_the_shrinking(tmp_path: Path) -> None:
     observed = protected.copy()
     observed[0, 1000, 1000] = True
     window = Window(2048, 4096)
-    given = {"source": source, "result": source, "protected": protected, "boxes": (), "window": window}
-    write_previews(tmp_path / "with", **given, observed=observed)
-    write_previews(tmp_path / "without", **given, observed=protected)
+    backdrop = Backdrop.of(source, protected, (), window)
+    write_previews(tmp_path / "with", backdrop, result=source, dust=observed)
+    write_previews(tmp_path / "without", backdrop, result=source, dust=protected)
     one, other = (picture(tmp_path / name / "regions.png")[500, 500] for name in ("with", "without"))
     assert np.abs(one - other).max() > 20
 
@@ -135,15 +147,8 @@ def test_pixels_are_shown_square(
     tmp_path: Path, rows: int, columns: int, spacing: tuple[float, float] | None, size: tuple[int, int]
 ) -> None:
     source = make.volume((1, rows, columns), geometry=planar(rows, columns, spacing))
-    write_previews(
-        tmp_path,
-        source=source,
-        result=source,
-        protected=source.padded,
-        observed=source.padded,
-        boxes=(Box((0, 0, 0), (1, 3, 3), "a"),),
-        window=Window(2048, 4096),
-    )
+    backdrop = Backdrop.of(source, source.padded, (Box((0, 0, 0), (1, 3, 3), "a"),), Window(2048, 4096))
+    write_previews(tmp_path, backdrop, result=source, dust=source.padded)
     for name in ("source", "regions", "result"):
         assert picture(tmp_path / f"{name}.png").shape[1::-1] == size
     assert max(size) <= LONGEST
@@ -200,12 +205,50 @@ def test_the_domain_is_outlined_where_it_has_an_edge(tmp_path: Path) -> None:
     domain = np.zeros(source.stored.shape, dtype=np.bool_)
     domain[:, 200:, 150:] = True
     protected, observed = regions(source, BOXES)
-    common = {"source": source, "result": source, "protected": protected, "observed": observed, "boxes": BOXES}
-    write_previews(tmp_path, **common, window=Window(2048, 4096), domain=domain)  # type: ignore[arg-type]
+    dust, window = observed & ~protected, Window(2048, 4096)
+    write_previews(tmp_path, Backdrop.of(source, protected, BOXES, window, domain), result=source, dust=dust)
     found = (picture(tmp_path / "regions.png") == DOMAIN).all(axis=-1)
     rows, columns = (n // m for n, m in zip(found.shape, (400, 300), strict=True))
     expected = np.zeros_like(found)
     expected[200 * rows, 150 * columns :] = expected[200 * rows :, 150 * columns] = True
     assert np.array_equal(found, expected)
-    write_previews(tmp_path, **common, window=Window(2048, 4096), domain=domain | True)  # type: ignore[arg-type]
+    write_previews(tmp_path, Backdrop.of(source, protected, BOXES, window, domain | True), result=source, dust=dust)
     assert not (picture(tmp_path / "regions.png") == DOMAIN).all(axis=-1).any()
+
+
+def test_the_backdrop_is_kept_for_the_variants_of_one_source_and_for_no_other(tmp_path: Path) -> None:
+    source, other = radiograph(), radiograph(stored=np.zeros((1, 400, 300), dtype=np.uint16))
+    protected, _ = regions(source, BOXES)
+    domain, window, kept = np.ones_like(protected), Window(2048, 4096), Backdrops()
+    first = kept.of(source, protected, BOXES, window, domain)
+    assert kept.of(source, protected, BOXES, window, domain) is first
+    changes: list[tuple[Any, ...]] = [
+        (other, protected, BOXES, window, domain),
+        (source, protected.copy(), BOXES, window, domain),
+        (source, protected, (), window, domain),
+        (source, protected, BOXES, Window(2048, 100), domain),
+        (source, protected, BOXES, window, domain.copy()),
+    ]
+    for given in changes:
+        found = kept.of(*given)
+        assert found is not kept.of(source, protected, BOXES, window, domain)
+        np.testing.assert_array_equal(found.source, Backdrop.of(*given).source)
+    for name, backdrop in (("kept", first), ("anew", Backdrop.of(source, protected, BOXES, window, domain))):
+        write_previews(tmp_path / name, backdrop, result=other, dust=~protected)
+    for name in NAMES:
+        assert (tmp_path / f"kept/{name}.png").read_bytes() == (tmp_path / f"anew/{name}.png").read_bytes()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (33, 20), (4, 5, 3), (1, 1, 3)])
+def test_what_is_encoded_reads_back(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, shape).astype(np.uint8)
+    (tmp_path / "a.png").write_bytes(encoded(pixels))
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == ("RGB" if len(shape) == 3 else "L")
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+def test_a_palette_reads_back(tmp_path: Path) -> None:
+    pixels = np.array([[0, 1], [2, 1]], dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(encoded(pixels, [9, 8, 7, 255, 0, 1, 3, 3, 3]))
+    assert picture(tmp_path / "a.png").tolist() == [[[9, 8, 7], [255, 0, 1]], [[3, 3, 3], [255, 0, 1]]]

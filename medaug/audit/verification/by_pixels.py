@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit import ledger
-from medaug.audit.pixels import decoded, pixels_digest
+from medaug.audit.pixels import decoded
 from medaug.audit.record import Record
 from medaug.audit.verification import whole
 from medaug.audit.verification.faults import Fault
@@ -16,6 +16,7 @@ from medaug.audit.verification.verify import regular_files
 from medaug.dicom.parse import instance
 from medaug.errors import OutputError, ReadError
 from medaug.formats import format_of
+from medaug.imaging.pixels import pixels_digest
 
 NO_IMAGE = frozenset({"archive", "dicomdir", "empty", "no-pixels", "not-an-image", "not-dicom"})
 

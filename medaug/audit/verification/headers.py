@@ -13,7 +13,7 @@ from medaug.dicom.capture import study_uid
 from medaug.dicom.frames import PER_FRAME, SHARED, frame_of, is_enhanced
 from medaug.dicom.parse import Instance, coded
 from medaug.dicom.stack import Plane, plane_of
-from medaug.errors import ReadError
+from medaug.errors import ReadError, counted
 
 Slices = Sequence[tuple[int, int]]  # (slice k, its 0-based frame in the file) of one image file
 Found = Iterator[tuple[str, str]]  # (code, sentence)
@@ -122,7 +122,10 @@ def _frames(record: Record, slices: Slices, ds: Dataset) -> Found:
     """Every frame is derived from the recorded frame of the recorded source, and says so itself."""
     groups = list(ds.get(PER_FRAME) or [])
     if len(groups) != len(slices):
-        yield "grid-differs", f"it has {len(groups)} frames, the record {len(slices)} slices for it"
+        yield (
+            "grid-differs",
+            f"it has {counted(len(groups), 'frame')}, the record {counted(len(slices), 'slice')} for it",
+        )
         return
     frames = record.source.frames or (0,) * len(record.source.instance_uids)
     wrong = [k + 1 for k, n in slices if _last_source(groups[n]) != (record.source.instance_uids[k], frames[k] + 1)]

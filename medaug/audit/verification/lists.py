@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -15,33 +16,38 @@ import numpy as np
 from medaug.audit.canonical import canonical, parse
 from medaug.audit.inventory import sha256_of
 from medaug.audit.record import Record
+from medaug.audit.stream import rows, scalars
 from medaug.audit.verification.faults import Fault
 from medaug.imaging.boxes import Box, codes_by_label
+from medaug.shelf import Shelf, among
 
 MONAI, COCO, CROISSANT = "monai.json", "coco.json", "croissant.json"
 _CODE = "list-differs"
 ROUNDED = 1e-3  # mm; the list has four decimals
 
 
-def check_lists(root: Path, written: Mapping[str, Record]) -> Iterator[Fault]:
-    """Compare the lists with the written units that they should hold.
+def check_lists(root: Path, written: Collection[Record]) -> Iterator[Fault]:
+    """Compare the lists with the written units that they should hold; an item of a list is in memory at a time.
 
     Args:
         root: OUTPUT.
-        written: unit → record of status ``written``.
+        written: the records of status ``written``; iterated several times.
     """
     wanted = _planned(root, written)
-    codes = codes_by_label(box for record in wanted.values() for box in record.boxes)
+    units = Shelf.of(record.unit for record in wanted)
+    codes = codes_by_label(box for record in wanted for box in record.boxes)
     for name, read, expected in ((MONAI, _monai, _of_monai), (COCO, _coco, _of_coco)):
         try:
-            data = parse((root / name).read_bytes())
-            found, meant = read(data), _codes(data)
+            found, meant = read(root / name)
         except OSError:
             yield Fault("file-missing", "the list can't be read", name)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             yield Fault(_CODE, f"not the list that docs/format.md describes ({type(error).__name__})", name)
         else:
-            yield from _compared(name, found, {unit: expected(record) for unit, record in wanted.items()})
+            yield from _compared(name, found, ((record.unit, expected(record)) for record in wanted))
+            for unit in found:
+                if unit not in units:
+                    yield Fault(_CODE, "a unit is listed that isn't written, or not planned any more", name, unit)
             if meant != codes:
                 yield Fault(_CODE, "the codes of its classes are not those of the records", name)
     yield from _croissant(root)
@@ -62,39 +68,36 @@ def _croissant(root: Path) -> Iterator[Fault]:
             yield Fault(_CODE, "its digests aren't those of monai.json and coco.json", CROISSANT)
 
 
-def _codes(data: Any) -> dict[str, Any]:
-    """Class → its coded meanings, of either list."""
-    if "categories" in data:
-        return {category["name"]: category["codes"] for category in data["categories"] if "codes" in category}
-    return {data["labels"][number]: codes for number, codes in data.get("codes", {}).items()}
-
-
-def _planned(root: Path, written: Mapping[str, Record]) -> Mapping[str, Record]:
+def _planned(root: Path, written: Collection[Record]) -> Collection[Record]:
     """Those that plan.json asks for, where there is one: labels may have been withdrawn since."""
     try:
-        units = set(parse((root / "plan.json").read_bytes())["units"])
-    except (OSError, ValueError, KeyError, TypeError):
+        units = Shelf.of(map(_text, rows(root / "plan.json", "units")))
+    except (OSError, ValueError, TypeError):
         return written
-    return {unit: record for unit, record in written.items() if unit in units}
+    return among(written, lambda record: record.unit, units)
 
 
-def _compared(name: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Fault]:
-    for unit in sorted(expected.keys() - found.keys()):
-        yield Fault(_CODE, "a written unit isn't listed", name, unit)
-    for unit in sorted(found.keys() - expected.keys()):
-        yield Fault(_CODE, "a unit is listed that isn't written, or not planned any more", name, unit)
-    for unit in sorted(expected.keys() & found.keys()):
-        if found[unit] != expected[unit]:
+def _compared(name: str, found: Shelf[Any], expected: Iterable[tuple[str, Any]]) -> Iterator[Fault]:
+    for unit, entry in expected:
+        said = found.get(unit)
+        if said is None:
+            yield Fault(_CODE, "a written unit isn't listed", name, unit)
+        elif said != entry:
             yield Fault(_CODE, "the entry contradicts the record: file, boxes, labels or provenance", name, unit)
 
 
-def _monai(data: Any) -> dict[str, Any]:
-    """Unit → what its item says, labels by name; a unit listed twice or a wrong total shows as another value."""
-    items: dict[str, Any] = {}
-    for item in data["training"]:
+def _monai(path: Path) -> tuple[Shelf[Any], dict[str, Any]]:
+    """Unit → what its item says, labels by name; and class → its coded meanings.
+
+    A unit listed twice shows as another value.
+    """
+    items: Shelf[Any] = Shelf()
+    data, count = scalars(path), 0
+    for item in rows(path, "training"):
+        count += 1
         labels = [data["labels"][str(number)] for number in item["label"]]
         boxes = sorted(zip(map(tuple, item["box"]), labels, strict=True))
-        unit = item["medaug"]["unit"]
+        unit = _text(item["medaug"]["unit"])
         world = item.get("box_lps", [])
         if world and len(world) != len(item["box"]):
             raise ValueError("box_lps")
@@ -103,9 +106,9 @@ def _monai(data: Any) -> dict[str, Any]:
         entry["world"] = _World(tuple(tuple(world[n]) for n in order))
         entry["fold"] = item["fold"]
         items[unit] = "twice" if unit in items else entry
-    if data["numTraining"] != len(data["training"]):
+    if data["numTraining"] != count:
         raise ValueError("numTraining")
-    return items
+    return items, {data["labels"][number]: codes for number, codes in data.get("codes", {}).items()}
 
 
 def _of_monai(record: Record) -> Any:
@@ -157,21 +160,32 @@ def _world(record: Record, box: Box) -> tuple[float, ...]:
     return tuple(float(x) for x in (*(centre[:3] - reach), *(centre[:3] + reach)))
 
 
-def _coco(data: Any) -> dict[str, Any]:
-    """Unit → its slices and its boxes on them, both as multisets."""
-    names = {category["id"]: category["name"] for category in data["categories"]}
-    images = {image["id"]: image for image in data["images"]}
-    if len(images) != len(data["images"]):
-        raise ValueError("image ids")
-    entries: dict[str, tuple[Counter[bytes], Counter[bytes]]] = {}
-    for image in images.values():
-        pictures, _ = entries.setdefault(image["medaug"]["unit"], (Counter(), Counter()))
-        pictures[canonical({key: value for key, value in image.items() if key != "id"})] += 1
-    for entry in data["annotations"]:
-        image = images[entry["image_id"]]
-        _, shapes = entries[image["medaug"]["unit"]]
-        shapes[_shape(image["slice"], names[entry["category_id"]], entry["bbox"], entry["area"])] += 1
-    return entries
+def _coco(path: Path) -> tuple[Shelf[Any], dict[str, Any]]:
+    """Unit → its slices and its boxes on them, as a multiset; and class → its coded meanings."""
+    categories = list(rows(path, "categories"))
+    names = {category["id"]: category["name"] for category in categories}
+    places: Shelf[tuple[str, int]] = Shelf()
+
+    def pictures() -> Iterator[tuple[str, bytes]]:
+        for image in rows(path, "images"):
+            number, unit = str(image["id"]), _text(image["medaug"]["unit"])
+            if number in places:
+                raise ValueError("image ids")
+            places[number] = (unit, image["slice"])
+            yield unit, canonical({key: value for key, value in image.items() if key != "id"})
+
+    def shapes() -> Iterator[tuple[str, bytes]]:
+        for entry in rows(path, "annotations"):
+            place = places.get(str(entry["image_id"]))
+            if place is None:
+                raise ValueError("image id")
+            yield place[0], _shape(place[1], names[entry["category_id"]], entry["bbox"], entry["area"])
+
+    entries: Shelf[Counter[bytes]] = Shelf()
+    for items in (pictures, shapes):
+        for unit, group in groupby(items(), key=itemgetter(0)):  # one group a unit, unless somebody shuffled the list
+            entries[unit] = (entries.get(unit) or Counter()) + Counter(spelled for _, spelled in group)
+    return entries, {category["name"]: category["codes"] for category in categories if "codes" in category}
 
 
 def _of_coco(record: Record) -> Any:
@@ -190,7 +204,7 @@ def _of_coco(record: Record) -> Any:
         )
         for k in {k for box in record.boxes for k in range(box.start[0], box.stop[0])}
     )
-    return pictures, Counter(_shapes(record.boxes))
+    return pictures + Counter(_shapes(record.boxes))
 
 
 def _shapes(boxes: Iterable[Box]) -> Iterator[bytes]:
@@ -198,6 +212,12 @@ def _shapes(boxes: Iterable[Box]) -> Iterator[bytes]:
         (_, top, left), (_, height, width) = box.start, box.shape
         for k in range(box.start[0], box.stop[0]):
             yield _shape(k, box.label, [left, top, width, height], width * height)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("expected text")
+    return value
 
 
 def _shape(k: int, label: str, bbox: list[int], area: int) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from medaug.audit.record import Record
 from medaug.audit.verification.faults import Fault
+from medaug.errors import counted
 from medaug.recipe import boxes_digest
 
 
@@ -70,7 +71,9 @@ def _grid(record: Record) -> Iterator[Fault]:
             yield _fault(record, "box-outside", f"box {number} ends at {box.stop}, the grid at {shape} (k, i, j)")
     counts = {len(record.source.instance_uids), len(record.source.sha256), shape[0]}
     if len(counts) > 1:
-        yield _fault(record, "record-outputs", f"{shape[0]} slices, and another number of source instances or digests")
+        yield _fault(
+            record, "record-outputs", f"{counted(shape[0], 'slice')}, and another number of source instances or digests"
+        )
 
 
 def _outputs(record: Record) -> Iterator[Fault]:
@@ -82,7 +85,9 @@ def _outputs(record: Record) -> Iterator[Fault]:
     images = record.images
     wanted = 1 + max((n for n, _ in record.places), default=-1)
     if len(images) != wanted:
-        found = f"{len(images)} image files for {record.geometry.shape[0]} slices, expected {wanted}"
+        found = (
+            f"{counted(len(images), 'image file')} for {counted(record.geometry.shape[0], 'slice')}, expected {wanted}"
+        )
         yield _fault(record, "record-outputs", found)
 
 

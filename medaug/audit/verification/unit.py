@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medaug.audit.inventory import sha256_of
-from medaug.audit.pixels import decoded, pixels_digest, stored_of
+from medaug.audit.pixels import decoded, stored_of
 from medaug.audit.record import Output, Record
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.headers import (
@@ -31,9 +31,10 @@ from medaug.audit.verification.regions import (
 )
 from medaug.dicom.colour import colour_of
 from medaug.dicom.parse import coded, instance
-from medaug.errors import OutputError, ReadError
+from medaug.errors import OutputError, ReadError, counted
 from medaug.formats import REGIONS
 from medaug.imaging.colour import Colour
+from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored
 
 RECORD = "record.json"
@@ -91,7 +92,10 @@ def check_unit(job: Job) -> Findings:
             marks = _check_other(job, output, found) or marks
     if job.sources is not None and None in job.sources:
         missing = sum(path is None for path in job.sources)
-        found.add("source-missing", f"{missing} of {len(job.sources)} source files have no match among the given files")
+        found.add(
+            "source-missing",
+            f"no match among the given files for {missing} of {counted(len(job.sources), 'source file')}",
+        )
     for output, slices in zip(job.record.images, slices_of(job.record), strict=True):
         _check_image(job, output, slices, marks, found)
     if len(found.series) > 1:
@@ -247,7 +251,7 @@ def _compare(
         i, j = (int(x) for x in np.argwhere(differ)[0])
         count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(job.record, k)))
         where = f"slice {k + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
-        found.add("protected-changed", f"{count} protected voxels differ from the source: {where}", output.path)
+        found.add("protected-changed", f"not the source's: {counted(count, 'protected voxel')}, {where}", output.path)
 
 
 def _apart(one: Stored, other: Stored) -> Mask:
@@ -265,8 +269,8 @@ def _compare_colour(
     differ = (theirs.coloured & _apart(*planes)) | (Colour(planes[0], theirs.luminance).coloured != theirs.coloured)
     if differ.any():
         i, j = (int(x) for x in np.argwhere(differ)[0])
-        what = f"{np.count_nonzero(differ)} pixels have another colour than in the source"
-        found.add("protected-changed", f"{what}: slice {k + 1}, the first at row {i}, column {j}", output.path)
+        what = f"another colour than in the source: {counted(int(np.count_nonzero(differ)), 'pixel')}"
+        found.add("protected-changed", f"{what}, slice {k + 1}, the first at row {i}, column {j}", output.path)
 
 
 def _protected(job: Job, k: int, marks: Marks | None) -> Mask:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,8 +21,10 @@ from medaug.audit.verification.lists import check_lists
 from medaug.audit.verification.records import check_record
 from medaug.audit.verification.unit import Findings, Job, check_unit
 from medaug.errors import OutputError, ProfileError, ReadError
+from medaug.shelf import Again, Shelf
 
 THREADS = 4
+AT_ONCE = 256  # files
 CHUNK = 4  # units handed to a process at once
 
 
@@ -60,7 +62,7 @@ def verify(
     workers: int = 1,
     on_unit: Callable[[int, int], None] | None = None,
 ) -> Verdict:
-    """Check an OUTPUT from its files alone. Nothing is written; memory holds the records and one image per worker.
+    """Check an OUTPUT from its files alone. Nothing is written in it; memory holds one record and one image per worker.
 
     Args:
         output: OUTPUT.
@@ -79,38 +81,39 @@ def verify(
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the format is unknown",))
     faults += whole.check_chain(output)
     try:
-        records = ledger.read(output / ledger.FOLDER)
+        records = ledger.shelved(output / ledger.FOLDER)
     except OutputError:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
-    written = {record.unit: record for record in records if record.status == "written"}
+    written = Again(lambda: (record for record in records if record.status == "written"))
     profile, problems = _profile(output)
     faults += problems
     for record in records:
         faults += check_record(record, profile.sha256)
     faults += check_lists(output, written)
-    jobs = _jobs(output, written.values(), source, keeps_boxes=profile.keeps_boxes)
+    jobs = _jobs(output, written, source, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(jobs, len(written), workers, on_unit)
     faults += problems
     problems, signed, files = _check_files(output, written, digests, public_key)
-    unchecked = _unchecked(written.values(), source, public_key, keeps_boxes=profile.keeps_boxes)
+    unchecked = _unchecked(written, source, public_key, keeps_boxes=profile.keeps_boxes)
     return Verdict(tuple(sorted({*faults, *problems})), len(written), files, compared, signed, unchecked)
 
 
 def _check_files(
-    root: Path, written: Mapping[str, Record], read: Mapping[str, str], public_key: Path | None
+    root: Path, written: Iterable[Record], read: Shelf[str], public_key: Path | None
 ) -> tuple[tuple[Fault, ...], bool, int]:
     """The set of files and the seal. Gives the faults, whether the key's owner signed, and the number of results.
 
     Args:
         root: OUTPUT.
-        written: unit → record.
+        written: records of written units.
         read: digests of the files that were read before.
         public_key: as given.
     """
     listed = inventory.take(root)
     faults = [*whole.check_variants(listed.results, listed.others, written)]
-    rest = inventory.digests(root, (name for name in listed.results if name not in read))
-    digests = {name: rest[name] if name in rest else read[name] for name in listed.results}
+    for name, digest in inventory.digests(root, (name for name in listed.results if name not in read)):
+        read[name] = digest
+    digests = Again(lambda: ((name, digest) for name, digest in read.items() if name in listed.results))
     sealed, problems = whole.open_seal(root)
     signature: list[Fault] = []
     if sealed:
@@ -120,16 +123,20 @@ def _check_files(
     return (*faults, *problems, *signature), signed, len(digests)
 
 
-def find_files(folder: Path, wanted: Iterable[str]) -> Mapping[str, Path]:
+def find_files(folder: Path, wanted: Iterable[str]) -> Shelf[Path]:
     """Files below a folder by their SHA-256, as far as they are wanted. Links are not followed; names don't matter.
 
     Raises:
         ReadError: there is no such folder.
     """
-    digests = set(wanted)
+    digests, found = Shelf.of(wanted), Shelf[Path]()
+    paths = regular_files(folder)
     with ThreadPoolExecutor(THREADS) as pool:
-        paths = list(regular_files(folder))
-        return {digest: path for path, digest in zip(paths, pool.map(_digest, paths), strict=True) if digest in digests}
+        while some := list(islice(paths, AT_ONCE)):
+            for path, digest in zip(some, pool.map(_digest, some), strict=True):
+                if digest in digests:
+                    found[digest] = path
+    return found
 
 
 def regular_files(folder: Path) -> Iterator[Path]:
@@ -184,36 +191,37 @@ def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
 
 
 def _jobs(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[Job]:
-    records = list(written)
-    files: Mapping[str, Path] = {}
+    files: Shelf[Path] = Shelf()
     if source is not None:
-        files = find_files(source, (digest for record in records for digest in record.source.sha256))
-    for record in records:
+        files = find_files(source, (digest for record in written for digest in record.source.sha256))
+    for record in written:
         paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
         yield Job(root, record, paths, keeps_boxes)
 
 
 def _read_units(
     jobs: Iterator[Job], total: int, workers: int, on_unit: Callable[[int, int], None] | None
-) -> tuple[dict[str, str], tuple[Fault, ...], int]:
+) -> tuple[Shelf[str], tuple[Fault, ...], int]:
     """Digests, faults and compared voxels of all units; UIDs are compared across them."""
-    digests: dict[str, str] = {}
+    digests: Shelf[str] = Shelf()
     faults: list[Fault] = []
     compared = 0
-    instances: Counter[str] = Counter()
-    series: Counter[str] = Counter()
+    instances: Shelf[int] = Shelf()
+    series: Shelf[int] = Shelf()
     for done, found in enumerate(_checked(jobs, total, workers), 1):
-        digests |= found.digests
         faults += found.faults
         compared += found.compared
-        instances.update(found.instances)
-        series.update(found.series)
+        for name, digest in found.digests.items():
+            digests[name] = digest
+        for counts, uids in ((instances, found.instances), (series, found.series)):
+            for uid in uids:
+                counts[uid] = (counts.get(uid) or 0) + 1
         if on_unit:
             on_unit(done, total)
     faults += [
         Fault("uid-repeated", f"{count} {what} have one UID: {uid}")
         for counts, what in ((instances, "instances"), (series, "units' series"))
-        for uid, count in sorted(counts.items())
+        for uid, count in counts.items()
         if count > 1
     ]
     return digests, tuple(faults), compared

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from medaug.audit import ledger
@@ -12,6 +13,8 @@ from medaug.audit.merkle import files_root
 from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal, signed_by
 from medaug.audit.verification.faults import Fault
+from medaug.errors import counted
+from medaug.shelf import Shelf
 
 FORMAT, VERSION = "medaug-output", 1
 MARK, SEAL = "FORMAT.json", "seal.json"
@@ -73,15 +76,15 @@ def check_sealed_ledger(root: Path, sealed: Sealed) -> Iterator[Fault]:
         elif name not in wanted:
             yield Fault("seal-ledger", "a segment that wasn't sealed", file)
         elif found[name].lines != wanted[name].lines:
-            counts = f"{wanted[name].lines} lines were sealed, {found[name].lines} are there"
+            counts = f"{counted(wanted[name].lines, 'line')} sealed, {found[name].lines} there"
             yield Fault("seal-ledger", counts, file)
         elif found[name] != wanted[name]:
             yield Fault("seal-ledger", "its last line isn't the sealed one", file)
 
 
-def check_sealed_files(sealed: Sealed, digests: Mapping[str, str]) -> Iterator[Fault]:
-    """All results against the seal; those on the top level by name."""
-    tops = {name: digest for name, digest in digests.items() if "/" not in name}
+def check_sealed_files(sealed: Sealed, digests: Collection[tuple[str, str]]) -> Iterator[Fault]:
+    """All results, by the bytes of their names, against the seal; those on the top level by name."""
+    tops = {name: digest for name, digest in digests if "/" not in name}
     for name in sorted(sealed.tops.keys() - tops.keys()):
         yield Fault("file-missing", "the seal names it, and it isn't there", name)
     for name in sorted(tops.keys() - sealed.tops.keys()):
@@ -93,26 +96,25 @@ def check_sealed_files(sealed: Sealed, digests: Mapping[str, str]) -> Iterator[F
         yield Fault("seal-root", f"{sealed.files} results were sealed, these {len(digests)} are not the same", SEAL)
 
 
-def check_variants(names: tuple[str, ...], others: tuple[str, ...], written: Mapping[str, Record]) -> Iterator[Fault]:
+def check_variants(names: Iterable[str], others: Iterable[str], written: Iterable[Record]) -> Iterator[Fault]:
     """Every file below variants/ belongs to a written unit.
 
     Args:
-        names: all results.
+        names: all results, sorted.
         others: links and the like.
-        written: unit → record.
+        written: their records.
     """
     for name in others:
         yield Fault("file-unknown", "neither a file nor a folder; a run writes nothing else", name)
-    folders = {record.folder: record for record in written.values()}
-    expected = {output.path for record in written.values() for output in record.outputs}
-    expected |= {f"{folder}/record.json" for folder in folders}
-    unlogged = set()
-    for name in names:
-        folder = "/".join(name.split("/")[:2])
-        if not name.startswith("variants/") or name in expected:
-            continue
-        if folder in folders:
-            yield Fault("file-unknown", "its unit's record doesn't name it", name, folders[folder].unit)
-        elif folder not in unlogged:
-            unlogged.add(folder)
+    listed: Shelf[str] = Shelf()
+    for record in written:
+        for path in (f"{record.folder}/record.json", *(output.path for output in record.outputs)):
+            listed[path] = record.unit
+    below = (name for name in names if name.startswith("variants/"))
+    for folder, files in groupby(below, key=lambda name: "/".join(name.split("/")[:2])):
+        unit = listed.get(f"{folder}/record.json")
+        strange = [name for name in files if name not in listed]
+        if unit is None and strange:
             yield Fault("unit-unlogged", "no line in the ledger says that this unit was written", folder)
+        elif unit is not None:
+            yield from (Fault("file-unknown", "its unit's record doesn't name it", name, unit) for name in strange)

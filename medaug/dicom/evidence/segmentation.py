@@ -51,6 +51,7 @@ SEGMENTS = (
 CATEGORY = ("309825002", "SCT", "Spatial and Relational Concept")
 FAMILY = ("123110", "DCM", "Artificial Intelligence")
 SERIES_OFFSET = 500
+SIDE = 8  # px of the images that the builder is shown
 
 
 def write_segmentation(
@@ -114,10 +115,13 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
 
     first = derived[0]
     images = [shown(ds) for ds in derived]
+    for image in images:  # what is built for all pixels would be thrown away: `put_frames` sets them
+        for name in ("Rows", "Columns"):
+            image[name] = DataElement(name, "US", SIDE)  # the element itself is the derived header's, too
     several = len(derived) > 1 and is_enhanced(first)
     if several:  # highdicom takes one multi-frame object only
         images = list(stand_ins(places(derived), {str(ds.SOPInstanceUID): ds for ds in images}))
-    blank = np.zeros((len(places(derived)), int(first.Rows), int(first.Columns)), dtype=np.uint8)
+    blank = np.zeros((len(places(derived)), SIDE, SIDE), dtype=np.uint8)
     made: Dataset = highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=blank,
@@ -135,6 +139,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
         content_description="Which pixels of a partly synthetic series are generated",
         omit_empty_frames=False,
     )
+    made.Rows, made.Columns = first.Rows, first.Columns
     if several:
         put_back(made, places(derived))
     organization = evidence_uid("dimensions", first)

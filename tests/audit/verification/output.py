@@ -15,11 +15,12 @@ import medaug
 from medaug import profile as profiles
 from medaug.audit import ledger
 from medaug.audit.inventory import sha256_of
-from medaug.audit.pixels import decoded, pixels_digest
+from medaug.audit.pixels import decoded
 from medaug.audit.record import Output, Record
 from medaug.audit.seal import seal
 from medaug.dicom.parse import instance
 from medaug.imaging.geometry import Geometry
+from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Rescale
 from medaug.manifests.coco import write_coco
 from medaug.manifests.croissant import write_croissant

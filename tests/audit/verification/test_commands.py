@@ -33,7 +33,8 @@ def test_a_fault_exits_with_5_and_is_named_with_file_and_unit(folder: Path) -> N
     found = call("verify", folder / "out", "--source", folder / "in", "--workers", 1)
     assert found.exit_code == 5
     record = of(folder / "out", "CT")
-    assert f"[protected-changed] {record.images[1].path} unit {record.unit[:16]}: 1 protected voxels" in found.output
+    where = f"{record.images[1].path} unit {record.unit[:16]}"
+    assert f"[protected-changed] {where}: not the source's: 1 protected voxel, " in found.output
     assert "not checked: who made the seal" in found.output
 
 

@@ -1,0 +1,251 @@
+"""What the figures need of the source and of what must stay: the same for every variant, so taken once.
+
+Grey levels are in shares of the window's width: 0 at its low end, 1 at its high one, not cut. They are worked out where
+they are needed, a strip of rows at a time, so that no second copy of a volume is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug.imaging.volume import STRIP, Mask, Stored, Volume, Window
+
+Levels = npt.NDArray[np.floating]
+Places = npt.NDArray[np.intp]
+Area = tuple[slice, slice]
+
+BLOCK = 8  # px: side of the blocks that noise is measured in
+DARK = 10  # percentile of the blocks by brightness: air, where there is any
+CALM = 75  # percentile of those blocks by their scatter: above it, they hold edges
+TILE = 64  # px: side of the tiles that seams are judged in, so that one bad box among long clean borders shows
+
+
+@dataclass(frozen=True, eq=False)
+class Border:
+    """The neighbours on both sides of protected | free borders, along one axis of one slice.
+
+    Attributes:
+        slice: number of the slice.
+        near: (rows, columns) on one side.
+        far: likewise on the other.
+        tile: which tile each lies in.
+        tiles: how many there are.
+    """
+
+    slice: int
+    near: tuple[Places, Places]
+    far: tuple[Places, Places]
+    tile: Places
+    tiles: int
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """The source's side of every comparison; a thirtieth of a byte to half a byte per voxel.
+
+    Attributes:
+        areas: slice → the bounding box of its free voxels and a voxel around it; slices without any are left out.
+        borders: of every such slice, along both axes.
+        steps: (tiles) sums of steps across the borders, slice after slice.
+        counts: (tiles) how many they are.
+        side: of the blocks that fine detail is taken in; 1 where the free region is too small for `BLOCK`.
+        inside: of every such slice, (rows, columns) of blocks: which are free as a whole.
+        detail: of those blocks, see `detail_of`.
+        air: of every slice, (rows, columns) of blocks: the darkest without edges; None where padding is everywhere.
+        scatter: of those blocks, see `scatter_of`.
+    """
+
+    areas: dict[int, Area]
+    borders: tuple[Border, ...]
+    steps: Levels
+    counts: Levels
+    side: int
+    inside: tuple[Mask, ...]
+    detail: Levels
+    air: tuple[Mask, ...] | None
+    scatter: Levels
+
+    @classmethod
+    def of(cls, source: Volume, protected: Mask, window: Window) -> Baseline:
+        """The baseline of a source whose ``protected`` voxels, (k, i, j), must stay."""
+        areas = {k: _area(~kept) for k, kept in enumerate(protected) if not kept.all()}
+        borders = tuple(one for k, area in areas.items() for one in _borders(k, area, ~protected[k][area]))
+        with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
+            side, inside = _blocks(areas, protected)
+            detail = detail_of(source, window, areas, inside, side)
+            air = _air(source, window)
+            scatter = scatter_of(source, window, air or ())
+            steps = steps_of(source, window, borders)
+        counts = _tiled([(one, np.bincount(one.tile, minlength=one.tiles)) for one in borders])
+        return cls(areas, borders, steps, counts, side, inside, detail, air, scatter)
+
+
+def levels(volume: Volume, window: Window, k: int, at: tuple[slice | Places, ...] | EllipsisType = ...) -> Levels:
+    """Grey levels of a part of slice ``k``, a fresh array; float64 where float32 can't hold every stored number."""
+    return _graded(volume.stored[k][at], volume, window, k)
+
+
+def _graded(stored: Stored, volume: Volume, window: Window, k: int) -> Levels:
+    values = stored if volume.lut is None else volume.lut.apply(stored)
+    found: Levels = values.astype(np.float64 if volume.stored.dtype.itemsize > 2 else np.float32)
+    found *= volume.rescale[k].slope / window.width
+    found += (volume.rescale[k].intercept - window.low) / window.width
+    return found
+
+
+def strips(area: Area) -> Iterator[Area]:
+    """An area, `STRIP` rows at a time: what is worked on stays in the processor's cache."""
+    for first in range(area[0].start, area[0].stop, STRIP):
+        yield slice(first, min(first + STRIP, area[0].stop)), area[1]
+
+
+def steps_of(volume: Volume, window: Window, borders: tuple[Border, ...]) -> Levels:
+    """Per tile: the sum of steps across the borders."""
+    found = []
+    for one in borders:
+        near, far = (levels(volume, window, one.slice, side) for side in (one.near, one.far))
+        found.append((one, np.bincount(one.tile, np.abs(near - far), minlength=one.tiles)))
+    return _tiled(found)
+
+
+def detail_of(volume: Volume, window: Window, areas: dict[int, Area], inside: tuple[Mask, ...], side: int) -> Levels:
+    """Fine detail: the Laplacian's root mean square in the blocks ``inside``, or its size at every voxel of them.
+
+    Args:
+        volume: the source or a variant.
+        window: the unit of grey levels.
+        areas: of the baseline.
+        inside: likewise.
+        side: likewise.
+    """
+    found: list[Levels] = [np.zeros(0)]
+    for (k, area), blocks in zip(areas.items(), inside, strict=True):
+        sums = np.zeros(blocks.shape, dtype=np.float32)
+        at_once = max(1, STRIP // side)
+        for first in range(0, len(blocks), at_once):
+            here = slice(first, first + at_once)
+            if blocks[here].any():
+                top = area[0].start + first * side
+                rows = slice(top, min(top + at_once * side + 2, area[0].stop))
+                curved = _laplacian(levels(volume, window, k, (rows, area[1])))
+                sums[here] = _block_sums(np.square(curved, out=curved), side)
+        found.append(np.sqrt(sums[blocks]) / side)
+    return np.concatenate(found[1:] or found)
+
+
+def scatter_of(volume: Volume, window: Window, air: tuple[Mask, ...]) -> Levels:
+    """Standard deviation of the blocks of air, in their order."""
+    found: list[Levels] = [np.zeros(0)]
+    for k, where in enumerate(air):
+        if where.any():
+            rows, columns = where.shape
+            cut = volume.stored[k, : rows * BLOCK, : columns * BLOCK]
+            blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)[where]
+            found.append(_scatter(_graded(blocks, volume, window, k)))
+    return np.concatenate(found[1:] or found)
+
+
+def _area(free: Mask) -> Area:
+    rows, columns = (np.flatnonzero(free.any(axis=axis)) for axis in (1, 0))
+    height, width = free.shape
+    return (
+        slice(max(0, int(rows[0]) - 1), min(height, int(rows[-1]) + 2)),
+        slice(max(0, int(columns[0]) - 1), min(width, int(columns[-1]) + 2)),
+    )
+
+
+def _borders(k: int, area: Area, free: Mask) -> Iterator[Border]:
+    """Along rows, then along columns; ``free`` is cut to the area, and tiles are counted from its corner."""
+    top, left = area[0].start, area[1].start
+    across = free.shape[1] // TILE + 1
+    tiles = (free.shape[0] // TILE + 1) * across
+    for step in ((1, 0), (0, 1)):
+        rows, columns = free.shape[0] - step[0], free.shape[1] - step[1]
+        i, j = np.nonzero(free[:rows, :columns] ^ free[step[0] :, step[1] :])
+        tile = (i // TILE) * across + j // TILE
+        yield Border(k, (i + top, j + left), (i + top + step[0], j + left + step[1]), tile, tiles)
+
+
+def _tiled(found: Sequence[tuple[Border, npt.NDArray[Any]]]) -> Levels:
+    """What both axes of a slice give, added up; slice after slice."""
+    sums: dict[int, Levels] = {}
+    for one, per_tile in found:
+        sums[one.slice] = sums.get(one.slice, np.zeros(one.tiles)) + per_tile
+    return np.concatenate([*sums.values()] or [np.zeros(0)])
+
+
+def _blocks(areas: dict[int, Area], protected: Mask) -> tuple[int, tuple[Mask, ...]]:
+    """The side of the blocks, and which of each slice are free as a whole, their neighbours included."""
+    side, inside = 1, tuple[Mask, ...]()
+    for side in (BLOCK, 1):
+        inside = tuple(_whole(~protected[k][area], side) for k, area in areas.items())
+        if any(blocks.any() for blocks in inside):
+            break
+    return side, inside
+
+
+def _whole(free: Mask, side: int) -> Mask:
+    if min(free.shape) < 3:
+        return np.zeros((0, 0), dtype=np.bool_)
+    middle = free[1:-1, 1:-1]
+    whole = middle & free[:-2, 1:-1] & free[2:, 1:-1] & free[1:-1, :-2] & free[1:-1, 2:]
+    return np.asarray(_block_sums(whole, side) == side * side)
+
+
+def _air(source: Volume, window: Window) -> tuple[Mask, ...] | None:
+    """The darkest blocks without padding and without edges, of each slice."""
+    slices = range(len(source.stored))
+    level = [_brightness(source, window, k) for k in slices]
+    if source.padding is None:
+        valid = [np.ones(blocks.shape, dtype=np.bool_) for blocks in level]
+    else:
+        valid = [_block_sums(padded, BLOCK) == 0 for padded in source.padded]
+    known = np.concatenate([x[ok] for x, ok in zip(level, valid, strict=True)])
+    if not known.size:
+        return None
+    side = -1 if source.inverted else 1
+    limit = np.percentile(side * known, DARK)
+    dark = tuple(np.asarray(ok & (side * x <= limit)) for x, ok in zip(level, valid, strict=True))
+    scatter = scatter_of(source, window, dark)
+    calm = scatter <= np.percentile(scatter, CALM) if scatter.size else np.zeros(0, dtype=np.bool_)
+    first = 0
+    for where in dark:
+        count = int(np.count_nonzero(where))
+        where[where] = calm[first : first + count]
+        first += count
+    return dark
+
+
+def _brightness(source: Volume, window: Window, k: int) -> Levels:
+    """Means of all whole blocks of a slice; (rows, columns) of blocks."""
+    _, rows, columns = source.stored.shape
+    parts = strips((slice(0, rows), slice(0, columns)))
+    return np.concatenate([_block_sums(levels(source, window, k, part), BLOCK) for part in parts]) / BLOCK**2
+
+
+def _laplacian(x: Levels) -> Levels:
+    found = 4 * x[1:-1, 1:-1]
+    for beside in (x[:-2, 1:-1], x[2:, 1:-1], x[1:-1, :-2], x[1:-1, 2:]):
+        found -= beside
+    return np.asarray(found)
+
+
+def _block_sums(x: npt.NDArray[np.generic], side: int) -> Levels:
+    """Sums over whole side × side blocks; what is left over at the end of an axis is dropped."""
+    rows, columns = (n // side for n in x.shape)
+    cut = x[: rows * side, : columns * side]
+    along_rows = cut.reshape(rows, side, columns * side).sum(axis=1, dtype=np.float32)
+    return np.asarray(along_rows.reshape(rows, columns, side).sum(axis=2))
+
+
+def _scatter(blocks: Levels) -> Levels:
+    mean = blocks.sum(axis=1, dtype=np.float32).sum(axis=1) / BLOCK**2
+    centred = blocks - mean[:, None, None]
+    np.square(centred, out=centred)
+    return np.asarray(np.sqrt(centred.sum(axis=1, dtype=np.float32).sum(axis=1) / BLOCK**2))
