@@ -25,7 +25,6 @@ from medaug.report.pictures import (
     Backdrops,
     write_previews,
 )
-from medaug.report.png import encoded
 from tests import make
 
 BOXES = (Box((0, 100, 80), (1, 140, 130), "nodule"),)
@@ -237,18 +236,3 @@ def test_the_backdrop_is_kept_for_the_variants_of_one_source_and_for_no_other(tm
         write_previews(tmp_path / name, backdrop, result=other, dust=~protected)
     for name in NAMES:
         assert (tmp_path / f"kept/{name}.png").read_bytes() == (tmp_path / f"anew/{name}.png").read_bytes()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (33, 20), (4, 5, 3), (1, 1, 3)])
-def test_what_is_encoded_reads_back(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    pixels = np.random.default_rng(3).integers(0, 256, shape).astype(np.uint8)
-    (tmp_path / "a.png").write_bytes(encoded(pixels))
-    with Image.open(tmp_path / "a.png") as image:
-        assert image.mode == ("RGB" if len(shape) == 3 else "L")
-        np.testing.assert_array_equal(np.asarray(image), pixels)
-
-
-def test_a_palette_reads_back(tmp_path: Path) -> None:
-    pixels = np.array([[0, 1], [2, 1]], dtype=np.uint8)
-    (tmp_path / "a.png").write_bytes(encoded(pixels, [9, 8, 7, 255, 0, 1, 3, 3, 3]))
-    assert picture(tmp_path / "a.png").tolist() == [[[9, 8, 7], [255, 0, 1]], [[3, 3, 3], [255, 0, 1]]]
