@@ -1,7 +1,7 @@
 """The rule that chooses a profile's solver, steps, start and closing from measured rows. Used by the fronts beside it.
 
-The order is that of the project's goals; every limit is another row's figure or the measured spread, and none was set
-by hand. `RULE` is what the documents say, before their tables.
+The order is that of the project's goals; every limit is another row's figure or the measured spread. Which rows stand
+for choice was set by hand. `RULE` is what the documents say, before their tables.
 """
 
 from __future__ import annotations
