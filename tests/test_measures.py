@@ -11,7 +11,6 @@ import pytest
 
 from tests.benchmarks.measures import FILLS, biharmonic_fill, laplacian_pyramid, patches, sliced_wasserstein
 from tests.benchmarks.solver_bench import structural_similarity
-from tests.benchmarks.solver_front import SHIPPED, chosen
 from tests.benchmarks.solver_plot import scatter
 
 DOWN, ACROSS = np.meshgrid(np.linspace(-0.8, 0.8, 64), np.linspace(-0.5, 0.5, 64), indexing="ij")
@@ -74,26 +73,3 @@ def test_a_plot_holds_every_point_inside_its_frame() -> None:
     marks = [e for e in root.iter("{http://www.w3.org/2000/svg}circle") if len(e)]
     assert [mark[0].text for mark in marks] == ["psld 25 · 0.6: 0.1000, 0.0300", "ddnm 12 <b>: 0.0398, 0.0350"]
     assert all(0 < float(mark.get("cx")) < 760 and 0 < float(mark.get("cy")) < 460 for mark in marks)
-
-
-def front(**changed: dict[str, float]) -> dict:
-    """A report in which every row is as the reference, but for what is changed of some; all cost the same."""
-    rows = {}
-    for name in SHIPPED:
-        figures = {"diversity": 0.05, "seam": 1.0, "residual": 0.05, "sharpness": 1.0, "noise": 1.4, "pooled": 0.03}
-        figures |= {"TFLOP": 0.1} | changed.get(name, {})
-        spread = {key: [0.0, value, 9.0] for key, value in figures.items() if key not in {"pooled", "TFLOP"}}
-        rows[name] = {"TFLOP": figures["TFLOP"], "bone": spread | {"pooled": figures["pooled"]}}
-    return {"rows": rows}
-
-
-def test_a_default_is_the_nearest_among_those_that_are_varied_and_clean_enough() -> None:
-    near = {"pooled": 0.02}
-    assert chosen(front(**{"ddnm, 12 from 0.6": near}), "bone") == "ddnm, 12 from 0.6"
-    for fault in ({"diversity": 0.04}, {"seam": 1.2}, {"residual": 0.06}, {"sharpness": 0.8}, {"noise": 1.6}):
-        assert chosen(front(**{"ddnm, 12 from 0.6": near | fault}), "bone") != "ddnm, 12 from 0.6", fault
-    assert chosen(front(**{"ddnm, 12 from 0.6": near | {"noise": 0.75}}), "bone") == "ddnm, 12 from 0.6"
-    tie = {"psld, 6 from 0.6": {"pooled": 0.0205, "TFLOP": 0.02}, "ddnm, 12 from 0.6": near}
-    assert chosen(front(**tie), "bone") == "psld, 6 from 0.6"  # 2.5 % further, at a fifth of the cost
-    tie["psld, 6 from 0.6"]["pooled"] = 0.021
-    assert chosen(front(**tie), "bone") == "ddnm, 12 from 0.6"

@@ -57,15 +57,24 @@ def sliced_wasserstein(one: Sequence[npt.NDArray[np.float32]], other: Sequence[n
     Source: Rabin et al. 2011; on Laplacian pyramids Karras et al. 2018, arXiv 1710.10196, section 5. They normalise
     each set by itself; here both are divided by the real patches' scatter, so that contrast counts.
     """
-    distances = []
-    for a, b in zip(one, other, strict=True):
+    return between(projected(one, other), projected(other, other))
+
+
+def projected(
+    levels: Sequence[npt.NDArray[np.float32]], units: Sequence[npt.NDArray[np.float32]]
+) -> list[npt.NDArray[np.float64]]:
+    """Quantiles of patches along the directions, in units of the scatter of ``units``, level by level."""
+    found, quantiles = [], np.linspace(0, 1, 512)
+    for a, b in zip(levels, units, strict=True):
         direction = np.random.default_rng(1).normal(size=(a.shape[1], DIRECTIONS)).astype(np.float32)
         direction /= np.linalg.norm(direction, axis=0)
-        quantiles = np.linspace(0, 1, 512)
-        mean, scatter = b.mean(), b.std() + 1e-6
-        projected = [np.quantile((x - mean) / scatter @ direction, quantiles, axis=0) for x in (a, b)]
-        distances.append(float(np.abs(projected[0] - projected[1]).mean()))
-    return float(np.mean(distances))
+        found.append(np.quantile((a - b.mean()) / (b.std() + 1e-6) @ direction, quantiles, axis=0))
+    return found
+
+
+def between(one: Sequence[npt.NDArray[np.float64]], other: Sequence[npt.NDArray[np.float64]]) -> float:
+    """The distance of two sets whose quantiles are known."""
+    return float(np.mean([float(np.abs(a - b).mean()) for a, b in zip(one, other, strict=True)]))
 
 
 def biharmonic_fill(image: Image, known: Mask) -> Image:

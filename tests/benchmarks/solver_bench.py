@@ -8,8 +8,8 @@ own with one thread, so that its peak memory is its own.
   sharpness, noise   of the free region over the source's; 1 is as in the source
   seam        worst tile over the source's, protected pixels pasted; up to 1 no seam can be seen
   residual    root mean square of D(z*) − x on observed pixels outside the protected ones, display units (range 2)
-  delivered   the same of what the user gets, restored: with `delta` what the autoencoder loses cancels
-  diversity   mean |difference| of two seeds on free pixels, range 2
+  delivered   the same of what the user gets, restored as the profiles do: what the autoencoder loses cancels
+  diversity   mean |difference| of two seeds where nothing was observed, range 2
   protected   what the solver itself leaves on protected pixels, in dB of range 2 and as SSIM. medaug's output has the
               source's own numbers there
   calls       of denoise, decode and encode per image
@@ -36,6 +36,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import medaug
+from medaug.imaging.resample import spread_matrix
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
@@ -44,12 +45,13 @@ from medaug.quality.figures import Pair, noise, seam, sharpness
 from medaug.restoring import seam_taper
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import Layouts, lay_out
-from medaug.training.data import read_pool
+from medaug.training.data import Pool, read_pool
 from medaug.training.recipe import read_recipe
 from tests.benchmarks.measures import patches, sliced_wasserstein
 
 RECIPE = Path("medaug/training/recipes/radiograph-256.yaml")
 WINDOW = medaug.Window.spanning(0, 255)
+KINDS = ("bone", "bone", "chest")  # in turn
 FEATHER = 6.0  # px, as in the shipped profiles
 
 
@@ -103,14 +105,24 @@ class Solved:
 
 
 def subjects(data: Path, count: int) -> Subjects:
-    """Spread over the held-out part; the third, sixth, … are chests."""
-    pool = read_pool(data, read_recipe(RECIPE).data)
-    chosen: list[int] = []
-    for kind, wanted in (("bone", count - count // 3), ("chest", count // 3)):
-        held = [int(i) for i in np.flatnonzero(pool.held_out) if pool.folders[i].startswith(kind)]
-        chosen += held[:: max(1, len(held) // max(wanted, 1))][:wanted]
-    x = to_tensor(pool.images[chosen])
+    """Drawn from the held-out part; the third, sixth, … are chests. The first of many are those of a few."""
+    pool, drawn = _drawn(data)
+    each = {kind: iter(numbers) for kind, numbers in drawn.items()}
+    x = to_tensor(pool.images[[next(each[KINDS[n % len(KINDS)]]) for n in range(count)]])
     return Subjects(x, lay_out(x))
+
+
+def others(data: Path, count: int) -> dict[str, np.ndarray]:
+    """Kind → held-out images (count, H, W) that are no subjects: the last drawn."""
+    pool, drawn = _drawn(data)
+    return {kind: to_tensor(pool.images[numbers[-count:]])[:, 0].numpy() for kind, numbers in drawn.items()}
+
+
+def _drawn(data: Path) -> tuple[Pool, dict[str, list[int]]]:
+    """The pool, and its held-out images by kind in the order in which they are drawn."""
+    pool = read_pool(data, read_recipe(RECIPE).data)
+    held = {kind: [int(i) for i in np.flatnonzero(pool.held_out) if pool.folders[i].startswith(kind)] for kind in KINDS}
+    return pool, {kind: np.random.default_rng(0).permutation(numbers).tolist() for kind, numbers in held.items()}
 
 
 def solve(run: Callable, these: Subjects, name: str, measurement_noise: float = 0.0, prior=None) -> Solved:
@@ -132,12 +144,18 @@ def solve(run: Callable, these: Subjects, name: str, measurement_noise: float = 
 
 def tera_flop(run: partial, these: Subjects, prior=None) -> float:
     """Of one image: what a step more adds, times the steps. Right where all steps cost the same."""
-    one, steps = these.one(0), run.keywords["steps"]
-    first, second = (_flop(partial(run.func, **run.keywords | {"steps": n}), one, prior) for n in (1, 2))
-    return (first + (steps - 1) * (second - first)) / 1e12
+    first, second = flop_of_steps(run, these, prior)
+    return (first + (run.keywords["steps"] - 1) * (second - first)) / 1e12
 
 
-def _flop(run: Callable, one: Subjects, prior) -> float:
+def flop_of_steps(run: partial, these: Subjects, prior=None) -> tuple[float, float]:
+    """Of one image in one step and in two, whatever steps ``run`` has."""
+    one, steps = these.one(0), (partial(run.func, **run.keywords | {"steps": n}) for n in (1, 2))
+    first, second = (flop(each, one, prior) for each in steps)
+    return first, second
+
+
+def flop(run: Callable, one: Subjects, prior=None) -> float:
     counter = FlopCounterMode(display=False)
     counter.mod_tracker = _NoModules()  # its hooks on leaves refuse torch.autograd.grad
     with counter:
@@ -163,7 +181,8 @@ def restored(these: Subjects, solved: np.ndarray, way: str, prior=None) -> np.nd
     prior = prior or embedded()
     with torch.no_grad():
         again = prior.decode(prior.encode(these.x))[:, 0].numpy()
-    return np.clip(x + seam_taper(protected, FEATHER) * (solved - again), -1, 1)
+    rows, columns = (spread_matrix(size, prior.card.stride) for size in x.shape[1:])  # deblock, as the profiles have it
+    return np.clip(x + seam_taper(protected, FEATHER) * (rows @ (solved - again) @ columns.T), -1, 1)
 
 
 def figures(these: Subjects, solved: np.ndarray, way: str, prior=None) -> list[dict[str, float]]:
@@ -199,7 +218,7 @@ def pooled_distance(these: Subjects, made: np.ndarray) -> float:
 
 
 def diversity(these: Subjects, one: np.ndarray, other: np.ndarray) -> list[float]:
-    free = ~these.layouts.protected[:, 0].numpy()
+    free = ~(these.layouts.protected | these.layouts.observed)[:, 0].numpy()
     return [float(np.abs(a - b)[where].mean()) for a, b, where in zip(one, other, free, strict=True)]
 
 

@@ -1,11 +1,12 @@
 """The front of quality and cost: ``python tests/benchmarks/solver_front.py --data POOL [--count 6] [--jobs 2]``.
 
-Solvers × steps × start on held-out bones and chests (`solver_bench` says what each column is), restored as the shipped
-profiles do (`delta`, 6 px), two seeds each; one batch of all images. Then the candidates that aren't in the package, at
-25 steps from 0.6. Rows that stand in the JSON already are kept, so that a stopped run goes on; ``--fresh`` starts anew.
+Solvers × steps × start × closing on held-out bones and chests (`solver_bench` says what each column is), restored as
+the shipped profiles do, two seeds each; one batch of all images. Then the candidates that aren't in the package, at the
+profiles' 12 steps from 0.4. Upstream's residual on the same images is read from solver-costs.json: `solver_costs.py`
+goes first. Rows that stand in the JSON already are kept, so that a stopped run goes on; ``--fresh`` starts anew.
 
 Writes solver-front.json, solver-front.md and solver-front.svg into --out (docs/explanation), and prints what the rule
-chooses (`chosen`).
+chooses (`solver_rule`).
 """
 
 from __future__ import annotations
@@ -18,151 +19,122 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.inverse.solvers.blend import blend
-from medaug.inverse.solvers.ddnm import ddnm
-from medaug.inverse.solvers.diffstategrad import diffstategrad
-from medaug.inverse.solvers.project import project
-from medaug.inverse.solvers.psld import psld
 from tests.benchmarks import solver_bench as bench
+from tests.benchmarks import solver_rows
 from tests.benchmarks.solver_candidates import CANDIDATES
+from tests.benchmarks.solver_costs import UPSTREAM
 from tests.benchmarks.solver_plot import scatter
+from tests.benchmarks.solver_rows import BASELINES, SOLVERS
+from tests.benchmarks.solver_rule import chosen, mean
 
-WEIGHTS = {"omega": 0.03, "gamma": 0.01}
-SOLVERS = {
-    "psld": partial(psld, **WEIGHTS),
-    "diffstategrad": partial(diffstategrad, **WEIGHTS),
-    "ddnm": ddnm,
-    "project": project,
-    "blend": blend,
-}
-STEPS, STARTS = (6, 12, 25), (0.4, 0.5, 0.6, 0.8)
-BASELINES = {"project", "blend"}  # from 0.6 only
+GRID = [(6, 0.4), (12, 0.4), (6, 0.5), (12, 0.5), (12, 0.6)]  # steps, start
 SHIPPED = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
-           for name, run in SOLVERS.items() for t0 in STARTS for n in STEPS
+           for name, run in SOLVERS.items() for n, t0 in GRID
            if t0 == 0.6 or name not in BASELINES}  # fmt: skip
-TRIED = {f"{name}, 25 from 0.6": partial(run, steps=25, t0=0.6) for name, run in CANDIDATES.items()}
+TRIED = {f"{name}, 12 from 0.4": partial(run, steps=12, t0=0.4) for name, run in CANDIDATES.items()}
 RUNS = SHIPPED | TRIED
-
-REFERENCE = {"bone": "psld, 25 from 0.6", "chest": "psld, 25 from 0.5"}  # what the profiles had before the front
-DIVERSE = 0.9  # of the reference's diversity: a default isn't to buy a small distance by changing little
-SEAM = 1.1  # the most that the median of the worst tiles may be
-ROUGH = 1.1  # how much worse than the reference's residual, sharpness and noise may be, as a factor
-TIE = 1.03  # distances within 3 % of the least are no difference: the cheaper one wins
 SUBJECTS: list[bench.Subjects] = []
-
-
-def chosen(report: dict, kind: str) -> str:
-    """The rule for a profile's solver, steps and start, on the images of its kind (``bone`` or ``chest``).
-
-    Among the shipped solvers' rows whose diversity is at least `DIVERSE` of the reference's, whose seam is within
-    `SEAM`, and whose residual, sharpness and noise are at most `ROUGH` times worse than the reference's: the least
-    distance; among those within `TIE` of it, the fewest FLOPs.
-    """
-    rows = {name: row[kind] | {"TFLOP": row["TFLOP"]} for name, row in report["rows"].items() if name in SHIPPED}
-    reference = rows[REFERENCE[kind]]
-    fine = {
-        name: row
-        for name, row in rows.items()
-        if row["diversity"][1] >= DIVERSE * reference["diversity"][1]
-        and row["seam"][1] <= SEAM
-        and row["residual"][1] <= ROUGH * reference["residual"][1]
-        and all(_off(row[key][1]) <= _off(reference[key][1]) + math.log(ROUGH) for key in ("sharpness", "noise"))
-    }
-    least = min(row["pooled"] for row in fine.values())
-    tied = {name: row for name, row in fine.items() if row["pooled"] <= TIE * least}
-    return min(tied, key=lambda name: tied[name]["TFLOP"])
-
-
-def _off(ratio: float) -> float:
-    return abs(math.log(ratio))
+REAL: list[solver_rows.Reference] = []  # of each subject: other images of its kind
+OTHERS = 24  # of each kind
+ABOUT = (
+    "Boxes are drawn, the mask law is the paper's, images are restored by `delta` with a taper of 6 px, deblocked; "
+    "every third is a chest. *Distance to others*: sliced Wasserstein of the free region to "
+    f"{OTHERS} other held-out images of its kind. "
+    "`project` and `blend` are baselines and can't be chosen: in the one pixel dust aliases, which can be seen but "
+    "which the distance of so few images doesn't show, and the other's steps don't see dust. "
+    "The sources themselves are at {source:.4f}. *To the source*: to the same region before."
+)
 
 
 def measure(name: str) -> dict:
-    these, run = SUBJECTS[0], RUNS[name]
-    first, second = (bench.solve(run, these, seed) for seed in ("first", "second"))
-    made = [bench.restored(these, one.solved, "delta") for one in (first, second)]
-    rows = bench.figures(these, first.solved, "delta")
-    for row, apart in zip(rows, bench.diversity(these, *made), strict=True):
-        row["diversity"] = apart
-    bones = len(these) - len(these) // 3
-    parts = {"bone": range(bones), "chest": range(bones, len(these))}
-    found: dict = {
-        "calls": first.calls,
-        "TFLOP": round(bench.tera_flop(run, these), 4),
-        "cpu_s": round(min(first.cpu_s, second.cpu_s), 3),
-        "all": {key: bench.spread(row[key] for row in rows) for key in rows[0]},
-    }
-    for part, numbers in parts.items():
-        found[part] = {key: bench.spread(rows[n][key] for n in numbers) for key in rows[0]}
-        pooled = [bench.pooled_distance(_subset(these, numbers), image[list(numbers)]) for image in made]
-        found[part]["pooled"] = round(float(np.mean(pooled)), 4)
-    shares = {part: len(numbers) / len(these) for part, numbers in parts.items()}
-    found["all"]["pooled"] = round(sum(share * found[part]["pooled"] for part, share in shares.items()), 4)
-    return found
+    closings = solver_rows.CLOSINGS if name in SHIPPED else (0,)
+    return solver_rows.measured(name, RUNS[name], SUBJECTS[0], to_others, closings)
 
 
-def _subset(these: bench.Subjects, numbers: range) -> bench.Subjects:
-    rows = slice(numbers.start, numbers.stop)
-    layouts = type(these.layouts)(*(getattr(these.layouts, part)[rows] for part in ("protected", "observed", "inside")))
-    return bench.Subjects(these.x[rows], layouts)
+def to_others(these: bench.Subjects, made: np.ndarray) -> list[float]:
+    return solver_rows.distances(these, made, REAL)
+
+
+def shipped(row: str) -> bool:
+    return any(row == name or row.startswith(f"{name}, closed") for name in SHIPPED)
+
+
+def upstream(costs: Path) -> list[float]:
+    """Its residual as delivered on the first images, which are the same in both scripts."""
+    report = json.loads(costs.read_text()) if costs.is_file() else {}
+    if report.get("prior") != bench.embedded().card.sha256 or UPSTREAM not in report["rows"]:
+        raise SystemExit(
+            f"{costs.name}: expected upstream's figures with today's prior, found none; run "
+            "tests/benchmarks/solver_costs.py --fresh first"
+        )
+    return [image["delivered"] for image in report["rows"][UPSTREAM]["images"]]
 
 
 def main(options: argparse.Namespace) -> None:
-    path = options.out / "solver-front.json"
-    report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {"rows": {}}
+    path, sha = options.out / "solver-front.json", bench.embedded().card.sha256
     SUBJECTS.append(bench.subjects(options.data, options.count))
-    if report.get("images") not in {None, len(SUBJECTS[0])}:
-        report = {"rows": {}}
-    report |= {"images": len(SUBJECTS[0]), "seeds": 2, "threads": 1}
-    wanted = [name for name in options.rows or RUNS if name not in report["rows"]]
-    for name, row in bench.rows(measure, wanted, options.jobs):
-        report["rows"][name] = row
-        print(name, row["cpu_s"], row["all"]["pooled"], row["all"]["diversity"][1], flush=True)
-        path.write_text(json.dumps(report, indent=1) + "\n")
-    report["rows"] = {name: report["rows"][name] for name in RUNS if name in report["rows"]}
-    if set(SHIPPED) <= set(report["rows"]):
-        report["chosen"] = {kind: chosen(report, kind) for kind in ("bone", "chest")}
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    path.with_suffix(".md").write_text(table(report))
+    others = bench.others(options.data, OTHERS)
+    real = {
+        kind: solver_rows.reference(list(found), [np.ones(i.shape, bool) for i in found])
+        for kind, found in others.items()
+    }
+    REAL.extend(real[bench.KINDS[n % len(bench.KINDS)]] for n in range(options.count))
+    public = upstream(options.out / "solver-costs.json")[: options.count]
+    about = {"images": len(SUBJECTS[0]), "prior": sha, "seeds": len(solver_rows.SEEDS), "threads": 1}
+    report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
+    if {key: report.get(key) for key in about} != about:
+        report = about | {"rows": {}}
+    wanted = [name for name in RUNS if name not in report["rows"] and not options.written]
+    for closing in solver_rows.CLOSINGS if wanted else ():
+        for run in SHIPPED.values():
+            solver_rows.counted(run.func, closing, SUBJECTS[0])
+    for name, found in bench.rows(measure, wanted, options.jobs):
+        report["rows"] |= found["rows"]
+        print(name, flush=True)
+        path.write_text(json.dumps(report) + "\n")
+    order = [solver_rows.label(name, n) for name in RUNS for n in solver_rows.CLOSINGS]
+    report["rows"] = {name: report["rows"][name] for name in order if name in report["rows"]}
+    eligible = {name: row for name, row in report["rows"].items() if shipped(name) and not name.startswith(BASELINES)}
+    choice = chosen(eligible, public)
+    source = float(np.mean(to_others(SUBJECTS[0], SUBJECTS[0].x[:, 0].numpy())))
+    report |= {"upstream": public, "source": round(source, 4), "chosen": choice.name}
+    path.write_text(json.dumps(report) + "\n")
+    lines = solver_rows.told(choice, "radiographs", len(eligible))
+    path.with_suffix(".md").write_text(page(report, lines))
     path.with_suffix(".svg").write_text(plot(report))
-    print(path.with_suffix(".md").read_text())
+    print("\n".join(lines))
 
 
-def table(report: dict) -> str:
-    head = (
-        "distance | sharpness | noise | seam | residual | diversity | denoise / decode / encode | TFLOP | CPU s | MiB"
-    )
+def page(report: dict, choice: list[str]) -> str:
     lines = [
         "# The front of quality and cost",
         "",
         (
-            f"{report['images']} held-out radiographs, {report['seeds']} seeds, one batch, one thread; medians, and "
-            "the mean of the distances of bones and chests. Written by `tests/benchmarks/solver_front.py`."
+            f"{report['images']} held-out radiographs, upstream on the first {len(report['upstream'])}; "
+            f"{report['seeds']} seeds, one batch, one thread. Written by `tests/benchmarks/solver_front.py`."
         ),
         "",
-        f"| solver, steps from start | {head} |",
-        "|" + "---|" * 11,
+        *solver_rows.rule(),
+        ABOUT.format(source=report["source"]),
+        "",
+        "## The choice",
+        "",
+        *choice,
+        "## The rows",
+        "",
+        *solver_rows.table(report["rows"], report["upstream"], shipped),
     ]
-    for name, row in report["rows"].items():
-        parts = row["all"]
-        calls = " / ".join(str(row["calls"].get(kind, 0)) for kind in ("denoise", "decode", "encode"))
-        quality = [f"{parts['pooled']:.4f}", *(f"{parts[key][1]:.2f}" for key in ("sharpness", "noise", "seam"))]
-        quality += [f"{parts['residual'][1]:.3f}", f"{parts['diversity'][1]:.3f}"]
-        cost = [calls, f"{row['TFLOP']:.4f}", f"{row['cpu_s']:.2f}", f"{row['peak_mib']}"]
-        kept = name if name in SHIPPED else f"*{name}*"
-        lines.append(f"| {kept} | " + " | ".join(quality + cost) + " |")
-    for kind, name in report.get("chosen", {}).items():
-        lines += ["", f"The rule chooses for {kind}s: **{name}**."]
     return "\n".join(lines) + "\n"
 
 
 def plot(report: dict) -> str:
     points = []
     for name, row in report["rows"].items():
-        solver = name.split(",")[0] if name in SHIPPED else "not in the package"
-        label = name.split(", ", 1)[1].replace(" from ", " · ") if name in SHIPPED else name.rsplit(",", 1)[0]
-        points.append((solver, label, math.log10(row["TFLOP"]), row["all"]["pooled"], row["all"]["diversity"][1]))
-    return scatter(points, "TFLOP per image", "distance (less is better)", "area of a mark: diversity")
+        own, (solver, rest) = shipped(name), name.split(", ", 1)
+        text = rest.replace(" from ", " · ").replace(", closed ", " +") if own else name.rsplit(",", 1)[0]
+        series = solver if own else "not in the package"
+        points.append((series, text, math.log10(row["TFLOP"]), mean(row, "distance"), mean(row, "diversity")))
+    return scatter(points, "TFLOP per image", "distance to other images (less is better)", "area of a mark: diversity")
 
 
 if __name__ == "__main__":
@@ -170,7 +142,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--rows", nargs="*", choices=list(RUNS), help="all if left out")
+    parser.add_argument("--written", action="store_true", help="write the page from the JSON's rows, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")
     parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
     main(parser.parse_args())

@@ -43,6 +43,8 @@ STEPWISE = {
     "guide every 3rd step": Levers(every=3),
     "stop inside 0.05": Levers(budget=0.05),
     "stop inside 0.08": Levers(budget=0.08),
+    "closed, 1": Levers(closing=1),
+    "closed, 2": Levers(closing=2),
 }
 WAYS: dict[str, dict] = {
     "bfloat16": {"precision": "bfloat16"},

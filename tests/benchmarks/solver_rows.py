@@ -1,0 +1,191 @@
+"""Rows of a front: one solve of all images with two seeds, closed none, once, twice. Used by the fronts beside it.
+
+A closing comes after the last denoising step, so the rows that differ in it share their solve.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medaug.inverse.descent import Levers, closed
+from medaug.inverse.schedule import times
+from medaug.inverse.solvers.blend import blend
+from medaug.inverse.solvers.ddnm import ddnm
+from medaug.inverse.solvers.diffstategrad import diffstategrad
+from medaug.inverse.solvers.project import project
+from medaug.inverse.solvers.psld import psld
+from tests.benchmarks import solver_bench as bench
+from tests.benchmarks.measures import between, patches, projected
+from tests.benchmarks.solver_rule import DRAWS, RULE, Choice, faithfulness, mean, median, standard_error
+
+SEEDS = ("first", "second")
+CLOSINGS = (0, 1, 2)
+WEIGHTS = {"omega": 0.03, "gamma": 0.01}
+SOLVERS = {
+    "psld": partial(psld, **WEIGHTS),
+    "diffstategrad": partial(diffstategrad, **WEIGHTS),
+    "ddnm": ddnm,
+    "project": project,
+    "blend": blend,
+}
+BASELINES = ("project", "blend")
+KEYS = ("distance", "source", "delivered", "residual", "diversity", "seam", "sharpness", "noise")
+HEAD = (
+    "solver, steps from start", "distance to others", "to the source", "delivered, of upstream's", "delivered",
+    "residual", "diversity", "seam", "sharpness", "noise", "denoise / decode / encode", "TFLOP", "CPU s",
+)  # fmt: skip
+TOLD = (
+    "Means over images and seeds, of seam, sharpness and noise medians, since ratios to a source without noise have no "
+    f"bound; ± is the standard error of a bootstrap ({DRAWS} draws). *Closed n*: the lever `closing`. Cost is per "
+    "image, one thread. Rows in italics aren't in the package."
+)
+
+COUNTED: dict[tuple, tuple[float, float]] = {}
+Reference = tuple[list, list]  # patches, and their quantiles
+Distance = Callable[[bench.Subjects, np.ndarray], list[float]]
+
+
+class Held:
+    """A prior that remembers what it decoded last."""
+
+    def __init__(self, prior) -> None:
+        self._prior, self.z = prior, torch.empty(0)
+
+    def __getattr__(self, name: str):
+        return getattr(self._prior, name)
+
+    def decode(self, z: Tensor) -> Tensor:
+        self.z = z.detach()
+        return self._prior.decode(z)
+
+
+def label(name: str, closing: int) -> str:
+    return f"{name}, closed {closing}" if closing else name
+
+
+def measured(
+    name: str, run: partial, these: bench.Subjects, distance: Distance, closings: Sequence[int] = CLOSINGS
+) -> dict:
+    """The rows of one solve: label → cost, and figures by image and seed."""
+    held = [(prior := Held(bench.embedded()), bench.solve(run, these, seed, prior=prior)) for seed in SEEDS]
+    abar = times(bench.embedded().alphas_cumprod, run.keywords["steps"], run.keywords["t0"])[-1][1]
+    found = {}
+    for closing in closings:
+        done = [_closed(prior.z, solved, these, abar, closing) for prior, solved in held]
+        found[label(name, closing)] = {
+            "calls": done[0].calls,
+            "TFLOP": round(_tera_flop(run, closing, these), 4),
+            "cpu_s": round(min(one.cpu_s for one in done), 3),
+            "images": _figures(these, done, distance),
+        }
+    return {"rows": found}
+
+
+def counted(solver: Callable, closing: int, these: bench.Subjects) -> tuple[float, float]:
+    """FLOPs of one image in one step and in two; asked for before rows are measured, all rows of a solver share it."""
+    key = solver, closing, these.x.shape[1:]
+    if key not in COUNTED:
+        levers = {"levers": Levers(closing=closing)} if closing else {}
+        COUNTED[key] = bench.flop_of_steps(partial(solver, t0=0.6, **levers), these)
+    return COUNTED[key]
+
+
+def _tera_flop(run: partial, closing: int, these: bench.Subjects) -> float:
+    """Of one image: counted whole for a candidate, whose steps may differ, and by step for a solver of the package."""
+    if not run.func.__module__.startswith("medaug."):
+        return bench.flop(run, these.one(0)) / 1e12
+    first, second = counted(run.func, closing, these)
+    return (first + (run.keywords["steps"] - 1) * (second - first)) / 1e12
+
+
+def _closed(z: Tensor, done: bench.Solved, these: bench.Subjects, abar: float, closing: int) -> bench.Solved:
+    if not closing:
+        return done
+
+    def run(prior, operator, y, *, noise, start) -> Tensor:  # noqa: ARG001 - a solver's signature
+        with torch.no_grad():
+            return prior.decode(closed(prior, operator, y, z, abar, Levers(closing=closing)))
+
+    after = bench.solve(run, these, "closing")
+    calls = Counter(done.calls) + Counter(after.calls) - Counter(decode=1)  # the solve's own last decode isn't needed
+    return bench.Solved(after.solved, done.cpu_s + after.cpu_s, done.wall_s + after.wall_s, dict(calls))
+
+
+def _figures(these: bench.Subjects, done: Sequence[bench.Solved], distance: Distance) -> dict[str, list]:
+    """Key → values by image and seed; diversity, which takes both seeds, has one column."""
+    made = [bench.restored(these, one.solved, "delta") for one in done]
+    rows = [bench.figures(these, one.solved, "delta") for one in done]
+    found = {
+        key: [[_short(row[n][key]) for row in rows] for n in range(len(these))] for key in KEYS if key in rows[0][0]
+    }
+    for key, take in (("distance", distance), ("source", own_distance)):
+        found[key] = np.round(np.transpose([take(these, image) for image in made]), 5).tolist()
+    found["diversity"] = [[_short(apart)] for apart in bench.diversity(these, *made)]
+    return found
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def own_distance(these: bench.Subjects, made: np.ndarray) -> list[float]:
+    """Of each image to its own source, in the free region."""
+    return distances(these, made, _sources(these))
+
+
+def distances(these: bench.Subjects, made: np.ndarray, others: Sequence[Reference]) -> list[float]:
+    """Of each image's free region to a reference."""
+    free = ~these.layouts.protected[:, 0].numpy()
+    pairs = zip(made, free, others, strict=True)
+    return [
+        between(projected(patches([image], [where]), other), quantiles) for image, where, (other, quantiles) in pairs
+    ]
+
+
+def reference(images: Sequence[np.ndarray], where: Sequence[np.ndarray]) -> Reference:
+    found = patches(images, where)
+    return found, projected(found, found)
+
+
+@cache
+def _sources(these: bench.Subjects) -> list[Reference]:
+    free = ~these.layouts.protected[:, 0].numpy()
+    return [reference([image], [where]) for image, where in zip(these.x[:, 0].numpy(), free, strict=True)]
+
+
+def table(rows: Mapping[str, Mapping], upstream: list[float], shipped: Callable[[str], bool]) -> list[str]:
+    lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
+    for name, row in rows.items():
+        calls = " / ".join(str(row["calls"].get(kind, 0)) for kind in ("denoise", "decode", "encode"))
+        cells = [
+            name if shipped(name) else f"*{name}*",
+            _told(row, "distance"),
+            f"{mean(row, 'source'):.4f}",
+            f"{faithfulness(row, upstream):.2f}",
+        ]
+        cells += [_told(row, "delivered"), f"{mean(row, 'residual'):.4f}", _told(row, "diversity")]
+        cells += [f"{median(row, key):.2f}" for key in ("seam", "sharpness", "noise")]
+        lines.append("| " + " | ".join([*cells, calls, f"{row['TFLOP']:.4f}", f"{row['cpu_s']:.2f}"]) + " |")
+    return [*lines, "", TOLD]
+
+
+def _told(row: Mapping, key: str) -> str:
+    return f"{mean(row, key):.4f} ± {standard_error(np.asarray(row['images'][key], dtype=np.float64)):.4f}"
+
+
+def rule() -> list[str]:
+    """The rule, as it stands before a table."""
+    return ["## The rule", "", *RULE.splitlines(), ""]
+
+
+def told(choice: Choice, of: str, total: int) -> list[str]:
+    """What the rule chose, and what it left step by step."""
+    steps = "; ".join(f"{stage}: {len(left)}" for stage, left in choice.stages)
+    last = ", ".join(choice.stages[-1][1])
+    return [f"For {of} the rule chooses **{choice.name}**. Rows left of {total}: {steps} ({last}).", ""]
