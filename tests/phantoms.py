@@ -218,6 +218,7 @@ def _slice(
     ds = _dataset(modality, names, identity_removed)
     if modality == "CT":
         as_slice(ds)
+        ds.FrameOfReferenceUID = uid(*names, "frame")
     else:
         ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uid(*names, "frame"), ""
         ds.PatientPosition, ds.AcquisitionNumber, ds.BodyPartExamined = "HFS", 1, "ABDOMEN"

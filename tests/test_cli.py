@@ -230,7 +230,8 @@ def test_quarantine_is_listed_explained_and_retried(tmp_path: Path) -> None:
     out = tmp_path / "out"
     null.run(out, 1)
     store = opening.attach(out)
-    record = replace(store.records()[0], status="failed", code="worker-died", message="3 workers died", outputs=())
+    first = next(iter(store.records()))
+    record = replace(first, status="failed", code="worker-died", message="3 workers died", outputs=())
     quarantine.put(store, record, stage="solve")
     unit = record.unit[:16]
     assert f"{unit}  worker-died  at solve" in medaug("quarantine", "list", out).stdout
