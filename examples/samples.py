@@ -45,11 +45,11 @@ class Pick:
 
 
 PICKS = {
-    "limb": Pick(77, "lesion", at=(168, 120), half=(12, 11), adds=-0.35, columns=(24, 232)),
-    "chest": Pick(28, "opacity", at=(150, 83), half=(13, 11), adds=0.24),
-    "before": Pick(87, "opacity", at=(140, 80), half=(12, 12), adds=0.24),
-    "after": Pick(93, "opacity", at=(146, 62), half=(10, 10), adds=0.2),
-    "leg": Pick(36, "lesion", at=(168, 122), half=(10, 9), adds=-0.2, columns=(24, 232)),
+    "limb": Pick(80, "lesion", at=(172, 126), half=(12, 10), adds=-0.3, columns=(24, 232)),
+    "chest": Pick(83, "opacity", at=(124, 61), half=(13, 11), adds=0.24),
+    "before": Pick(68, "opacity", at=(115, 57), half=(12, 12), adds=0.24),
+    "after": Pick(70, "opacity", at=(144, 68), half=(10, 10), adds=0.2),
+    "leg": Pick(38, "lesion", at=(88, 139), half=(10, 9), adds=-0.2, columns=(24, 232)),
 }
 
 
