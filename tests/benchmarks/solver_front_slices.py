@@ -91,12 +91,12 @@ def group(data: Path, modality: str, count: int) -> Group:
         rest = [k for k in range(len(volumes)) if k not in at]
         rest = rest[:: max(1, -(-len(rest) // OTHERS))]
         seen = {k: presented(volumes[k], profile, tools) for k in [*at, *rest]}
-        images = [seen[k].pixels[0] for k in rest]
+        images = [seen[k].scene.pixels[0] for k in rest]
         others = solver_rows.reference(images, [~seen[k].on_grid.protected[0] for k in rest])
         found.append([(seen[k], others) for k in at])
     rows = [case[n] for n in range(count) for case in found]
     stack = [torch.from_numpy(np.stack([take(row) for row, _ in rows])) for take in (
-        lambda row: row.pixels, lambda row: row.on_grid.protected, lambda row: row.on_grid.observed,
+        lambda row: row.scene.pixels, lambda row: row.on_grid.protected, lambda row: row.on_grid.observed,
     )]  # fmt: skip
     return Group(bench.Subjects(stack[0], Layouts(stack[1], stack[2], stack[1])), [others for _, others in rows])
 
