@@ -130,7 +130,7 @@ def picture() -> Image.Image:
         built = tools(profile, "cpu")
         solution, made = variant(volume, box, profile, built)
         assert built.degraded is not None
-        seen = built.degraded.forward(torch.from_numpy(solution.presented)[:, None])[:, 0].numpy()[0]
+        seen = built.degraded.forward(torch.from_numpy(solution.presented.copy())[:, None])[:, 0].numpy()[0]
         seen = np.kron(seen, np.ones((256 // seen.shape[0],) * 2))
         outline = np.zeros((256, 256), dtype=bool)
         outline[box.slices[1:]] = True
