@@ -152,7 +152,9 @@ def test_the_solver_that_was_used_is_cited() -> None:
 
 def test_levers_are_told_when_they_are_pulled() -> None:
     profile = profiles.load("bone-xray")
-    pulled = profile.model_copy(update={"levers": profile.levers.model_copy(update={"guide_every": 2, "crop": 0})})
+    pulled = profile.model_copy(
+        update={"levers": profile.levers.model_copy(update={"guide_every": 2, "crop": 0, "closing": 2})}
+    )
     assert "256 px (guide_every 2, crop 0, closing 2); " in methods(pulled, RECORDS)
     assert "256 px (closing 2); " in methods(profile, RECORDS)
     assert "256 px; " in methods(profiles.load("brain-mr"), RECORDS)
