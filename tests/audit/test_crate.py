@@ -156,5 +156,5 @@ def test_levers_are_told_when_they_are_pulled() -> None:
         update={"levers": profile.levers.model_copy(update={"guide_every": 2, "crop": 0, "closing": 2})}
     )
     assert "256 px (guide_every 2, crop 0, closing 2); " in methods(pulled, RECORDS)
-    assert "256 px (closing 2); " in methods(profile, RECORDS)
+    assert f"256 px (closing {profile.levers.closing}); " in methods(profile, RECORDS)
     assert "256 px; " in methods(profiles.load("brain-mr"), RECORDS)
