@@ -14,6 +14,7 @@ from medaug.errors import OutputError
 T = TypeVar("T")
 CACHE_KIB = 2048  # of a shelf, whatever its length
 _MISSING = object()
+_PUT = "INSERT OR REPLACE INTO shelf VALUES (?, ?)"
 
 
 class Shelf(Generic[T]):
@@ -31,10 +32,9 @@ class Shelf(Generic[T]):
             self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             for line in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{CACHE_KIB}"):
                 self._file.execute(f"PRAGMA {line}")
-            self._file.execute("CREATE TABLE shelf (key TEXT PRIMARY KEY, value BLOB)")
+            self._file.execute("CREATE TABLE shelf (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
             self._file.execute("BEGIN")  # never ended: nothing of it is to outlive the process
-        for key, value in items:
-            self[key] = value
+            self._file.executemany(_PUT, ((key, _blob(value)) for key, value in items))
 
     @classmethod
     def of(cls, keys: Iterable[str]) -> Shelf[None]:
@@ -42,9 +42,8 @@ class Shelf(Generic[T]):
         return Shelf((key, None) for key in keys)
 
     def __setitem__(self, key: str, value: T) -> None:
-        blob = None if value is None else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         with _full_disk():
-            self._file.execute("INSERT OR REPLACE INTO shelf VALUES (?, ?)", (key, blob))
+            self._file.execute(_PUT, (key, _blob(value)))
 
     def get(self, key: str) -> T | None:
         """The value, None where there is none."""
@@ -123,6 +122,10 @@ def among(values: Collection[T], key: Callable[[T], str], wanted: Container[str]
 def distinct(keys: Iterable[str]) -> int:
     """How many different keys there are."""
     return len(Shelf.of(keys))
+
+
+def _blob(value: object) -> bytes | None:
+    return None if value is None else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
 
 def _value(blob: bytes | None) -> T:  # type: ignore[type-var]
