@@ -28,8 +28,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medaug import shelf
-from medaug.audit import ledger
-from medaug.audit.ledger import Line, spell
+from medaug.audit.ledger import START, Line, spell
 from medaug.audit.record import Record
 from medaug.audit.verification.verify import verify
 from medaug.execution import execute
@@ -74,8 +73,8 @@ def planning(folder: Path, units: int) -> Figures:
     found: Figures = {}
     with timed(found, "plan"):
         planned = plan(units)
-        store = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
-        todo = Queue(execute.unfinished(store, planned.units))
+        store, ended = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
+        todo = Queue(execute.unfinished(store, ended, planned.units))
         while todo:
             todo.take(stretch(len(todo), 2))
     return found
@@ -83,7 +82,7 @@ def planning(folder: Path, units: int) -> Figures:
 
 def committing(folder: Path, units: int, commits: int) -> Figures:
     planned = plan(units)
-    store = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
+    store, _ = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
     bench, costs, processor = Bench(null.PROFILE, "cpu", None), [], time.process_time()
     for unit in planned.units[:commits]:
         started = time.perf_counter()
@@ -121,8 +120,8 @@ def resuming(folder: Path, units: int) -> Figures:
     with timed(found, "resume"):
         planned = plan(units)
         with timed(found, "scan"):
-            store = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
-            assert not execute.unfinished(store, planned.units)
+            store, ended = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
+            assert not execute.unfinished(store, ended, planned.units)
     return found
 
 
@@ -171,19 +170,19 @@ def silent() -> Iterator[None]:
 
 def fill(store: Store, planned: Plan, like: Record) -> None:
     """Folders and lines for all units that aren't there; the chain isn't kept, which a resume doesn't look at."""
-    with (store.ledger / "filled.jsonl").open("wb") as file:
+    line = spell(Line(START, like, 0.0, "2026-01-01")).decode()
+    with (store.ledger / "filled.jsonl").open("w") as file:
         for unit in planned.units:
             key = unit.recipe.id
             folder = store.folder(key)
             if folder.exists():
                 continue
-            made = json.loads(like.to_json().replace(like.unit[:16], key[:16]))
-            record = Record.from_json(json.dumps(made | {"unit": key}))
-            record = replace(record, source=replace(record.source, key=unit.recipe.source, patient=key[:16]))
             (folder / "image").mkdir(parents=True)
             (folder / "image" / "0001.dcm").touch()
             (folder / "record.json").touch()
-            file.write(spell(Line(ledger.START, record, 0.0, "2026-01-01")) + b"\n")
+            own = line.replace(like.unit, key).replace(like.unit[:16], key[:16])
+            own = own.replace(like.source.key, unit.recipe.source).replace(like.source.patient, key[:16])
+            file.write(own + "\n")
 
 
 def peak() -> float:

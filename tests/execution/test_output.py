@@ -189,7 +189,7 @@ def test_other_processes_may_work_on_the_same_output(tmp_path: Path) -> None:
         (claim.folder / "precious").write_text("mine")
         if not seen:
             seen.append(unit)
-            inner = opening.open_store(store.root, null.PROFILE, opening.read_listing(store.root), store.created)
+            inner, _ = opening.open_store(store.root, null.PROFILE, opening.read_listing(store.root), store.created)
             with inner.claim(unit.recipe.id) as other:
                 assert other is None
         assert (claim.folder / "precious").read_text() == "mine"
