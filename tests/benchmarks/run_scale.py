@@ -220,13 +220,21 @@ def apart(work: Callable[[], Figures]) -> Figures:
 
 
 def measured(folder: Path, units: int, commits: int) -> Figures:
-    figures = apart(lambda: planning(folder, units))
-    figures |= apart(lambda: committing(folder, units, commits))
-    figures |= apart(lambda: resuming(folder, units))
-    figures |= apart(lambda: looking(folder))
-    figures |= apart(lambda: listing(folder))
-    figures |= apart(lambda: verifying(folder))
-    return figures | apart(lambda: after(folder, units, commits))
+    figures: Figures = {}
+    steps: list[Callable[[], Figures]] = [
+        lambda: planning(folder, units),
+        lambda: committing(folder, units, commits),
+        lambda: resuming(folder, units),
+        lambda: looking(folder),
+        lambda: listing(folder),
+        lambda: verifying(folder),
+        lambda: after(folder, units, commits),
+    ]
+    for step in steps:
+        found = apart(step)
+        print(units, found, file=sys.stderr, flush=True)  # it takes a while
+        figures |= found
+    return figures
 
 
 def main() -> int:
