@@ -34,6 +34,7 @@ from medaug.profile import Profile
 from medaug.shelf import Again, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
+MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
 ENOUGH = 20  # units after which the share of failures says something
 
 
@@ -189,9 +190,11 @@ def execute(
     """
     if not planned.units and not (output / MARK).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
-    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work)
+    serially = options.chosen == "serial" and work is work_unit
+    apart = serially and len(planned.units) >= MANY
+    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work, apart)
     bench = setup.bench()
-    if not (output / MARK).exists() and options.chosen == "serial" and work is work_unit:
+    if not (output / MARK).exists() and serially:
         _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
     listing = listing_of(planned.units, planned.skips)
     store = open_store(output, planned.profile, listing, moment(), key_file=options.key_file, extend=options.extend)

@@ -49,6 +49,11 @@ class Entry:
     variant: int
 
 
+def is_death(error: BaseException | None) -> bool:
+    """Whether what worked on a unit died of it, or beside it."""
+    return isinstance(error, SourceError) and error.code == WORKER_DIED
+
+
 def check_deaths(stages: Sequence[str]) -> None:
     """Stop before a unit kills one more worker.
 
