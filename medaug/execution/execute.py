@@ -27,14 +27,15 @@ from medaug.execution.options import DEFAULTS, ExecutorName, Options
 from medaug.execution.plan import Plan, plan
 from medaug.execution.processes import processes
 from medaug.execution.sources import Skip
-from medaug.execution.store import Store
+from medaug.execution.store import Ended, Store
 from medaug.execution.units import Unit
 from medaug.execution.work import Bench, work_unit
 from medaug.profile import Profile
-from medaug.shelf import Again, among
+from medaug.shelf import Again, Shelf, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
 MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
+FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 ENOUGH = 20  # units after which the share of failures says something
 
 
@@ -197,9 +198,11 @@ def execute(
     if not (output / MARK).exists() and serially:
         _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
     listing = listing_of(planned.units, planned.skips)
-    store = open_store(output, planned.profile, listing, moment(), key_file=options.key_file, extend=options.extend)
+    store, ended = open_store(
+        output, planned.profile, listing, moment(), key_file=options.key_file, extend=options.extend
+    )
     mine = planned.units if options.shard is None else share(planned.units, options.shard)
-    todo = unfinished(store, mine)
+    todo = unfinished(store, ended, mine)
     _check_space(store, planned, todo)
     try:
         outcomes = _until_done(store, partial(_executor(options, bench), setup, on_step=on_step), todo)
@@ -248,7 +251,7 @@ def _until_done(
                 yield record
         if busy:
             time.sleep(WAIT)
-            waited = list(unfinished(store, busy))
+            waited = list(unfinished(store, store.look(), busy))
             ended = {unit.recipe.id for unit in busy} - {unit.recipe.id for unit in waited}
             yield from (record for record in store.records() if record.unit in ended)
             busy = waited
@@ -274,12 +277,14 @@ def _watch(
             )
 
 
-def unfinished(store: Store, units: Iterable[Unit]) -> Again[Unit]:
-    """Units that are not done now, and not left alone either."""
-    done = store.finished()
-    for entry in quarantine.each(store.root):
-        done[entry.unit] = None
-    return Again(lambda: (unit for unit in units if unit.recipe.id not in done))
+def unfinished(store: Store, ended: Ended, units: Iterable[Unit]) -> Again[Unit]:
+    """Units that were not done at that look, and are not left alone either."""
+    left_alone = Shelf.of(entry.unit for entry in quarantine.each(store.root))
+
+    def to_do(unit: str) -> bool:
+        return ended.get(unit) not in FINAL and unit not in left_alone
+
+    return Again(lambda: (unit for unit in units if to_do(unit.recipe.id)))
 
 
 def share(units: Iterable[Unit], shard: tuple[int, int]) -> Again[Unit]:
@@ -288,7 +293,9 @@ def share(units: Iterable[Unit], shard: tuple[int, int]) -> Again[Unit]:
 
 
 def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
-    share = len(todo) / max(1, len(planned.units))
+    if not len(todo):
+        return
+    share = len(todo) / len(planned.units)
     needed, free = int(planned.bytes * share), shutil.disk_usage(store.root).free
     if free < needed:
         raise OutputError(

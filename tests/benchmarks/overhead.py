@@ -210,7 +210,7 @@ def in_a_run(options: argparse.Namespace) -> dict[str, Any]:
             variants=VARIANTS,
             seed=7,
         )
-        store = open_store(folder / "out", planned.profile, listing_of(planned.units, planned.skips), moment())
+        store, _ = open_store(folder / "out", planned.profile, listing_of(planned.units, planned.skips), moment())
         setup = Setup(store.root, planned.profile, "cpu", None, apart=True)
         bench = setup.bench()
         real, solved, began, took = bench.tools, [], [], []
@@ -329,14 +329,14 @@ def main(options: argparse.Namespace) -> None:
         print(json.dumps(in_a_run(options) if options.run else measured(options)))
         return
     found = [child(options, *run) for run in RUNS]
-    run = pooled([child(options, *RUNS[0], "--run") for _ in range(REPEATS)])
-    said = (of_a_run(run), *verdicts(found, run))
+    in_runs = pooled([child(options, *RUNS[0], "--run") for _ in range(REPEATS)])
+    said = (of_a_run(in_runs), *verdicts(found, in_runs))
     print(table(found), *said, sep="\n")
     pixels = {f"{run['rows']}x{run['columns']}/{name}": sha for run in found for name, sha in run["digests"].items()}
     for run in found:
         del run["digests"]
     if options.out:
-        options.out.write_text(json.dumps({"by_stage": found, "in_a_run": run}, indent=1) + "\n")
+        options.out.write_text(json.dumps({"by_stage": found, "in_a_run": in_runs}, indent=1) + "\n")
         told = "\n".join((said[0], "", *(f"* {line}" for line in said[1:])))
         page = ("# What a variant costs outside the network", PAGE, table(found), told)
         options.out.with_suffix(".md").write_text("\n\n".join(page) + "\n")

@@ -258,7 +258,7 @@ def test_the_disk_dies_in_the_line_and_the_run_ends_the_same(tmp_path: Path, mon
         disk = Disk(step)
         planned = null.plan(1, 2)
         listing = listing_of(planned.units)
-        store = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
+        store, _ = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
         try:
             setup = Setup(output, null.PROFILE, "cpu", None, null.work)
             with disk.watched():
