@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -40,6 +40,15 @@ class Solved:
 
     solved: Float32
     round_trip: Float32
+
+
+class RowSolver(Protocol):
+    """Solves one batch, see `solve_rows`."""
+
+    def __call__(
+        self, rows: Sequence[Row], prior: Prior, tools: Tools, on_step: Callable[[int, int], None] | None = None
+    ) -> list[Solved]:
+        """Give one result per row."""
 
 
 def solve_rows(

@@ -34,6 +34,7 @@ from medaug.profile import Profile
 from medaug.shelf import Again, Shelf, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
+MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
 FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 ENOUGH = 20  # units after which the share of failures says something
 
@@ -85,7 +86,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 3 nothing usable, 4 partial (house.md, Errors)."""
+        """0 all done, 3 nothing written, 4 partial: something was refused, rejected, failed or unmatched."""
         if not self.counts["written"]:
             return 3
         incomplete = self.planned > self.counts["written"] or any(skip.refused for skip in self.skips)
@@ -116,7 +117,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     """Augment an export. The same call again continues, or finds nothing to do.
 
     Args:
-        input: a folder or file of DICOM and NIfTI; never changed.
+        input: a folder, file or zip archive of images; never changed.
         output: a new folder, or one that the same call made before.
         profile: a shipped profile's name, a path, or a profile.
         annotations: one or more files or folders with boxes.
@@ -190,9 +191,11 @@ def execute(
     """
     if not planned.units and not (output / MARK).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
-    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work)
+    serially = options.chosen == "serial" and work is work_unit
+    apart = serially and len(planned.units) >= MANY
+    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work, apart)
     bench = setup.bench()
-    if not (output / MARK).exists() and options.chosen == "serial" and work is work_unit:
+    if not (output / MARK).exists() and serially:
         _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
     listing = listing_of(planned.units, planned.skips)
     store, ended = open_store(
