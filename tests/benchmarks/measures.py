@@ -19,6 +19,10 @@ PATCH = 7  # px
 LEVELS = 4  # of the pyramid: 256, 128, 64, 32
 PER_IMAGE = 256  # patches per image and level
 DIRECTIONS = 256
+BAND = (2.0, 6.0)  # px, a difference of Gaussians: blotches of 8 to 24 px
+BLOCK = 16  # px
+CALM = 25  # percentile of the blocks, as in the check `noise`
+GREY = 2 / 256  # one grey level of a display
 
 
 def laplacian_pyramid(image: Image) -> list[Image]:
@@ -77,6 +81,23 @@ def between(one: Sequence[npt.NDArray[np.float64]], other: Sequence[npt.NDArray[
     return float(np.mean([float(np.abs(a - b).mean()) for a, b in zip(one, other, strict=True)]))
 
 
+def mottle(before: Image, after: Image, free: Mask) -> float:
+    """Blotches in calm tissue, over the source's: the 25th percentile over blocks of the root mean square of a band.
+
+    The check `noise` of the product asks the same of single pixels, and blotches as large as organs' detail pass it. A
+    source that is calmer than one grey level of a display counts as one. NaN where no block is free as a whole.
+    """
+    old, new = (_calm(image, free) for image in (before, after))
+    return new / max(old, GREY)
+
+
+def through_plane(before: Sequence[Image], after: Sequence[Image], free: Sequence[Mask]) -> float:
+    """Of two neighbouring slices: the root mean square of their difference where both are free, over the source's."""
+    both = free[0] & free[1]
+    old, new = (float(np.sqrt(np.mean(np.square(pair[1] - pair[0])[both]))) for pair in (before, after))
+    return new / old
+
+
 def biharmonic_fill(image: Image, known: Mask) -> Image:
     """The smoothest surface through the known pixels: zero bilaplacian elsewhere, mirrored at the edges."""
     rows, columns = image.shape
@@ -105,6 +126,18 @@ def blurred_fill(image: Image, known: Mask, sigma: float = 4.0) -> Image:
 
 
 FILLS: dict[str, Callable[[Image, Mask], Image]] = {"biharmonic fill": biharmonic_fill, "Gaussian fill": blurred_fill}
+
+
+def _calm(image: Image, free: Mask) -> float:
+    fine, coarse = (ndimage.gaussian_filter(image, sigma) for sigma in BAND)
+    power = _blocks((fine - coarse) ** 2).mean(axis=(1, 3))[_blocks(free).all(axis=(1, 3))]
+    return float(np.percentile(np.sqrt(power), CALM)) if power.size else float("nan")
+
+
+def _blocks(image: np.ndarray) -> np.ndarray:
+    """(rows, BLOCK, columns, BLOCK); what fills no block is left out."""
+    rows, columns = (n // BLOCK for n in image.shape)
+    return image[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
 
 
 def _degree(n: int) -> npt.NDArray[np.float64]:
