@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +22,8 @@ from tests.benchmarks import solver_bench as bench
 from tests.benchmarks import solver_rows
 from tests.benchmarks.solver_candidates import CANDIDATES
 from tests.benchmarks.solver_costs import UPSTREAM
-from tests.benchmarks.solver_plot import scatter
 from tests.benchmarks.solver_rows import BASELINES, SOLVERS
-from tests.benchmarks.solver_rule import chosen, mean
+from tests.benchmarks.solver_rule import chosen
 
 GRID = [(6, 0.4), (12, 0.4), (6, 0.5), (12, 0.5), (12, 0.6)]  # steps, start
 SHIPPED = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
@@ -101,7 +99,7 @@ def main(options: argparse.Namespace) -> None:
     path.write_text(json.dumps(report) + "\n")
     lines = solver_rows.told(choice, "radiographs", len(eligible))
     path.with_suffix(".md").write_text(page(report, lines))
-    path.with_suffix(".svg").write_text(plot(report))
+    path.with_suffix(".svg").write_text(solver_rows.plot(report["rows"], shipped))
     print("\n".join(lines))
 
 
@@ -125,16 +123,6 @@ def page(report: dict, choice: list[str]) -> str:
         *solver_rows.table(report["rows"], report["upstream"], shipped),
     ]
     return "\n".join(lines) + "\n"
-
-
-def plot(report: dict) -> str:
-    points = []
-    for name, row in report["rows"].items():
-        own, (solver, rest) = shipped(name), name.split(", ", 1)
-        text = rest.replace(" from ", " · ").replace(", closed ", " +") if own else name.rsplit(",", 1)[0]
-        series = solver if own else "not in the package"
-        points.append((series, text, math.log10(row["TFLOP"]), mean(row, "distance"), mean(row, "diversity")))
-    return scatter(points, "TFLOP per image", "distance to other images (less is better)", "area of a mark: diversity")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ A closing comes after the last denoising step, so the rows that differ in it sha
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -22,6 +23,7 @@ from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks.measures import between, patches, projected, through_plane
+from tests.benchmarks.solver_plot import scatter
 from tests.benchmarks.solver_rule import (
     ALONE,
     DRAWS,
@@ -55,8 +57,8 @@ HEAD = (
 COSTS = ("denoise / decode / encode", "TFLOP", "CPU s")
 TOLD = (
     "Means over images and seeds, of seam, sharpness, noise and mottle medians, since ratios to a source without noise "
-    f"have no bound; ± is the standard error of a bootstrap ({DRAWS} draws). *Closed n*: the lever `closing`. Cost is per "
-    "image, one thread. Rows in italics aren't in the package."
+    f"have no bound; ± is the standard error of a bootstrap ({DRAWS} draws). *Closed n*: the lever `closing`. Cost is "
+    "per image, one thread. Rows in italics aren't in the package."
 )
 
 COUNTED: dict[tuple, tuple[float, float]] = {}
@@ -153,8 +155,9 @@ def _through(these: bench.Subjects, made: np.ndarray, first: int) -> float:
     return through_plane(list(these.x[pair, 0].numpy()), list(made[pair]), list(free))
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")
+def _short(value: float) -> float | None:
+    """Four digits; None for no number, which JSON hasn't."""
+    return None if math.isnan(value) else float(f"{value:.4g}")
 
 
 def own_distance(these: bench.Subjects, made: np.ndarray) -> list[float]:
@@ -210,6 +213,17 @@ def _by_series(row: Mapping, key: str, among: Among) -> str:
     """The median, or of several series the least and the greatest."""
     found = sorted(f"{value:.2f}" for value in medians(row, key, among).values())
     return found[0] if found[0] == found[-1] else f"{found[0]}–{found[-1]}"
+
+
+def plot(rows: Mapping[str, Mapping], shipped: Callable[[str], bool]) -> str:
+    """The front as a picture: cost across, distance up, diversity as area."""
+    points = []
+    for name, row in rows.items():
+        own, (solver, rest) = shipped(name), name.split(", ", 1)
+        text = rest.replace(" from ", " · ").replace(", closed ", " +") if own else name.rsplit(",", 1)[0]
+        series = solver if own else "not in the package"
+        points.append((series, text, math.log10(row["TFLOP"]), mean(row, "distance"), mean(row, "diversity")))
+    return scatter(points, "TFLOP per image", "distance to other images (less is better)", "area of a mark: diversity")
 
 
 def rule() -> list[str]:

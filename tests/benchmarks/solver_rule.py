@@ -108,11 +108,11 @@ def drawn(row: Mapping, key: str, among: Among = ALONE) -> Figures:
 
 
 def medians(row: Mapping, key: str, among: Among = ALONE) -> dict[str, float]:
-    """Series → median over its images and seeds."""
+    """Series → median over its images and seeds; an image that has none of a figure (None) is left out."""
     values = np.asarray(row["images"][key], dtype=np.float64)
     names = np.asarray(among.series or [""] * len(values))
     names = names if len(names) == len(values) else np.repeat(names, among.neighbours)
-    return {name: float(np.median(values[names == name])) for name in dict.fromkeys(names.tolist())}
+    return {name: float(np.nanmedian(values[names == name])) for name in dict.fromkeys(names.tolist())}
 
 
 def mean(row: Mapping, key: str) -> float:
