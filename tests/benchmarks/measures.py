@@ -84,11 +84,11 @@ def between(one: Sequence[npt.NDArray[np.float64]], other: Sequence[npt.NDArray[
 def mottle(before: Image, after: Image, free: Mask) -> float:
     """Blotches in calm tissue, over the source's: the 25th percentile over blocks of the root mean square of a band.
 
-    The check `noise` of the product asks the same of single pixels, and blotches as large as organs' detail pass it. A
-    source that is calmer than one grey level of a display counts as one. NaN where no block is free as a whole.
+    The check `noise` of the product asks the same of single pixels, and larger blotches pass it. What is calmer than
+    one grey level of a display counts as one, in both. NaN where no block is free as a whole.
     """
-    old, new = (_calm(image, free) for image in (before, after))
-    return new / max(old, GREY)
+    old, new = (float(np.maximum(_calm(image, free), GREY)) for image in (before, after))
+    return new / old
 
 
 def through_plane(before: Sequence[Image], after: Sequence[Image], free: Sequence[Mask]) -> float:

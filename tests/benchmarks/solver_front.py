@@ -53,6 +53,15 @@ def to_others(these: bench.Subjects, made: np.ndarray) -> list[float]:
     return solver_rows.distances(these, made, REAL)
 
 
+def references(data: Path, count: int) -> list[solver_rows.Reference]:
+    """Of each of the first subjects, other images of its kind."""
+    real = {
+        kind: solver_rows.reference(list(found), [np.ones(i.shape, bool) for i in found])
+        for kind, found in bench.others(data, OTHERS).items()
+    }
+    return [real[bench.KINDS[n % len(bench.KINDS)]] for n in range(count)]
+
+
 def shipped(row: str) -> bool:
     return any(row == name or row.startswith(f"{name}, closed") for name in SHIPPED)
 
@@ -71,12 +80,7 @@ def upstream(costs: Path) -> list[float]:
 def main(options: argparse.Namespace) -> None:
     path, sha = options.out / "solver-front.json", bench.embedded().card.sha256
     SUBJECTS.append(bench.subjects(options.data, options.count))
-    others = bench.others(options.data, OTHERS)
-    real = {
-        kind: solver_rows.reference(list(found), [np.ones(i.shape, bool) for i in found])
-        for kind, found in others.items()
-    }
-    REAL.extend(real[bench.KINDS[n % len(bench.KINDS)]] for n in range(options.count))
+    REAL.extend(references(options.data, options.count))
     public = upstream(options.out / "solver-costs.json")[: options.count]
     about = {"images": len(SUBJECTS[0]), "prior": sha, "seeds": len(solver_rows.SEEDS), "threads": 1}
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
