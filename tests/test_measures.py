@@ -9,7 +9,15 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from tests.benchmarks.measures import FILLS, biharmonic_fill, laplacian_pyramid, patches, sliced_wasserstein
+from tests.benchmarks.measures import (
+    FILLS,
+    biharmonic_fill,
+    laplacian_pyramid,
+    mottle,
+    patches,
+    sliced_wasserstein,
+    through_plane,
+)
 from tests.benchmarks.solver_bench import structural_similarity
 from tests.benchmarks.solver_plot import scatter
 
@@ -21,6 +29,40 @@ ALL = np.ones((64, 64), dtype=bool)
 
 def textured(seed: int, contrast: float = 0.2) -> np.ndarray:
     return (RAMP + contrast * np.random.default_rng(seed).normal(size=RAMP.shape)).astype(np.float32)
+
+
+def blotches(seed: int, height: float) -> np.ndarray:
+    """Waves of 16 px with random phases, in shares of display units."""
+    down, across = np.meshgrid(np.arange(64), np.arange(64), indexing="ij")
+    phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, 2)
+    waves = np.sin(2 * np.pi * down / 16 + phase[0]) * np.sin(2 * np.pi * across / 16 + phase[1])
+    return (height * waves).astype(np.float32)
+
+
+def test_mottle_sees_blotches_and_neither_grain_nor_what_no_display_shows() -> None:
+    calm, free = textured(0, 0.05), ALL.copy()
+    assert mottle(calm, calm, free) == 1
+    assert mottle(calm, calm + blotches(1, 0.2), free) > 3
+    assert mottle(calm + blotches(2, 0.2), calm + blotches(1, 0.2), free) == pytest.approx(1, abs=0.15)
+    assert mottle(calm, textured(3, 0.05), free) == pytest.approx(1, abs=0.2)  # other grain, as coarse
+    assert mottle(0 * RAMP, blotches(1, 0.004), free) == 1  # below one grey level
+    assert mottle(0 * RAMP, blotches(1, 0.1), free) > 3
+    free[:, :48] = False
+    beside = np.where(free, 0, blotches(1, 0.5)).astype(np.float32)
+    assert mottle(calm, calm + beside, free) < 1.5  # only what is free counts
+    free[:] = False
+    assert np.isnan(mottle(calm, calm, free))
+
+
+def test_through_plane_is_how_much_two_slices_differ_over_the_source_s() -> None:
+    one, other, new = (textured(seed) for seed in (1, 2, 3))
+    assert through_plane([one, other], [one, other], [ALL, ALL]) == 1
+    assert through_plane([one, other], [one + new, other + new], [ALL, ALL]) == pytest.approx(1, abs=1e-4)
+    assert through_plane([one, other], [one, one + 2 * (other - one)], [ALL, ALL]) == pytest.approx(2, abs=1e-4)
+    half = ALL.copy()
+    half[:32] = False
+    lower = np.where(half, 0, new).astype(np.float32)
+    assert through_plane([one, other], [one + lower, other], [ALL, half]) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", FILLS)

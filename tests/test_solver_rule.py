@@ -17,10 +17,12 @@ from medaug.training.calibration import lay_out
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks.solver_costs import bars
 from tests.benchmarks.solver_rows import label, measured, own_distance
-from tests.benchmarks.solver_rule import Choice, bootstraps, chosen, faithfulness, standard_error
+from tests.benchmarks.solver_rule import Among, Choice, bootstraps, chosen, drawn, faithfulness, medians, standard_error
 
 IMAGES = 8
-FIGURES = {"distance": 0.03, "delivered": 0.04, "diversity": 0.04, "seam": 1.0, "sharpness": 1.0, "noise": 1.3}
+FIGURES = {
+    "distance": 0.03, "delivered": 0.04, "diversity": 0.04, "seam": 1.0, "sharpness": 1.0, "noise": 1.3, "mottle": 1.0,
+}  # fmt: skip
 PUBLIC = [0.045] * IMAGES
 EXPLANATION = Path(__file__).parent.parent / "docs" / "explanation"
 
@@ -60,11 +62,69 @@ def test_the_order_is_faithful_then_near_then_varied_then_cheap() -> None:
     assert chosen(without, PUBLIC).name == "far"  # the nearest isn't taken while it explains less than upstream
 
 
-@pytest.mark.parametrize("fault", [{"seam": 2.6}, {"sharpness": 0.5}, {"sharpness": 1.7}, {"noise": 2.1}])
+@pytest.mark.parametrize(
+    "fault", [{"seam": 2.6}, {"sharpness": 0.5}, {"sharpness": 1.7}, {"noise": 2.1}, {"mottle": 2.1}, {"mottle": 0.4}]
+)
 def test_what_the_gate_would_refuse_is_never_chosen(fault: dict[str, float]) -> None:
     assert chosen({"bad": row(distance=0.01, **fault), "good": row()}, PUBLIC).name == "good"
     with pytest.raises(ValueError, match="inside the gate"):
         chosen({"bad": row(**fault)}, PUBLIC)
+
+
+PAIRS = Among(("03", "04", "03", "04"), 2)
+
+
+def slices(through: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0), tera_flop: float = 0.05, **changed: float) -> dict:
+    """`row` with a through-plane figure of each of four pairs."""
+    found = row(tera_flop, **changed)
+    found["images"]["through_plane"] = [[value, value] for value in through]
+    return found
+
+
+def test_a_volume_s_slices_agree_in_every_series_or_the_row_is_out() -> None:
+    rows = {
+        "apart": slices((1.0, 1.3, 1.0, 1.3), distance=0.01),
+        "alike": slices((0.7, 1.0, 0.7, 1.0)),
+        "good": slices(),
+    }
+    choice = chosen(rows, PUBLIC[:2], PAIRS)
+    assert left(choice, 0) == set(rows)
+    assert left(choice, 1) == {"good"}
+    assert (
+        chosen({"one pair": slices((1.0, 1.3, 1.0, 1.05)), "good": slices(tera_flop=0.9)}, PUBLIC[:2], PAIRS).name
+        == "one pair"
+    )
+    with pytest.raises(ValueError, match="inside the gate"):
+        chosen({"apart": rows["apart"]}, PUBLIC[:2], PAIRS)
+
+
+def test_a_fault_in_one_series_isn_t_made_up_for_by_the_others() -> None:
+    blotchy = slices(distance=0.01)
+    blotchy["images"]["mottle"] = [[2.5, 2.5] if n // 2 % 2 else [1.0, 1.0] for n in range(IMAGES)]
+    assert medians(blotchy, "mottle", PAIRS) == {"03": 1.0, "04": 2.5}
+    assert chosen({"blotchy": blotchy, "good": slices()}, PUBLIC[:2], PAIRS).name == "good"
+    assert chosen({"blotchy": blotchy, "good": slices()}, PUBLIC).name == "blotchy"  # among images of one kind
+    blotchy["images"]["mottle"] = [[None, None] if n // 2 % 2 and n < 4 else [1.0, 1.0] for n in range(IMAGES)]
+    assert medians(blotchy, "mottle", PAIRS) == {"03": 1.0, "04": 1.0}
+
+
+def test_neighbours_are_one_draw_of_the_bootstrap() -> None:
+    """The same eight slices: as eight images their differences can be told, as four near-copies they can't."""
+    best, further = slices(), slices(tera_flop=0.01)
+    apart = [0.01, 0.01, 0.01, 0.01, 0.01, 0.01, -0.004, -0.004]
+    further["images"]["distance"] = [
+        [a + d for a in pair] for pair, d in zip(best["images"]["distance"], apart, strict=True)
+    ]
+    rows = {"best": best, "further": further}
+    assert left(chosen(rows, PUBLIC), 2) == {"best"}
+    assert left(chosen(rows, PUBLIC[:2], PAIRS), 3) == set(rows)
+    assert drawn(best, "distance", PAIRS).shape == (4, 2)
+    assert drawn(best, "through_plane", PAIRS).shape == (4, 2)
+    assert faithfulness(best, [0.02, 0.02], PAIRS) == pytest.approx(
+        best["images"]["delivered"][0][0]
+        / 0.02
+        * (best["images"]["delivered"][2][0] / best["images"]["delivered"][0][0]) ** 0.5
+    )
 
 
 def test_where_none_is_as_faithful_as_upstream_the_most_faithful_are_left() -> None:
