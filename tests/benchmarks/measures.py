@@ -19,9 +19,10 @@ PATCH = 7  # px
 LEVELS = 4  # of the pyramid: 256, 128, 64, 32
 PER_IMAGE = 256  # patches per image and level
 DIRECTIONS = 256
+QUANTILES = 512
 BAND = (2.0, 6.0)  # px, a difference of Gaussians: blotches of 8 to 24 px
 BLOCK = 16  # px
-CALM = 25  # percentile of the blocks, as in the check `noise`
+CALM = 25  # per cent of the blocks
 GREY = 2 / 256  # one grey level of a display
 
 
@@ -68,11 +69,23 @@ def projected(
     levels: Sequence[npt.NDArray[np.float32]], units: Sequence[npt.NDArray[np.float32]]
 ) -> list[npt.NDArray[np.float64]]:
     """Quantiles of patches along the directions, in units of the scatter of ``units``, level by level."""
-    found, quantiles = [], np.linspace(0, 1, 512)
+    found = []
     for a, b in zip(levels, units, strict=True):
         direction = np.random.default_rng(1).normal(size=(a.shape[1], DIRECTIONS)).astype(np.float32)
         direction /= np.linalg.norm(direction, axis=0)
-        found.append(np.quantile((a - b.mean()) / (b.std() + 1e-6) @ direction, quantiles, axis=0))
+        found.append(quantiles((a - b.mean()) / (b.std() + 1e-6) @ direction))
+    return found
+
+
+def quantiles(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """(QUANTILES, columns) evenly from the least to the greatest of each column; `np.quantile`, many times as fast."""
+    ordered = np.sort(values.T, axis=1).T
+    at = np.linspace(0, len(values) - 1, QUANTILES)
+    below = np.minimum(at.astype(int), max(0, len(values) - 2))
+    share = (at - below)[:, None]
+    found: npt.NDArray[np.float64] = (1 - share) * ordered[below] + share * ordered[
+        np.minimum(below + 1, len(values) - 1)
+    ]
     return found
 
 
@@ -82,13 +95,18 @@ def between(one: Sequence[npt.NDArray[np.float64]], other: Sequence[npt.NDArray[
 
 
 def mottle(before: Image, after: Image, free: Mask) -> float:
-    """Blotches in calm tissue, over the source's: the 25th percentile over blocks of the root mean square of a band.
+    """What a variant adds where the source is calm, over what is there: root mean squares of a band of blotches.
 
-    The check `noise` of the product asks the same of single pixels, and larger blotches pass it. What is calmer than
-    one grey level of a display counts as one, in both. NaN where no block is free as a whole.
+    Taken over the quarter of the wholly free blocks that are calmest in the source. Above 1 the change outweighs the
+    tissue's own texture and shows as clouds; the product's checks of single pixels don't see them. A source that is
+    calmer than one grey level of a display counts as one. NaN where no block is free as a whole.
     """
-    old, new = (float(np.maximum(_calm(image, free), GREY)) for image in (before, after))
-    return new / old
+    whole = _blocks(free).all(axis=(1, 3))
+    there, added = (_blocks(_band(image) ** 2).mean(axis=(1, 3))[whole] for image in (before, after - before))
+    if not whole.any():
+        return float("nan")
+    calm = there <= np.percentile(there, CALM)
+    return float(np.sqrt(added[calm].mean()) / max(np.sqrt(there[calm].mean()), GREY))
 
 
 def through_plane(before: Sequence[Image], after: Sequence[Image], free: Sequence[Mask]) -> float:
@@ -128,10 +146,9 @@ def blurred_fill(image: Image, known: Mask, sigma: float = 4.0) -> Image:
 FILLS: dict[str, Callable[[Image, Mask], Image]] = {"biharmonic fill": biharmonic_fill, "Gaussian fill": blurred_fill}
 
 
-def _calm(image: Image, free: Mask) -> float:
+def _band(image: Image) -> Image:
     fine, coarse = (ndimage.gaussian_filter(image, sigma) for sigma in BAND)
-    power = _blocks((fine - coarse) ** 2).mean(axis=(1, 3))[_blocks(free).all(axis=(1, 3))]
-    return float(np.percentile(np.sqrt(power), CALM)) if power.size else float("nan")
+    return np.asarray(fine - coarse)
 
 
 def _blocks(image: np.ndarray) -> np.ndarray:

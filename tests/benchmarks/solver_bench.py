@@ -10,7 +10,7 @@ own with one thread, so that its peak memory is its own.
   residual    root mean square of D(z*) − x on observed pixels outside the protected ones, display units (range 2)
   delivered   the same of what the user gets, restored as the profiles do: what the autoencoder loses cancels
               Through an operator both are those of B(…) − B(x) outside the protected pixels
-  mottle      blotches in calm places of the free region, over the source's (`measures.mottle`); 1 is as in the source
+  mottle      what is added where the source is calm, over what is there (`measures.mottle`); above 1 it shows as clouds
   diversity   mean |difference| of two seeds where nothing was observed, range 2
   protected   what the solver itself leaves on protected pixels, in dB of range 2 and as SSIM. medaug's output has the
               source's own numbers there

@@ -28,7 +28,7 @@ from tests.benchmarks.solver_rule import chosen
 from tests.benchmarks.upstream import upstream
 
 PROFILE = "degraded-xray"
-GRID = [(6, 0.4), (12, 0.4), (6, 0.6), (12, 0.6), (25, 0.6)]  # steps, start
+GRID = [(6, 0.4), (12, 0.4), (12, 0.6), (25, 0.6)]  # steps, start
 RUNS = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
         for name, run in SOLVERS.items() if name not in BASELINES for n, t0 in GRID}  # fmt: skip
 PUBLIC = "upstream"
@@ -73,7 +73,7 @@ def main(options: argparse.Namespace) -> None:
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
     if {key: report.get(key) for key in about} != about:
         report = about | {"units": {}}
-    wanted = [*RUNS, *(f"{PUBLIC}{n}" for n in range(options.count))]
+    wanted = [*RUNS, *(f"{PUBLIC}{n}" for n in range(options.upstream))]
     missing = [unit for unit in wanted if unit not in report["units"] and not options.written]
     for closing in solver_rows.CLOSINGS if missing else ():
         for run in RUNS.values():
@@ -83,10 +83,10 @@ def main(options: argparse.Namespace) -> None:
         print(unit, flush=True)
         path.write_text(json.dumps(report) + "\n")
     rows = {name: row for unit in RUNS for name, row in report["units"][unit]["rows"].items()}
-    public = [report["units"][f"{PUBLIC}{n}"]["delivered"] for n in range(options.count)]
+    public = [report["units"][f"{PUBLIC}{n}"]["delivered"] for n in range(options.upstream)]
     choice = chosen(rows, public)
     source = float(np.mean(to_others(SUBJECTS[0], SUBJECTS[0].x[:, 0].numpy())))
-    report |= {"chosen": choice.name, "source": round(source, 4)}
+    report |= {"upstream": options.upstream, "chosen": choice.name, "source": round(source, 4)}
     path.write_text(json.dumps(report) + "\n")
     told = solver_rows.told(choice, PROFILE, len(rows))
     path.with_suffix(".md").write_text(page(report, told, solver_rows.table(rows, public, lambda _: True)))
@@ -100,8 +100,8 @@ def page(report: dict, choice: list[str], table: list[str]) -> str:
         "# The front through a blur",
         "",
         (
-            f"{report['images']} held-out radiographs, upstream on each; {report['seeds']} seeds, one batch, one "
-            "thread. Written by `tests/benchmarks/solver_front_degraded.py`."
+            f"{report['images']} held-out radiographs, upstream on the first {report['upstream']}; {report['seeds']} "
+            "seeds, one batch, one thread. Written by `tests/benchmarks/solver_front_degraded.py`."
         ),
         "",
         *solver_rows.rule(),
@@ -123,6 +123,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=6)
+    parser.add_argument("--upstream", type=int, default=6, help="images that upstream is run on")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--written", action="store_true", help="write the page from the JSON's rows, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")

@@ -45,7 +45,7 @@ CASES = {
     },
 }
 OTHERS = 8  # slices that a slice is compared with, at most
-GRID = [(6, 0.3), (12, 0.3), (6, 0.4), (12, 0.4), (6, 0.6), (12, 0.6)]  # steps, start
+GRID = [(6, 0.4), (12, 0.3), (12, 0.4), (12, 0.6)]  # steps, start
 RUNS = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
         for name, run in SOLVERS.items() if name not in BASELINES for n, t0 in GRID}  # fmt: skip
 PUBLIC, AT = "upstream", " | "
