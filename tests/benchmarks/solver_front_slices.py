@@ -45,6 +45,7 @@ CASES = {
     },
 }
 OTHERS = 8  # slices that a slice is compared with, at most
+MOST = 12  # pairs of a modality
 GRID = [(6, 0.4), (12, 0.3), (12, 0.4), (12, 0.6)]  # steps, start
 RUNS = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
         for name, run in SOLVERS.items() if name not in BASELINES for n, t0 in GRID}  # fmt: skip
@@ -120,7 +121,7 @@ def group(data: Path, modality: str, count: int) -> Group:
     """The first pair of each series, then the second of each, …"""
     cases = CASES[modality].items()
     found = {name: pairs_of(slices_of(data / place, medaug.load_profile(own)), count) for name, (place, own) in cases}
-    order = [(name, n) for n in range(count) for name in found if n < len(found[name])]
+    order = [(name, n) for n in range(count) for name in found if n < len(found[name])][:MOST]
     images = [one for name, n in order for one in found[name][n][0]]
     pixels, protected, observed = (
         torch.from_numpy(np.stack([getattr(one, key) for one in images])[:, None])
@@ -204,8 +205,8 @@ def page(report: dict, sections: list[str]) -> str:
         "# The front on CT and MR",
         "",
         (
-            f"Up to {report['pairs']} pairs of neighbouring slices of each series, {report['seeds']} seeds, one "
-            f"thread; upstream on {report['upstream']} slices of each modality. Written by "
+            f"Up to {report['pairs']} pairs of neighbouring slices of each series and {MOST} of a modality, "
+            f"{report['seeds']} seeds, one thread; upstream on {report['upstream']} slices of each modality. Written by "
             "`tests/benchmarks/solver_front_slices.py`."
         ),
         "",
