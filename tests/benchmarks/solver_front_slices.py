@@ -49,7 +49,7 @@ MOST = 12  # pairs of a modality
 GRID = [(6, 0.4), (12, 0.3), (12, 0.4), (12, 0.6)]  # steps, start
 RUNS = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
         for name, run in SOLVERS.items() if name not in BASELINES for n, t0 in GRID}  # fmt: skip
-PUBLIC, AT = "upstream", " | "
+PUBLIC, SLICES, AT = "upstream", "slices", " | "
 GROUPS: dict[str, Group] = {}
 ABOUT = (
     "The embedded prior has seen radiographs only. The series, numbers of the development cases: {cases}. Where a cell "
@@ -133,9 +133,12 @@ def group(data: Path, modality: str, count: int) -> Group:
 
 
 def measure(unit: str) -> dict:
-    """One solve of a group's slices, or upstream's residual on one of them."""
+    """One solve of a group's slices, or upstream's residual on one of them, or what they are."""
     modality, name = unit.split(AT)
-    these = GROUPS[modality].these
+    own, these = GROUPS[modality], GROUPS[modality].these
+    if name == SLICES:
+        source = np.mean(own.distance(these, these.x[:, 0].numpy()))
+        return {"source": round(float(source), 4), "series": own.among.series}
     if name in RUNS:
         return solver_rows.measured(name, RUNS[name], these, GROUPS[modality].distance)
     one = these.one(2 * int(name.removeprefix(PUBLIC)))
@@ -145,18 +148,19 @@ def measure(unit: str) -> dict:
 
 def main(options: argparse.Namespace) -> None:
     path = options.out / "solver-front-slices.json"
-    GROUPS.update({modality: group(options.data, modality, options.pairs) for modality in CASES})
     about = {"pairs": options.pairs, "upstream": options.upstream, "prior": bench.embedded().card.sha256}
     about |= {"seeds": len(solver_rows.SEEDS), "threads": 1}
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
     if {key: report.get(key) for key in about} != about:
         report = about | {"units": {}}
-    wanted = [f"{modality}{AT}{PUBLIC}{n}" for modality in CASES for n in range(options.upstream)]
-    wanted += [f"{modality}{AT}{name}" for modality in CASES for name in RUNS]
+    names = [SLICES, *(f"{PUBLIC}{n}" for n in range(options.upstream)), *RUNS]
+    wanted = [f"{modality}{AT}{name}" for modality in CASES for name in names]
     missing = [unit for unit in wanted if unit not in report["units"] and not options.written]
+    needed = dict.fromkeys(unit.split(AT)[0] for unit in missing)
+    GROUPS.update({modality: group(options.data, modality, options.pairs) for modality in needed})
     for closing in solver_rows.CLOSINGS if missing else ():
         for run in RUNS.values():
-            solver_rows.counted(run.func, closing, GROUPS["CT"].these)
+            solver_rows.counted(run.func, closing, next(iter(GROUPS.values())).these)
     for unit, found in bench.rows(measure, missing, options.jobs):
         report["units"][unit] = {key: value for key, value in found.items() if key != "peak_mib"}
         print(unit, flush=True)
@@ -179,23 +183,23 @@ def rows_of(report: dict, modality: str) -> tuple[dict, list[float]]:
 
 
 def section(report: dict, modality: str) -> list[str]:
-    """The choice and the rows of a modality; the choice and the sources' own distance go into the report."""
-    (rows, public), own = rows_of(report, modality), GROUPS[modality]
-    choice = chosen(rows, public, own.among)
-    source = float(np.mean(own.distance(own.these, own.these.x[:, 0].numpy())))
+    """The choice and the rows of a modality; the choice goes into the report."""
+    (rows, public), own = rows_of(report, modality), report["units"][f"{modality}{AT}{SLICES}"]
+    among = Among(tuple(own["series"]), 2)
+    choice = chosen(rows, public, among)
     report.setdefault("chosen", {})[modality] = choice.name
     told = solver_rows.told(choice, modality, len(rows))
-    names = Counter(own.among.series)
+    names = Counter(among.series)
     cases = ", ".join(f"{name} ({count} pairs)" for name, count in names.items())
     return [
         f"## {modality}",
         "",
-        ABOUT.format(cases=cases, source=f"{source:.4f}"),
+        ABOUT.format(cases=cases, source=own["source"]),
         "",
         f"![Distance against FLOPs on {modality}](solver-front-slices-{modality.lower()}.svg)",
         "",
         *told,
-        *solver_rows.table(rows, public, lambda _: True, own.among),
+        *solver_rows.table(rows, public, lambda _: True, among),
         "",
     ]
 
@@ -206,8 +210,8 @@ def page(report: dict, sections: list[str]) -> str:
         "",
         (
             f"Up to {report['pairs']} pairs of neighbouring slices of each series and {MOST} of a modality, "
-            f"{report['seeds']} seeds, one thread; upstream on {report['upstream']} slices of each modality. Written by "
-            "`tests/benchmarks/solver_front_slices.py`."
+            f"{report['seeds']} seeds, one thread; upstream on {report['upstream']} slices of each modality. Written "
+            "by `tests/benchmarks/solver_front_slices.py`."
         ),
         "",
         *solver_rows.rule(),
