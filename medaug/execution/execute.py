@@ -253,7 +253,7 @@ def _until_done(
             time.sleep(WAIT)
             waited = list(unfinished(store, store.look(), busy))
             ended = {unit.recipe.id for unit in busy} - {unit.recipe.id for unit in waited}
-            yield from (record for record in store.records() if record.unit in ended)
+            yield from store.records(ended)
             busy = waited
         todo = busy
 
