@@ -68,7 +68,7 @@ class SourceRef:
     """What a volume was read from. Paths stay inside the process: no output may hold them.
 
     Attributes:
-        format: ``dicom`` or ``nifti``.
+        format: ``dicom``, or a name of `formats.FORMATS`.
         modality: (0008,0060), or ``""`` for other files.
         study_uid: StudyInstanceUID; for other files a name made from the content.
         series_uid: SeriesInstanceUID; likewise.
