@@ -72,6 +72,7 @@ class SolverProcess:
 
         Raises:
             SourceError: ``worker-died``: the process died over these rows; the next call starts another.
+            MedaugError: as `prior`, where another one is started.
             Exception: what was raised there.
         """
         assert isinstance(prior, DistantPrior)

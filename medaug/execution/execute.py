@@ -86,7 +86,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 3 nothing usable, 4 partial (house.md, Errors)."""
+        """0 all done, 3 nothing written, 4 partial: something was refused, rejected, failed or unmatched."""
         if not self.counts["written"]:
             return 3
         incomplete = self.planned > self.counts["written"] or any(skip.refused for skip in self.skips)
@@ -117,7 +117,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     """Augment an export. The same call again continues, or finds nothing to do.
 
     Args:
-        input: a folder or file of DICOM and NIfTI; never changed.
+        input: a folder, file or zip archive of images; never changed.
         output: a new folder, or one that the same call made before.
         profile: a shipped profile's name, a path, or a profile.
         annotations: one or more files or folders with boxes.
@@ -253,7 +253,7 @@ def _until_done(
             time.sleep(WAIT)
             waited = list(unfinished(store, store.look(), busy))
             ended = {unit.recipe.id for unit in busy} - {unit.recipe.id for unit in waited}
-            yield from (record for record in store.records() if record.unit in ended)
+            yield from store.records(ended)
             busy = waited
         todo = busy
 

@@ -36,7 +36,7 @@ class Entry:
         stage: how far the last attempt got: ``start``, ``read``, ``solve`` or ``write``.
         message: one sentence without identity.
         source: the source's key.
-        series_uid: SeriesInstanceUID; for NIfTI a name made from the content.
+        series_uid: SeriesInstanceUID; of a file that is no DICOM a name made from the content.
         variant: its number.
     """
 

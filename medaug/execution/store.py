@@ -11,7 +11,7 @@ import errno
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -102,9 +102,9 @@ class Store:
         """The record of a committed unit."""
         return Record.from_json((self.folder(unit) / "record.json").read_text(encoding="utf-8"))
 
-    def records(self) -> Records:
-        """The decisive line of every unit, on disk, in the order of the unit keys."""
-        return ledger.shelved(self.ledger)
+    def records(self, units: Container[str] | None = None) -> Records:
+        """The decisive line of every unit, or of these, on disk, in the order of the unit keys."""
+        return ledger.shelved(self.ledger, units)
 
     def look(self) -> Ended:
         """How units ended until now; reads the whole ledger, and changes nothing."""

@@ -167,7 +167,7 @@ def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnS
 
 
 def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Ready:
-    """Read a unit and present it; before the solve is known what can't be written."""
+    """Read a unit and present it; what can't be stated in headers fails here, before the solve."""
     claim.stage("read")
     source = bench.volume(unit)
     stated = provenance(store, bench, unit)

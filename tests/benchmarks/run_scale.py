@@ -27,7 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medaug import shelf
@@ -51,6 +51,7 @@ BARS = {
     "scan_s": 20.0,  # of the resume, which plans again before it
     "commit_median_ms": 25.0,
     "last_over_first": 1.1,
+    "last_over_first_cpu": 1.1,
     **dict.fromkeys(
         [f"{step}_bytes_per_unit" for step in ("plan", "resume", "lists", "status", "verify")], 8.0
     ),  # a key in memory has 121
@@ -66,6 +67,26 @@ def timed(figures: Figures, name: str) -> Iterator[None]:
     figures[f"{name}_s"] = time.perf_counter() - clock
     figures[f"{name}_cpu_s"] = time.process_time() - processor
     figures[f"{name}_peak"] = peak() - base
+
+
+@dataclass
+class Costs:
+    """What units cost by a clock, in ms, one after the other."""
+
+    clock: Callable[[], float]
+    each: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def of_one(self) -> Iterator[None]:
+        started = self.clock()
+        yield
+        self.each.append(1e3 * (self.clock() - started))
+
+    @property
+    def last_over_first(self) -> float:
+        """Of the last tenth and of the first one, medians."""
+        tenth = max(1, len(self.each) // 10)
+        return statistics.median(self.each[-tenth:]) / statistics.median(self.each[:tenth])
 
 
 def plan(units: int) -> Plan:
@@ -88,36 +109,30 @@ def planning(folder: Path, units: int) -> Figures:
 def committing(folder: Path, units: int, commits: int) -> Figures:
     planned = plan(units)
     store, _ = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
-    bench, costs, processor = Bench(null.PROFILE, "cpu", None), [], time.process_time()
+    bench, clock, processor = Bench(null.PROFILE, "cpu", None), Costs(time.perf_counter), Costs(time.process_time)
     for unit in planned.units[:commits]:
-        started = time.perf_counter()
-        with store.claim(unit.recipe.id) as claim:
+        with clock.of_one(), processor.of_one(), store.claim(unit.recipe.id) as claim:
             assert claim
             made = null.work(store, bench, unit, claim)
-        costs.append(1e3 * (time.perf_counter() - started))
-    processor = 1e3 * (time.process_time() - processor) / commits
     fill(store, planned, made)
-    tenth = max(1, commits // 10)
-    ends = [statistics.median(part) for part in (costs[:tenth], costs[-tenth:])]
     return {
-        "commit_median_ms": statistics.median(costs),
-        "commit_mean_ms": statistics.mean(costs),
-        "commit_cpu_ms": processor,
-        "last_over_first": ends[1] / ends[0],
+        "commit_median_ms": statistics.median(clock.each),
+        "commit_mean_ms": statistics.mean(clock.each),
+        "commit_cpu_ms": statistics.mean(processor.each),
+        "last_over_first": clock.last_over_first,
+        "last_over_first_cpu": processor.last_over_first,
     }
 
 
 def after(folder: Path, units: int, commits: int) -> Figures:
     """Commits into an OUTPUT that holds them all, beside the first ones."""
     store = attach(folder)
-    costs, bench = [], Bench(null.PROFILE, "cpu", None)
+    clock, bench = Costs(time.perf_counter), Bench(null.PROFILE, "cpu", None)
     for number in range(units, units + max(20, commits // 10)):
-        started = time.perf_counter()
-        with store.claim(null.unit(number).recipe.id) as claim:
+        with clock.of_one(), store.claim(null.unit(number).recipe.id) as claim:
             assert claim
             null.work(store, bench, null.unit(number), claim)
-        costs.append(1e3 * (time.perf_counter() - started))
-    return {"commit_when_all_are_there_median_ms": statistics.median(costs)}
+    return {"commit_when_all_are_there_median_ms": statistics.median(clock.each)}
 
 
 def resuming(folder: Path, units: int) -> Figures:
