@@ -261,6 +261,14 @@ def test_shards_cover_the_plan_once_and_share_the_lists(tmp_path: Path) -> None:
     )
 
 
+def test_a_shard_to_which_nothing_falls_is_done(tmp_path: Path) -> None:
+    codes = [null.run(tmp_path / "out", 1, shard=(i, 3)).exit_code for i in range(3)]
+    assert codes == [0, 0, 0]
+    mine = int(null.unit(1).recipe.id[:16], 16) % 3
+    assert null.run(tmp_path / "bad", 1, work=null.refuse, shard=(mine, 3), max_failures=1.0).exit_code == 3
+    assert null.run(tmp_path / "none").exit_code == 3
+
+
 def test_nonsense_options_are_refused() -> None:
     for wrong in ({"shard": (3, 3)}, {"workers": 0}, {"max_failures": 0.0}):
         with pytest.raises(medaug.errors.RunError, match="expected"):
