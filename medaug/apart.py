@@ -80,16 +80,9 @@ class _Child:
     """The process and its two pipes."""
 
     def __init__(self) -> None:
-        paths = os.pathsep.join(path for path in sys.path if path)
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # threads' stacks count as memory
         try:
-            self.process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
-                [sys.executable, "-P", "-B", "-m", CHILD, str(MEMORY)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **one, "PYTHONPATH": paths},
-            )
+            self.process = started(CHILD, str(MEMORY), environment=one)
         except OSError as error:
             raise ReadError(f"the decoder can't be started ({error.strerror})", code="decoder-died") from error
 
@@ -133,6 +126,32 @@ class _Child:
             with suppress(OSError):  # what was not sent any more
                 if pipe is not None:
                     pipe.close()
+
+
+def started(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """A module of this package as a process of its own, with pipes to and from it.
+
+    Unlike `multiprocessing`, nothing of the caller's script is run in it.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
+        [sys.executable, "-P", "-B", "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {}), "PYTHONPATH": paths},
+    )
+
+
+def silenced() -> IO[bytes]:
+    """In such a process: the pipe to the caller, after which nothing that a library prints can get into it."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    return answers
 
 
 _lock = threading.Lock()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import struct
 import sys
@@ -21,7 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
 
-from medaug.apart import exactly
+from medaug.apart import exactly, silenced
 from medaug.dicom import jpeg12
 from medaug.errors import ReadError, quiet
 
@@ -34,9 +33,7 @@ except ImportError:  # not on Windows
 def main(memory: int) -> None:
     """Answer until there is nothing more to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
-    answers = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)  # codecs print
+    answers = silenced()
     _limit_memory(memory)
     asked = sys.stdin.buffer
     while head := asked.read(12):

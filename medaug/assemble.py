@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import assert_never
 from weakref import ReferenceType, ref
@@ -23,6 +23,7 @@ from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.inverse import descent, operators
 from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.distant import DistantPrior
 from medaug.inverse.priors.economy import economical
 from medaug.inverse.priors.embedded import load_embedded
 from medaug.inverse.priors.guidance import guided
@@ -58,7 +59,8 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     require_known(profile.checks)
     place = resolve_device(device)
     loaded = prior or load_prior(profile, place)
-    _check_fit(profile, loaded)
+    if not isinstance(loaded, DistantPrior):  # which was looked at where it is
+        _check_fit(profile, loaded)
     fitted = _fitted(profile, loaded, place) if isinstance(loaded, LatentPrior) else loaded
     return Tools(
         prior=fitted,
@@ -175,25 +177,36 @@ def _part(profile: specs.Profile, card: PriorCard) -> Callable[[Mask], Part] | N
     return partial(free_part, step=step, border=border)
 
 
-def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Sequence[Box]], Prior] | None:
+def _prompted(profile: specs.Profile, prior: Prior) -> Callable[[Iterable[str]], Prior] | None:
     """The prior under the prompt of a case's labels; None, and no cost, where the profile has no prompt."""
-    if profile.prompt is None:
+    prompts = profile.prompt
+    if prompts is None:
         return None
+    under = under_prompt(profile, prior)
+
+    def of(labels: Iterable[str]) -> Prior:
+        if isinstance(prompts, str):
+            return under(prompts)
+        text = ", ".join(prompts[label] for label in sorted(set(labels)) if label in prompts)
+        return under(text) if text else prior
+
+    return of
+
+
+def under_prompt(profile: specs.Profile, prior: Prior) -> Callable[[str], Prior]:
+    """A prompt's text → the prior under it, the same each time it is asked for.
+
+    Raises:
+        PriorError: the prior takes no prompts.
+    """
+    if isinstance(prior, DistantPrior):
+        return cache(prior.under)
     if not isinstance(prior, LatentPrior) or prior.prompted is None:
         raise PriorError(
             f"profile {profile.name!r} has a prompt, and prior {prior.card.name!r} takes none (it needs a "
             "UNet2DConditionModel with text_encoder/ and tokenizer/); remove the prompt or choose another prior"
         )
-    prompts, scale = profile.prompt, profile.guidance_scale
-    under = cache(lambda text: guided(prior, text, scale))
-
-    def of(boxes: Sequence[Box]) -> Prior:
-        if isinstance(prompts, str):
-            return under(prompts)
-        text = ", ".join(prompts[label] for label in sorted({box.label for box in boxes}) if label in prompts)
-        return under(text) if text else prior
-
-    return of
+    return cache(lambda text: guided(prior, text, profile.guidance_scale))
 
 
 def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:

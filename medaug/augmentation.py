@@ -6,7 +6,7 @@ prior, in batches; the slices of a volume share their noise, so that neighbours 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,7 @@ from medaug.recipe import Recipe, boxes_digest, kept_digest
 from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
 from medaug.restoring import Restoration, Solution, observed_residual
-from medaug.rows import Row, Solved, solve_rows
+from medaug.rows import Row, RowSolver, Solved, solve_rows
 from medaug.scene import Sampling, Scene, Scenes
 
 RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]
@@ -70,10 +70,11 @@ class Tools:
         batch_size: slices solved at once.
         device: where tensors live.
         limits: limits of the quality checks.
-        prompted: the prior under the prompt of these boxes; None without prompts.
+        prompted: the prior under the prompt of these labels; None without prompts.
         part: the part of the prior's square that is solved, from its free pixels; None for all of it.
         full: fill short batches up, see `solve_rows`; batches may then hold rows of several cases.
         scenes: what the variants of one case share is found once; no pixel depends on it.
+        solve_rows: how a batch is solved: here, or in the process that holds the prior.
     """
 
     prior: Prior
@@ -92,10 +93,11 @@ class Tools:
     batch_size: int
     device: str
     limits: Mapping[str, Limits]
-    prompted: Callable[[Sequence[Box]], Prior] | None = None
+    prompted: Callable[[Iterable[str]], Prior] | None = None
     part: Callable[[Mask], Part] | None = None
     full: bool = False
     scenes: Scenes = field(default_factory=Scenes)
+    solve_rows: RowSolver = solve_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +198,7 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
     scene = tools.scenes.of(case, recipe.kept, tools)
     on_grid = tools.law(scene.small, scene.small_boxes, recipe.seed_of("regions"), scene.sampling)
     regions = Regions(scene.protected, scene.protected | scene.view.enlarge(on_grid.observed))
-    prior = tools.prompted(case.boxes) if tools.prompted else tools.prior
+    prior = tools.prompted(box.label for box in case.boxes) if tools.prompted else tools.prior
     part = tools.part(on_grid.free) if tools.part else WHOLE
     return Presented(case, recipe, scene, regions, on_grid, prior, part)
 
@@ -212,7 +214,7 @@ def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None
             if on_step:
                 on_step(done * steps + current, len(batches) * steps)
 
-        parts += solve_rows(batch, presented.prior, tools, step)
+        parts += tools.solve_rows(batch, presented.prior, tools, step)
     return presented.solution(parts)
 
 

@@ -26,6 +26,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+_PLACE = "place"
+E = TypeVar("E", bound=BaseException)
 
 
 class MedaugError(Exception):
@@ -109,9 +113,21 @@ def counted(number: int, noun: str, several: str = "") -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """File names and lines of the innermost calls, latest first: it finds a bug, and shows nobody's path or value."""
+    """File names and lines of the innermost calls, latest first: it finds a bug, and shows nobody's path or value.
+
+    Of an error that came from another process, those calls there (`placed`).
+    """
+    known = error.__dict__.get(_PLACE)
+    if known is not None:
+        return str(known)
     frames = traceback.extract_tb(error.__traceback__)
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))
+
+
+def placed(error: E) -> E:
+    """The error, knowing its place: a traceback is left behind when an error goes to another process."""
+    error.__dict__[_PLACE] = place_of(error)
+    return error
 
 
 class _Quiet:

@@ -119,7 +119,7 @@ class EmbeddedPrior(Spec):
 
 
 class FolderPrior(Spec):
-    """A local folder in diffusers' layout, pinned by its digest."""
+    """A stored prior or a local folder of any layout that is read (docs/how-to/priors.md), pinned by its digest."""
 
     kind: Literal["folder"]
     path: Path = Field(description="where it lies on this machine; not part of the profile's digest")

@@ -51,7 +51,9 @@ def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread
     if spread is not None:
         change = spread @ change @ spread.T
     values = volume.modality  # a fresh array
-    values += view.to_modality_step(view.to_native(solution.taper * change))
+    step = view.to_native(solution.taper * change)
+    step *= view.gain
+    values += step
     return values
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -24,8 +24,8 @@ class Row:
     """One slice as the prior sees it.
 
     Attributes:
-        pixels: (size, size) float32, display units.
-        observed: (size, size), True where the pixels guide the solve.
+        pixels: (rows, columns) float32, display units: the prior's square, or the part of it that is solved.
+        observed: likewise, True where the pixels guide the solve.
         recipe: names the seeds.
     """
 
@@ -36,10 +36,19 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """What came back for a row: D(z*) and D(E(x)), (size, size) float32, display units."""
+    """What came back for a row: D(z*) and D(E(x)), as large as its pixels, float32, display units."""
 
     solved: Float32
     round_trip: Float32
+
+
+class RowSolver(Protocol):
+    """Solves one batch, see `solve_rows`."""
+
+    def __call__(
+        self, rows: Sequence[Row], prior: Prior, tools: Tools, on_step: Callable[[int, int], None] | None = None
+    ) -> list[Solved]:
+        """Give one result per row."""
 
 
 def solve_rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sqlite3
+import weakref
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -30,6 +31,7 @@ class Shelf(Generic[T]):
     def __init__(self, items: Iterable[tuple[str, T]] = ()) -> None:
         with _full_disk():
             self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            weakref.finalize(self, self._file.close)  # a connection and its statements hold each other
             for line in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{CACHE_KIB}"):
                 self._file.execute(f"PRAGMA {line}")
             self._file.execute("CREATE TABLE shelf (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
@@ -91,6 +93,8 @@ class Again(Sequence[T]):
         return self._length
 
     def __bool__(self) -> bool:
+        if self._length is not None:
+            return self._length > 0
         return next(iter(self), _MISSING) is not _MISSING
 
     @overload

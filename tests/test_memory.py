@@ -21,7 +21,7 @@ from pathlib import Path
 import medaug
 from tests.benchmarks.overhead import export
 folder = Path(sys.argv[1])
-source = export(folder, {side}, {side})
+source = export(folder, {side}, {side}, 1)
 boxes, profile = folder / "boxes.json", str(folder / "big.yaml")
 summary = medaug.run(source, folder / "out", profile=profile, annotations=boxes, seed=7)
 status = Path("/proc/self/status").read_text()  # rusage has the parent's peak, too

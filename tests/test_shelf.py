@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -56,6 +57,29 @@ def test_a_shelf_is_a_dictionary_in_the_order_of_its_keys() -> None:
 def test_two_can_go_through_a_shelf_at_once() -> None:
     shelf = Shelf.of(map(str, range(3)))
     assert [(a, b) for a in shelf for b in shelf] == [(a, b) for a in "012" for b in "012"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+def test_the_file_of_a_shelf_is_gone_with_it() -> None:
+    """Without waiting for the collector of cycles, which may not come for hours."""
+
+    def filled() -> Shelf[bytes]:
+        return Shelf((f"{number:06}", bytes(1000)) for number in range(5000))  # more than its cache holds
+
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = open_files()
+    gc.disable()
+    try:
+        shelf = filled()
+        assert open_files() == before + 1
+        del shelf
+        assert open_files() == before
+        assert sum(map(len, filled().values())) == 5_000_000  # an iteration keeps it that long
+        assert open_files() == before
+    finally:
+        gc.enable()
 
 
 def test_a_full_disk_of_temporary_files_is_one_sentence() -> None:

@@ -40,6 +40,15 @@ def replace_file(path: Path, data: bytes | Iterable[bytes]) -> Path:
     return path
 
 
+def has_bytes(path: Path, data: Iterable[bytes]) -> bool:
+    """True when the file is there and holds just these blocks."""
+    try:
+        with path.open("rb") as file:
+            return all(file.read(len(block)) == block for block in data) and not file.read(1)
+    except FileNotFoundError:
+        return False
+
+
 def flush_folder(folder: Path) -> None:
     """Make the names in a folder durable; a no-op where folders can't be opened."""
     if os.name == "nt":

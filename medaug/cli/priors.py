@@ -118,7 +118,7 @@ def prior_fetch(
     name: Name = None,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You read and accept its licence.")] = False,
 ) -> None:
-    """Download a model into your store: the only command that uses a network. Safetensors only, pinned."""
+    """Download a model into your store: the only command that downloads anything. Safetensors only, pinned."""
     from medaug.inverse.priors.fetch import fetch, look
     from medaug.inverse.priors.store import store_root
 

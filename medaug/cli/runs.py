@@ -26,6 +26,7 @@ from medaug.cli.app import (
 from medaug.cli.words import Voice, show_plan, show_summary
 
 if TYPE_CHECKING:
+    from medaug.execution.plan import Plan
     from medaug.profile import Profile
 
 
@@ -62,28 +63,12 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
-    if dry_run:
-        plan_command(
-            input,
-            annotations,
-            profile,
-            variants,
-            seed,
-            prior,
-            identity_reason,
-            annotation_format,
-            readers,
-            protect,
-            within,
-            slices,
-            pictures,
-        )
-        return
     from medaug.execution.execute import check_apart, execute
     from medaug.execution.options import Options
     from medaug.execution.plan import plan
 
-    check_apart(input, output)
+    if not dry_run:
+        check_apart(input, output)
     options = Options(device, key_file, extend, _shard(shard), workers, max_failures, cast("Any", executor), address)
     planned = plan(
         input,
@@ -97,6 +82,9 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         protect=protect or (),
         within=within or (),
     )
+    if dry_run:
+        _tell(planned)
+        return
     voice = Voice()
     summary = execute(planned, output, options, on_progress=voice.progress, on_step=voice.step if voice.live else None)
     show_summary(summary)
@@ -134,6 +122,10 @@ def plan_command(  # noqa: PLR0913 - likewise
         protect=protect or (),
         within=within or (),
     )
+    _tell(planned)
+
+
+def _tell(planned: Plan) -> None:
     show_plan(planned)
     if not planned.units:
         raise typer.Exit(3)

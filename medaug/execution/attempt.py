@@ -29,6 +29,7 @@ class Setup:
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: what the user stated about identity.
         work: what is done with a unit; a function of a module.
+        apart: solve in a process of its own.
     """
 
     root: Path
@@ -36,10 +37,11 @@ class Setup:
     device: str
     identity_reason: str | None
     work: Work = work_unit
+    apart: bool = False
 
     def bench(self) -> Bench:
         """A worker's bench; nothing is loaded yet."""
-        return Bench(self.profile, self.device, self.identity_reason)
+        return Bench(self.profile, self.device, self.identity_reason, apart=self.apart)
 
 
 def attempt(

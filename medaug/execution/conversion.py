@@ -12,6 +12,7 @@ from pathlib import Path
 
 from medaug.errors import AnnotationError
 from medaug.execution.units import Unit
+from medaug.formats import FORMATS
 from medaug.imaging.boxes import Box, codes_by_label
 
 
@@ -20,7 +21,7 @@ class Labelled:
     """One slice with boxes.
 
     Attributes:
-        uid: SOP Instance UID; for NIfTI the name made from its content.
+        uid: SOP Instance UID; of another file the name made from its content.
         slice: k where one instance holds several slices, else None.
         rows: image height in px.
         columns: image width in px.
@@ -125,9 +126,10 @@ def to_monai(units: Sequence[Unit]) -> str:
 def _item(unit: Unit, labels: Sequence[str]) -> dict[str, object]:
     reference = unit.reference
     axes = 2 if reference.format == "dicom" and unit.shape[0] == 1 else 3
-    names = {"nifti": f"{reference.instance_uids[0]}.nii.gz", "dicom": reference.series_uid}
+    kind = FORMATS.get(reference.format)
+    file = f"{reference.instance_uids[0]}{kind.suffix if kind else '.dcm'}"
     return {
-        "image": f"{reference.instance_uids[0]}.dcm" if axes == 2 else names[reference.format],
+        "image": file if kind or axes == 2 else reference.series_uid,
         "box": [[*box.start[::-1][:axes], *box.stop[::-1][:axes]] for box in unit.boxes],
         "label": [labels.index(box.label) for box in unit.boxes],
         "medaug": {"sop_instance_uid": reference.instance_uids[0], "series_uid": reference.series_uid},

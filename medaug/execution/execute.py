@@ -27,13 +27,15 @@ from medaug.execution.options import DEFAULTS, ExecutorName, Options
 from medaug.execution.plan import Plan, plan
 from medaug.execution.processes import processes
 from medaug.execution.sources import Skip
-from medaug.execution.store import Store
+from medaug.execution.store import Ended, Store
 from medaug.execution.units import Unit
 from medaug.execution.work import Bench, work_unit
 from medaug.profile import Profile
-from medaug.shelf import Again, among
+from medaug.shelf import Again, Shelf, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
+MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
+FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 ENOUGH = 20  # units after which the share of failures says something
 
 
@@ -67,6 +69,7 @@ class Summary:
         already_done: of them, those that needed nothing.
         notes: sentences about sources that are used.
         elsewhere: units in OUTPUT that the plan doesn't hold; they are in no list.
+        others: units of the plan that fall to other shards.
     """
 
     output: Path
@@ -77,6 +80,7 @@ class Summary:
     already_done: int
     notes: tuple[str, ...] = ()
     elsewhere: int = 0
+    others: int = 0
     counts: Counter[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,8 +88,11 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 3 nothing usable, 4 partial (house.md, Errors)."""
-        if not self.counts["written"]:
+        """0 all done, 3 nothing written, 4 partial: something was refused, rejected, failed or unmatched.
+
+        A shard to which no unit falls has done all.
+        """
+        if not self.counts["written"] and (self.planned or not self.others):
             return 3
         incomplete = self.planned > self.counts["written"] or any(skip.refused for skip in self.skips)
         return 4 if incomplete or self.unmatched else 0
@@ -115,7 +122,7 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
     """Augment an export. The same call again continues, or finds nothing to do.
 
     Args:
-        input: a folder or file of DICOM and NIfTI; never changed.
+        input: a folder, file or zip archive of images; never changed.
         output: a new folder, or one that the same call made before.
         profile: a shipped profile's name, a path, or a profile.
         annotations: one or more files or folders with boxes.
@@ -189,14 +196,18 @@ def execute(
     """
     if not planned.units and not (output / MARK).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
-    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work)
+    serially = options.chosen == "serial" and work is work_unit
+    apart = serially and len(planned.units) >= MANY
+    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work, apart)
     bench = setup.bench()
-    if not (output / MARK).exists() and options.chosen == "serial" and work is work_unit:
+    if not (output / MARK).exists() and serially:
         _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
     listing = listing_of(planned.units, planned.skips)
-    store = open_store(output, planned.profile, listing, moment(), key_file=options.key_file, extend=options.extend)
+    store, ended = open_store(
+        output, planned.profile, listing, moment(), key_file=options.key_file, extend=options.extend
+    )
     mine = planned.units if options.shard is None else share(planned.units, options.shard)
-    todo = unfinished(store, mine)
+    todo = unfinished(store, ended, mine)
     _check_space(store, planned, todo)
     try:
         outcomes = _until_done(store, partial(_executor(options, bench), setup, on_step=on_step), todo)
@@ -217,6 +228,7 @@ def execute(
         len(mine) - len(todo),
         planned.notes,
         sum(unit not in listing.units for unit in records.units),
+        len(planned.units) - len(mine),
     )
 
 
@@ -245,9 +257,9 @@ def _until_done(
                 yield record
         if busy:
             time.sleep(WAIT)
-            waited = list(unfinished(store, busy))
+            waited = list(unfinished(store, store.look(), busy))
             ended = {unit.recipe.id for unit in busy} - {unit.recipe.id for unit in waited}
-            yield from (record for record in store.records() if record.unit in ended)
+            yield from store.records(ended)
             busy = waited
         todo = busy
 
@@ -271,12 +283,14 @@ def _watch(
             )
 
 
-def unfinished(store: Store, units: Iterable[Unit]) -> Again[Unit]:
-    """Units that are not done now, and not left alone either."""
-    done = store.finished()
-    for entry in quarantine.each(store.root):
-        done[entry.unit] = None
-    return Again(lambda: (unit for unit in units if unit.recipe.id not in done))
+def unfinished(store: Store, ended: Ended, units: Iterable[Unit]) -> Again[Unit]:
+    """Units that were not done at that look, and are not left alone either."""
+    left_alone = Shelf.of(entry.unit for entry in quarantine.each(store.root))
+
+    def to_do(unit: str) -> bool:
+        return ended.get(unit) not in FINAL and unit not in left_alone
+
+    return Again(lambda: (unit for unit in units if to_do(unit.recipe.id)))
 
 
 def share(units: Iterable[Unit], shard: tuple[int, int]) -> Again[Unit]:
@@ -285,7 +299,9 @@ def share(units: Iterable[Unit], shard: tuple[int, int]) -> Again[Unit]:
 
 
 def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
-    share = len(todo) / max(1, len(planned.units))
+    if not len(todo):
+        return
+    share = len(todo) / len(planned.units)
     needed, free = int(planned.bytes * share), shutil.disk_usage(store.root).free
     if free < needed:
         raise OutputError(

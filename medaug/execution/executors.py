@@ -28,8 +28,11 @@ class Executor(Protocol):
 
 
 def serial(bench: Bench, setup: Setup, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
-    """In this process, at a bench that may be warm."""
-    return flow(setup, attach(setup.root), bench, units, on_step)
+    """One worker, in this process, at a bench that may be warm; the bench may solve in a process of its own."""
+    try:
+        yield from flow(setup, attach(setup.root), bench, units, on_step)
+    finally:
+        bench.close()
 
 
 def stretch(left: int, workers: int) -> int:

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from medaug.audit.record import Record
-from medaug.execution import leases
+from medaug.execution import leases, quarantine
 from medaug.execution.attempt import Setup, attempt, settle
 from medaug.execution.leases import Claim
 from medaug.execution.stages import STAGES, Stages
@@ -219,7 +219,10 @@ class _Line:
             except Exception as error:  # noqa: BLE001 - likewise
                 ticket.error = error
             ticket.spent += time.monotonic() - started
-            self._solved.put(ticket)
+            if quarantine.is_death(ticket.error):
+                self._drop(ticket)
+            else:
+                self._solved.put(ticket)
         self.bench.solved += time.monotonic() - started
 
     def _empty_pool(self, *, all_of_it: bool) -> None:

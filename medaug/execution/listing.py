@@ -80,7 +80,7 @@ def write_lists(store: Store) -> Records:
         OutputError: the disk didn't take it.
     """
     with disk_errors("the lists"), store.alone():
-        store.relog()
+        store.relog(store.look())
         listing, records = read_listing(store.root), store.records()
         listed = Ordered.of(
             r for r in records if r.unit in listing.units and (r.status != "written" or store.holds(r.unit))

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from medaug import profile as profiles
 from medaug.audit import ledger
-from medaug.audit.durable import flush_folder, replace_file
+from medaug.audit.durable import flush_folder, has_bytes, replace_file
 from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution import leases
-from medaug.execution.listing import Listing, read_listing
+from medaug.execution.listing import NAME, Listing, read_listing
 from medaug.execution.locks import locked
-from medaug.execution.store import STAGING, Store, disk_errors, keyed
+from medaug.execution.store import STAGING, Ended, Store, disk_errors, keyed
 from medaug.profile import Profile
 
 FORMAT = "medaug-output"
@@ -24,13 +24,13 @@ VERSION = 1
 MARK = "FORMAT.json"
 KEY = "private/key"
 KEY_BYTES = 32
-_BEFORE_MARK = {STAGING, "private", "profile.yaml", "plan.json"}  # what may lie there before FORMAT.json does
+_BEFORE_MARK = {STAGING, "private", "profile.yaml", NAME}  # what may lie there before FORMAT.json does
 _LEFTOVER = re.compile(r"\..+\.\d+")  # of `replace_file`
 
 
 def open_store(
     root: Path, profile: Profile, listing: Listing, now: datetime, *, key_file: Path | None = None, extend: bool = False
-) -> Store:
+) -> tuple[Store, Ended]:
     """Open OUTPUT, or make it; check that it belongs to this profile and plan; put right what a killed run left.
 
     Args:
@@ -40,6 +40,9 @@ def open_store(
         now: the date of a new OUTPUT.
         key_file: the secret of a new OUTPUT; drawn at random otherwise.
         extend: take another plan than the one that OUTPUT was made for.
+
+    Returns:
+        The store, and how units ended until now.
 
     Raises:
         OutputError: OUTPUT is something else, another version's, profile's, key's or plan's, or can't be written.
@@ -60,8 +63,9 @@ def open_store(
                 _make_folder(root / folder)
             leases.tidy(store.staging)
             ledger.mend(store.ledger)
-            store.relog()
-    return store
+            ended = store.look()
+            store.relog(ended)
+    return store, ended
 
 
 def attach(root: Path) -> Store:
@@ -110,7 +114,7 @@ def _make(root: Path, profile: Profile, listing: Listing, now: datetime, secret:
     _make_folder(root / "private", 0o700)
     _write_key(root / KEY, secret)
     replace_file(root / "profile.yaml", profile.to_yaml().encode())
-    replace_file(root / "plan.json", listing.to_json())
+    replace_file(root / NAME, listing.to_json())
     stamp = {"format": FORMAT, "version": VERSION, "created": now.isoformat(), "run": keyed(secret, "run")}
     replace_file(root / MARK, (json.dumps(stamp, indent=2) + "\n").encode())
 
@@ -175,6 +179,8 @@ def _check_key(store: Store, given: bytes | None) -> None:
 
 def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
     """Another set of units is another run, unless it was asked for: labels may have been withdrawn by mistake."""
+    if has_bytes(root / NAME, listing.to_json()):
+        return
     before = read_listing(root)
     mine, theirs = listing.units, before.units
     new, gone = sum(unit not in theirs for unit in mine), sum(unit not in mine for unit in theirs)
@@ -186,7 +192,7 @@ def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
             "what it doesn't hold leaves the lists"
         )
     if new or gone or listing.skips != before.skips:
-        replace_file(root / "plan.json", listing.to_json())
+        replace_file(root / NAME, listing.to_json())
 
 
 def _remove_leftovers(root: Path) -> None:

@@ -94,7 +94,7 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
     """Work out what `run` would do. Reads every source once; writes nothing.
 
     Args:
-        input: a folder or file of DICOM and NIfTI.
+        input: a folder, file or zip archive of images.
         profile: a shipped profile's name, a path, or a profile.
         annotations: one or more files or folders with boxes.
         variants: variants per source, at least 1.
@@ -208,7 +208,7 @@ def _check_colour(source: Source, profile: Profile) -> None:
 
 
 def _check_identity(volume: Volume, reason: str | None) -> None:
-    """Refuse what may identify a person, unless the user states that it was checked (dicom.md, Identity)."""
+    """Refuse what may identify a person, unless the user states that it was checked."""
     if volume.source.identity != "declared" and not reason:
         why = DOUBTS.get(volume.source.format, DOUBTS["picture"]).format(state=volume.source.identity)
         raise IdentityError(f'{why}, or state --accept-identity "reason" if it was checked')

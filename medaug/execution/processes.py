@@ -22,7 +22,7 @@ from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
 from medaug.execution.units import Queue, Unit
 
-STARTS = 3  # workers that may die in a row before one has finished a unit
+BURIALS = 6  # workers that may die in a row before one has finished a unit
 GRACE = 5.0  # seconds for a worker to drop its unit
 
 
@@ -100,7 +100,7 @@ def _bury(worker: _Worker, queue: Queue, deaths: int) -> int:
     worker.line.close()
     queue.back(worker.units.values())
     worker.units = {}
-    if deaths + 1 > STARTS * 2:
+    if deaths + 1 > BURIALS:
         raise RunError(
             f"{deaths + 1} workers died one after the other, the last with exit code {worker.process.exitcode}, and "
             "none finished a unit; look at the machine's memory and log, or try --workers 1"

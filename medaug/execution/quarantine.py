@@ -36,7 +36,7 @@ class Entry:
         stage: how far the last attempt got: ``start``, ``read``, ``solve`` or ``write``.
         message: one sentence without identity.
         source: the source's key.
-        series_uid: SeriesInstanceUID; for NIfTI a name made from the content.
+        series_uid: SeriesInstanceUID; of a file that is no DICOM a name made from the content.
         variant: its number.
     """
 
@@ -47,6 +47,11 @@ class Entry:
     source: str
     series_uid: str
     variant: int
+
+
+def is_death(error: BaseException | None) -> bool:
+    """Whether what worked on a unit died of it, or beside it."""
+    return isinstance(error, SourceError) and error.code == WORKER_DIED
 
 
 def check_deaths(stages: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from medaug.execution.leases import Claim
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
 from medaug.execution.work import Answer, Bench, Ready, finish, prepare, solve
-from medaug.rows import Row, Solved, solve_rows
+from medaug.rows import Row, Solved
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _solve(bench: Bench, ready: Ready, on_step: Callable[[int, int], None] | Non
 
 
 def _solve_rows(bench: Bench, rows: Sequence[Row], prior: Any) -> list[Solved]:
-    return solve_rows(rows, prior, bench.tools)
+    return bench.tools.solve_rows(rows, prior, bench.tools)
 
 
 def _warm(bench: Bench) -> None:

@@ -61,7 +61,7 @@ def status(root: Path) -> Status:
     held = Shelf.of(entry.unit for entry in quarantine.each(root) if entry.unit in wanted)
     counts: Counter[str] = Counter()
     elsewhere = 0
-    for unit, how in store.outcomes():
+    for unit, how in store.look().items():
         if unit not in wanted:
             elsewhere += 1
         elif unit not in held:

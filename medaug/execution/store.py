@@ -11,7 +11,7 @@ import errno
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from pathlib import Path
 from medaug.audit import ledger
 from medaug.audit.durable import flush_folder, unusable
 from medaug.audit.ledger import Records
-from medaug.audit.record import Record
+from medaug.audit.record import Record, Status
 from medaug.execution import leases
 from medaug.execution.leases import Claim
 from medaug.execution.locks import locked
@@ -32,8 +32,33 @@ from medaug.shelf import Shelf
 STAGING = ".staging"
 TOKEN_DIGITS = 16
 FLUSHES = 8  # at once
-_FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How units ended, as OUTPUT said at one look; others may commit meanwhile, so a worker asks `Store.holds` again.
+
+    Attributes:
+        statuses: unit → status of its decisive line.
+        folders: names below variants/.
+    """
+
+    statuses: Shelf[Status]
+    folders: Shelf[None]
+
+    def get(self, unit: str) -> Status | None:
+        """How a unit ended; None where it is to be done, or done again."""
+        status = self.statuses.get(unit)
+        return status if status and self._stands(unit, status) else None
+
+    def items(self) -> Iterator[tuple[str, Status]]:
+        """Units and how they ended, in the order of their keys."""
+        return ((unit, status) for unit, status in self.statuses.items() if self._stands(unit, status))
+
+    def _stands(self, unit: str, status: Status) -> bool:
+        """False where the folder of a written unit was removed since."""
+        return status != "written" or unit[: leases.DIGITS] in self.folders
 
 
 @dataclass(frozen=True)
@@ -77,27 +102,20 @@ class Store:
         """The record of a committed unit."""
         return Record.from_json((self.folder(unit) / "record.json").read_text(encoding="utf-8"))
 
-    def records(self) -> Records:
-        """The decisive line of every unit, on disk, in the order of the unit keys."""
-        return ledger.shelved(self.ledger)
+    def records(self, units: Container[str] | None = None) -> Records:
+        """The decisive line of every unit, or of these, on disk, in the order of the unit keys."""
+        return ledger.shelved(self.ledger, units)
 
-    def outcomes(self) -> Iterator[tuple[str, str]]:
-        """Unit and how it ended, as far as that still holds: a written unit whose folder was removed is not in it."""
-        present = self.present()
-        ended = ledger.outcomes(self.ledger)
-        return ((unit, how) for unit, how in ended.items() if how != "written" or unit[: leases.DIGITS] in present)
+    def look(self) -> Ended:
+        """How units ended until now; reads the whole ledger, and changes nothing."""
+        return Ended(ledger.outcomes(self.ledger), self._folders())
 
-    def finished(self) -> Shelf[None]:
-        """Units that need nothing more."""
-        return Shelf.of(unit for unit, how in self.outcomes() if how in _FINAL)
-
-    def present(self) -> Shelf[None]:
-        """The names of the folders of units; none before a run made the folder that they lie in."""
+    def _folders(self) -> Shelf[None]:
         try:
             with os.scandir(self.root / "variants") as entries:
                 return Shelf.of(entry.name for entry in entries)
         except FileNotFoundError:
-            return Shelf()
+            return Shelf()  # no run made it yet
 
     def token(self, reference: SourceRef) -> str:
         """A patient's name in this OUTPUT: the same for all sources of one patient, and of no use elsewhere."""
@@ -143,19 +161,20 @@ class Store:
         self.staging.mkdir(exist_ok=True)
         return locked(self.staging / leases.LOCK)
 
-    def relog(self) -> None:
+    def relog(self, ended: Ended) -> None:
         """Log committed units that have no line: a run was killed between the rename and the line.
 
-        Call it `alone`.
+        Call it `alone`, with what a look saw meanwhile; what is logged is noted there.
 
         Raises:
             OutputError: the disk didn't take it.
         """
-        ended = ledger.outcomes(self.ledger)
-        known = Shelf.of(unit[: leases.DIGITS] for unit, how in ended.items() if how == "written")
-        for name in self.present():
-            if name not in known and self.holds(name):
-                self.log(self.record_of(name), 0.0)
+        logged = Shelf.of(unit[: leases.DIGITS] for unit, how in ended.statuses.items() if how == "written")
+        for name in ended.folders:
+            if name not in logged and self.holds(name):
+                record = self.record_of(name)
+                self.log(record, 0.0)
+                ended.statuses[record.unit] = "written"
 
 
 def place(staged: Path, target: Path) -> bool:

@@ -15,6 +15,7 @@ from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, pre
 from medaug.augmentation import solve as solve_case
 from medaug.dicom.provenance import Provenance
 from medaug.errors import QualityError, ReadError, SourceError, counted
+from medaug.execution.distant import SolverProcess
 from medaug.execution.files import describe_output, write_image
 from medaug.execution.leases import Claim
 from medaug.execution.sources import Source
@@ -45,15 +46,17 @@ class Bench:
         profile: the resolved profile.
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: what the user stated about identity; goes into every record.
+        apart: solve in a process of its own, which pays where many units are solved.
     """
 
-    def __init__(self, profile: Profile, device: str, identity_reason: str | None) -> None:
+    def __init__(self, profile: Profile, device: str, identity_reason: str | None, *, apart: bool = False) -> None:
         self.profile = profile
         self.identity_reason = identity_reason
         self.wanted_device = device
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
         self.backdrops = Backdrops()
         self._last: tuple[Source, tuple[Volume, ...]] | None = None
+        self._apart = apart
 
     @cached_property
     def device(self) -> str:
@@ -79,7 +82,19 @@ class Bench:
         Raises:
             PriorError: the prior isn't what the profile pins.
         """
-        return assemble.tools(self.profile, self.device)
+        if self._solver is None:
+            return assemble.tools(self.profile, self.device)
+        here = assemble.tools(self.profile, self.device, self._solver.prior())
+        return replace(here, solve_rows=self._solver.solve_rows)
+
+    @cached_property
+    def _solver(self) -> SolverProcess | None:
+        return SolverProcess(self.profile, self.device, self.threads) if self._apart else None
+
+    def close(self) -> None:
+        """End the process that solves, where there is one; the next unit would start another."""
+        if self._solver is not None:
+            self._solver.close()
 
     def volume(self, unit: Unit) -> Volume:
         """The unit's volume; read again only when the source changes.
@@ -152,7 +167,7 @@ def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnS
 
 
 def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Ready:
-    """Read a unit and present it; before the solve is known what can't be written."""
+    """Read a unit and present it; what can't be stated in headers fails here, before the solve."""
     claim.stage("read")
     source = bench.volume(unit)
     stated = provenance(store, bench, unit)

@@ -70,9 +70,14 @@ class Presentation:
         display: Float32 = np.clip(centred, -1.0, 1.0, out=centred).astype(np.float32, copy=False)
         return -display if self.inverted else display
 
+    @property
+    def gain(self) -> np.float32:
+        """Modality units that a display unit stands for; negative for MONOCHROME1."""
+        return np.float32((-0.5 if self.inverted else 0.5) * self.window.width)
+
     def to_modality_step(self, display: Float32) -> Float32:
         """A *difference* of display values → a difference of modality values."""
-        return np.asarray(display * np.float32((-0.5 if self.inverted else 0.5) * self.window.width))
+        return np.asarray(display * self.gain)
 
     def to_native(self, images: Float32) -> Float32:
         """(K, size, size) on the prior's square → (K, I, J) on the native grid; 0 outside the area."""

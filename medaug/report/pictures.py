@@ -74,7 +74,7 @@ class Backdrop:
         window: what is shown.
         source: where every pixel of the source lies in the window, averaged; not cut.
         file: source.png.
-        tinted: the source with what is kept, (rows, columns, 3) float32.
+        tinted: the source with what is kept in blue, (rows, columns, 3) float32.
         edge: of the domain.
     """
 
@@ -90,7 +90,15 @@ class Backdrop:
     def of(
         cls, source: Volume, protected: Mask, boxes: Sequence[Box], window: Window, domain: Mask | None = None
     ) -> Backdrop:
-        """For arguments see `write_previews`."""
+        """The backdrop of a source.
+
+        Args:
+            source: the real volume.
+            protected: (k, i, j), True where nothing may change.
+            boxes: the labels; the largest decides which slice is shown.
+            window: what is shown.
+            domain: (k, i, j), where the profile lets voxels change; None for everywhere.
+        """
         view = _view(source, boxes)
         shown = tuple(box for box in boxes if box.start[0] <= view.slice < box.stop[0])
         grey = _grey(source, window, view)

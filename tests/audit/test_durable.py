@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medaug.audit.durable import replace_file
+from medaug.audit.durable import has_bytes, replace_file
 from medaug.errors import OutputError
 
 
@@ -29,3 +29,13 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         replace_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "same"),
+    [([b"ab", b"c"], True), ([b"abc"], True), ([b"ab"], False), ([b"abcd"], False), ([b"abd"], False), ([], False)],
+)
+def test_a_file_is_compared_block_by_block(tmp_path: Path, blocks: list[bytes], *, same: bool) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    assert has_bytes(tmp_path / "file", blocks) is same
+    assert not has_bytes(tmp_path / "none", blocks)

@@ -248,6 +248,8 @@ def test_outcomes_are_those_of_the_decisive_records(tmp_path: Path) -> None:
     ledger.append(folder, "c", failed("x", unit=record("x").unit), 1.0)
     with (folder / "c.jsonl").open("ab") as file:
         file.write(b'{"torn')
+    few = ledger.shelved(folder, {record("y").unit, "none"})
+    assert tuple(few) == tuple(r for r in ledger.read(folder) if r.unit == record("y").unit) != ()
     ended = dict(ledger.outcomes(folder).items())
     assert ended == {r.unit: r.status for r in ledger.read(folder)}
     assert ended == {record("x").unit: "written", record("y").unit: "failed"}
@@ -255,3 +257,8 @@ def test_outcomes_are_those_of_the_decisive_records(tmp_path: Path) -> None:
         file.write(b"\n")
     with pytest.raises(OutputError, match="segment c: line 2"):
         ledger.outcomes(folder)
+    for line in (b'{"record": 1}', b'{"record": {"unit": [1]}}', b"{}", b"[]", b"1"):
+        (folder / "c.jsonl").write_bytes(line + b"\n")
+        for units in (None, {"['1']", "[1]"}):
+            with pytest.raises(OutputError, match="segment c: line 1"):
+                ledger.shelved(folder, units)

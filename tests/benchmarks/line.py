@@ -51,7 +51,7 @@ def export(folder: Path, count: int) -> Path:
 
 
 def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str, float]:
-    store = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
+    store, _ = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
     bench = Bench(planned.profile, "cpu", None)
     _ = bench.tools
     solved_at: list[float] = []

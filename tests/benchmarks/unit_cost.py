@@ -27,7 +27,7 @@ from tests.benchmarks.line import export
 
 
 def measured(output: Path, planned: Plan) -> dict[str, float]:
-    store = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
+    store, _ = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
     bench = Bench(planned.profile, "cpu", None)
     _ = bench.tools, bench.versions  # loaded once for all units
     started = time.process_time()

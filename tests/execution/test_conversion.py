@@ -16,6 +16,7 @@ from medaug.annotations.table import read_annotations
 from medaug.errors import AnnotationError
 from medaug.execution import conversion
 from medaug.execution.units import Unit
+from medaug.formats import FORMATS
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Volume
 from medaug.recipe import Recipe
@@ -95,13 +96,17 @@ def test_a_datalist_keeps_boxes_whole(tmp_path: Path, ct: Volume, units: tuple[U
     assert str(tmp_path) not in text
 
 
-def test_a_datalist_of_radiographs_has_no_z_and_nifti_has(tmp_path: Path) -> None:
-    flat, deep = make.volume((1, 40, 30), seed=3), replace(make.volume((4, 40, 30), seed=4), padding=None)
-    deep = replace(deep, source=replace(deep.source, format="nifti"))
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_datalist_of_radiographs_has_no_z_and_other_files_have(tmp_path: Path, kind: str) -> None:
+    flat = make.volume((1, 40, 30), seed=3)
+    deep = replace(make.volume((4 if FORMATS[kind].volumetric else 1, 40, 30), seed=4), padding=None)
+    deep = replace(deep, source=replace(deep.source, format=kind))
     box = Box((0, 5, 3), (1, 9, 8), "a")
     made = [Unit(_recipe(v), None, v.source, (box,), v.geometry.shape, 0) for v in (flat, deep)]  # type: ignore[arg-type]
     (tmp_path / "list.json").write_text(text := conversion.to_monai(made))
-    assert [item["box"][0] for item in json.loads(text)["training"]] == [[3, 5, 8, 9], [3, 5, 0, 8, 9, 1]]
+    items = json.loads(text)["training"]
+    assert [item["box"][0] for item in items] == [[3, 5, 8, 9], [3, 5, 0, 8, 9, 1]]
+    assert items[1]["image"].endswith(FORMATS[kind].suffix)
     found = read_annotations(tmp_path / "list.json", [flat, deep])
     assert all(found.boxes[v.source.key] == (box,) for v in (flat, deep))
 

@@ -25,6 +25,7 @@ from medaug.execution.stages import STAGES, Stages
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
 from medaug.execution.work import OUT_OF_MEMORY, Answer, Bench
+from medaug.rows import Row, Solved, solve_rows
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy
 from tests.execution.test_crash import continued, faults_of, settled, written
@@ -257,7 +258,7 @@ def test_the_disk_dies_in_the_line_and_the_run_ends_the_same(tmp_path: Path, mon
         disk = Disk(step)
         planned = null.plan(1, 2)
         listing = listing_of(planned.units)
-        store = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
+        store, _ = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
         try:
             setup = Setup(output, null.PROFILE, "cpu", None, null.work)
             with disk.watched():
@@ -293,11 +294,12 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
     """With real units; the devices' way of filling batches, on the processor."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     real, sizes = assemble.tools, []
-    monkeypatch.setattr(assemble, "tools", lambda *args: replace(real(*args), full=True))
-    import medaug.execution.stages as module
 
-    solved = module.solve_rows
-    monkeypatch.setattr(module, "solve_rows", lambda rows, *rest: sizes.append(len(rows)) or solved(rows, *rest))
+    def counted(rows: Sequence[Row], *rest: Any) -> list[Solved]:
+        sizes.append(len(rows))
+        return solve_rows(rows, *rest)
+
+    monkeypatch.setattr(assemble, "tools", lambda *args: replace(real(*args), full=True, solve_rows=counted))
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     common = arguments | {"profile": small_profile(tmp_path / "b", batch_size=3, solver=solver)}
     together = medaug.run(**common)

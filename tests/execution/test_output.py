@@ -8,16 +8,19 @@ import shutil
 import stat
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pydicom
 import pytest
 
 import medaug
+from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
 from medaug.execution import opening, work
-from medaug.execution.execute import Options
+from medaug.execution.execute import Options, moment
 from medaug.execution.leases import Claim
+from medaug.execution.listing import listing_of
 from medaug.execution.status import status
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
@@ -189,7 +192,7 @@ def test_other_processes_may_work_on_the_same_output(tmp_path: Path) -> None:
         (claim.folder / "precious").write_text("mine")
         if not seen:
             seen.append(unit)
-            inner = opening.open_store(store.root, null.PROFILE, opening.read_listing(store.root), store.created)
+            inner, _ = opening.open_store(store.root, null.PROFILE, opening.read_listing(store.root), store.created)
             with inner.claim(unit.recipe.id) as other:
                 assert other is None
         assert (claim.folder / "precious").read_text() == "mine"
@@ -199,6 +202,39 @@ def test_other_processes_may_work_on_the_same_output(tmp_path: Path) -> None:
     summary = null.run(tmp_path / "out", 1, 2, 3, extend=True, work=second_run_meanwhile)
     assert summary.counts == {"written": 3}
     assert seen
+
+
+def test_how_units_ended_is_read_once_and_what_had_no_line_is_logged(tmp_path: Path) -> None:
+    output, (one, two, three) = tmp_path / "out", sorted(keys(1, 2, 3))
+    null.run(output, 1, 2, 3)
+    shutil.rmtree(output / "ledger")
+    with mock.patch.object(ledger, "outcomes", wraps=ledger.outcomes) as read:
+        store, ended = opening.open_store(output, null.PROFILE, listing_of(null.plan(1, 2, 3).units), moment())
+    assert read.call_count == 1
+    assert dict(ended.items()) == dict.fromkeys((one, two, three), "written") == dict(store.look().items())
+    shutil.rmtree(store.folder(two))
+    assert [ended.get(two), store.look().get(two)] == ["written", None]
+    assert dict(store.look().items()) == dict.fromkeys((one, three), "written")
+    assert {record.unit for record in store.records()} == {one, two, three}
+
+
+def test_what_others_commit_after_the_look_is_not_done_again(tmp_path: Path) -> None:
+    did = []
+
+    def work(store: Store, bench: Bench, unit: Unit, claim: Claim, _on_step: OnStep | None = None) -> Record:
+        if not did:
+            other = opening.attach(store.root)
+            with other.claim(null.unit(2).recipe.id) as theirs:
+                assert theirs
+                null.work(other, bench, null.unit(2), theirs)
+        did.append(unit.recipe.id)
+        return null.work(store, bench, unit, claim)
+
+    summary = null.run(tmp_path / "out", 1, 2, 3, work=work)
+    assert summary.counts == {"written": 3}
+    assert set(did) == keys(1, 3)
+    lines = [line for path in ledger.segments(tmp_path / "out" / "ledger") for line in ledger.lines(path)]
+    assert sorted(line.record.unit for line in lines) == sorted(keys(1, 2, 3))
 
 
 def test_a_lost_race_drops_the_second_copy(tmp_path: Path) -> None:
@@ -223,6 +259,14 @@ def test_shards_cover_the_plan_once_and_share_the_lists(tmp_path: Path) -> None:
         summary.planned == len(share) and summary.exit_code == 0
         for summary, share in zip(summaries, shares, strict=True)
     )
+
+
+def test_a_shard_to_which_nothing_falls_is_done(tmp_path: Path) -> None:
+    codes = [null.run(tmp_path / "out", 1, shard=(i, 3)).exit_code for i in range(3)]
+    assert codes == [0, 0, 0]
+    mine = int(null.unit(1).recipe.id[:16], 16) % 3
+    assert null.run(tmp_path / "bad", 1, work=null.refuse, shard=(mine, 3), max_failures=1.0).exit_code == 3
+    assert null.run(tmp_path / "none").exit_code == 3
 
 
 def test_nonsense_options_are_refused() -> None:

@@ -44,7 +44,7 @@ def study_of(record: Record) -> str:
 
 
 def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> Found:
-    """What a derived instance must say of itself (dicom.md, Writing).
+    """What a derived instance must say of itself (docs/reference/dicom.md).
 
     Args:
         record: of the unit.

@@ -11,7 +11,7 @@ from torch import Tensor
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.priors.latent import LatentPrior, with_fast_autoencoder
 
-LEAST_PSNR_DB = 25.0  # below it a `replace` restoration is visibly blurred; solver.md's weak trial prior had 28
+LEAST_PSNR_DB = 25.0  # below it a `replace` restoration is visibly blurred
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The one part of medaug that uses a network, and only when `medaug prior fetch` is given."""
+"""The one part of medaug that downloads anything, and only when `medaug prior fetch` is given."""
 
 from __future__ import annotations
 
