@@ -27,7 +27,6 @@ PIXELS_PER_SECOND = 16e6  # and for its size; wavelets and predictors do 30 mill
 BYTES_PER_SECOND = 1.5e6  # and for its bytes; JPEG 2000 decodes 6 million of the least compressible
 PATIENCE = 5  # wall seconds for each processor second on a busy machine, and for starting
 ENDING = 5.0  # seconds for a child that closed its pipe
-PIPE = 1 << 20  # bytes that a pipe holds: an answer in one piece doesn't wait for Python's lock again and again
 CHILD = "medaug.apart_child"
 MAX_FACTS = 1 << 16  # bytes of JSON in an answer
 
@@ -143,8 +142,6 @@ def started(module: str, *arguments: str, environment: Mapping[str, str] | None 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        bufsize=PIPE,
-        pipesize=PIPE,
         env={**os.environ, **(environment or {}), "PYTHONPATH": paths},
     )
 

@@ -24,8 +24,8 @@ class Row:
     """One slice as the prior sees it.
 
     Attributes:
-        pixels: (size, size) float32, display units.
-        observed: (size, size), True where the pixels guide the solve.
+        pixels: (rows, columns) float32, display units: the prior's square, or the part of it that is solved.
+        observed: likewise, True where the pixels guide the solve.
         recipe: names the seeds.
     """
 
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """What came back for a row: D(z*) and D(E(x)), (size, size) float32, display units."""
+    """What came back for a row: D(z*) and D(E(x)), as large as its pixels, float32, display units."""
 
     solved: Float32
     round_trip: Float32

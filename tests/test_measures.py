@@ -9,7 +9,16 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from tests.benchmarks.measures import FILLS, biharmonic_fill, laplacian_pyramid, patches, sliced_wasserstein
+from tests.benchmarks.measures import (
+    FILLS,
+    biharmonic_fill,
+    laplacian_pyramid,
+    mottle,
+    patches,
+    quantiles,
+    sliced_wasserstein,
+    through_plane,
+)
 from tests.benchmarks.solver_bench import structural_similarity
 from tests.benchmarks.solver_plot import scatter
 
@@ -21,6 +30,57 @@ ALL = np.ones((64, 64), dtype=bool)
 
 def textured(seed: int, contrast: float = 0.2) -> np.ndarray:
     return (RAMP + contrast * np.random.default_rng(seed).normal(size=RAMP.shape)).astype(np.float32)
+
+
+def blotches(seed: int, height: float) -> np.ndarray:
+    """Waves of 16 px with random phases, in shares of display units."""
+    down, across = np.meshgrid(np.arange(64), np.arange(64), indexing="ij")
+    phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, 2)
+    waves = np.sin(2 * np.pi * down / 16 + phase[0]) * np.sin(2 * np.pi * across / 16 + phase[1])
+    return (height * waves).astype(np.float32)
+
+
+def test_mottle_sees_clouds_and_neither_grain_nor_what_no_display_shows() -> None:
+    calm, free = textured(0, 0.05), ALL.copy()
+    grain = textured(3, 0.02) - RAMP
+    assert mottle(calm, calm, free) == 0
+    assert mottle(calm, calm + blotches(1, 0.2), free) > 3
+    assert mottle(calm, calm + grain, free) < 1  # finer than blotches, and less than the source's own
+    loud = calm + blotches(2, 0.4)
+    assert mottle(loud, loud + blotches(1, 0.2), free) < 1  # where the source has as much of its own
+    assert mottle(0 * RAMP, blotches(1, 0.01), free) < 1  # below one grey level
+    free[:, :48] = False
+    beside = blotches(1, 0.5)
+    beside[:, 24:] = 0
+    assert mottle(calm, calm + beside, free) < 0.1  # only what is free counts
+    free[:] = False
+    assert np.isnan(mottle(calm, calm, free))
+
+
+def test_mottle_is_taken_where_the_source_is_calm() -> None:
+    """Half of the source is loud: what is added there doesn't count, what is added to the calm half does."""
+    left, right = np.zeros((64, 64), np.float32), np.zeros((64, 64), np.float32)
+    left[:, :32], right[:, 32:] = 1, 1
+    source = textured(0, 0.05) + 0.5 * left * blotches(2, 1.0)
+    assert mottle(source, source + left * blotches(1, 0.2), ALL) < 1
+    assert mottle(source, source + right * blotches(1, 0.2), ALL) > 3
+
+
+@pytest.mark.parametrize("rows", [1, 2, 300, 900])
+def test_quantiles_are_numpy_s(rows: int) -> None:
+    values = np.random.default_rng(rows).normal(size=(rows, 5)).astype(np.float32)
+    np.testing.assert_allclose(quantiles(values), np.quantile(values, np.linspace(0, 1, 512), axis=0), atol=1e-6)
+
+
+def test_through_plane_is_how_much_two_slices_differ_over_the_source_s() -> None:
+    one, other, new = (textured(seed) for seed in (1, 2, 3))
+    assert through_plane([one, other], [one, other], [ALL, ALL]) == 1
+    assert through_plane([one, other], [one + new, other + new], [ALL, ALL]) == pytest.approx(1, abs=1e-4)
+    assert through_plane([one, other], [one, one + 2 * (other - one)], [ALL, ALL]) == pytest.approx(2, abs=1e-4)
+    half = ALL.copy()
+    half[:32] = False
+    lower = np.where(half, 0, new).astype(np.float32)
+    assert through_plane([one, other], [one + lower, other], [ALL, half]) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", FILLS)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, ProfileName, Readers, app
+from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, ProfileName, Readers, Slices, app
+from medaug.cli.runs import chosen_profile
 from medaug.cli.words import show_left_out
 from medaug.errors import counted
 
@@ -34,6 +35,7 @@ def boxes_command(  # noqa: PLR0913 - one parameter per option
     identity_reason: Identity = None,
     annotation_format: AnnotationFormat = None,
     readers: Readers = "union",
+    slices: Slices = False,
     to: Annotated[Target | None, typer.Option(help="Convert them, image by image.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="New file (yolo, sr: new folder) in place of the screen.")
@@ -44,7 +46,7 @@ def boxes_command(  # noqa: PLR0913 - one parameter per option
 
     planned = plan(
         input,
-        profile=profile,
+        profile=chosen_profile(profile, slices=slices),
         annotations=annotations,
         identity_reason=identity_reason,
         annotation_format=annotation_format,

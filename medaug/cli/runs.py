@@ -72,7 +72,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     options = Options(device, key_file, extend, _shard(shard), workers, max_failures, cast("Any", executor), address)
     planned = plan(
         input,
-        profile=_profile(profile, prior, slices=slices, pictures=pictures),
+        profile=chosen_profile(profile, prior, slices=slices, pictures=pictures),
         annotations=annotations,
         variants=variants,
         seed=seed,
@@ -112,7 +112,7 @@ def plan_command(  # noqa: PLR0913 - likewise
 
     planned = plan(
         input,
-        profile=_profile(profile, prior, slices=slices, pictures=pictures),
+        profile=chosen_profile(profile, prior, slices=slices, pictures=pictures),
         annotations=annotations,
         variants=variants,
         seed=seed,
@@ -131,7 +131,10 @@ def _tell(planned: Plan) -> None:
         raise typer.Exit(3)
 
 
-def _profile(name: str, prior: str | None, *, slices: bool, pictures: str | None) -> Profile:
+def chosen_profile(
+    name: str, prior: str | None = None, *, slices: bool = False, pictures: str | None = None
+) -> Profile:
+    """A profile by its name or file, with what the command line says in place of some of it."""
     from medaug import profile
 
     chosen = profile.load(name)

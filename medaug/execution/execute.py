@@ -69,6 +69,7 @@ class Summary:
         already_done: of them, those that needed nothing.
         notes: sentences about sources that are used.
         elsewhere: units in OUTPUT that the plan doesn't hold; they are in no list.
+        others: units of the plan that fall to other shards.
     """
 
     output: Path
@@ -79,6 +80,7 @@ class Summary:
     already_done: int
     notes: tuple[str, ...] = ()
     elsewhere: int = 0
+    others: int = 0
     counts: Counter[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -86,8 +88,11 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all done, 3 nothing written, 4 partial: something was refused, rejected, failed or unmatched."""
-        if not self.counts["written"]:
+        """0 all done, 3 nothing written, 4 partial: something was refused, rejected, failed or unmatched.
+
+        A shard to which no unit falls has done all.
+        """
+        if not self.counts["written"] and (self.planned or not self.others):
             return 3
         incomplete = self.planned > self.counts["written"] or any(skip.refused for skip in self.skips)
         return 4 if incomplete or self.unmatched else 0
@@ -223,6 +228,7 @@ def execute(
         len(mine) - len(todo),
         planned.notes,
         sum(unit not in listing.units for unit in records.units),
+        len(planned.units) - len(mine),
     )
 
 

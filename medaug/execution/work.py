@@ -268,12 +268,13 @@ def provenance(store: Store, bench: Bench, unit: Unit) -> Provenance:
     """What the derived instances say of themselves."""
     card, profile = bench.tools.prior.card, bench.profile
     spec = profile.solver
+    pulled = "".join(f", {name} {value}" for name, value in profile.levers.model_dump(exclude_defaults=True).items())
     return Provenance(
         unit=unit.recipe.id,
         variant=unit.recipe.variant,
         seed=str(unit.recipe.seed),
-        summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}, {_seen(profile)}, {profile.restore.kind}, "
-        f"profile {_plain(profile.name)}",
+        summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}{pulled}, {_seen(profile)}, "
+        f"{profile.restore.kind}, profile {_plain(profile.name)}",
         software_version=__version__,
         created=store.created,
         prior=f"{_plain(card.name)} {card.sha256[:16]}",

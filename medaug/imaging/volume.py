@@ -68,9 +68,9 @@ class SourceRef:
     """What a volume was read from. Paths stay inside the process: no output may hold them.
 
     Attributes:
-        format: ``dicom`` or ``nifti``.
-        modality: (0008,0060), or ``""`` for NIfTI.
-        study_uid: StudyInstanceUID; for NIfTI a name made from the content.
+        format: ``dicom``, or a name of `formats.FORMATS`.
+        modality: (0008,0060), or ``""`` for other files.
+        study_uid: StudyInstanceUID; for other files a name made from the content.
         series_uid: SeriesInstanceUID; likewise.
         instance_uids: one SOPInstanceUID per slice, in slice order.
         files: one path per slice, in slice order.
@@ -78,7 +78,7 @@ class SourceRef:
         identity: ``declared``, ``identified`` or ``unknown`` (see `dicom.identity`).
         patient: a keyless one-way hash of the patient, for splits inside one run only.
         frames: 0-based frame of its file per slice, in slice order; files, UIDs and digests repeat for the frames of
-            one file. All 0 where files hold one image (and for NIfTI); may be left out then.
+            one file. All 0 where files hold one image (and for other files); may be left out then.
         part: what tells apart several grids of one series, such as ``slice 7``; usually empty.
     """
 

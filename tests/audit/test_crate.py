@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -158,3 +159,17 @@ def test_levers_are_told_when_they_are_pulled() -> None:
     assert "256 px (guide_every 2, crop 0, closing 2); " in methods(pulled, RECORDS)
     assert f"256 px (closing {profile.levers.closing}); " in methods(profile, RECORDS)
     assert "256 px; " in methods(profiles.load("brain-mr"), RECORDS)
+
+
+def test_a_closing_is_cited_where_there_is_one() -> None:
+    profile = profiles.load("bone-xray")
+    assert "\n4. Song" in methods(profile, RECORDS)
+    assert "Song" not in methods(profile.model_copy(update={"levers": profiles.Levers()}), RECORDS)
+
+
+def test_what_guided_the_solve_beside_observed_pixels_is_told() -> None:
+    assert "through gaussian-blur (sigma 2), too; " in methods(profiles.load("degraded-xray"), RECORDS)
+    assert "384 px, with noise of standard deviation 0.05" in methods(profiles.load("paper"), RECORDS)
+    prompted = profiles.load("bone-xray").model_copy(update={"prompt": "a leg", "guidance_scale": 3.0})
+    assert "under a prompt (scale 3); " in methods(prompted, RECORDS)
+    assert not re.search("through|noise of|prompt", methods(profiles.load("bone-xray"), RECORDS))

@@ -19,6 +19,11 @@ PATCH = 7  # px
 LEVELS = 4  # of the pyramid: 256, 128, 64, 32
 PER_IMAGE = 256  # patches per image and level
 DIRECTIONS = 256
+QUANTILES = 512
+BAND = (2.0, 6.0)  # px, a difference of Gaussians: blotches of 8 to 24 px
+BLOCK = 16  # px
+CALM = 25  # per cent of the blocks
+GREY = 2 / 256  # one grey level of a display
 
 
 def laplacian_pyramid(image: Image) -> list[Image]:
@@ -64,17 +69,51 @@ def projected(
     levels: Sequence[npt.NDArray[np.float32]], units: Sequence[npt.NDArray[np.float32]]
 ) -> list[npt.NDArray[np.float64]]:
     """Quantiles of patches along the directions, in units of the scatter of ``units``, level by level."""
-    found, quantiles = [], np.linspace(0, 1, 512)
+    found = []
     for a, b in zip(levels, units, strict=True):
         direction = np.random.default_rng(1).normal(size=(a.shape[1], DIRECTIONS)).astype(np.float32)
         direction /= np.linalg.norm(direction, axis=0)
-        found.append(np.quantile((a - b.mean()) / (b.std() + 1e-6) @ direction, quantiles, axis=0))
+        found.append(quantiles((a - b.mean()) / (b.std() + 1e-6) @ direction))
+    return found
+
+
+def quantiles(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """(QUANTILES, columns) evenly from the least to the greatest of each column; `np.quantile`, many times as fast."""
+    ordered = np.sort(values.T, axis=1).T
+    at = np.linspace(0, len(values) - 1, QUANTILES)
+    below = np.minimum(at.astype(int), max(0, len(values) - 2))
+    share = (at - below)[:, None]
+    found: npt.NDArray[np.float64] = (1 - share) * ordered[below] + share * ordered[
+        np.minimum(below + 1, len(values) - 1)
+    ]
     return found
 
 
 def between(one: Sequence[npt.NDArray[np.float64]], other: Sequence[npt.NDArray[np.float64]]) -> float:
     """The distance of two sets whose quantiles are known."""
     return float(np.mean([float(np.abs(a - b).mean()) for a, b in zip(one, other, strict=True)]))
+
+
+def mottle(before: Image, after: Image, free: Mask) -> float:
+    """What a variant adds where the source is calm, over what is there: root mean squares of a band of blotches.
+
+    Taken over the quarter of the wholly free blocks that are calmest in the source. Above 1 the change outweighs the
+    tissue's own texture and shows as clouds; the product's checks of single pixels don't see them. A source that is
+    calmer than one grey level of a display counts as one. NaN where no block is free as a whole.
+    """
+    whole = _blocks(free).all(axis=(1, 3))
+    there, added = (_blocks(_band(image) ** 2).mean(axis=(1, 3))[whole] for image in (before, after - before))
+    if not whole.any():
+        return float("nan")
+    calm = there <= np.percentile(there, CALM)
+    return float(np.sqrt(added[calm].mean()) / max(np.sqrt(there[calm].mean()), GREY))
+
+
+def through_plane(before: Sequence[Image], after: Sequence[Image], free: Sequence[Mask]) -> float:
+    """Of two neighbouring slices: the root mean square of their difference where both are free, over the source's."""
+    both = free[0] & free[1]
+    old, new = (float(np.sqrt(np.mean(np.square(pair[1] - pair[0])[both]))) for pair in (before, after))
+    return new / old
 
 
 def biharmonic_fill(image: Image, known: Mask) -> Image:
@@ -105,6 +144,17 @@ def blurred_fill(image: Image, known: Mask, sigma: float = 4.0) -> Image:
 
 
 FILLS: dict[str, Callable[[Image, Mask], Image]] = {"biharmonic fill": biharmonic_fill, "Gaussian fill": blurred_fill}
+
+
+def _band(image: Image) -> Image:
+    fine, coarse = (ndimage.gaussian_filter(image, sigma) for sigma in BAND)
+    return np.asarray(fine - coarse)
+
+
+def _blocks(image: np.ndarray) -> np.ndarray:
+    """(rows, BLOCK, columns, BLOCK); what fills no block is left out."""
+    rows, columns = (n // BLOCK for n in image.shape)
+    return image[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
 
 
 def _degree(n: int) -> npt.NDArray[np.float64]:

@@ -9,6 +9,8 @@ own with one thread, so that its peak memory is its own.
   seam        worst tile over the source's, protected pixels pasted; up to 1 no seam can be seen
   residual    root mean square of D(z*) − x on observed pixels outside the protected ones, display units (range 2)
   delivered   the same of what the user gets, restored as the profiles do: what the autoencoder loses cancels
+              Through an operator both are those of B(…) − B(x) outside the protected pixels
+  mottle      what is added where the source is calm, over what is there (`measures.mottle`); above 1 it shows as clouds
   diversity   mean |difference| of two seeds where nothing was observed, range 2
   protected   what the solver itself leaves on protected pixels, in dB of range 2 and as SSIM. medaug's output has the
               source's own numbers there
@@ -39,15 +41,16 @@ import medaug
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.noise import SampleNoise
-from medaug.inverse.operators import Inpainting
+from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.priors.embedded import load_embedded
+from medaug.inverse.protocols import Operator
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from medaug.restoring import seam_taper
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import Layouts, lay_out
 from medaug.training.data import Pool, read_pool
 from medaug.training.recipe import read_recipe
-from tests.benchmarks.measures import patches, sliced_wasserstein
+from tests.benchmarks.measures import mottle, patches, sliced_wasserstein
 
 RECIPE = Path("medaug/training/recipes/radiograph-256.yaml")
 WINDOW = medaug.Window.spanning(0, 255)
@@ -80,10 +83,17 @@ class Counted:
 
 @dataclass(frozen=True, eq=False)
 class Subjects:
-    """Images (B, 1, H, W) in [-1, 1] and their layouts."""
+    """Images (B, 1, H, W) in [-1, 1] and their layouts.
+
+    Attributes:
+        degraded: how the whole image is seen beside its observed pixels; None where it isn't.
+        neighbours: images in a row that share their noise, as the slices of a volume do.
+    """
 
     x: Tensor
     layouts: Layouts
+    degraded: Operator | None = None
+    neighbours: int = 1
 
     def __len__(self) -> int:
         return len(self.x)
@@ -91,7 +101,12 @@ class Subjects:
     def one(self, number: int) -> Subjects:
         rows = slice(number, number + 1)
         masks = (self.layouts.protected, self.layouts.observed, self.layouts.inside)
-        return Subjects(self.x[rows], Layouts(*(mask[rows] for mask in masks)))
+        return Subjects(self.x[rows], Layouts(*(mask[rows] for mask in masks)), self.degraded)
+
+    @property
+    def operator(self) -> Operator:
+        regions = Inpainting(self.layouts.observed)
+        return regions if self.degraded is None else Beside(regions, self.degraded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +140,13 @@ def _drawn(data: Path) -> tuple[Pool, dict[str, list[int]]]:
     return pool, {kind: np.random.default_rng(0).permutation(numbers).tolist() for kind, numbers in held.items()}
 
 
-def solve(run: Callable, these: Subjects, name: str, measurement_noise: float = 0.0, prior=None) -> Solved:
-    """All subjects in one batch, with noise by ``name``."""
+def solve(
+    run: Callable, these: Subjects, name: str, measurement_noise: float = 0.0, prior=None, operator=None
+) -> Solved:
+    """All subjects in one batch, with noise by ``name``; ``operator`` stands for the subjects' own."""
     counted = Counted(prior or embedded())
-    operator = Inpainting(these.layouts.observed)
-    draw = partial(SampleNoise, [seed_for(name, number) for number in range(len(these))])
+    operator = operator or these.operator
+    draw = partial(SampleNoise, [seed_for(name, number // these.neighbours) for number in range(len(these))])
     measured = SampleNoise([seed_for("y", number) for number in range(len(these))])(tuple(these.x.shape))
     y = operator.forward(these.x + measurement_noise * measured)
     with torch.no_grad():
@@ -198,13 +215,22 @@ def figures(these: Subjects, solved: np.ndarray, way: str, prior=None) -> list[d
         found.append(
             {
                 **{take.__name__: take(pair) for take in (sharpness, noise, seam)},
-                "residual": _root(error[observed & ~protected]),
-                "delivered": _root(((here - x) ** 2)[observed & ~protected]),
+                "mottle": mottle(x, here, ~protected),
+                "residual": missed(these, solved[number] - x, observed, protected),
+                "delivered": missed(these, here - x, observed, protected),
                 "protected_db": float(10 * np.log10(4 / max(error[protected].mean(), 1e-12))),
                 "protected_ssim": float(structural_similarity(np.clip(solved[number], -1, 1), x)[protected].mean()),
             }
         )
     return found
+
+
+def missed(these: Subjects, difference: np.ndarray, observed: np.ndarray, protected: np.ndarray) -> float:
+    """What of the measurement a difference to the source leaves unexplained outside the protected pixels."""
+    if these.degraded is None:
+        return _root((difference**2)[observed & ~protected])
+    seen = these.degraded.forward(torch.from_numpy(difference.astype(np.float32))[None, None])[0, 0].numpy()
+    return _root((seen**2)[~protected])
 
 
 def _root(squares: np.ndarray) -> float:

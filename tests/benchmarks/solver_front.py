@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +22,8 @@ from tests.benchmarks import solver_bench as bench
 from tests.benchmarks import solver_rows
 from tests.benchmarks.solver_candidates import CANDIDATES
 from tests.benchmarks.solver_costs import UPSTREAM
-from tests.benchmarks.solver_plot import scatter
 from tests.benchmarks.solver_rows import BASELINES, SOLVERS
-from tests.benchmarks.solver_rule import chosen, mean
+from tests.benchmarks.solver_rule import chosen
 
 GRID = [(6, 0.4), (12, 0.4), (6, 0.5), (12, 0.5), (12, 0.6)]  # steps, start
 SHIPPED = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
@@ -55,6 +53,15 @@ def to_others(these: bench.Subjects, made: np.ndarray) -> list[float]:
     return solver_rows.distances(these, made, REAL)
 
 
+def references(data: Path, count: int) -> list[solver_rows.Reference]:
+    """Of each of the first subjects, other images of its kind."""
+    real = {
+        kind: solver_rows.reference(list(found), [np.ones(i.shape, bool) for i in found])
+        for kind, found in bench.others(data, OTHERS).items()
+    }
+    return [real[bench.KINDS[n % len(bench.KINDS)]] for n in range(count)]
+
+
 def shipped(row: str) -> bool:
     return any(row == name or row.startswith(f"{name}, closed") for name in SHIPPED)
 
@@ -73,18 +80,14 @@ def upstream(costs: Path) -> list[float]:
 def main(options: argparse.Namespace) -> None:
     path, sha = options.out / "solver-front.json", bench.embedded().card.sha256
     SUBJECTS.append(bench.subjects(options.data, options.count))
-    others = bench.others(options.data, OTHERS)
-    real = {
-        kind: solver_rows.reference(list(found), [np.ones(i.shape, bool) for i in found])
-        for kind, found in others.items()
-    }
-    REAL.extend(real[bench.KINDS[n % len(bench.KINDS)]] for n in range(options.count))
+    REAL.extend(references(options.data, options.count))
     public = upstream(options.out / "solver-costs.json")[: options.count]
     about = {"images": len(SUBJECTS[0]), "prior": sha, "seeds": len(solver_rows.SEEDS), "threads": 1}
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
     if {key: report.get(key) for key in about} != about:
         report = about | {"rows": {}}
-    wanted = [name for name in RUNS if name not in report["rows"] and not options.written]
+    known = {name for name, row in report["rows"].items() if "mottle" in row["images"]}
+    wanted = [name for name in RUNS if name not in known and not options.written]
     for closing in solver_rows.CLOSINGS if wanted else ():
         for run in SHIPPED.values():
             solver_rows.counted(run.func, closing, SUBJECTS[0])
@@ -101,7 +104,7 @@ def main(options: argparse.Namespace) -> None:
     path.write_text(json.dumps(report) + "\n")
     lines = solver_rows.told(choice, "radiographs", len(eligible))
     path.with_suffix(".md").write_text(page(report, lines))
-    path.with_suffix(".svg").write_text(plot(report))
+    path.with_suffix(".svg").write_text(solver_rows.plot(report["rows"], shipped))
     print("\n".join(lines))
 
 
@@ -125,16 +128,6 @@ def page(report: dict, choice: list[str]) -> str:
         *solver_rows.table(report["rows"], report["upstream"], shipped),
     ]
     return "\n".join(lines) + "\n"
-
-
-def plot(report: dict) -> str:
-    points = []
-    for name, row in report["rows"].items():
-        own, (solver, rest) = shipped(name), name.split(", ", 1)
-        text = rest.replace(" from ", " · ").replace(", closed ", " +") if own else name.rsplit(",", 1)[0]
-        series = solver if own else "not in the package"
-        points.append((series, text, math.log10(row["TFLOP"]), mean(row, "distance"), mean(row, "diversity")))
-    return scatter(points, "TFLOP per image", "distance to other images (less is better)", "area of a mark: diversity")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ Point = tuple[str, str, float, float, float]
 def scatter(points: Sequence[Point], across: str, up: str, note: str) -> str:
     """Points (series, label, log10 of x, y, weight ≥ 0) → an SVG document. Marks get an area by weight."""
     xs, ys = [p[2] for p in points], [p[3] for p in points]
-    low_x, high_x, low_y, high_y = min(xs) - 0.08, max(xs) + 0.08, 0.9 * min(ys), 1.05 * max(ys)
+    room = 0.1 * (max(ys) - min(ys)) or 0.1 * abs(ys[0]) or 1.0
+    low_x, high_x, low_y, high_y = min(xs) - 0.08, max(xs) + 0.08, min(ys) - room, max(ys) + room
     most = max(p[4] for p in points) or 1.0
     series = list(dict.fromkeys(p[0] for p in points))
 
@@ -56,9 +57,10 @@ def _axes(at, span_x: tuple[float, float], span_y: tuple[float, float]) -> list[
                 parts.append(_text(at(x, low_y)[0] - 10, HEIGHT - BOTTOM + 16, f"{10**x:g}"))
     step = 10 ** math.floor(math.log10(high_y - low_y))
     step = step / 2 if (high_y - low_y) / step < 4 else step
+    digits = max(3, math.ceil(-math.log10(step)))
     for number in range(math.ceil(low_y / step), math.floor(high_y / step) + 1):
         parts += _line(at(low_x, number * step), at(high_x, number * step))
-        parts.append(_text(LEFT - 44, at(low_x, number * step)[1] + 4, f"{number * step:.3f}"))
+        parts.append(_text(LEFT - 44, at(low_x, number * step)[1] + 4, f"{number * step:.{digits}f}"))
     return parts
 
 

@@ -5,6 +5,7 @@ A closing comes after the last denoising step, so the rows that differ in it sha
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -21,8 +22,20 @@ from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks import solver_bench as bench
-from tests.benchmarks.measures import between, patches, projected
-from tests.benchmarks.solver_rule import DRAWS, RULE, Choice, faithfulness, mean, median, standard_error
+from tests.benchmarks.measures import between, patches, projected, through_plane
+from tests.benchmarks.solver_plot import scatter
+from tests.benchmarks.solver_rule import (
+    ALONE,
+    DRAWS,
+    RULE,
+    Among,
+    Choice,
+    drawn,
+    faithfulness,
+    mean,
+    medians,
+    standard_error,
+)
 
 SEEDS = ("first", "second")
 CLOSINGS = (0, 1, 2)
@@ -35,15 +48,17 @@ SOLVERS = {
     "blend": blend,
 }
 BASELINES = ("project", "blend")
-KEYS = ("distance", "source", "delivered", "residual", "diversity", "seam", "sharpness", "noise")
+KEYS = ("distance", "source", "delivered", "residual", "diversity", "seam", "sharpness", "noise", "mottle")
+RATIOS = ("seam", "sharpness", "noise", "mottle", "through_plane")
 HEAD = (
     "solver, steps from start", "distance to others", "to the source", "delivered, of upstream's", "delivered",
-    "residual", "diversity", "seam", "sharpness", "noise", "denoise / decode / encode", "TFLOP", "CPU s",
+    "residual", "diversity",
 )  # fmt: skip
+COSTS = ("denoise / decode / encode", "TFLOP", "CPU s")
 TOLD = (
-    "Means over images and seeds, of seam, sharpness and noise medians, since ratios to a source without noise have no "
-    f"bound; ± is the standard error of a bootstrap ({DRAWS} draws). *Closed n*: the lever `closing`. Cost is per "
-    "image, one thread. Rows in italics aren't in the package."
+    "Means over images and seeds, of seam, sharpness, noise and mottle medians, since ratios to a source without noise "
+    f"have no bound; ± is the standard error of a bootstrap ({DRAWS} draws). *Closed n*: the lever `closing`. Cost is "
+    "per image, one thread. Rows in italics aren't in the package."
 )
 
 COUNTED: dict[tuple, tuple[float, float]] = {}
@@ -127,11 +142,22 @@ def _figures(these: bench.Subjects, done: Sequence[bench.Solved], distance: Dist
     for key, take in (("distance", distance), ("source", own_distance)):
         found[key] = np.round(np.transpose([take(these, image) for image in made]), 5).tolist()
     found["diversity"] = [[_short(apart)] for apart in bench.diversity(these, *made)]
+    if these.neighbours > 1:
+        found["through_plane"] = [
+            [_short(_through(these, image, n)) for image in made] for n in range(0, len(these), these.neighbours)
+        ]
     return found
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")
+def _through(these: bench.Subjects, made: np.ndarray, first: int) -> float:
+    pair = slice(first, first + 2)
+    free = ~these.layouts.protected[pair, 0].numpy()
+    return through_plane(list(these.x[pair, 0].numpy()), list(made[pair]), list(free))
+
+
+def _short(value: float) -> float | None:
+    """Four digits; None for no number, which JSON hasn't."""
+    return None if math.isnan(value) else float(f"{value:.4g}")
 
 
 def own_distance(these: bench.Subjects, made: np.ndarray) -> list[float]:
@@ -159,24 +185,45 @@ def _sources(these: bench.Subjects) -> list[Reference]:
     return [reference([image], [where]) for image, where in zip(these.x[:, 0].numpy(), free, strict=True)]
 
 
-def table(rows: Mapping[str, Mapping], upstream: list[float], shipped: Callable[[str], bool]) -> list[str]:
-    lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
+def table(
+    rows: Mapping[str, Mapping], upstream: list[float], shipped: Callable[[str], bool], among: Among = ALONE
+) -> list[str]:
+    ratios = [key for key in RATIOS if all(key in row["images"] for row in rows.values())]
+    head = (*HEAD, *(key.replace("_", "-") for key in ratios), *COSTS)
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name, row in rows.items():
         calls = " / ".join(str(row["calls"].get(kind, 0)) for kind in ("denoise", "decode", "encode"))
         cells = [
             name if shipped(name) else f"*{name}*",
-            _told(row, "distance"),
+            _told(row, "distance", among),
             f"{mean(row, 'source'):.4f}",
-            f"{faithfulness(row, upstream):.2f}",
+            f"{faithfulness(row, upstream, among):.2f}",
         ]
-        cells += [_told(row, "delivered"), f"{mean(row, 'residual'):.4f}", _told(row, "diversity")]
-        cells += [f"{median(row, key):.2f}" for key in ("seam", "sharpness", "noise")]
+        cells += [_told(row, "delivered", among), f"{mean(row, 'residual'):.4f}", _told(row, "diversity", among)]
+        cells += [_by_series(row, key, among) for key in ratios]
         lines.append("| " + " | ".join([*cells, calls, f"{row['TFLOP']:.4f}", f"{row['cpu_s']:.2f}"]) + " |")
     return [*lines, "", TOLD]
 
 
-def _told(row: Mapping, key: str) -> str:
-    return f"{mean(row, key):.4f} ± {standard_error(np.asarray(row['images'][key], dtype=np.float64)):.4f}"
+def _told(row: Mapping, key: str, among: Among) -> str:
+    return f"{mean(row, key):.4f} ± {standard_error(drawn(row, key, among)):.4f}"
+
+
+def _by_series(row: Mapping, key: str, among: Among) -> str:
+    """The median, or of several series the least and the greatest."""
+    found = sorted(f"{value:.2f}" for value in medians(row, key, among).values())
+    return found[0] if found[0] == found[-1] else f"{found[0]}–{found[-1]}"
+
+
+def plot(rows: Mapping[str, Mapping], shipped: Callable[[str], bool]) -> str:
+    """The front as a picture: cost across, distance up, diversity as area."""
+    points = []
+    for name, row in rows.items():
+        own, (solver, rest) = shipped(name), name.split(", ", 1)
+        text = rest.replace(" from ", " · ").replace(", closed ", " +") if own else name.rsplit(",", 1)[0]
+        series = solver if own else "not in the package"
+        points.append((series, text, math.log10(row["TFLOP"]), mean(row, "distance"), mean(row, "diversity")))
+    return scatter(points, "TFLOP per image", "distance to other images (less is better)", "area of a mark: diversity")
 
 
 def rule() -> list[str]:

@@ -34,7 +34,7 @@ CASES = {
     "brain MR, NIfTI (12)": ("12_nifti_brain_label_pyradiomics/brain1_image.nii.gz", "brain-mr"),
     "liver CT (03)": ("03_ct_liver_seg_dcmqi/ct", "body-ct"),
 }
-WEIGHTS = {"psld": {"omega": 0.03, "gamma": 0.01}, "ddnm": {}}
+WEIGHTS = {"psld": {"omega": 0.03, "gamma": 0.01}, "diffstategrad": {"omega": 0.03, "gamma": 0.01}, "ddnm": {}}
 
 
 def read(path: Path) -> Volume:

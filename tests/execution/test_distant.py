@@ -99,14 +99,19 @@ def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
 
 def test_a_wrong_prior_stops_a_run_before_output_is_made(
     arguments: dict[str, Any],  # noqa: F811
-    apart: list[SolverProcess],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wrong = small_profile(tmp_path / "wrong", prior={"kind": "embedded", "sha256": "0" * 64})
-    with pytest.raises(PriorError, match="pins the prior 0000000000000000"):
-        execution.execute(planned(arguments | {"profile": wrong}), tmp_path / "out", Options("cpu"))
+    """What the child says of a wrong one is shown below."""
+
+    def wrong(_: SolverProcess) -> DistantPrior:
+        raise PriorError("another digest")
+
+    monkeypatch.setattr(execution, "MANY", 1)
+    monkeypatch.setattr(SolverProcess, "prior", wrong)
+    with pytest.raises(PriorError, match="another digest"):
+        execution.execute(planned(arguments), tmp_path / "out", Options("cpu"))
     assert not (tmp_path / "out").exists()
-    assert apart[0]._process is None
 
 
 # --- the child, without a process
@@ -146,6 +151,14 @@ def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -
     (mine,) = tools.solve_rows(rows(), tools.prior, tools)
     assert np.array_equal(solved[1][0].solved, mine.solved)
     assert np.array_equal(solved[1][0].round_trip, mine.round_trip)
+
+
+def test_it_says_what_is_wrong_with_the_prior(tmp_path: Path) -> None:
+    wrong = small_profile(tmp_path / "wrong", prior={"kind": "embedded", "sha256": "0" * 64})
+    ((kind, error),) = answers(profiles.load(wrong), (rows(), "", 1, False))
+    assert kind == ERROR
+    assert isinstance(error, PriorError)
+    assert "pins the prior 0000000000000000" in str(error)
 
 
 class PickyError(Exception):

@@ -170,6 +170,17 @@ def test_a_priors_name_outside_ascii_does_not_stop_a_unit(tmp_path: Path) -> Non
     assert stated.prior.startswith("Pr?parat ??1?x")
 
 
+def test_what_is_stated_names_the_levers_that_are_pulled(tmp_path: Path) -> None:
+    null.run(tmp_path / "out", 1)
+    card = SimpleNamespace(name="prior", sha256="0" * 64)
+    for closing, words in ((2, "from 0.4, closing 2, gaussian-outside"), (0, "from 0.4, gaussian-outside")):
+        solver = null.PROFILE.solver.model_copy(update={"start": 0.4})
+        levers = null.PROFILE.levers.model_copy(update={"closing": closing})
+        bench = Bench(null.PROFILE.model_copy(update={"solver": solver, "levers": levers}), "cpu", None)
+        bench.__dict__["tools"] = SimpleNamespace(prior=SimpleNamespace(card=card))
+        assert words in work.provenance(opening.attach(tmp_path / "out"), bench, null.unit(1)).summary
+
+
 def test_a_label_that_can_not_be_recorded_still_gives_a_record(tmp_path: Path) -> None:
     null.run(tmp_path / "out", 1)
     store, bench = opening.attach(tmp_path / "out"), Bench(null.PROFILE, "cpu", None)
@@ -259,6 +270,14 @@ def test_shards_cover_the_plan_once_and_share_the_lists(tmp_path: Path) -> None:
         summary.planned == len(share) and summary.exit_code == 0
         for summary, share in zip(summaries, shares, strict=True)
     )
+
+
+def test_a_shard_to_which_nothing_falls_is_done(tmp_path: Path) -> None:
+    codes = [null.run(tmp_path / "out", 1, shard=(i, 3)).exit_code for i in range(3)]
+    assert codes == [0, 0, 0]
+    mine = int(null.unit(1).recipe.id[:16], 16) % 3
+    assert null.run(tmp_path / "bad", 1, work=null.refuse, shard=(mine, 3), max_failures=1.0).exit_code == 3
+    assert null.run(tmp_path / "none").exit_code == 3
 
 
 def test_nonsense_options_are_refused() -> None:

@@ -201,6 +201,9 @@ def test_a_tilted_series_is_refused_as_a_volume_and_run_slice_by_slice(tmp_path:
     whole = CliRunner().invoke(app, command)
     assert whole.exit_code == 3
     assert "gantry tilt: the stack is sheared by 15.0°" in whole.output
+    boxes = ["boxes", str(tmp_path / "in"), "-a", str(labels), "-p", profile]
+    assert CliRunner().invoke(app, boxes).exit_code == 3
+    assert "lesion: slices 0…0, rows 24…33, columns 28…37" in CliRunner().invoke(app, [*boxes, "--slices"]).output
     sliced = CliRunner().invoke(app, [*command, "--slices"])
     assert sliced.exit_code == 0, sliced.output
     (record,) = ledger.read(tmp_path / "out" / ledger.FOLDER)
