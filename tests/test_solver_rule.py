@@ -185,6 +185,7 @@ def test_a_closing_that_shares_its_solve_is_the_lever(monkeypatch: pytest.Monkey
         ("solver-front.json", None, ("bone-xray", "chest-xray")),
         ("solver-front-slices.json", "CT", ("body-ct", "brain-ct")),
         ("solver-front-slices.json", "MR", ("brain-mr",)),
+        ("solver-front-degraded.json", None, ("degraded-xray",)),
     ],
 )
 def test_profiles_have_what_the_rule_chose(report: str, kind: str | None, profiles: tuple[str, ...]) -> None:

@@ -39,7 +39,7 @@ ABOUT = (
     f"`{PROFILE}`: {{operator}}. *Delivered* and *residual* are what of the blurred image is missed outside the "
     "protected pixels; *diversity* is that of all free pixels. Upstream is given the blur alone, without boxes. "
     f"*Distance to others*: to {OTHERS} other held-out images of its kind; the sources themselves are at "
-    "{source:.4f}. A blur says more of an image than dust does, so all rows are nearer to their source."
+    "{source:.4f}."
 )
 
 
