@@ -158,9 +158,9 @@ def test_levers_reach_the_solver_and_change_the_digest_only_when_pulled() -> Non
         Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0), Levers(closing=1),
     )}  # fmt: skip
     assert len(digests) == 9
-    keys = profiles.load("brain-mr").model_dump(mode="json")  # with no lever pulled
+    keys = profiles.load("paper").model_dump(mode="json")  # with no lever pulled
     before = {name: value for name, value in keys.items() if name != "levers"}  # as a profile of yesterday
-    assert profiles.digest_of(before) == profiles.load("brain-mr").sha256
+    assert profiles.digest_of(before) == profiles.load("paper").sha256
 
 
 def test_a_lever_that_the_prior_lacks_is_refused() -> None:
