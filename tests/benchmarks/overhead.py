@@ -57,7 +57,7 @@ from tests.benchmarks.tables import markdown
 BAR = (0.10, 0.5)  # share of the whole in a run, mean CPU seconds of a variant
 VARIANTS = 6  # of each source, in a run and in the mean
 SKIPPED = 2  # solves of a run before it is steady
-REPEATS = 3  # runs
+REPEATS = 5  # runs
 WALL = 2.0  # seconds of a whole variant of the small image
 RUNS = ((2500, 2000, 1), (3072, 3072, 1), (256, 256, 2))  # rows, columns, threads
 NETWORK, READING, REST = "network", "reading", "all else"
