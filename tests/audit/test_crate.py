@@ -158,7 +158,7 @@ def test_levers_are_told_when_they_are_pulled() -> None:
     )
     assert "256 px (guide_every 2, crop 0, closing 2); " in methods(pulled, RECORDS)
     assert f"256 px (closing {profile.levers.closing}); " in methods(profile, RECORDS)
-    assert "384 px; " in methods(profiles.load("paper"), RECORDS)  # none is pulled
+    assert "384 px, with noise" in methods(profiles.load("paper"), RECORDS)  # no lever is pulled
 
 
 def test_a_closing_is_cited_where_there_is_one() -> None:
