@@ -59,8 +59,7 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     require_known(profile.checks)
     place = resolve_device(device)
     loaded = prior or load_prior(profile, place)
-    if not isinstance(loaded, DistantPrior):  # which was looked at where it is
-        _check_fit(profile, loaded)
+    _check_fit(profile, loaded)
     fitted = _fitted(profile, loaded, place) if isinstance(loaded, LatentPrior) else loaded
     return Tools(
         prior=fitted,
@@ -128,6 +127,8 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
 
 def _check_fit(profile: specs.Profile, prior: Prior) -> None:
     """Refuse what the profile asks for and the prior can't do, before anything is read."""
+    if isinstance(prior, DistantPrior):
+        return  # it was looked at where it is
     if not re.fullmatch(r"[ -~]{1,64}", prior.card.name):
         raise PriorError(
             "prior: expected a name of 1 to 64 plain ASCII characters on its card; it stands in every record"
@@ -341,11 +342,3 @@ def _percentiles(volume: Volume, low: float, high: float) -> Window:
 def _grow(margin: specs.Margin, size: int, volume: Volume, boxes: Sequence[Box]) -> tuple[Box, ...]:
     steps = laws.margin_voxels(margin.value, margin.unit, volume.geometry, size)
     return tuple(box.grown(steps, volume.geometry.shape) for box in boxes)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides pixels and files, for the record."""
-    from importlib.metadata import version
-
-    names = ("medaug", "torch", "numpy", "scipy", "diffusers", "pydicom", "safetensors")
-    return {name: version(name) for name in names}

@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 
-from medaug.assemble import resolve_device, versions
+from medaug.assemble import resolve_device
 from medaug.errors import MedaugError
 from medaug.inverse.priors.embedded import load_embedded
 
@@ -75,3 +76,9 @@ def _writable() -> str:
     with tempfile.TemporaryFile() as file:
         file.write(b"medaug")
     return "writable"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides pixels and files, for the record."""
+    names = ("medaug", "torch", "numpy", "scipy", "diffusers", "pydicom", "safetensors")
+    return {name: metadata.version(name) for name in names}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from medaug import __version__, assemble
+from medaug import __version__, assemble, doctor
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.record import Source as RecordedSource
 from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, present
@@ -73,7 +73,7 @@ class Bench:
     @cached_property
     def versions(self) -> dict[str, str]:
         """Versions of what decides pixels and files."""
-        return assemble.versions()
+        return doctor.versions()
 
     @cached_property
     def tools(self) -> Tools:

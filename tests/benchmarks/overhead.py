@@ -164,6 +164,13 @@ def export(folder: Path, rows: int, columns: int, sources: int) -> Path:
     return folder / "in"
 
 
+def planned_in(folder: Path, options: argparse.Namespace, variants: int) -> medaug.Plan:
+    """Variants of each source and of one more, which warms up."""
+    source = export(folder, options.rows, options.columns, options.sources + 1)
+    boxes = folder / "boxes.json"
+    return medaug.plan(source, profile=options.profile, annotations=boxes, variants=variants, seed=7)
+
+
 def digests(output: Path) -> dict[str, str]:
     """Of every image, preview and evidence file, by relative path; dates and versions of the run are in headers."""
     import pydicom
@@ -181,13 +188,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     attach(clock)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        planned = medaug.plan(
-            export(folder, options.rows, options.columns, options.sources + 1),
-            profile=options.profile,
-            annotations=folder / "boxes.json",
-            variants=options.variants,
-            seed=7,
-        )
+        planned = planned_in(folder, options, options.variants)
         # one piece of work per unit keeps it in one thread; `medaug run` solves one unit while it writes another
         unit = clock.timed(REST, work.work_unit)
         execute(planned, folder / "out", Options(device="cpu", key_file=folder / "key"), work=unit)
@@ -203,13 +204,7 @@ def in_a_run(options: argparse.Namespace) -> dict[str, Any]:
     """Wall seconds a unit takes at steady state, and what its network takes alone."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        planned = medaug.plan(
-            export(folder, options.rows, options.columns, options.sources + 1),
-            profile=options.profile,
-            annotations=folder / "boxes.json",
-            variants=VARIANTS,
-            seed=7,
-        )
+        planned = planned_in(folder, options, VARIANTS)
         store, _ = open_store(folder / "out", planned.profile, listing_of(planned.units, planned.skips), moment())
         setup = Setup(store.root, planned.profile, "cpu", None, apart=True)
         bench = setup.bench()
