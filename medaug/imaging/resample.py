@@ -1,11 +1,13 @@
-"""Resampling between the native grid and the prior's, as matrices: linear, separable, NumPy only."""
+"""Resampling between the native grid and smaller ones: as matrices, linear and separable; or as means of blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from medaug.imaging.volume import Float32
 
@@ -81,6 +83,28 @@ def resize(images: Float32, shape: tuple[int, int]) -> Float32:
 def coverage(masks: Float32, shape: tuple[int, int]) -> Float32:
     """The covered share in [0, 1] of each voxel of the new grid, for masks (…, I, J) given as 0.0 and 1.0."""
     return _apply(masks, coverage_matrix, shape)
+
+
+def block_means(image: npt.NDArray[np.generic], side: int) -> Float32:
+    """Means over side × side px of an image or a mask (rows, columns); the last row and column fill up."""
+    return _sums(_sums(image, side, 0), side, 1) / np.float32(side**2)
+
+
+def _sums(image: npt.NDArray[np.generic], side: int, axis: int) -> Float32:
+    """Sums of ``side`` lines each: a stride at a time, which takes a third of the time of a reduction."""
+
+    def lines(of: npt.NDArray[np.generic], which: slice) -> npt.NDArray[Any]:
+        return of[which] if axis == 0 else of[:, which]
+
+    shape = list(image.shape)
+    shape[axis] = -(-shape[axis] // side)
+    sums = np.zeros(shape, dtype=np.float32)
+    for first in range(side):
+        stride = lines(image, slice(first, None, side))
+        filled, short = lines(sums, slice(stride.shape[axis])), lines(sums, slice(stride.shape[axis], None))
+        filled += stride
+        short += lines(image, slice(-1, None))
+    return sums
 
 
 Kernel = Callable[[int, int], Float32]

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from medaug.imaging.resample import block_means
 from medaug.imaging.volume import Float32, Mask
 
 SPARSE = 0.1  # share of a mask below which its own pixels are looked at one by one
@@ -15,12 +16,7 @@ SPARSE = 0.1  # share of a mask below which its own pixels are looked at one by 
 def reduced(image: npt.NDArray[np.generic], longest: int) -> tuple[Float32, int]:
     """Means over factor × factor px, so that no side is over ``longest``; the last row and column fill up."""
     factor = max(1, -(-max(image.shape) // longest))
-    if factor == 1:
-        return image.astype(np.float32), 1
-    padded = np.pad(image, [(0, -n % factor) for n in image.shape], mode="edge")
-    rows, columns = (n // factor for n in padded.shape)
-    along_rows = padded.reshape(rows, factor, columns * factor).sum(axis=1, dtype=np.float32)  # by far the faster order
-    return along_rows.reshape(rows, columns, factor).sum(axis=2) / np.float32(factor**2), factor
+    return block_means(image, factor) if factor > 1 else image.astype(np.float32), factor
 
 
 def enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:

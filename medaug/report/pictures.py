@@ -16,10 +16,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from medaug.imaging.boxes import Box
+from medaug.imaging.resample import block_means
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 
 NAMES = ("source", "regions", "result", "difference")
-LONGEST = 768  # px
+LONGEST = 768  # px; a larger slice is reduced by a whole number
 SHORTEST = 384  # px; a smaller slice is magnified by a whole number
 Bytes = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -35,32 +36,46 @@ BRIGHTER: Color = (245, 130, 20)
 PANEL: Color = (22, 24, 28)
 TEXT: Color = (214, 217, 222)
 
-KEPT_TINT = 0.38
-DUST_TINT = 0.85
+TINTS = ((KEPT, 0.0), (KEPT, 0.38), (DUST, 0.42), (DUST, 0.85))  # colour and strength of what a shown pixel is:
+FREE, PROTECTED, SPECKED, DUSTY = range(len(TINTS))
+SHADES = 63  # grey levels of each; all that PNG's palettes hold
+OUTLINES = (DOMAIN, BOX, SHADOW)  # the entries behind them
 SCALE = 0.25  # of the window: where the difference reaches full colour
 LEVELS = 126  # of change, each way; the palette's last two entries are TEXT and PANEL
 
 
 @dataclass(frozen=True)
 class _View:
-    """A slice, and the size it is shown in: square pixels, ``LONGEST`` px at most."""
+    """A slice, and the size it is shown in: square pixels, ``LONGEST`` px at most.
+
+    Attributes:
+        slice: its number.
+        factor: native pixels that are averaged first, along both axes.
+        width: in shown pixels.
+        height: likewise.
+        across: shown pixels per native column.
+        down: shown pixels per native row.
+    """
 
     slice: int
+    factor: int
     width: int
     height: int
-    columns: int
-    rows: int
+    across: float
+    down: float
 
     def shrink(self, plane: npt.NDArray[Any]) -> Float32:
-        """Average a float32 or a mask (rows, columns) over the shown pixels, or repeat it where there are more."""
-        image = Image.fromarray(plane.view(np.uint8) * np.uint8(255) if plane.dtype == np.bool_ else plane)
-        shown = np.asarray(image.resize((self.width, self.height), Image.Resampling.BOX), dtype=np.float32)
-        return shown / np.float32(255) if plane.dtype == np.bool_ else shown
+        """Average numbers or a mask (rows, columns) over the shown pixels, or repeat them where there are more."""
+        small = block_means(plane, self.factor) if self.factor > 1 else plane.astype(np.float32)
+        if small.shape == (self.height, self.width):
+            return small
+        sized = Image.fromarray(small).resize((self.width, self.height), Image.Resampling.BOX)
+        return np.asarray(sized, dtype=np.float32)
 
     def corners(self, box: Box) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) of the box's edges, in shown pixels, both ends inside the picture."""
         (_, top, left), (_, bottom, right) = box.start, box.stop
-        x, y = self.width / self.columns, self.height / self.rows
+        x, y = self.across, self.down
         return round(left * x), round(top * y), max(0, round(right * x) - 1), max(0, round(bottom * y) - 1)
 
 
@@ -74,7 +89,8 @@ class Backdrop:
         window: what is shown.
         source: where every pixel of the source lies in the window, averaged; not cut.
         file: source.png.
-        tinted: the source with what is kept in blue, (rows, columns, 3) float32.
+        shades: of the source, from 0 to ``SHADES`` - 1.
+        protected: what is mostly kept.
         edge: of the domain.
     """
 
@@ -83,7 +99,8 @@ class Backdrop:
     window: Window
     source: Float32
     file: bytes
-    tinted: Float32
+    shades: Bytes
+    protected: Mask
     edge: Mask
 
     @classmethod
@@ -102,16 +119,23 @@ class Backdrop:
         view = _view(source, boxes)
         shown = tuple(box for box in boxes if box.start[0] <= view.slice < box.stop[0])
         grey = _grey(source, window, view)
-        picture = _to_bytes(grey)
-        tinted = _tinted(picture[..., None].astype(np.float32), view.shrink(protected[view.slice]), KEPT, KEPT_TINT)
         inside = np.ones_like(grey) if domain is None else view.shrink(domain[view.slice])
-        return cls(view, shown, window, grey, _png(picture), tinted, _edge(inside >= 0.5))
+        return cls(
+            view=view,
+            boxes=shown,
+            window=window,
+            source=grey,
+            file=_png(_levels(grey, 256), _entries(_shades(256))),
+            shades=_levels(grey, SHADES),
+            protected=view.shrink(protected[view.slice]) >= 0.5,
+            edge=_edge(inside >= 0.5),
+        )
 
 
 class Backdrops:
     """The backdrop that was asked for last: the variants of a source are written one after the other.
 
-    Nothing depends on what is kept, some 6 MB at most; volumes and masks are not.
+    Nothing depends on what is kept, some 5 MB at most; volumes and masks are not.
     """
 
     def __init__(self) -> None:
@@ -132,10 +156,10 @@ def write_previews(folder: Path, backdrop: Backdrop, *, result: Volume, dust: Ma
 
     A volume is shown by the slice through the middle of its largest box. Grey levels are those of the window, bright is
     high (MONOCHROME1 is flipped), pixels that are not square are stretched to be; where a picture is smaller than the
-    slice, levels are averaged and then cut. In the regions, blue is protected, yellow is observed but repainted,
-    untinted is free, boxes are outlined in white and the domain in green where it has an edge. In the difference,
-    mid-grey is unchanged, orange brighter, blue darker; its ends, a quarter of the window away, are written below it.
-    Same inputs, same bytes.
+    slice, levels are averaged and then cut. In the regions, blue is mostly protected, yellow is observed but repainted
+    (faint where that is less than half of a shown pixel), untinted is free, boxes are outlined in white and the domain
+    in green where it has an edge. In the difference, mid-grey is unchanged, orange brighter, blue darker; its ends, a
+    quarter of the window away, are written below it. Pictures hold palettes. Same inputs, same bytes.
 
     Args:
         folder: made when missing.
@@ -145,13 +169,11 @@ def write_previews(folder: Path, backdrop: Backdrop, *, result: Volume, dust: Ma
     """
     view, window = backdrop.view, backdrop.window
     after = _grey(result, window, view)
-    regions = np.rint(_tinted(backdrop.tinted, np.sqrt(view.shrink(dust[view.slice])), DUST, DUST_TINT))
-    regions[backdrop.edge] = DOMAIN
     change, palette = _difference(after - backdrop.source, window, result.rescale[view.slice].units)
     files = {
         "source": backdrop.file,
-        "regions": _png(_outlined(regions.astype(np.uint8), view, backdrop.boxes)),
-        "result": _png(_to_bytes(after)),
+        "regions": _png(_regions(backdrop, view.shrink(dust[view.slice])), _tinted()),
+        "result": _png(_levels(after, 256), _entries(_shades(256))),
         "difference": _png(change, palette),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,12 +186,15 @@ def _view(volume: Volume, boxes: Sequence[Box]) -> _View:
     largest = max(boxes, key=lambda box: (np.prod(box.shape), box), default=None)
     middle = (largest.start[0] + largest.stop[0] - 1) // 2 if largest else (slices - 1) // 2
     _, row_step, column_step = volume.geometry.spacing
-    square = row_step > 0 and column_step > 0
-    height, width = (rows * row_step, columns * column_step) if square else (float(rows), float(columns))
-    scale = max(rows / height, columns / width)  # no axis loses pixels that would fit
-    longest = max(height, width) * scale
-    scale *= LONGEST / longest if longest > LONGEST else max(1, math.ceil(SHORTEST / longest))
-    return _View(middle, max(1, round(width * scale)), max(1, round(height * scale)), columns, rows)
+    known = row_step > 0 and column_step > 0
+    down, across = np.array([row_step, column_step]) / min(row_step, column_step) if known else (1.0, 1.0)
+    longest = max(rows * down, columns * across)
+    factor = max(1, math.ceil(longest / LONGEST) if down == across else int(longest / LONGEST))
+    height, width = -(-rows // factor) * down, -(-columns // factor) * across
+    longest = max(height, width)
+    zoom = max(1, math.ceil(SHORTEST / longest)) if longest <= LONGEST else LONGEST / longest
+    size = max(1, round(width * zoom)), max(1, round(height * zoom))
+    return _View(middle, factor, *size, float(across) * zoom / factor, float(down) * zoom / factor)
 
 
 def _grey(volume: Volume, window: Window, view: _View) -> Float32:
@@ -186,14 +211,9 @@ def _grey(volume: Volume, window: Window, view: _View) -> Float32:
     return np.float32(1) - grey if volume.inverted else grey
 
 
-def _to_bytes(grey: Float32) -> Bytes:
-    return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
-
-
-def _tinted(color: Float32, share: Float32, tint: Color, strength: float) -> Float32:
-    """Blend by the share of each shown pixel; of dust its root is given, so that a speck is seen when shrunk."""
-    weight = (share * np.float32(strength))[..., None]
-    return np.asarray(color + weight * (np.array(tint, dtype=np.float32) - color))
+def _levels(grey: Float32, count: int) -> Bytes:
+    """Grey from 0 to 1, cut there, as whole numbers from 0 to ``count`` - 1."""
+    return np.rint(np.clip(grey, 0, 1) * (count - 1)).astype(np.uint8)
 
 
 def _edge(inside: Mask) -> Mask:
@@ -203,22 +223,31 @@ def _edge(inside: Mask) -> Mask:
     return middle & ~(rows[:-2] & rows[2:] & columns[:, :-2] & columns[:, 2:])
 
 
-def _outlined(color: Bytes, view: _View, boxes: Sequence[Box]) -> Bytes:
-    image = Image.fromarray(color)
+def _regions(backdrop: Backdrop, dust: Float32) -> Bytes:
+    """What each shown pixel is, tinted over the source, and the outlines; a speck of dust is seen when shrunk."""
+    kind = np.where(backdrop.protected, np.uint8(PROTECTED), np.uint8(FREE))
+    kind[dust > 0] = SPECKED
+    kind[dust >= 0.5] = DUSTY
+    shown = kind * np.uint8(SHADES) + backdrop.shades
+    domain, outer, inner = (len(TINTS) * SHADES + n for n in range(len(OUTLINES)))
+    shown[backdrop.edge] = domain
+    image = Image.fromarray(shown)
     draw = ImageDraw.Draw(image)
-    for box in boxes:
-        left, top, right, bottom = view.corners(box)
-        for out, line in ((2, SHADOW), (1, BOX), (0, BOX)):
+    for box in backdrop.boxes:
+        left, top, right, bottom = backdrop.view.corners(box)
+        for out, line in ((2, inner), (1, outer), (0, outer)):
             edges = (left - out, top - out, max(left, right) + out, max(top, bottom) + out)
             draw.rectangle(edges, outline=line)
     return np.asarray(image)
 
 
-def _png(pixels: Bytes, palette: Sequence[int] = ()) -> bytes:
-    """A picture as a PNG file; packed as runs and by frequency: as small as a search for repeats, in less time."""
-    image = Image.fromarray(pixels)
-    if palette:
-        image.putpalette(palette)  # grey levels become its entries
+def _png(entries: Bytes, palette: Sequence[int]) -> bytes:
+    """Entries of a palette as a PNG file, packed as runs and by frequency: a third of the time of grey levels or less.
+
+    Those would be a fifth smaller, but a PNG encoder tries five ways to predict each line of them.
+    """
+    image = Image.fromarray(entries)
+    image.putpalette(palette)  # grey levels become its entries
     file = io.BytesIO()
     image.save(file, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return file.getvalue()
@@ -239,15 +268,31 @@ def _difference(change: Float32, window: Window, units: str) -> tuple[Bytes, lis
     by, right = f"by {window.width * SCALE:.4g} {_plain(units)}".strip(), canvas.shape[1] - 8
     for words, x, anchor in ((f"darker {by}", 8, "ls"), ("0", right / 2 + 4, "ms"), (f"brighter {by}", right, "rs")):
         draw.text((x, height + 1.35 * letters), words, fill=text, font=font, anchor=anchor)
-    return np.asarray(image), _palette()
+    return np.asarray(image), _changes()
 
 
-def _palette() -> list[int]:
+def _shades(count: int) -> npt.NDArray[np.float64]:
+    return np.repeat(np.linspace(0, 255, count)[:, None], 3, axis=1)
+
+
+def _tinted() -> list[int]:
+    """``SHADES`` of each of ``TINTS``, then ``OUTLINES``."""
+    grey = _shades(SHADES)
+    colors = [grey + strength * (np.array(tint) - grey) for tint, strength in TINTS]
+    return _entries(np.concatenate([*colors, np.array(OUTLINES)]))
+
+
+def _changes() -> list[int]:
     """From darker over unchanged (entry ``LEVELS``) to brighter, then the text and the panel."""
     steps = np.linspace(-1, 1, 2 * LEVELS + 1)[:, None]
     middle, low, high = (np.array(color, dtype=np.float64) for color in (UNCHANGED, DARKER, BRIGHTER))
     colors = middle + np.abs(steps) * (np.where(steps < 0, low, high) - middle)
-    return [*np.rint(colors).astype(int).ravel().tolist(), *TEXT, *PANEL]
+    return _entries(np.concatenate([colors, [TEXT, PANEL]]))
+
+
+def _entries(colors: npt.NDArray[np.float64]) -> list[int]:
+    """Colours (n, 3) as a palette's bytes."""
+    return np.rint(colors).astype(int).ravel().tolist()
 
 
 def _plain(units: str) -> str:

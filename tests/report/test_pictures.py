@@ -135,11 +135,11 @@ def test_a_single_speck_of_dust_survives_the_shrinking(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "columns", "spacing", "size"),
     [
-        (2000, 1000, (0.1, 0.1), (384, 768)),
+        (2000, 1000, (0.1, 0.1), (334, 667)),
         (500, 400, (0.1, 0.3), (768, 320)),
         (400, 500, None, (500, 400)),
         (100, 50, (0.2, 0.2), (200, 400)),
-        (3, 4000, (0.1, 0.1), (768, 1)),
+        (3, 4000, (0.1, 0.1), (667, 1)),
     ],
 )
 def test_pixels_are_shown_square(
