@@ -7,14 +7,13 @@ prior, in batches; the slices of a volume share their noise, so that neighbours 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
-from medaug.imaging.presentation import Area
-from medaug.imaging.volume import Mask, Volume, Window
+from medaug.imaging.volume import Area, Mask, Volume, Window
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.quality import Check, Limits, inspect
 from medaug.recipe import Recipe, boxes_digest, kept_digest
@@ -222,8 +221,9 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
     """All that happens after the prior: restored to the native grid, free voxels overwritten, checked."""
     case, scene, regions = presented.case, presented.scene, presented.regions
     volume, window = case.volume, scene.window
-    values = tools.restore(volume, scene.view, solution)
-    result = volume.with_modality(np.clip(values, window.low, window.high, out=values), regions.free)
+    strips = tools.restore(volume, scene.view, solution)
+    shown = (replace(one, values=np.clip(one.values, window.low, window.high)) for one in strips)
+    result = volume.with_strips(shown, regions.free)
     changed = np.asarray(result.stored != volume.stored)
     measured = {"observed_residual": observed_residual(solution, presented.on_grid), "domain_share": scene.domain_share}
     checks = inspect(volume, result, regions.protected, window, measured, tools.limits, scene.baseline)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from medaug.imaging.presentation import Presentation
-from medaug.imaging.volume import Float32, Mask, Volume
+from medaug.imaging.volume import Float32, Mask, Strip, Volume
 from medaug.regions.part import WHOLE, Part
 from medaug.regions.regions import Regions
 
@@ -32,11 +32,13 @@ class Solution:
     part: Part = WHOLE
 
 
-Restoration = Callable[[Volume, Presentation, Solution], np.ndarray]
+Restoration = Callable[[Volume, Presentation, Solution], Iterator[Strip]]
 
 
-def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None) -> np.ndarray:
-    """The source plus what the solve changed: x + up(w · (D(z*) - D(E(x)))), in modality units.
+def restore_delta(
+    volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None
+) -> Iterator[Strip]:
+    """The source plus what the solve changed: x + up(w · (D(z*) - D(E(x)))), in modality units, strip by strip.
 
     The autoencoder's own blur is in both terms and cancels, and the source's fine detail and noise stay at native
     resolution. Its limit: fine edges of the source remain where the solve moved a structure.
@@ -50,18 +52,21 @@ def restore_delta(volume: Volume, view: Presentation, solution: Solution, spread
     change = solution.solved - solution.round_trip
     if spread is not None:
         change = spread @ change @ spread.T
-    values = volume.modality  # a fresh array
-    step = view.to_native(solution.taper * change)
-    step *= view.gain
-    values += step
-    return values
+    change *= solution.taper
+    for k, one in enumerate(change):
+        for area, step in view.native_strips(one):
+            values = volume.modality_of(k, area)
+            values += view.to_modality_step(step)
+            yield Strip(k, area, values)
 
 
-def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> np.ndarray:
+def restore_replace(volume: Volume, view: Presentation, solution: Solution) -> Iterator[Strip]:
     """The decoded image itself, up(D(z*)), blended over the taper: the paper's way, as sharp as the autoencoder."""
-    weight = view.to_native(solution.taper)
-    step = view.to_native(solution.solved) - view.to_display(volume.modality)
-    return np.asarray(volume.modality + view.to_modality_step(weight * step))
+    for k, (solved, taper) in enumerate(zip(solution.solved, solution.taper, strict=True)):
+        for (area, made), (_, weight) in zip(view.native_strips(solved), view.native_strips(taper), strict=True):
+            values = volume.modality_of(k, area)
+            step = weight * (made - view.to_display(values))
+            yield Strip(k, area, values + view.to_modality_step(step))
 
 
 def observed_residual(solution: Solution, on_grid: Regions) -> float:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from medaug.imaging.resample import coverage, resize
-from medaug.imaging.volume import Float32, Mask, Volume, Window
+from medaug.imaging.resample import coverage, resize, resized_rows
+from medaug.imaging.volume import Area, Float32, Mask, Volume, Window
 
-Area = tuple[slice, slice]
 BLACK = -1.0
 
 
@@ -82,15 +82,19 @@ class Presentation:
     def to_native(self, images: Float32) -> Float32:
         """(K, size, size) on the prior's square → (K, I, J) on the native grid; 0 outside the area."""
         rows, columns = self.area
-        top, left = self._offset
-        height, width = self.inner
-        inner = images[:, top : top + height, left : left + width]
-        resized = resize(inner, (rows.stop - rows.start, columns.stop - columns.start))
+        resized = resize(images[:, *self._inner_area], (rows.stop - rows.start, columns.stop - columns.start))
         if resized.shape[1:] == self.shape:
             return resized
         native = np.zeros((images.shape[0], *self.shape), dtype=np.float32)
         native[:, rows, columns] = resized
         return native
+
+    def native_strips(self, image: Float32) -> Iterator[tuple[Area, Float32]]:
+        """`to_native` of one image (size, size), some rows of the area at a time; and where they lie."""
+        rows, columns = self.area
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        for some, values in resized_rows(image[self._inner_area], shape):
+            yield (slice(rows.start + some.start, rows.start + some.stop), columns), values
 
     def shrink(self, mask: Mask, share: float) -> Mask:
         """Masks (K, I, J) → (K, size, size): True where more than ``share`` of the voxel is covered."""
@@ -126,6 +130,10 @@ class Presentation:
 
     def _framed(self, inner: Float32, fill: float) -> Float32:
         framed = np.full((inner.shape[0], self.size, self.size), fill, dtype=np.float32)
-        top, left = self._offset
-        framed[:, top : top + self.inner[0], left : left + self.inner[1]] = inner
+        framed[:, *self._inner_area] = inner
         return framed
+
+    @property
+    def _inner_area(self) -> Area:
+        (top, left), (height, width) = self._offset, self.inner
+        return slice(top, top + height), slice(left, left + width)

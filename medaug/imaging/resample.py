@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medaug.imaging.volume import Float32
+from medaug.imaging.volume import STRIP, Float32
 
 
 @lru_cache(maxsize=32)
@@ -78,6 +78,15 @@ def spread_matrix(size: int, cell: int, first: int = 0) -> Float32:
 def resize(images: Float32, shape: tuple[int, int]) -> Float32:
     """Resample (…, I, J) to (…, *shape) by antialiased cubics; unchanged where the size is."""
     return _apply(images, cubic_matrix, shape)
+
+
+def resized_rows(image: Float32, shape: tuple[int, int]) -> Iterator[tuple[slice, Float32]]:
+    """`resize` of one image (I, J), some rows at a time, which stay in the processor's cache; and which rows."""
+    narrowed = _along_columns(np.asarray(image, dtype=np.float32), cubic_matrix, shape[1])
+    for new, old, weights in _bands(cubic_matrix, len(image), shape[0]):
+        for first in range(new.start, new.stop, STRIP):
+            rows = slice(first, min(first + STRIP, new.stop))
+            yield rows, weights[rows.start - new.start : rows.stop - new.start] @ narrowed[old]
 
 
 def coverage(masks: Float32, shape: tuple[int, int]) -> Float32:

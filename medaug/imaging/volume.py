@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from medaug.imaging.lut import Lut
 Stored = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
+Area = tuple[slice, slice]
 STRIP = 64  # rows
 
 
@@ -114,6 +115,21 @@ class SourceRef:
 
 
 @dataclass(frozen=True, eq=False)
+class Strip:
+    """Modality values of some rows and columns of one slice: what is worked on stays in the processor's cache.
+
+    Attributes:
+        slice: its number.
+        area: the rows and the columns.
+        values: (rows, columns).
+    """
+
+    slice: int
+    area: Area
+    values: npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
 class Volume:
     """A series on its voxel grid, with the stored numbers untouched.
 
@@ -160,17 +176,14 @@ class Volume:
     @property
     def modality(self) -> Float32 | npt.NDArray[np.float64]:
         """Modality values (HU for CT), a fresh array. float64 where float32 can't hold every stored value exactly."""
-        if self.lut is not None:
-            return self.lut.apply(self.stored)
-        slope, intercept = self._per_slice()
-        if self._in_float32(slope, intercept):
-            exact: Float32 = self.stored.astype(np.float32)
-            exact += intercept.astype(np.float32)
-            return exact
-        values: npt.NDArray[np.float64] = self.stored.astype(np.float64)
-        values *= slope
-        values += intercept
-        return values if self.stored.dtype.itemsize > 2 else values.astype(np.float32)
+        slope = np.array([r.slope for r in self.rescale])[:, None, None]
+        intercept = np.array([r.intercept for r in self.rescale])[:, None, None]
+        return self._modality(self.stored, slope, intercept)
+
+    def modality_of(self, k: int, area: Area) -> Float32 | npt.NDArray[np.float64]:
+        """`modality` of a part of slice ``k``, a fresh array (rows, columns)."""
+        slope, intercept = (np.array(x) for x in (self.rescale[k].slope, self.rescale[k].intercept))
+        return self._modality(self.stored[k][area], slope, intercept)
 
     @property
     def padded(self) -> Mask:
@@ -199,17 +212,21 @@ class Volume:
             values: modality values, same shape as ``stored``.
             where: the voxels to overwrite.
         """
+        return self.with_strips(_strips(values, where), where)
+
+    def with_strips(self, strips: Iterable[Strip], where: Mask) -> Volume:
+        """`with_modality` for values that come a strip at a time; what no strip holds stays as it is."""
         stored = self.stored.copy()
-        for k, rescale in enumerate(self.rescale):
-            for rows in _strips(where[k]):
-                inside = where[k, rows]
-                # where most of a strip is overwritten, working on all of it is cheaper than picking
-                whole = 2 * np.count_nonzero(inside) > inside.size and bool(np.isfinite(values[k, rows]).all())
-                raw = self._raw(values[k, rows] if whole else values[k, rows][inside], rescale)
-                if whole:
-                    np.copyto(stored[k, rows], raw, where=inside)
-                else:
-                    stored[k, rows][inside] = raw
+        for strip in strips:
+            inside, rescale = where[strip.slice][strip.area], self.rescale[strip.slice]
+            target = stored[strip.slice][strip.area]
+            # where most of a strip is overwritten, working on all of it is cheaper than picking
+            whole = 2 * np.count_nonzero(inside) > inside.size and bool(np.isfinite(strip.values).all())
+            raw = self._raw(strip.values if whole else strip.values[inside], rescale)
+            if whole:
+                np.copyto(target, raw, where=inside)
+            else:
+                target[inside] = raw
         return replace(self, stored=stored)
 
     def _raw(self, values: npt.NDArray[np.floating], rescale: Rescale) -> Stored:
@@ -224,23 +241,36 @@ class Volume:
             raw = _off_padding(raw, self.padding, self.stored_range)
         return raw.astype(self.stored.dtype)
 
-    def _in_float32(self, slope: npt.NDArray[np.float64], intercept: npt.NDArray[np.float64]) -> bool:
+    def _modality(
+        self, stored: Stored, slope: npt.NDArray[np.float64], intercept: npt.NDArray[np.float64]
+    ) -> Float32 | npt.NDArray[np.float64]:
+        if self.lut is not None:
+            return self.lut.apply(stored)
+        if self._in_float32:
+            exact: Float32 = stored.astype(np.float32)
+            exact += intercept.astype(np.float32)
+            return exact
+        values: npt.NDArray[np.float64] = stored.astype(np.float64)
+        values *= slope
+        values += intercept
+        return values if stored.dtype.itemsize > 2 else values.astype(np.float32)
+
+    @cached_property
+    def _in_float32(self) -> bool:
         """Whether float32 holds every step of the sum exactly: whole numbers below 2²⁴."""
-        whole = np.issubdtype(self.stored.dtype, np.integer) and self.stored.dtype.itemsize <= 2
-        return bool(whole and np.all(slope == 1) and np.all(intercept % 1 == 0) and np.all(np.abs(intercept) < 2**23))
-
-    def _per_slice(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        slope = np.array([r.slope for r in self.rescale])[:, None, None]
-        intercept = np.array([r.intercept for r in self.rescale])[:, None, None]
-        return slope, intercept
+        small = np.issubdtype(self.stored.dtype, np.integer) and self.stored.dtype.itemsize <= 2
+        whole = (r.slope == 1 and r.intercept % 1 == 0 and abs(r.intercept) < 2**23 for r in self.rescale)
+        return bool(small) and all(whole)
 
 
-def _strips(where: Mask) -> Iterator[slice]:
-    """The rows that hold a True, `STRIP` at a time: what is worked on stays in the processor's cache."""
-    hits = np.flatnonzero(where.any(axis=1))
-    if hits.size:
-        for first in range(int(hits[0]), int(hits[-1]) + 1, STRIP):
-            yield slice(first, min(first + STRIP, int(hits[-1]) + 1))
+def _strips(values: npt.NDArray[np.floating], where: Mask) -> Iterator[Strip]:
+    """The rows that hold a True, `STRIP` at a time."""
+    for k, wanted in enumerate(where):
+        hits = np.flatnonzero(wanted.any(axis=1))
+        if hits.size:
+            for first in range(int(hits[0]), int(hits[-1]) + 1, STRIP):
+                rows = slice(first, min(first + STRIP, int(hits[-1]) + 1))
+                yield Strip(k, (rows, slice(None)), values[k, rows])
 
 
 def _off_padding(

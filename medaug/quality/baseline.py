@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medaug.imaging.volume import STRIP, Mask, Stored, Volume, Window
+from medaug.imaging.volume import STRIP, Area, Mask, Stored, Volume, Window
 
 Levels = npt.NDArray[np.floating]
 Places = npt.NDArray[np.intp]
-Area = tuple[slice, slice]
 
 BLOCK = 8  # px: side of the blocks that noise is measured in
 DARK = 10  # percentile of the blocks by brightness: air, where there is any

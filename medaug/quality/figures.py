@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from medaug.imaging.volume import Mask, Volume, Window
-from medaug.quality.baseline import Area, Baseline, Levels, detail_of, levels, scatter_of, steps_of, strips
+from medaug.imaging.volume import Area, Mask, Volume, Window
+from medaug.quality.baseline import Baseline, Levels, detail_of, levels, scatter_of, steps_of, strips
 
 QUIET = 25  # percentile of the blocks by their fine detail: flat places, where detail is noise
 PAIRS = 24  # neighbours across a border below which a tile says too little

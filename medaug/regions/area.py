@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medaug.imaging.presentation import Area
-from medaug.imaging.volume import Mask
+from medaug.imaging.volume import Area, Mask
 
 
 def whole_frame(domain: Mask) -> Area | None:  # noqa: ARG001 - the signature of Tools.crop

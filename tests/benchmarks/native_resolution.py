@@ -40,7 +40,7 @@ from medaug.dicom.discover import discover
 from medaug.dicom.read import read_series
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.resample import resize, spread_matrix
-from medaug.imaging.volume import Volume
+from medaug.imaging.volume import Strip, Volume
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.solvers.ddnm import ddnm
@@ -77,7 +77,9 @@ class Scene:
     def restored(self, restore: Callable, feather: float = 3) -> Image:
         """The crop as the coarse solve gives it back, display units."""
         kept = self.view.shrink(self.variant.regions.protected, 0.0)
-        values = restore(self.volume, self.view, replace(self.solution, taper=seam_taper(kept, feather)))
+        values = self.volume.modality
+        for strip in restore(self.volume, self.view, replace(self.solution, taper=seam_taper(kept, feather))):
+            values[strip.slice][strip.area] = strip.values
         return self.view.to_display(values)[0][self.crop]
 
 
@@ -90,11 +92,13 @@ def kept_contrast(solution: Solution) -> Image:
     return np.clip((after + 0.005) / (before + 0.005), 0.0, 1.0)[None].astype(np.float32)
 
 
-def restore_edges(volume: Volume, view: Presentation, solution: Solution) -> Image:
+def restore_edges(volume: Volume, view: Presentation, solution: Solution) -> Iterator[Strip]:
     display = view.to_display(volume.modality)
     fine = display - view.to_native(view.present(volume.modality))
     lost = view.to_native(solution.taper * (1 - kept_contrast(solution)))
-    return np.asarray(restore_delta(volume, view, solution) - view.to_modality_step(lost * fine))
+    step = view.to_modality_step(lost * fine)
+    for strip in restore_delta(volume, view, solution):
+        yield replace(strip, values=strip.values - step[strip.slice][strip.area])
 
 
 def in_tiles(scene: Scene, first: Image, start: float, steps: int) -> tuple[Image, Image]:
@@ -180,7 +184,7 @@ def scene(name: str, volume: Volume, box: medaug.Box, options: argparse.Namespac
     profile = medaug.load_profile(options.profile)
     caught: list[tuple[Presentation, Solution]] = []
 
-    def catch(source: Volume, view: Presentation, solution: Solution) -> Image:
+    def catch(source: Volume, view: Presentation, solution: Solution) -> Iterator[Strip]:
         caught.append((view, solution))
         return restore_delta(source, view, solution)
 

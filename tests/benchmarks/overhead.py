@@ -71,7 +71,7 @@ STAGES = {  # label → where the functions of a stage are looked up
     "domain": [(Tools, "domain")],
     "scene: presentation, taper, the source's side of the checks": [(Scenes, "of")],
     "regions": [(work, "present")],
-    "restoring": [(Tools, "restore"), (Volume, "with_modality")],
+    "restoring": [(Volume, "with_strips")],
     "checks": [(augmentation, "inspect")],
     "previews": [(Backdrops, "of"), (work, "write_previews")],
     "evidence": [(files, "write_evidence")],
