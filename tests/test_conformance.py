@@ -22,9 +22,9 @@ from medaug.dicom.discover import discover
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
 from medaug.dicom.frames import is_enhanced
+from medaug.dicom.originals import SOP_CLASSES
 from medaug.dicom.parse import instance
 from medaug.dicom.read import read_series
-from medaug.dicom.write import SOP_CLASSES
 from medaug.errors import SourceError, quiet
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume

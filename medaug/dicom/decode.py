@@ -73,7 +73,8 @@ def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
     Bits above BitsStored, where old objects keep an overlay, are masked, and the sign is extended into them.
 
     Returns:
-        (rows, columns), uint8, int8, uint16 or int16 in native byte order; (rows, columns, 3) of a colour image.
+        (rows, columns), uint8, int8, uint16 or int16 in native byte order, which may be read-only; (rows, columns, 3)
+        of a colour image.
 
     Raises:
         ReadError: the codes of `check_encoding` and `check_size`; ``codec`` or ``pixels``, ``decoder-limits`` or
@@ -249,9 +250,9 @@ def _stored(found: Stored, ds: Dataset) -> Stored:
     """Modulo arithmetic on the cells: 12 signed bits in 16 are right whether or not the decoder extended the sign."""
     allocated, bits = fields.integer(ds, "BitsAllocated"), fields.integer(ds, "BitsStored")
     unsigned = np.dtype(f"u{allocated // 8}")
-    cells = found.astype(unsigned)
-    if bits < allocated:
-        cells &= unsigned.type(2**bits - 1)
+    cells = found.astype(unsigned, copy=False)
+    if bits < allocated and cells.max() >= 2**bits:
+        cells = cells & unsigned.type(2**bits - 1)
     if not fields.integer(ds, "PixelRepresentation"):
         return cells
     top = unsigned.type(2 ** (bits - 1))

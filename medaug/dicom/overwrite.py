@@ -79,8 +79,9 @@ def check_fits(ds: Dataset, stored: Stored) -> None:
 
 def overwritten(source: Stored, variant: Stored, changed: npt.NDArray[np.bool_]) -> Stored:
     """The source's integers with those of the variant where ``changed``, nowhere else; (rows, columns[, samples])."""
-    where = changed if changed.ndim == source.ndim else changed[..., None]
-    return np.where(where, variant, source)
+    stored = source.copy()
+    np.copyto(stored, variant, where=changed if changed.ndim == source.ndim else changed[..., None])
+    return stored
 
 
 def _within(stored: Stored, low: float, high: float) -> bool:

@@ -53,12 +53,21 @@ def instance(path: Path) -> Instance:
     Raises:
         ReadError: see `preflight.outline`; ``too-large`` or ``unreadable``.
     """
+    return parsed(content(path))
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a whole file.
+
+    Raises:
+        ReadError: ``too-large`` or ``unreadable``.
+    """
     with coded():
         size = places.size(path)
         if size > MAX_FILE:
             raise ReadError(f"the file has {size} bytes (limit {MAX_FILE})", code="too-large")
         with places.opened(path) as stream:
-            return parsed(stream.read())
+            return stream.read()
 
 
 def parsed(data: bytes) -> Instance:
@@ -70,6 +79,16 @@ def parsed(data: bytes) -> Instance:
     with coded():
         found = outline(io.BytesIO(data), len(data))
         return Instance(_parsed(io.BytesIO(data), found, None), found, hashlib.sha256(data).hexdigest())
+
+
+def dataset(data: bytes) -> Dataset:
+    """The data set alone, of bytes that were `parsed` before.
+
+    Raises:
+        ReadError: as for `parsed`.
+    """
+    with coded():
+        return _parsed(io.BytesIO(data), outline(io.BytesIO(data), len(data)), None)
 
 
 @contextmanager

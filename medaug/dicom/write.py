@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,30 +11,16 @@ from pathlib import Path
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import (
-    UID,
-    ComputedRadiographyImageStorage,
-    CTImageStorage,
-    DigitalMammographyXRayImageStorageForPresentation,
-    DigitalMammographyXRayImageStorageForProcessing,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    ExplicitVRBigEndian,
-    MRImageStorage,
-    SecondaryCaptureImageStorage,
-    UltrasoundImageStorage,
-    XRayAngiographicImageStorage,
-    XRayRadiofluoroscopicImageStorage,
-)
+from pydicom.uid import UID, ExplicitVRBigEndian
 
 from medaug.dicom.attributes import rows
 from medaug.dicom.capture import picture
-from medaug.dicom.decode import stored_values
 from medaug.dicom.derive import derive
 from medaug.dicom.encode import CODECS, OutputSyntax, encode
-from medaug.dicom.frames import ENHANCED, is_enhanced
+from medaug.dicom.frames import is_enhanced
+from medaug.dicom.originals import Originals, decoded, frames_of, samples_of
 from medaug.dicom.overwrite import check_change, check_fits, overwritten
-from medaug.dicom.parse import Instance, instance, parsed
+from medaug.dicom.parse import Instance, parsed
 from medaug.dicom.placing import on_output, place
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -42,23 +28,6 @@ from medaug.dicom.values import Equipment, Facts
 from medaug.errors import ReadError, WriteError, quiet
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored, Volume
-
-SOP_CLASSES = frozenset(
-    {
-        ComputedRadiographyImageStorage,
-        CTImageStorage,
-        DigitalMammographyXRayImageStorageForPresentation,
-        DigitalMammographyXRayImageStorageForProcessing,
-        DigitalXRayImageStorageForPresentation,
-        DigitalXRayImageStorageForProcessing,
-        MRImageStorage,
-        SecondaryCaptureImageStorage,
-        UltrasoundImageStorage,
-        XRayAngiographicImageStorage,
-        XRayRadiofluoroscopicImageStorage,
-        *ENHANCED,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -101,6 +70,7 @@ _BAD = "not-read-back"
 class _Policy:
     provenance: Provenance
     style: Style
+    originals: Originals
 
 
 def write_series(
@@ -111,6 +81,7 @@ def write_series(
     provenance: Provenance,
     folder: Path,
     style: Style = DEFAULT,
+    originals: Originals | None = None,
 ) -> tuple[Written, ...]:
     """Write the derived series, one file for each of the source's, in order along the slice normal.
 
@@ -126,6 +97,7 @@ def write_series(
         provenance: what the headers say about it; new UIDs come from it.
         folder: made when missing; its files are ``0001.dcm`` and up.
         style: what the profile chose.
+        originals: what is kept of the source between its variants.
 
     Returns:
         The files: one per slice, or one per Enhanced object, with the digests of what was read back.
@@ -137,7 +109,7 @@ def write_series(
         OutputError: the disk is full, read-only or failing.
     """
     check_change(variant, changed, source)
-    policy = _Policy(provenance, style)
+    policy = _Policy(provenance, style, originals or Originals())
     on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
     files = []
     for position, slices in enumerate(_by_file(source)):
@@ -158,7 +130,7 @@ def write_capture(
     It names no source image: the picture has no instance that a reference could lead to.
     """
     check_change(variant, changed, source)
-    policy = _Policy(provenance, style)
+    policy = _Policy(provenance, style, Originals())
     on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
     stored = overwritten(source.stored[0], variant.stored[0], changed[0])
     with _header_errors(0):
@@ -186,56 +158,20 @@ def _derived(
     slices: list[int], position: int, variant: Volume, changed: Mask, source: Volume, policy: _Policy
 ) -> tuple[Dataset, Stored]:
     """The instance of these slices and what it must store: (rows, columns), with frames first or samples last."""
-    read = _read_again(source, slices[0])
-    ds, syntax = read.dataset, read.dataset.file_meta.TransferSyntaxUID
-    frames = tuple(source.source.frames[k] for k in slices) if is_enhanced(ds) else ()
-    index: int | list[int] = slices if frames else slices[0]
-    original = _decoded(read, frames)
-    if original.dtype != source.stored.dtype or not np.array_equal(original, source.samples[index]):
-        raise WriteError(
-            f"slice {slices[0] + 1}: its file, read again, holds other stored values than the volume; a defect",
-            code="source-differs",
-        )
-    stored = overwritten(original, variant.samples[index], changed[index])
+    ds = policy.originals.dataset(source, slices)
+    syntax, frames = ds.file_meta.TransferSyntaxUID, frames_of(ds, source, slices)
+    which = list(slices) if frames else slices[0]
+    original, generated = (samples_of(volume, slices, frames) for volume in (source, variant))
+    stored = overwritten(original, generated, changed[which])
     check_fits(ds, stored)
-    facts = Facts(ds, syntax, stored, position, not bool(changed[index].any()), policy.provenance, frames)
+    facts = Facts(ds, syntax, stored, position, not bool(changed[which].any()), policy.provenance, frames)
     with _header_errors(slices[0]), quiet():
-        derive(facts, changed[index], keep_private=policy.style.keep_private, equipment=policy.style.equipment)
+        derive(facts, changed[which], keep_private=policy.style.keep_private, equipment=policy.style.equipment)
         _check_words(ds, syntax == ExplicitVRBigEndian)
     ds.preamble = b"\0" * 128  # a source's preamble may be a program's (MZ) or a TIFF header: never passed on
     ds.file_meta = _file_meta(ds)
     encode(ds, stored, policy.style.syntax)
     return ds, stored
-
-
-def _decoded(read: Instance, frames: Sequence[int]) -> Stored:
-    """The stored values: (frames, rows, columns) of an Enhanced object, (rows, columns, 3) in colour, else 2-D."""
-    if not frames:
-        return stored_values(read.dataset, read.outline)
-    return np.stack([stored_values(read.dataset, read.outline, frame) for frame in frames])
-
-
-def _read_again(source: Volume, k: int) -> Instance:
-    """Read the file of slice ``k`` once more; what is hashed is what is parsed, so nothing can come in between."""
-    reference = source.source
-    try:
-        read = instance(reference.files[k])
-        same = read.sha256 == reference.sha256[k] and read.dataset.SOPInstanceUID == reference.instance_uids[k]
-        found = "another digest or SOP Instance UID than was read"
-    except ReadError as error:
-        same, found = False, error.code
-    if not same:
-        raise WriteError(
-            f"slice {k + 1}: the source changed during the run ({found}); leave the input alone and run again",
-            code="source-changed",
-        )
-    if read.dataset.SOPClassUID not in SOP_CLASSES:
-        raise WriteError(
-            f"slice {k + 1}: SOP class {read.dataset.SOPClassUID} can't be written yet; expected a CR, DX, CT, MG, "
-            "MR, SC, US, XA or XRF image; leave the series out",
-            code="sop-class",
-        )
-    return read
 
 
 def _file_meta(ds: Dataset) -> FileMetaDataset:
@@ -285,7 +221,7 @@ def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: 
     try:
         on_disk = part.read_bytes()
         read = parsed(on_disk)
-        pixels = _decoded(read, range(len(expected)) if is_enhanced(ds) else ())
+        pixels = decoded(read, range(len(expected)) if is_enhanced(ds) else ())
     except ReadError as error:
         raise WriteError(f"the written file can't be read back ({error.code}); check the disk", code=_BAD) from error
     again, meta = read.dataset, read.dataset.file_meta

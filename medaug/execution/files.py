@@ -19,11 +19,12 @@ from medaug.imaging.volume import Volume
 from medaug.profile import Profile
 
 if TYPE_CHECKING:
+    from medaug.dicom.originals import Originals
     from medaug.dicom.write import Written
 
 
 def write_image(
-    variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance
+    variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance, originals: Originals
 ) -> tuple[Written, ...]:
     """Write a variant in its source's format, ``image/0001.dcm``, ``image.nii.gz``, ``image.png`` …, and its evidence.
 
@@ -41,7 +42,13 @@ def write_image(
     if kind is None:
         image.mkdir()
         written = write_series(
-            variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style
+            variant.volume,
+            variant.changed,
+            source=source,
+            provenance=provenance,
+            folder=image,
+            style=style,
+            originals=originals,
         )
     elif profile.pictures == "secondary-capture" and not kind.volumetric:
         image.mkdir()

@@ -13,6 +13,7 @@ from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, R
 from medaug.audit.record import Source as RecordedSource
 from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, present
 from medaug.augmentation import solve as solve_case
+from medaug.dicom.originals import Originals
 from medaug.dicom.provenance import Provenance
 from medaug.errors import QualityError, ReadError, SourceError, counted
 from medaug.execution.distant import SolverProcess
@@ -54,7 +55,7 @@ class Bench:
         self.identity_reason = identity_reason
         self.wanted_device = device
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
-        self.backdrops = Backdrops()
+        self.backdrops, self.originals = Backdrops(), Originals()
         self._last: tuple[Source, tuple[Volume, ...]] | None = None
         self._apart = apart
 
@@ -202,7 +203,7 @@ def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, a
         return record
     with disk_errors(f"unit {unit.recipe.id[:16]}"):
         claim.folder.mkdir()
-        written = write_image(variant, ready.source, claim.folder, bench.profile, ready.stated)
+        written = write_image(variant, ready.source, claim.folder, bench.profile, ready.stated, bench.originals)
         backdrop = bench.backdrops.of(
             ready.source, variant.regions.protected, unit.boxes, variant.window, variant.domain
         )

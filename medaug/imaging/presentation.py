@@ -120,8 +120,11 @@ class Presentation:
         j = left + ((np.arange(columns.stop - columns.start) + 0.5) * width / (columns.stop - columns.start)).astype(
             np.intp
         )
+        enlarged: Mask = np.take(np.take(mask, j, axis=2), i, axis=1)  # whole rows at a time: a tenth of the time
+        if enlarged.shape[1:] == self.shape:
+            return enlarged
         native = np.zeros((mask.shape[0], *self.shape), dtype=np.bool_)
-        native[:, rows, columns] = mask[:, :, j][:, i]  # whole rows at a time: a tenth of the time
+        native[:, rows, columns] = enlarged
         return native
 
     @property
