@@ -90,12 +90,25 @@ def levels(volume: Volume, window: Window, k: int, at: tuple[slice | Places, ...
     return _graded(volume.stored[k][at], volume, window, k)
 
 
+def moved(source: Volume, variant: Volume, window: Window, k: int, at: Area) -> Levels:
+    """`levels` of the variant minus those of the source, a fresh array; stored numbers are subtracted, then scaled."""
+    if source.lut is not None:
+        return levels(variant, window, k, at) - levels(source, window, k, at)
+    apart: Levels = np.subtract(variant.stored[k][at], source.stored[k][at], dtype=_kind(source))
+    apart *= source.rescale[k].slope / window.width
+    return apart
+
+
 def _graded(stored: Stored, volume: Volume, window: Window, k: int) -> Levels:
     values = stored if volume.lut is None else volume.lut.apply(stored)
-    found: Levels = values.astype(np.float64 if volume.stored.dtype.itemsize > 2 else np.float32)
+    found: Levels = values.astype(_kind(volume))
     found *= volume.rescale[k].slope / window.width
     found += (volume.rescale[k].intercept - window.low) / window.width
     return found
+
+
+def _kind(volume: Volume) -> npt.DTypeLike:
+    return np.float64 if volume.stored.dtype.itemsize > 2 else np.float32
 
 
 def strips(area: Area) -> Iterator[Area]:

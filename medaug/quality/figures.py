@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from medaug.imaging.volume import Area, Mask, Volume, Window
-from medaug.quality.baseline import Baseline, Levels, detail_of, levels, scatter_of, steps_of, strips
+from medaug.quality.baseline import Baseline, Levels, detail_of, levels, moved, scatter_of, steps_of, strips
 
 QUIET = 25  # percentile of the blocks by their fine detail: flat places, where detail is noise
 PAIRS = 24  # neighbours across a border below which a tile says too little
@@ -52,6 +52,11 @@ class Pair:
         return np.asarray(before.view(bits) != after.view(bits))
 
     @cached_property
+    def trespassed(self) -> int:
+        """How many protected voxels differ."""
+        return int(np.count_nonzero(self.differs & self.protected))
+
+    @cached_property
     def base(self) -> Baseline:
         """The source's side of all comparisons."""
         return self.known or Baseline.of(self.source, self.protected, self.window)
@@ -77,7 +82,7 @@ class Pair:
 
 def protected_identity(pair: Pair) -> float:
     """How many protected voxels hold another stored number. Anything but 0 is a bug, not a matter of degree."""
-    return float(np.count_nonzero(pair.differs & pair.protected))
+    return float(pair.trespassed)
 
 
 def value_range(pair: Pair) -> float:
@@ -90,7 +95,8 @@ def value_range(pair: Pair) -> float:
         differs = pair.differs[k][area]
         if differs.any():
             after = levels(pair.variant, pair.window, k, area)
-            outside += int(np.count_nonzero(differs & ~((after >= -room) & (after <= 1 + room))))
+            if not (after.min() >= -room and after.max() <= 1 + room):  # a NaN is neither
+                outside += int(np.count_nonzero(differs & ~((after >= -room) & (after <= 1 + room))))
     if pair.variant.padding is not None:
         outside += int(np.count_nonzero(pair.differs & pair.variant.padded))
     return float(outside / altered)
@@ -144,12 +150,13 @@ def change(pair: Pair) -> float:
     total = 0.0
     for k, area in pair.base.areas.items():
         for part in strips(area):
-            before, after = (levels(volume, pair.window, k, part) for volume in (pair.source, pair.variant))
-            after -= before
-            np.abs(after, out=after)
-            np.copyto(after, 0, where=pair.protected[k][part])
-            total += float(after.sum(axis=1).sum(dtype=np.float64))
-    count = np.count_nonzero(~pair.protected)
+            if pair.differs[k][part].any():
+                apart = moved(pair.source, pair.variant, pair.window, k, part)
+                np.abs(apart, out=apart)
+                if pair.trespassed:  # a protected voxel that differs is none of the free ones
+                    np.copyto(apart, 0, where=pair.protected[k][part])
+                total += float(apart.sum(axis=1).sum(dtype=np.float64))
+    count = pair.protected.size - np.count_nonzero(pair.protected)
     return total / count if count else float("nan")
 
 
