@@ -10,8 +10,9 @@ from functools import partial
 from importlib import metadata
 
 from medaug.assemble import resolve_device
-from medaug.errors import MedaugError
+from medaug.errors import MedaugError, counted
 from medaug.inverse.priors.embedded import load_embedded
+from medaug.threads import of_a_solve
 
 CODECS = {
     "JPEG Lossless": "1.2.840.10008.1.2.4.70",
@@ -55,7 +56,9 @@ def _device() -> str:
     import torch
 
     place = resolve_device("auto")
-    return torch.cuda.get_device_name() if place.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads"
+    if place.startswith("cuda"):
+        return torch.cuda.get_device_name()
+    return f"cpu, solved with {counted(of_a_solve(), 'thread')}"
 
 
 def _decoder(uid: str) -> str:

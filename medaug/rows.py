@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from medaug import threads
 from medaug.imaging.volume import Float32, Mask
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
@@ -81,3 +82,15 @@ def solve_rows(
     x_star = tools.solver(prior, operator, y, noise=noise, start=start, on_step=on_step)
     solved = x_star[:, 0].float().cpu().numpy()
     return [Solved(solved[n], round_trip[n]) for n in range(len(rows))]
+
+
+def on_threads(count: int | None, solver: RowSolver = solve_rows) -> RowSolver:
+    """A solver with so many of the processor's threads; None leaves their number alone."""
+
+    def solve(
+        rows: Sequence[Row], prior: Prior, tools: Tools, on_step: Callable[[int, int], None] | None = None
+    ) -> list[Solved]:
+        with threads.taken(count):
+            return solver(rows, prior, tools, on_step)
+
+    return solve

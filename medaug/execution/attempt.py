@@ -30,6 +30,7 @@ class Setup:
         identity_reason: what the user stated about identity.
         work: what is done with a unit; a function of a module.
         apart: solve in a process of its own.
+        threads: of the processor's that a solve takes; None for as many as the worker's own process would take.
     """
 
     root: Path
@@ -38,10 +39,11 @@ class Setup:
     identity_reason: str | None
     work: Work = work_unit
     apart: bool = False
+    threads: int | None = None
 
     def bench(self) -> Bench:
         """A worker's bench; nothing is loaded yet."""
-        return Bench(self.profile, self.device, self.identity_reason, apart=self.apart)
+        return Bench(self.profile, self.device, self.identity_reason, apart=self.apart, threads=self.threads)
 
 
 def attempt(

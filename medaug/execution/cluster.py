@@ -19,12 +19,12 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from medaug import __version__
+from medaug import __version__, threads
 from medaug.errors import MedaugError, RunError
 from medaug.execution.attempt import Setup
 from medaug.execution.executors import guarded, stretch
@@ -45,10 +45,7 @@ STORE_BYTES = 80 << 20  # Ray's least: nothing big passes through it, images are
 class Worker:
     """What runs on a node, as a Ray actor."""
 
-    def __init__(self, setup: Setup, threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)  # Ray gives its workers one, and the number decides the last digits
+    def __init__(self, setup: Setup) -> None:
         self._setup, self._bench = setup, setup.bench()
 
     def hello(self) -> tuple[str, str]:
@@ -137,16 +134,9 @@ def _spread(ray: Any, hire: Any, count: int, queue: Queue) -> Iterator[Done]:
 def _hire(ray: Any, setup: Setup, *, gpus: int) -> _Hand:
     """A worker that is started again wherever there is room; a poisonous unit ends by the attempts counted on disk."""
     options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": DEATHS}
-    actor = ray.remote(Worker).options(**options).remote(setup, _threads())
+    setup = replace(setup, threads=threads.of_a_solve())  # Ray gives its workers one; results are this process's
+    actor = ray.remote(Worker).options(**options).remote(setup)
     return _Hand(actor, actor.hello.remote())
-
-
-def _threads() -> int:
-    """How many a solve would take in this process, so that a worker's results are this process's."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        return int(torch.get_num_threads())
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def _give(hand: _Hand, units: list[Unit]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from medaug.imaging.volume import Stored, Volume
 from medaug.inverse.priors.folders import with_folder_prior
 from medaug.profile import Profile
 from medaug.recipe import NUMERICS, Recipe
+from medaug.rows import on_threads
 
 LEAST_DIGITS = 8  # of a unit key on the command line
 
@@ -147,9 +147,10 @@ class _Volumes:
 
 
 def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
-    tools = replace(bench.tools, batch_size=record.batch_size)  # memory may have made it smaller than the profile's
-    with _threads(record.threads if bench.threads else None):
-        variant = augment(Case(volume, record.boxes), _recipe(record), tools)
+    threads = record.threads if bench.threads else None
+    # memory may have made the batch smaller than the profile's
+    tools = replace(bench.tools, batch_size=record.batch_size, solve_rows=on_threads(threads))
+    variant = augment(Case(volume, record.boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]
@@ -163,19 +164,6 @@ def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay
         if pixels_digest(made) != image.pixels_sha256
     )
     return Replay(record.unit, len(images), differences, _changes(record, bench))
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """As many of the processor's threads as the unit was made with, and afterwards as many as before."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _recipe(record: Record) -> Recipe:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from medaug import __version__, assemble, doctor
+from medaug import __version__, assemble, doctor, threads
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.record import Source as RecordedSource
 from medaug.augmentation import Case, Presented, Tools, Variant, bring_back, present
@@ -27,6 +27,7 @@ from medaug.profile import Profile
 from medaug.quality import failing
 from medaug.report.pictures import Backdrops, write_previews
 from medaug.restoring import Solution
+from medaug.rows import on_threads
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
 OUT_OF_MEMORY = "out-of-memory"
@@ -48,28 +49,35 @@ class Bench:
         device: ``auto``, ``cpu`` or a torch device.
         identity_reason: what the user stated about identity; goes into every record.
         apart: solve in a process of its own, which pays where many units are solved.
+        threads: of the processor's that a solve takes; None for `threads.of_a_solve`.
     """
 
-    def __init__(self, profile: Profile, device: str, identity_reason: str | None, *, apart: bool = False) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        device: str,
+        identity_reason: str | None,
+        *,
+        apart: bool = False,
+        threads: int | None = None,
+    ) -> None:
         self.profile = profile
         self.identity_reason = identity_reason
         self.wanted_device = device
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
         self.backdrops, self.originals = Backdrops(), Originals()
         self._last: tuple[Source, tuple[Volume, ...]] | None = None
-        self._apart = apart
+        self._apart, self._threads = apart, threads
 
     @cached_property
     def device(self) -> str:
         """The device by its name; found when first asked for."""
         return assemble.resolve_device(self.wanted_device)
 
-    @property
+    @cached_property
     def threads(self) -> int | None:
         """How many of the processor's a solve takes, which decides its last digits; None on a device."""
-        import torch
-
-        return int(torch.get_num_threads()) if self.device == "cpu" else None
+        return (self._threads or threads.of_a_solve()) if self.device == "cpu" else None
 
     @cached_property
     def versions(self) -> dict[str, str]:
@@ -84,7 +92,8 @@ class Bench:
             PriorError: the prior isn't what the profile pins.
         """
         if self._solver is None:
-            return assemble.tools(self.profile, self.device)
+            here = assemble.tools(self.profile, self.device)
+            return replace(here, solve_rows=on_threads(self.threads, here.solve_rows))
         here = assemble.tools(self.profile, self.device, self._solver.prior())
         return replace(here, solve_rows=self._solver.solve_rows)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import medaug
+from medaug import threads
 from medaug.audit import ledger
 from medaug.errors import OutputError, ReadError
 from medaug.execution.replay import chosen, replay
@@ -89,7 +90,7 @@ def test_a_unit_is_made_again_with_as_many_threads_as_before(
 ) -> None:
     shutil.copytree(made / "out", tmp_path / "out")
     record = ledger.read(tmp_path / "out" / "ledger")[0]
-    assert record.threads == torch.get_num_threads()
+    assert record.threads == threads.of_a_solve()
     rewrite(tmp_path / "out", record.unit, lambda r: replace(r, threads=3))
     asked: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", asked.append)
