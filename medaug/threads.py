@@ -11,7 +11,7 @@ def of_a_solve() -> int:
     """As many as torch would take, but one less where that were all cores and nobody asked for so many.
 
     Reading and writing go on beside a solve. Where it takes every core, its threads wait for the one that has to share
-    its own: on two cores a run took 1.4 times as long. ``OMP_NUM_THREADS``, and what was set in torch, is kept.
+    its own: on two cores a run took 1.3 to 1.4 times as long. ``OMP_NUM_THREADS``, and what was set in torch, is kept.
     """
     import torch
 

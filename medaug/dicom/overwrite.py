@@ -47,9 +47,8 @@ def check_change(variant: Volume, changed: Mask, source: Volume) -> None:
             f"mask {changed.shape} {changed.dtype}, source {source.stored.shape} {source.stored.dtype}; a defect",
             code="grid",
         )
-    _refuse(
-        ~changed & (variant.stored != source.stored), "protected voxels differ from the source", "protected-changed"
-    )
+    differs = np.asarray(variant.stored != source.stored)
+    _refuse(differs > changed, "protected voxels differ from the source", "protected-changed")
     if source.colour is not None:
         _refuse(changed & source.colour.coloured, "voxels to generate are coloured in the source", "protected-changed")
     if source.padding is not None:

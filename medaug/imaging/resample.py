@@ -96,18 +96,22 @@ def coverage(masks: Float32, shape: tuple[int, int]) -> Float32:
 
 def block_means(image: npt.NDArray[np.generic], side: int) -> Float32:
     """Means over side × side px of an image or a mask (rows, columns); the last row and column fill up."""
-    return _sums(_sums(image, side, 0), side, 1) / np.float32(side**2)
+    if image.dtype == np.bool_ and side < 256:  # counts of a line's pixels fit a byte, which are added fastest
+        lines = _sums(image.view(np.uint8), side, 0, np.uint8)
+    else:
+        lines = _sums(image, side, 0, np.float32)
+    return np.asarray(_sums(lines, side, 1, np.float32) / np.float32(side**2))
 
 
-def _sums(image: npt.NDArray[np.generic], side: int, axis: int) -> Float32:
+def _sums(image: npt.NDArray[Any], side: int, axis: int, kind: type[np.number]) -> npt.NDArray[Any]:
     """Sums of ``side`` lines each: a stride at a time, which takes a third of the time of a reduction."""
 
-    def lines(of: npt.NDArray[np.generic], which: slice) -> npt.NDArray[Any]:
+    def lines(of: npt.NDArray[Any], which: slice) -> npt.NDArray[Any]:
         return of[which] if axis == 0 else of[:, which]
 
     shape = list(image.shape)
     shape[axis] = -(-shape[axis] // side)
-    sums = np.zeros(shape, dtype=np.float32)
+    sums = np.zeros(shape, dtype=kind)
     for first in range(side):
         stride = lines(image, slice(first, None, side))
         filled, short = lines(sums, slice(stride.shape[axis])), lines(sums, slice(stride.shape[axis], None))

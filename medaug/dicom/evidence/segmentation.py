@@ -104,7 +104,9 @@ def put_frames(made: Dataset, masks: Sequence[Mask], derived: Sequence[Dataset])
         image = group.DerivationImageSequence[0].SourceImageSequence[0]
         place = str(image.ReferencedSOPInstanceUID), image.get("ReferencedFrameNumber")
         frames.append(masks[number - 1][position[place]])
-    data = np.packbits(np.concatenate([frame.ravel() for frame in frames]), bitorder="little").tobytes()
+    # frames of whole bytes need not be laid end to end first
+    together = frames if frames[0].size % 8 == 0 else [np.concatenate([frame.ravel() for frame in frames])]
+    data = b"".join(np.packbits(frame, bitorder="little").tobytes() for frame in together)
     made["PixelData"] = DataElement(0x7FE00010, "OB", data + b"\0" * (len(data) % 2))
     made.SegmentsOverlap = "YES"
 

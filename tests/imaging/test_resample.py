@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medaug.imaging.resample import block_means, resize, resized_rows
+from medaug.imaging.volume import STRIP
+
+
+@pytest.mark.parametrize("shape", [(24, 36), (25, 38), (3, 50), (1, 1)])
+@pytest.mark.parametrize("side", [1, 2, 3, 8, 13, 300])
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.uint16, np.int16, np.float32])
+def test_block_means_are_those_of_the_image_with_its_last_row_and_column_repeated(
+    shape: tuple[int, int], side: int, kind: type
+) -> None:
+    draw = np.random.default_rng(3)
+    image = draw.random(shape) < 0.4 if kind is np.bool_ else draw.integers(0, 200, shape).astype(kind)
+    padded = np.pad(image.astype(np.float64), [(0, -n % side) for n in shape], mode="edge")
+    rows, columns = (n // side for n in padded.shape)
+    found = block_means(image, side)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, padded.reshape(rows, side, columns, side).mean(axis=(1, 3)), rtol=1e-6)
+
+
+def test_rows_come_in_strips_as_they_come_at_once() -> None:
+    image = np.random.default_rng(4).random((40, 30)).astype(np.float32)
+    for shape in ((300, 200), (40, 30), (17, 90)):
+        whole = resize(image, shape)
+        strips = dict.fromkeys(range(shape[0]))
+        for rows, values in resized_rows(image, shape):
+            assert rows.stop - rows.start <= STRIP
+            np.testing.assert_allclose(values, whole[rows], rtol=1e-6)
+            for row in range(rows.start, rows.stop):
+                del strips[row]
+        assert not strips, "every row comes once"
