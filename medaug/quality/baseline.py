@@ -179,7 +179,8 @@ def _borders(k: int, area: Area, free: Mask) -> Iterator[Border]:
     tiles = (free.shape[0] // TILE + 1) * across
     for step in ((1, 0), (0, 1)):
         rows, columns = free.shape[0] - step[0], free.shape[1] - step[1]
-        i, j = np.nonzero(free[:rows, :columns] ^ free[step[0] :, step[1] :])
+        across_it = free[:rows, :columns] ^ free[step[0] :, step[1] :]
+        i, j = np.divmod(np.flatnonzero(across_it), columns)  # a fifth of the time of `nonzero`
         tile = (i // TILE) * across + j // TILE
         yield Border(k, (i + top, j + left), (i + top + step[0], j + left + step[1]), tile, tiles)
 

@@ -21,7 +21,8 @@ def reduced(image: npt.NDArray[np.generic], longest: int) -> tuple[Float32, int]
 
 def enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
     """The way back of `reduced`, by nearest neighbour."""
-    return np.repeat(np.repeat(mask, factor, axis=0), factor, axis=1)[: shape[0], : shape[1]]
+    wide = np.repeat(mask, factor, axis=1)[:, : shape[1]]
+    return np.repeat(wide, factor, axis=0)[: shape[0]]  # whole rows last: a third of the time
 
 
 def normalised(image: Float32, where: Mask) -> Float32:
@@ -65,15 +66,13 @@ def touching(mask: Mask, seeds: Mask) -> Mask:
 
 def runs(mask: Mask, length: int) -> Mask:
     """Pixels in unbroken runs of at least ``length`` along their row: an opening by a line."""
-    from scipy import ndimage
-
-    length = max(1, length)
-    if length > mask.shape[1]:
-        return np.zeros_like(mask)
-    grey = mask.astype(np.uint8)
-    back = (length - 1) // 2 - length // 2  # an even line has no middle: the way back is shifted the other way
-    shrunk = ndimage.minimum_filter1d(grey, length, axis=1, mode="constant", cval=0)
-    return np.asarray(ndimage.maximum_filter1d(shrunk, length, axis=1, mode="constant", cval=0, origin=back) > 0)
+    edged = np.pad(mask, [(0, 0), (1, 1)]).astype(np.int8)  # no run goes on in the next row
+    steps = np.diff(edged.ravel(), append=np.int8(0))
+    starts, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    short = stops - starts < length
+    steps[starts[short]] = steps[stops[short]] = 0
+    inside: npt.NDArray[np.int8] = np.cumsum(steps, dtype=np.int8)
+    return inside.reshape(edged.shape)[:, :-2].astype(np.bool_)
 
 
 def ends(shape: tuple[int, ...], depth: int) -> Mask:

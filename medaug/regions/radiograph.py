@@ -200,7 +200,8 @@ def _above_surface(smooth: Float32, flat: Mask) -> tuple[Float32, float]:
     air, scatter = flat & (np.abs(smooth - level) < NEAR), 0.0
     above = smooth - level
     for _ in range(4):
-        points, values = terms[air][::16], smooth[air][::16]
+        some = np.flatnonzero(air)[::16]
+        points, values = terms.reshape(-1, terms.shape[-1])[some], smooth.ravel()[some]
         if len(values) < 4 * terms.shape[-1]:
             break
         surface = terms @ np.linalg.lstsq(points, values, rcond=None)[0]
