@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Semaphore, Thread
 from types import TracebackType
 from typing import Any
 
@@ -104,6 +104,7 @@ class _Line:
         self._solved: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._room = Condition()
+        self._cores = Semaphore(bench.spare)  # one thread too many would take a solve's core from it, time and again
         self._written = Event()
         self._inside: set[_Ticket] = set()
         self._stopped = False
@@ -183,7 +184,8 @@ class _Line:
             self._inside.add(ticket)
         started = time.monotonic()
         try:
-            ticket.ready = self.stages.prepare(self.store, self.bench, unit, claim)
+            with self._cores:
+                ticket.ready = self.stages.prepare(self.store, self.bench, unit, claim)
             ticket.rows = len(ticket.ready.presented.wanted) if self._batch else 0
         except Exception as error:  # noqa: BLE001 - it is recorded, see `settle`
             ticket.error = error
@@ -275,7 +277,8 @@ class _Line:
     def _finish(self, ticket: _Ticket, started: float) -> Record | None:
         """The record; None when the unit is to be tried again alone."""
         try:
-            return self._finished(ticket, started)
+            with self._cores:
+                return self._finished(ticket, started)
         except Exception as error:  # noqa: BLE001 - see `settle`
             if out_of_memory(error):
                 return None

@@ -79,6 +79,11 @@ class Bench:
         """How many of the processor's a solve takes, which decides its last digits; None on a device."""
         return (self._threads or threads.of_a_solve()) if self.device == "cpu" else None
 
+    @property
+    def spare(self) -> int:
+        """Cores that a solve leaves to reading and writing, at least one."""
+        return max(1, threads.cores() - (self.threads or 0))
+
     @cached_property
     def versions(self) -> dict[str, str]:
         """Versions of what decides pixels and files."""

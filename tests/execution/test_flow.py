@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,6 +145,41 @@ def test_while_one_is_solved_the_next_is_read_and_the_last_is_written(tmp_path: 
     setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
     done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), [null.unit(1), null.unit(2)], None, stages))
     assert [record.status for _, record in done if record] == ["written"] * 2
+
+
+@pytest.mark.parametrize("spare", [1, 2])
+def test_reading_and_writing_take_no_more_cores_than_a_solve_leaves(
+    tmp_path: Path, spare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one core left they take turns; with two, each may wait for the other to begin."""
+    monkeypatch.setattr(Bench, "spare", spare)
+    fake, busy, most = Fake(), [0], [0]
+    both = threading.Barrier(2, timeout=PROMPT)
+
+    def busily(unit: Unit, meets: int) -> None:
+        with fake.lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        if spare == 2 and unit.recipe.id == null.unit(meets).recipe.id:
+            both.wait()
+        time.sleep(0.01)
+        with fake.lock:
+            busy[0] -= 1
+
+    def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Case:
+        busily(unit, 2)
+        return fake.prepare(store, bench, unit, claim)
+
+    def finish(store: Store, bench: Bench, unit: Unit, *rest: Any) -> Record:
+        busily(unit, 1)
+        return fake.finish(store, bench, unit, *rest)
+
+    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_rows, finish)  # type: ignore[arg-type]
+    setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
+    units = [null.unit(n) for n in range(1, 9)]
+    done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), units, None, stages))
+    assert [record.status for _, record in done if record] == ["written"] * 8
+    assert most[0] == spare
 
 
 @pytest.mark.parametrize("batch", [0, 4])
