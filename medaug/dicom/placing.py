@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from medaug.errors import OutputError
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written and read back.
+
+    Attributes:
+        path: the file.
+        sha256: of the bytes that were read back.
+        pixels_sha256: `pixels_digest` of the stored values that were read back; empty where there are none.
+        sop_instance_uid: of the instance.
+    """
+
+    path: Path
+    sha256: str
+    pixels_sha256: str
+    sop_instance_uid: str
 
 
 def place(path: Path, data: bytes, check: Callable[[Path], T]) -> T:

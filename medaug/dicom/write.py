@@ -21,7 +21,7 @@ from medaug.dicom.frames import is_enhanced
 from medaug.dicom.originals import Originals, decoded, frames_of, samples_of
 from medaug.dicom.overwrite import check_change, check_fits, overwritten
 from medaug.dicom.parse import Instance, parsed
-from medaug.dicom.placing import on_output, place
+from medaug.dicom.placing import Written, on_output, place
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from medaug.dicom.values import Equipment, Facts
@@ -43,23 +43,6 @@ class Style:
     keep_private: bool = False
     equipment: Equipment = "standard"
     syntax: OutputSyntax = "explicit-le"
-
-
-@dataclass(frozen=True)
-class Written:
-    """A file that was written and read back.
-
-    Attributes:
-        path: the file.
-        sha256: of the bytes that were read back.
-        pixels_sha256: `pixels_digest` of the stored values that were read back.
-        sop_instance_uid: of the instance.
-    """
-
-    path: Path
-    sha256: str
-    pixels_sha256: str
-    sop_instance_uid: str
 
 
 DEFAULT = Style()

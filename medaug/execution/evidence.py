@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from medaug.augmentation import Variant
+from medaug.dicom.placing import Written
 from medaug.dicom.provenance import Provenance
 from medaug.formats import FORMATS, REGIONS
 from medaug.imaging.boxes import distinct_codes
@@ -18,11 +19,14 @@ from medaug.profile import Profile
 FREE, OBSERVED, LABEL = 1, 2, 4  # bits of the label map
 
 
-def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance: Provenance) -> None:
+def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance: Provenance) -> tuple[Written, ...]:
     """Write ``evidence/`` of a unit whose image lies in ``folder``, as far as the profile asks for it.
 
     DICOM: ``regions.dcm`` (Segmentation) and, where there is a box, ``boxes.dcm`` (measurement report). Other formats:
     ``regions.nii.gz``, ``regions.png`` and the like, with the bits `FREE`, `OBSERVED` and `LABEL`.
+
+    Returns:
+        The DICOM files, whose digests are known.
 
     Raises:
         WriteError: the object can't be built, or was not read back as written.
@@ -32,22 +36,25 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
     dicom, wanted = bool(files), profile.evidence
     report = dicom and wanted.report and bool(variant.boxes)
     if not (wanted.segmentation or report):
-        return
+        return ()
     target = folder / "evidence"
     target.mkdir()
+    written: list[Written] = []
     masks = (variant.regions.free, variant.regions.observed, labelled(variant))
     if wanted.segmentation and dicom:
         from medaug.dicom.evidence.segmentation import write_segmentation
 
         codes = distinct_codes(variant.boxes)
-        write_segmentation(files, masks, provenance=provenance, path=target / "regions.dcm", codes=codes)
+        path = target / "regions.dcm"
+        written.append(write_segmentation(files, masks, provenance=provenance, path=path, codes=codes))
     elif wanted.segmentation:
         kind = FORMATS[variant.volume.source.format]
         kind.write(label_map(variant.volume, masks), target / f"{REGIONS}{kind.suffix}", None)
     if report:
         from medaug.dicom.evidence.report import write_report
 
-        write_report(files, variant.boxes, provenance=provenance, path=target / "boxes.dcm")
+        written.append(write_report(files, variant.boxes, provenance=provenance, path=target / "boxes.dcm"))
+    return tuple(written)
 
 
 def labelled(variant: Variant) -> Mask:

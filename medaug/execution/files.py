@@ -20,7 +20,7 @@ from medaug.profile import Profile
 
 if TYPE_CHECKING:
     from medaug.dicom.originals import Originals
-    from medaug.dicom.write import Written
+    from medaug.dicom.placing import Written
 
 
 def write_image(
@@ -58,8 +58,7 @@ def write_image(
         written = (capture,)
     else:
         kind.write(variant.volume, folder / f"image{kind.suffix}", source.source.files[0])
-    write_evidence(variant, folder, profile, provenance)
-    return written
+    return (*written, *write_evidence(variant, folder, profile, provenance))
 
 
 def describe_output(staged: Path, final: str, written: Sequence[Written] = ()) -> tuple[Output, ...]:

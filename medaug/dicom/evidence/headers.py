@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
@@ -13,7 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from medaug.dicom.frames import frame_of, is_enhanced
-from medaug.dicom.placing import place
+from medaug.dicom.placing import Written, place
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.stack import plane_of
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, derived_uid
@@ -140,8 +141,11 @@ def sign(made: Dataset, source: Dataset, moment: datetime) -> None:
     made.preamble = b"\0" * 128
 
 
-def save(made: Dataset, path: Path) -> None:
+def save(made: Dataset, path: Path) -> Written:
     """Write an evidence object; it takes its name after its bytes were read back from the disk and are the same.
+
+    Returns:
+        The file; its pixels have no digest of their own.
 
     Raises:
         WriteError: it can't be encoded, or was not read back as written.
@@ -163,6 +167,7 @@ def save(made: Dataset, path: Path) -> None:
             raise WriteError("evidence: the file read back holds other bytes; check the disk", code="not-read-back")
 
     place(path, data, same)
+    return Written(path, hashlib.sha256(data).hexdigest(), "", str(made.SOPInstanceUID))
 
 
 def _library(moment: str) -> Dataset:

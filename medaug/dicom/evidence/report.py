@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import coded
 from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
+from medaug.dicom.placing import Written
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import derived_uid
 from medaug.errors import WriteError, quiet
@@ -23,7 +24,7 @@ PURPOSE = ("75958009", "SCT", "Bounded by")
 SERIES_OFFSET = 750
 
 
-def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Provenance, path: Path) -> None:
+def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Provenance, path: Path) -> Written:
     """Write the boxes as planar regions, one group for each box and slice; same inputs, same bytes.
 
     The groups of one box share a tracking UID. The template needs a group, so there is no report of no box.
@@ -33,6 +34,9 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
         boxes: on their grid; at least one.
         provenance: of the unit.
         path: the file to write; its folder exists.
+
+    Returns:
+        The file.
 
     Raises:
         WriteError: the object can't be built from these headers, or was not read back as written.
@@ -51,7 +55,7 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
             "set evidence.report to false for it",
             code="evidence",
         ) from error
-    save(made, path)
+    return save(made, path)
 
 
 def outline(box: Box) -> npt.NDArray[np.float64]:

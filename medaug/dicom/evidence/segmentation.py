@@ -15,6 +15,7 @@ from medaug.dicom.evidence.concepts import stated
 from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
 from medaug.dicom.evidence.standins import put_back, stand_ins
 from medaug.dicom.frames import is_enhanced
+from medaug.dicom.placing import Written
 from medaug.dicom.provenance import Provenance
 from medaug.dicom.values import PRIVATE_SCHEME
 from medaug.errors import WriteError, quiet
@@ -56,7 +57,7 @@ SIDE = 8  # px of the images that the builder is shown
 
 def write_segmentation(
     files: Sequence[Path], masks: Sequence[Mask], *, provenance: Provenance, path: Path, codes: Sequence[BoxCode] = ()
-) -> None:
+) -> Written:
     """Write ``SEGMENTS`` for a derived series; same inputs, same bytes.
 
     Every slice has a frame for every segment, empty ones too, so that "not marked" can't be taken for "not said".
@@ -68,6 +69,9 @@ def write_segmentation(
         provenance: of the unit.
         path: the file to write; its folder exists.
         codes: of the labels, where they have some: they modify what the third segment means (0062,0011).
+
+    Returns:
+        The file.
 
     Raises:
         WriteError: the object can't be built from these headers, or was not read back as written.
@@ -86,7 +90,7 @@ def write_segmentation(
             code="evidence",
         ) from error
     put_frames(made, masks, derived)
-    save(made, path)
+    return save(made, path)
 
 
 def put_frames(made: Dataset, masks: Sequence[Mask], derived: Sequence[Dataset]) -> None:
