@@ -117,6 +117,12 @@ def strips(area: Area) -> Iterator[Area]:
         yield slice(first, min(first + STRIP, area[0].stop)), area[1]
 
 
+def spanned(where: Mask) -> slice | None:
+    """The columns of a mask (rows, columns) from the first that holds a True to the last; None without any."""
+    hits = np.flatnonzero(where.any(axis=0))
+    return slice(int(hits[0]), int(hits[-1]) + 1) if hits.size else None
+
+
 def steps_of(volume: Volume, window: Window, borders: tuple[Border, ...]) -> Levels:
     """Per tile: the sum of steps across the borders."""
     found = []
@@ -141,12 +147,13 @@ def detail_of(volume: Volume, window: Window, areas: dict[int, Area], inside: tu
         sums = np.zeros(blocks.shape, dtype=np.float32)
         at_once = max(1, STRIP // side)
         for first in range(0, len(blocks), at_once):
-            here = slice(first, first + at_once)
-            if blocks[here].any():
-                top = area[0].start + first * side
-                rows = slice(top, min(top + at_once * side + 2, area[0].stop))
-                curved = _laplacian(levels(volume, window, k, (rows, area[1])))
-                sums[here] = _block_sums(np.square(curved, out=curved), side)
+            here = blocks[first : first + at_once]
+            if span := spanned(here):
+                top, left = area[0].start + first * side, area[1].start + span.start * side
+                rows = slice(top, top + len(here) * side + 2)
+                columns = slice(left, left + (span.stop - span.start) * side + 2)
+                curved = _laplacian(levels(volume, window, k, (rows, columns)))
+                sums[first : first + len(here), span] = _block_sums(np.square(curved, out=curved), side)
         found.append(np.sqrt(sums[blocks]) / side)
     return np.concatenate(found[1:] or found)
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from medaug.imaging.volume import Area, Mask, Volume, Window
-from medaug.quality.baseline import Baseline, Levels, detail_of, levels, moved, scatter_of, steps_of, strips
+from medaug.quality.baseline import Baseline, Levels, detail_of, levels, moved, scatter_of, spanned, steps_of, strips
 
 QUIET = 25  # percentile of the blocks by their fine detail: flat places, where detail is noise
 PAIRS = 24  # neighbours across a border below which a tile says too little
@@ -91,10 +91,9 @@ def value_range(pair: Pair) -> float:
     if not altered:
         return 0.0
     room, outside = 0.5 * pair.step + 1e-6, 0
-    for k, area in _everywhere(pair):
-        differs = pair.differs[k][area]
-        if differs.any():
-            after = levels(pair.variant, pair.window, k, area)
+    for k, (rows, _) in _everywhere(pair):
+        if span := spanned(pair.differs[k][rows]):
+            differs, after = pair.differs[k][rows, span], levels(pair.variant, pair.window, k, (rows, span))
             if not (after.min() >= -room and after.max() <= 1 + room):  # a NaN is neither
                 outside += int(np.count_nonzero(differs & ~((after >= -room) & (after <= 1 + room))))
     if pair.variant.padding is not None:
@@ -149,12 +148,12 @@ def change(pair: Pair) -> float:
     """Mean difference over the free voxels: a variant that changes nothing is none."""
     total = 0.0
     for k, area in pair.base.areas.items():
-        for part in strips(area):
-            if pair.differs[k][part].any():
-                apart = moved(pair.source, pair.variant, pair.window, k, part)
+        for rows, _ in strips(area):
+            if span := spanned(pair.differs[k][rows]):
+                apart = moved(pair.source, pair.variant, pair.window, k, (rows, span))
                 np.abs(apart, out=apart)
                 if pair.trespassed:  # a protected voxel that differs is none of the free ones
-                    np.copyto(apart, 0, where=pair.protected[k][part])
+                    np.copyto(apart, 0, where=pair.protected[k][rows, span])
                 total += float(apart.sum(axis=1).sum(dtype=np.float64))
     count = pair.protected.size - np.count_nonzero(pair.protected)
     return total / count if count else float("nan")

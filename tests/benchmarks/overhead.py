@@ -8,8 +8,9 @@ all else is overhead. Two things are measured:
   variant of a source pays for what its further ones share; the mean is over `VARIANTS` of a source.
 * in a run, in wall time: solving in a process of its own while this one reads and writes, as `medaug run` does it from
   `execute.MANY` units on, one thread for the solver. The whole is the time from one solve's start to the next one's at
-  steady state, first variants of sources included; the network's part is what the same rows take when they are solved
-  again and nothing else runs. Needs two idle cores.
+  steady state, first variants of sources included; the network's part is what all the same rows take when they are
+  solved again, right after and in the same process, and nothing else runs. Means of both, since a virtual machine's
+  speed differs by a third from one half minute to the next; hence several runs, and their spread. Needs two idle cores.
 
 Bars at 2500 × 2000 px: overhead of at most 10 % of the whole in a run, and of 0.5 CPU seconds a variant in the mean; a
 whole variant of a 256 px image takes at most 2 s of wall time with two threads.
@@ -57,7 +58,8 @@ from tests.benchmarks.tables import markdown
 BAR = (0.10, 0.5)  # share of the whole in a run, mean CPU seconds of a variant
 VARIANTS = 6  # of each source, in a run and in the mean
 SKIPPED = 2  # solves of a run before it is steady
-REPEATS = 5  # runs
+REPEATS = 8  # runs
+SOURCES = 4  # of a run, beside the first one
 WALL = 2.0  # seconds of a whole variant of the small image
 RUNS = ((2500, 2000, 1), (3072, 3072, 1), (256, 256, 2))  # rows, columns, threads
 NETWORK, READING, REST = "network", "reading", "all else"
@@ -222,23 +224,23 @@ def in_a_run(options: argparse.Namespace) -> dict[str, Any]:
         for _ in flow(setup, store, bench, planned.units):
             pass
         here = (time.process_time() - processor) / len(began)
-        alone = []
-        for task in solved[SKIPPED :: max(1, len(solved) // 8)]:
-            started = time.monotonic()
+        started = time.monotonic()
+        for task in solved[SKIPPED:-1]:
             real.solve_rows(*task)
-            alone.append(time.monotonic() - started)
+        alone = time.monotonic() - started
         bench.close()
-    whole = (began[-1] - began[SKIPPED]) / (len(began) - 1 - SKIPPED)
+    counted = len(solved) - 1 - SKIPPED
+    whole = (began[-1] - began[SKIPPED]) / counted
     waiting = 1 - float(np.mean(took[SKIPPED:-1])) / whole
-    return {"whole": whole, "network": alone, "waiting": waiting, "cpu_here": here, "units": len(began)}
+    return {"whole": whole, "network": alone / counted, "waiting": waiting, "cpu_here": here, "units": len(began)}
 
 
 def pooled(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Several runs as one: a machine's speed differs by some percent from one half minute to the next."""
-    whole, waiting, here = (float(np.mean([run[key] for run in runs])) for key in ("whole", "waiting", "cpu_here"))
-    network = float(np.median([seconds for run in runs for seconds in run["network"]]))
-    shares = [1 - float(np.median(run["network"])) / run["whole"] for run in runs]
-    found = {"whole": whole, "network": network, "share": 1 - network / whole, "shares": (min(shares), max(shares))}
+    """Several runs as one, and the shares of each."""
+    keys = ("whole", "network", "waiting", "cpu_here")
+    whole, network, waiting, here = (float(np.mean([run[key] for run in runs])) for key in keys)
+    shares = sorted(1 - run["network"] / run["whole"] for run in runs)
+    found = {"whole": whole, "network": network, "share": 1 - network / whole, "shares": shares}
     rounded = {key: np.round(value, 4).tolist() for key, value in (found | {"waiting": waiting, "cpu": here}).items()}
     return rounded | {"units": sum(run["units"] for run in runs), "runs": len(runs)}
 
@@ -291,13 +293,13 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 
 
 def of_a_run(found: dict[str, Any]) -> str:
-    low, high = found["shares"]
+    low, high = np.percentile(found["shares"], [25, 75])
     rows, columns, _ = RUNS[0]
     return (
         f"In {found['runs']} runs at {rows} × {columns} px, {found['units']} units, {VARIANTS} of each source: "
         f"{found['whole']:.3f} s of wall time a unit at steady state; its network alone {found['network']:.3f} s, "
-        f"so overhead is {found['share']:.1%} of the whole (run by run {low:.1%} to {high:.1%}). The solver waits "
-        f"{found['waiting']:.1%} of the time. Reading and writing take {found['cpu']:.3f} CPU s a unit, beside it."
+        f"so overhead is {found['share']:.1%} of the whole (quartiles of the runs {low:.1%} and {high:.1%}). The "
+        f"solver waits {found['waiting']:.1%} of the time. Reading and writing take {found['cpu']:.3f} CPU s a unit, beside it."
     )
 
 
@@ -324,7 +326,7 @@ def main(options: argparse.Namespace) -> None:
         print(json.dumps(in_a_run(options) if options.run else measured(options)))
         return
     found = [child(options, *run) for run in RUNS]
-    in_runs = pooled([child(options, *RUNS[0], "--run") for _ in range(REPEATS)])
+    in_runs = pooled([child(options, *RUNS[0], "--run", "--sources", str(SOURCES)) for _ in range(REPEATS)])
     said = (of_a_run(in_runs), *verdicts(found, in_runs))
     print(table(found), *said, sep="\n")
     pixels = {f"{run['rows']}x{run['columns']}/{name}": sha for run in found for name, sha in run["digests"].items()}
