@@ -9,8 +9,10 @@ all else is overhead. Two things are measured:
 * in a run, in wall time: solving in a process of its own while this one reads and writes, as `medaug run` does it from
   `execute.MANY` units on, one thread for the solver. The whole is the time from one solve's start to the next one's at
   steady state, first variants of sources included; the network's part is what all the same rows take when they are
-  solved again, right after and in the same process, and nothing else runs. Means of both, since a virtual machine's
-  speed differs by a third from one half minute to the next; hence several runs, and their spread. Needs two idle cores.
+  solved again and nothing else runs. A virtual machine's speed differs by a third from one half minute to the next, so
+  a run is cut into stretches, each followed by its own second solves; the median of their shares counts. A machine of
+  two cores may be slower when both are used, whatever the other does: the rows are solved a third time beside a process
+  that is as busy as reading and writing are and only looks at the clock. Needs two idle cores.
 
 Bars at 2500 × 2000 px: overhead of at most 10 % of the whole in a run, and of 0.5 CPU seconds a variant in the mean; a
 whole variant of a 256 px image takes at most 2 s of wall time with two threads.
@@ -32,7 +34,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -57,9 +60,9 @@ from tests.benchmarks.tables import markdown
 
 BAR = (0.10, 0.5)  # share of the whole in a run, mean CPU seconds of a variant
 VARIANTS = 6  # of each source, in a run and in the mean
-SKIPPED = 2  # solves of a run before it is steady
-REPEATS = 8  # runs
-SOURCES = 4  # of a run, beside the first one
+SKIPPED = 2  # solves of a stretch before it is steady
+STRETCH = 3 * VARIANTS  # units of a run, after which its solves are done again
+SOURCES = 35  # of a run, beside the first one: 12 stretches
 WALL = 2.0  # seconds of a whole variant of the small image
 RUNS = ((2500, 2000, 1), (3072, 3072, 1), (256, 256, 2))  # rows, columns, threads
 NETWORK, READING, REST = "network", "reading", "all else"
@@ -202,47 +205,87 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     return {"first": _medians(first), "further": _medians(further), "digests": found}
 
 
-def in_a_run(options: argparse.Namespace) -> dict[str, Any]:
-    """Wall seconds a unit takes at steady state, and what its network takes alone."""
+def in_a_run(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Wall seconds a unit takes at steady state, and what its network takes alone, for stretches of a run."""
+    found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         planned = planned_in(folder, options, VARIANTS)
         store, _ = open_store(folder / "out", planned.profile, listing_of(planned.units, planned.skips), moment())
         setup = Setup(store.root, planned.profile, "cpu", None, apart=True)
-        bench = setup.bench()
-        real, solved, began, took = bench.tools, [], [], []
-
-        def noted(*task: Any) -> Any:
-            began.append(time.monotonic())
-            solved.append(task[:3])
-            parts = real.solve_rows(*task)
-            took.append(time.monotonic() - began[-1])
-            return parts
-
-        bench.__dict__["tools"] = replace(real, solve_rows=noted)
-        processor = time.process_time()
-        for _ in flow(setup, store, bench, planned.units):
-            pass
-        here = (time.process_time() - processor) / len(began)
-        started = time.monotonic()
-        for task in solved[SKIPPED:-1]:
-            real.solve_rows(*task)
-        alone = time.monotonic() - started
+        bench, units = setup.bench(), list(planned.units)
+        real = bench.tools
+        for first in range(0, len(units) - STRETCH + 1, STRETCH):
+            watch = Watch(real)
+            bench.__dict__["tools"] = replace(real, solve_rows=watch.solve_rows)
+            processor = time.process_time()
+            for _ in flow(setup, store, bench, units[first : first + STRETCH]):
+                pass
+            here = (time.process_time() - processor) / STRETCH
+            alone = watch.again()
+            with counting(here / watch.whole):
+                beside = watch.again()
+            row = {"whole": watch.whole, "network": alone, "beside": beside, "waiting": watch.waiting, "cpu": here}
+            found.append(row)
         bench.close()
-    counted = len(solved) - 1 - SKIPPED
-    whole = (began[-1] - began[SKIPPED]) / counted
-    waiting = 1 - float(np.mean(took[SKIPPED:-1])) / whole
-    return {"whole": whole, "network": alone / counted, "waiting": waiting, "cpu_here": here, "units": len(began)}
+    return found[1:]  # the first one warms up
 
 
-def pooled(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Several runs as one, and the shares of each."""
-    keys = ("whole", "network", "waiting", "cpu_here")
-    whole, network, waiting, here = (float(np.mean([run[key] for run in runs])) for key in keys)
-    shares = sorted(1 - run["network"] / run["whole"] for run in runs)
-    found = {"whole": whole, "network": network, "share": 1 - network / whole, "shares": shares}
-    rounded = {key: np.round(value, 4).tolist() for key, value in (found | {"waiting": waiting, "cpu": here}).items()}
-    return rounded | {"units": sum(run["units"] for run in runs), "runs": len(runs)}
+class Watch:
+    """Around a solver: what it solves and when."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._tasks: list[tuple[Any, ...]] = []
+        self._began: list[float] = []
+        self._took: list[float] = []
+
+    def solve_rows(self, *task: Any) -> Any:
+        self._began.append(time.monotonic())
+        self._tasks.append(task[:3])
+        parts = self._tools.solve_rows(*task)
+        self._took.append(time.monotonic() - self._began[-1])
+        return parts
+
+    @property
+    def whole(self) -> float:
+        """Seconds from one solve's start to the next one's, once the line is filled."""
+        return (self._began[-1] - self._began[SKIPPED]) / (len(self._began) - 1 - SKIPPED)
+
+    @property
+    def waiting(self) -> float:
+        """Share of that time in which nothing is solved."""
+        return 1 - float(np.mean(self._took[SKIPPED:-1])) / self.whole
+
+    def again(self) -> float:
+        """Seconds that the same solves take in the mean."""
+        tasks, started = self._tasks[SKIPPED:-1], time.monotonic()
+        for task in tasks:
+            self._tools.solve_rows(*task)
+        return (time.monotonic() - started) / len(tasks)
+
+
+@contextmanager
+def counting(share: float) -> Iterator[None]:
+    """Beside a process that looks at the clock for so much of the time: it needs no memory and no file."""
+    loop = (
+        "import sys, time\nbusy = float(sys.argv[1]) / 10\nwhile True:\n    end = time.monotonic() + busy\n"
+        "    while time.monotonic() < end: pass\n    time.sleep(max(0, 0.1 - busy))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", loop, str(min(1.0, share))])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def pooled(stretches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The means of all stretches, and the share of each."""
+    means = {key: float(np.mean([one[key] for one in stretches])) for key in stretches[0]}
+    shares = sorted(1 - one["network"] / one["whole"] for one in stretches)
+    found = means | {"share": float(np.median(shares)), "shares": shares}
+    return {key: np.round(value, 4).tolist() for key, value in found.items()} | {"units": STRETCH * len(stretches)}
 
 
 def _medians(units: Sequence[Spent]) -> dict[str, Any]:
@@ -296,10 +339,12 @@ def of_a_run(found: dict[str, Any]) -> str:
     low, high = np.percentile(found["shares"], [25, 75])
     rows, columns, _ = RUNS[0]
     return (
-        f"In {found['runs']} runs at {rows} × {columns} px, {found['units']} units, {VARIANTS} of each source: "
-        f"{found['whole']:.3f} s of wall time a unit at steady state; its network alone {found['network']:.3f} s, "
-        f"so overhead is {found['share']:.1%} of the whole (quartiles of the runs {low:.1%} and {high:.1%}). The "
-        f"solver waits {found['waiting']:.1%} of the time. Reading and writing take {found['cpu']:.3f} CPU s a unit, beside it."
+        f"In a run at {rows} × {columns} px, {found['units']} units in {len(found['shares'])} stretches, {VARIANTS} of "
+        f"each source: {found['whole']:.3f} s of wall time a unit at steady state; its network alone, right after, "
+        f"{found['network']:.3f} s. Overhead is {found['share']:.1%} of the whole in the median of the stretches "
+        f"(quartiles {low:.1%} and {high:.1%}). The solver waits {found['waiting']:.1%} of the time. Reading and "
+        f"writing take {found['cpu']:.3f} CPU s a unit beside it; beside a process that is as busy and only looks at "
+        f"the clock, the network takes {found['beside']:.3f} s."
     )
 
 
@@ -323,10 +368,10 @@ def verdicts(found: Sequence[dict[str, Any]], run: dict[str, Any]) -> list[str]:
 
 def main(options: argparse.Namespace) -> None:
     if options.rows:
-        print(json.dumps(in_a_run(options) if options.run else measured(options)))
+        print(json.dumps({"stretches": in_a_run(options)} if options.run else measured(options)))
         return
     found = [child(options, *run) for run in RUNS]
-    in_runs = pooled([child(options, *RUNS[0], "--run", "--sources", str(SOURCES)) for _ in range(REPEATS)])
+    in_runs = pooled(child(options, *RUNS[0], "--run", "--sources", str(SOURCES))["stretches"])
     said = (of_a_run(in_runs), *verdicts(found, in_runs))
     print(table(found), *said, sep="\n")
     pixels = {f"{run['rows']}x{run['columns']}/{name}": sha for run in found for name, sha in run["digests"].items()}
