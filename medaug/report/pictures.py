@@ -207,7 +207,7 @@ def _grey(volume: Volume, window: Window, view: _View) -> Float32:
     gain = rescale.slope / window.width
     offset = (rescale.intercept - window.low) / window.width
     values = stored if volume.lut is None else volume.lut.apply(stored)
-    grey: Float32 = view.shrink(values.astype(np.float32)) * np.float32(gain) + np.float32(offset)
+    grey: Float32 = view.shrink(values) * np.float32(gain) + np.float32(offset)
     return np.float32(1) - grey if volume.inverted else grey
 
 
@@ -242,9 +242,10 @@ def _regions(backdrop: Backdrop, dust: Float32) -> Bytes:
 
 
 def _png(entries: Bytes, palette: Sequence[int]) -> bytes:
-    """Entries of a palette as a PNG file, packed as runs and by frequency: a third of the time of grey levels or less.
+    """Entries of a palette as a PNG file, packed as runs and by frequency.
 
-    Those would be a fifth smaller, but a PNG encoder tries five ways to predict each line of them.
+    Grey levels would take 0.4 to 0.8 of the bytes and three times as long: an encoder tries five ways to predict each
+    of their lines, and none where they are entries.
     """
     image = Image.fromarray(entries)
     image.putpalette(palette)  # grey levels become its entries
