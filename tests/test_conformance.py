@@ -22,7 +22,7 @@ from medaug.dicom.discover import discover
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
 from medaug.dicom.frames import is_enhanced
-from medaug.dicom.originals import SOP_CLASSES
+from medaug.dicom.header import KINDS
 from medaug.dicom.parse import instance
 from medaug.dicom.read import read_series
 from medaug.errors import SourceError, quiet
@@ -77,7 +77,7 @@ def usable(path: Path, folder: Path) -> tuple[Volume, str, str] | str | None:
         (volume, *_) = read_series(discover(copy).series[0], slices=not is_enhanced(ds))
     except SourceError as error:
         return error.code
-    if str(ds.SOPClassUID) not in SOP_CLASSES:
+    if str(ds.SOPClassUID) not in KINDS:
         return "class"
     return volume, UID(ds.SOPClassUID).name, encoding.name
 

@@ -8,43 +8,15 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    ComputedRadiographyImageStorage,
-    CTImageStorage,
-    DigitalMammographyXRayImageStorageForPresentation,
-    DigitalMammographyXRayImageStorageForProcessing,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    MRImageStorage,
-    SecondaryCaptureImageStorage,
-    UltrasoundImageStorage,
-    XRayAngiographicImageStorage,
-    XRayRadiofluoroscopicImageStorage,
-)
 
 from medaug.dicom import parse
 from medaug.dicom.decode import stored_values
-from medaug.dicom.frames import ENHANCED, is_enhanced
+from medaug.dicom.frames import is_enhanced
+from medaug.dicom.header import KINDS
 from medaug.dicom.parse import Instance
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.volume import Stored, Volume
 
-SOP_CLASSES = frozenset(
-    {
-        ComputedRadiographyImageStorage,
-        CTImageStorage,
-        DigitalMammographyXRayImageStorageForPresentation,
-        DigitalMammographyXRayImageStorageForProcessing,
-        DigitalXRayImageStorageForPresentation,
-        DigitalXRayImageStorageForProcessing,
-        MRImageStorage,
-        SecondaryCaptureImageStorage,
-        UltrasoundImageStorage,
-        XRayAngiographicImageStorage,
-        XRayRadiofluoroscopicImageStorage,
-        *ENHANCED,
-    }
-)
 KEPT = 2**26  # bytes of files of one source
 
 
@@ -116,7 +88,7 @@ def _read_again(source: Volume, k: int) -> tuple[bytes, Instance]:
             f"slice {k + 1}: the source changed during the run ({found}); leave the input alone and run again",
             code="source-changed",
         )
-    if read.dataset.SOPClassUID not in SOP_CLASSES:
+    if read.dataset.SOPClassUID not in KINDS:
         raise WriteError(
             f"slice {k + 1}: SOP class {read.dataset.SOPClassUID} can't be written yet; expected a CR, DX, CT, MG, "
             "MR, SC, US, XA or XRF image; leave the series out",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -53,7 +53,7 @@ _BAD = "not-read-back"
 class _Policy:
     provenance: Provenance
     style: Style
-    originals: Originals
+    originals: Originals = field(default_factory=Originals)
 
 
 def write_series(
@@ -113,7 +113,7 @@ def write_capture(
     It names no source image: the picture has no instance that a reference could lead to.
     """
     check_change(variant, changed, source)
-    policy = _Policy(provenance, style, Originals())
+    policy = _Policy(provenance, style)
     on_output(lambda: folder.mkdir(parents=True, exist_ok=True))
     stored = overwritten(source.stored[0], variant.stored[0], changed[0])
     with _header_errors(0):

@@ -10,10 +10,11 @@ from pathlib import Path
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, SourceError, place_of
 from medaug.execution import quarantine
+from medaug.execution.bench import Bench
 from medaug.execution.leases import Claim
 from medaug.execution.store import Store, disk_errors
 from medaug.execution.units import Unit
-from medaug.execution.work import OUT_OF_MEMORY, Bench, OnStep, elapsed, failure, work_unit
+from medaug.execution.work import OUT_OF_MEMORY, OnStep, elapsed, failure, work_unit
 from medaug.profile import Profile
 
 Work = Callable[[Store, Bench, Unit, Claim, OnStep | None], Record]

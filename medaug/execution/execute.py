@@ -18,6 +18,7 @@ from medaug.audit.record import Record
 from medaug.errors import MedaugError, OutputError, RunError, counted
 from medaug.execution import quarantine
 from medaug.execution.attempt import Setup, Work
+from medaug.execution.bench import Bench
 from medaug.execution.cluster import cluster
 from medaug.execution.executors import Executor, serial
 from medaug.execution.flow import Done, Step
@@ -29,7 +30,7 @@ from medaug.execution.processes import processes
 from medaug.execution.sources import Skip
 from medaug.execution.store import Ended, Store
 from medaug.execution.units import Unit
-from medaug.execution.work import Bench, work_unit
+from medaug.execution.work import work_unit
 from medaug.profile import Profile
 from medaug.shelf import Again, Shelf, among
 

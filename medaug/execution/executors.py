@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 
 from medaug.errors import MedaugError, RunError, place_of
 from medaug.execution.attempt import Setup
+from medaug.execution.bench import Bench
 from medaug.execution.flow import Done, Step, flow
 from medaug.execution.opening import attach
 from medaug.execution.units import Unit
-from medaug.execution.work import Bench
 
 STRETCH = 16
 T = TypeVar("T")

@@ -22,11 +22,12 @@ from typing import Any
 from medaug.audit.record import Record
 from medaug.execution import leases, quarantine
 from medaug.execution.attempt import Setup, attempt, settle
+from medaug.execution.bench import Bench
 from medaug.execution.leases import Claim
 from medaug.execution.stages import STAGES, Stages
 from medaug.execution.store import Store, disk_errors
 from medaug.execution.units import Unit
-from medaug.execution.work import Answer, Bench, Ready, out_of_memory, work_unit
+from medaug.execution.work import Answer, Ready, out_of_memory, work_unit
 from medaug.rows import Row, Solved
 
 Done = tuple[Unit, Record | None]

@@ -14,8 +14,8 @@ from medaug.audit.pixels import stored_of
 from medaug.audit.record import Output, Record
 from medaug.augmentation import Case, augment
 from medaug.errors import OutputError, ReadError, counted
+from medaug.execution.bench import Bench
 from medaug.execution.sources import collect
-from medaug.execution.work import Bench
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
 from medaug.inverse.priors.folders import with_folder_prior

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from medaug.audit.record import Record
+from medaug.execution.bench import Bench
 from medaug.execution.leases import Claim
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import Answer, Bench, Ready, finish, prepare, solve
+from medaug.execution.work import Answer, Ready, finish, prepare, solve
 from medaug.rows import Row, Solved
 
 

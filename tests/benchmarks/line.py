@@ -24,13 +24,14 @@ import medaug
 from medaug import profile as profiles
 from medaug.execution import flow as module
 from medaug.execution.attempt import Setup, attempt
+from medaug.execution.bench import Bench
 from medaug.execution.execute import moment
 from medaug.execution.flow import flow
 from medaug.execution.listing import listing_of
 from medaug.execution.opening import open_store
 from medaug.execution.plan import Plan
 from medaug.execution.stages import STAGES
-from medaug.execution.work import Answer, Bench, Ready
+from medaug.execution.work import Answer, Ready
 from medaug.rows import Solved
 from tests import make
 

@@ -47,6 +47,7 @@ from medaug import assemble, augmentation
 from medaug.augmentation import Tools
 from medaug.execution import files, work
 from medaug.execution.attempt import Setup
+from medaug.execution.bench import Bench
 from medaug.execution.execute import Options, execute, moment
 from medaug.execution.flow import flow
 from medaug.execution.listing import listing_of
@@ -84,7 +85,7 @@ STAGES = {  # label → where the functions of a stage are looked up
     "digests": [(work, "describe_output")],
     "record and commit": [(work, "to_record"), (Store, "commit")],
     NETWORK: [(Tools, "solve_rows")],
-    READING: [(work.Bench, "volume")],
+    READING: [(Bench, "volume")],
 }
 
 

@@ -35,6 +35,7 @@ from medaug.audit.ledger import START, Line, spell
 from medaug.audit.record import Record
 from medaug.audit.verification.verify import verify
 from medaug.execution import execute
+from medaug.execution.bench import Bench
 from medaug.execution.executors import stretch
 from medaug.execution.listing import listing_of, write_lists
 from medaug.execution.opening import attach, open_store
@@ -42,7 +43,6 @@ from medaug.execution.plan import Plan
 from medaug.execution.status import status
 from medaug.execution.store import Store
 from medaug.execution.units import Queue, units_of
-from medaug.execution.work import Bench
 from tests.execution import null
 
 Figures = dict[str, float]

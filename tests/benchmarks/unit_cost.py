@@ -19,11 +19,12 @@ from pathlib import Path
 
 import medaug
 from medaug import profile as profiles
+from medaug.execution.bench import Bench
 from medaug.execution.execute import moment
 from medaug.execution.listing import listing_of
 from medaug.execution.opening import open_store
 from medaug.execution.plan import Plan
-from medaug.execution.work import Answer, Bench, finish, prepare, solve, work_unit
+from medaug.execution.work import Answer, finish, prepare, solve, work_unit
 from tests.benchmarks.line import export
 
 

@@ -9,13 +9,14 @@ from medaug import profile as profiles
 from medaug.audit.record import Output, Record
 from medaug.errors import ReadError
 from medaug.execution.attempt import Work
+from medaug.execution.bench import Bench
 from medaug.execution.execute import Options, Summary, execute
 from medaug.execution.leases import Claim
 from medaug.execution.plan import Plan
 from medaug.execution.sources import Source
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import Bench, OnStep
+from medaug.execution.work import OnStep
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import SourceRef
 from medaug.recipe import Recipe

@@ -26,11 +26,12 @@ from medaug.audit import durable, ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError
 from medaug.execution import execute, leases, opening, store
+from medaug.execution.bench import Bench
 from medaug.execution.leases import Claim
 from medaug.execution.options import Options
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import Bench, OnStep
+from medaug.execution.work import OnStep
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy
 

@@ -41,7 +41,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> list[SolverProcess]:
 
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr(execution, "MANY", 1)
-    monkeypatch.setattr("medaug.execution.work.SolverProcess", Kept)
+    monkeypatch.setattr("medaug.execution.bench.SolverProcess", Kept)
     return made
 
 

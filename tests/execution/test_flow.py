@@ -17,6 +17,7 @@ from medaug.audit.record import Record
 from medaug.errors import OutputError, ReadError
 from medaug.execution import opening, quarantine
 from medaug.execution.attempt import Setup
+from medaug.execution.bench import Bench
 from medaug.execution.execute import execute
 from medaug.execution.flow import BATCHES, LEAST, MOST, SMALL, Done, flow
 from medaug.execution.leases import Claim
@@ -25,7 +26,7 @@ from medaug.execution.options import Options
 from medaug.execution.stages import STAGES, Stages
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import OUT_OF_MEMORY, Answer, Bench
+from medaug.execution.work import OUT_OF_MEMORY, Answer
 from medaug.rows import Row, Solved, solve_rows
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy

@@ -17,11 +17,12 @@ from medaug.audit.record import Record
 from medaug.errors import RunError
 from medaug.execution import execute, leases, opening, quarantine
 from medaug.execution import work as real_work
+from medaug.execution.bench import Bench
 from medaug.execution.leases import Claim
 from medaug.execution.status import status
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import OUT_OF_MEMORY, Bench, OnStep
+from medaug.execution.work import OUT_OF_MEMORY, OnStep
 from tests.execution import null
 
 UNIT = null.unit(1).recipe.id

@@ -18,13 +18,14 @@ from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
 from medaug.execution import opening, work
+from medaug.execution.bench import Bench
 from medaug.execution.execute import Options, moment
 from medaug.execution.leases import Claim
 from medaug.execution.listing import listing_of
 from medaug.execution.status import status
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import Bench, OnStep, failure
+from medaug.execution.work import OnStep, failure
 from medaug.imaging.boxes import Box
 from tests.execution import null
 from tests.execution.test_run import arguments, boxes, small_profile  # noqa: F401 - a fixture

@@ -14,11 +14,12 @@ import pytest
 from medaug.audit.record import Record
 from medaug.errors import OutputError
 from medaug.execution import quarantine
+from medaug.execution.bench import Bench
 from medaug.execution.execute import Options, execute
 from medaug.execution.leases import Claim
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import Bench, OnStep
+from medaug.execution.work import OnStep
 from tests.execution import null
 from tests.execution.test_crash import written
 

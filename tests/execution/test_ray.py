@@ -24,12 +24,13 @@ from medaug.audit.verification.verify import verify
 from medaug.errors import OutputError, RunError
 from medaug.execution import cluster as module
 from medaug.execution import quarantine
+from medaug.execution.bench import Bench
 from medaug.execution.execute import execute
 from medaug.execution.leases import Claim
 from medaug.execution.options import Options
 from medaug.execution.store import Store
 from medaug.execution.units import Unit
-from medaug.execution.work import Bench, OnStep, work_unit
+from medaug.execution.work import OnStep, work_unit
 from tests.execution import null
 from tests.execution.test_crash import written
 from tests.execution.test_processes import POISON, full, poisoned
