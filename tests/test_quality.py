@@ -362,3 +362,25 @@ def test_a_known_baseline_changes_no_figure_and_another_ones_would(shape: tuple[
     assert inspect(before, made, kept, WINDOW, {}, {}, known) == anew
     other = Baseline.of(made, kept, WINDOW)
     assert inspect(before, made, kept, WINDOW, {}, {}, other) != anew
+
+
+def test_the_change_is_that_of_the_free_voxels_whatever_the_protected_ones_hold() -> None:
+    """Not a number among the protected ones, as around a brain in float files, plays no part; a free one does."""
+    whole = source()
+    stored = whole.stored.astype(np.float32)
+    stored[:, 110:120, 100:110] = np.nan
+    of = replace(whole, stored=stored, padding=None, stored_range=(-math.inf, math.inf))
+    made = variant(of.modality + 150 * taper().astype(np.float32) * smooth().astype(np.float32), of)
+    assert change(pair(made, of)) == pytest.approx(change(pair(good())), rel=0.01)
+    stored = stored.copy()
+    stored[:, 2:4, 60:62] = np.nan
+    of = replace(of, stored=stored)
+    same = replace(made, stored=np.where(np.isnan(stored), stored, made.stored))
+    assert math.isnan(change(pair(same, of)))
+
+
+def test_a_protected_voxel_that_differs_is_no_change() -> None:
+    made = good()
+    stored = made.stored.copy()
+    stored[:, 110:140, 95:120] += 500
+    assert change(pair(replace(made, stored=stored))) == pytest.approx(change(pair(made)), rel=1e-6)

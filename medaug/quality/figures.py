@@ -51,6 +51,11 @@ class Pair:
         bits = np.dtype(f"u{before.dtype.itemsize}")
         return np.asarray(before.view(bits) != after.view(bits))
 
+    @property
+    def whole(self) -> bool:
+        """Whether the stored numbers are integers."""
+        return bool(np.issubdtype(self.source.stored.dtype, np.integer))
+
     @cached_property
     def trespassed(self) -> int:
         """How many protected voxels differ."""
@@ -64,7 +69,7 @@ class Pair:
     @cached_property
     def step(self) -> float:
         """The coarsest step of the stored numbers; next to nothing for floats."""
-        if not np.issubdtype(self.source.stored.dtype, np.integer):
+        if not self.whole:
             return 1e-6
         return self.source.coarsest / self.window.width
 
@@ -148,11 +153,13 @@ def change(pair: Pair) -> float:
     """Mean difference over the free voxels: a variant that changes nothing is none."""
     total = 0.0
     for k, area in pair.base.areas.items():
-        for rows, _ in strips(area):
-            if span := spanned(pair.differs[k][rows]):
+        for rows, columns in strips(area):
+            # whole numbers that stay are nothing apart, and needn't be looked at; a NaN that stays is
+            span = spanned(pair.differs[k][rows]) if pair.whole else columns
+            if span is not None:
                 apart = moved(pair.source, pair.variant, pair.window, k, (rows, span))
                 np.abs(apart, out=apart)
-                if pair.trespassed:  # a protected voxel that differs is none of the free ones
+                if pair.trespassed or not pair.whole:  # what is protected is none of the free ones
                     np.copyto(apart, 0, where=pair.protected[k][rows, span])
                 total += float(apart.sum(axis=1).sum(dtype=np.float64))
     count = pair.protected.size - np.count_nonzero(pair.protected)
