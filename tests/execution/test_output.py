@@ -149,7 +149,7 @@ def test_the_prior_is_not_loaded_when_nothing_is_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     medaug.run(**arguments)
-    monkeypatch.setattr(work.assemble, "tools", lambda *_: pytest.fail("the prior was loaded"))
+    monkeypatch.setattr("medaug.assemble.tools", lambda *_: pytest.fail("the prior was loaded"))
     assert medaug.run(**arguments).already_done == 4
 
 
