@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from medaug.imaging.boxes import Box
-from medaug.inverse.priors.embedded import load_embedded
-from medaug.inverse.unconditional import draw
+from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.inverse.sampling.unconditional import draw
 
 Image = npt.NDArray[np.float64]
 

@@ -11,39 +11,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from medaug.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from medaug.assemble import tools as tools
-    from medaug.augmentation import Case as Case
-    from medaug.augmentation import Tools as Tools
-    from medaug.augmentation import Variant as Variant
-    from medaug.augmentation import augment as augment
-    from medaug.execution.execute import run as run
-    from medaug.execution.plan import plan as plan
-    from medaug.imaging.arrays import from_array as from_array
-    from medaug.imaging.boxes import Box as Box
-    from medaug.imaging.volume import Rescale as Rescale
-    from medaug.imaging.volume import Volume as Volume
-    from medaug.imaging.volume import Window as Window
-    from medaug.profile import Profile as Profile
-    from medaug.profile import load as load_profile
-    from medaug.recipe import Recipe as Recipe
+    from medaug.assemble import tools
+    from medaug.augmentation.augment import augment
+    from medaug.augmentation.case import Case, Variant
+    from medaug.augmentation.recipe import Recipe
+    from medaug.augmentation.tools import Tools
+    from medaug.execution.execute import run
+    from medaug.execution.planning.plan import plan
+    from medaug.imaging.arrays import from_array
+    from medaug.imaging.boxes import Box
+    from medaug.imaging.volume import Rescale, Volume, Window
+    from medaug.profile.load import load_profile
+    from medaug.profile.profile import Profile
 
 _HOMES = {
     "Box": "medaug.imaging.boxes",
-    "Case": "medaug.augmentation",
-    "Profile": "medaug.profile",
-    "Recipe": "medaug.recipe",
+    "Case": "medaug.augmentation.case",
+    "Profile": "medaug.profile.profile",
+    "Recipe": "medaug.augmentation.recipe",
     "Rescale": "medaug.imaging.volume",
-    "Tools": "medaug.augmentation",
-    "Variant": "medaug.augmentation",
+    "Tools": "medaug.augmentation.tools",
+    "Variant": "medaug.augmentation.case",
     "Volume": "medaug.imaging.volume",
     "Window": "medaug.imaging.volume",
-    "augment": "medaug.augmentation",
+    "augment": "medaug.augmentation.augment",
     "from_array": "medaug.imaging.arrays",
-    "load_profile": "medaug.profile:load",
-    "plan": "medaug.execution.plan",
+    "load_profile": "medaug.profile.load",
+    "plan": "medaug.execution.planning.plan",
     "run": "medaug.execution.execute",
     "tools": "medaug.assemble",
 }

@@ -14,34 +14,51 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-from medaug import profile as specs
-from medaug import solving
-from medaug.augmentation import RegionLaw, Tools
+from medaug.augmentation.prepare import PresentTools
+from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
+from medaug.augmentation.solve import SolveTools
+from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError, RunError
 from medaug.imaging.boxes import Box
+from medaug.imaging.crop import Part, around_domain, free_part, whole_frame
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Mask, Volume, Window
-from medaug.inverse import descent, operators
+from medaug.inverse import operators
 from medaug.inverse.priors.card import PriorCard
-from medaug.inverse.priors.distant import DistantPrior
-from medaug.inverse.priors.economy import economical
-from medaug.inverse.priors.embedded import load_embedded
-from medaug.inverse.priors.guidance import guided
-from medaug.inverse.priors.latent import LatentPrior, padded
-from medaug.inverse.priors.load import load_folder
-from medaug.inverse.priors.store import locate, store_root
+from medaug.inverse.priors.latent_prior import LatentPrior, padded
+from medaug.inverse.priors.library.lookup import locate, store_root
+from medaug.inverse.priors.loaders.load import load_folder
+from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.inverse.priors.networks.classifier_free_guidance import guided
+from medaug.inverse.priors.networks.precision import economical
+from medaug.inverse.priors.remote_prior import DistantPrior
 from medaug.inverse.protocols import Operator, Prior, Solver
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling import guided_ddim
+from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
+from medaug.profile import profile as specs
+from medaug.profile import solvers
+from medaug.profile.components import (
+    EmbeddedPrior,
+    FileWindow,
+    FixedWindow,
+    FolderPrior,
+    GaussianOutside,
+    Inside,
+    Margin,
+    Outside,
+    PercentileWindow,
+    RandomOutside,
+    Restore,
+)
 from medaug.quality import DEFAULT_LIMITS, require_known
-from medaug.regions import domains, laws
-from medaug.regions.area import around_domain, whole_frame
-from medaug.regions.part import Part, free_part
-from medaug.restoring import Restoration, restore_delta, restore_replace
+from medaug.regions import laws
+from medaug.regions.domains import domain as domains
+from medaug.regions.regions import RegionLaw
 
 
 def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = None) -> Tools:
@@ -62,25 +79,35 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
     _check_fit(profile, loaded)
     fitted = _fitted(profile, loaded, place) if isinstance(loaded, LatentPrior) else loaded
     return Tools(
-        prior=fitted,
-        solver=solver_of(profile, loaded.card),
-        degraded=_degradation(profile.operator),
+        _present_tools(profile, loaded.card),
+        SolveTools(
+            prior=fitted,
+            solver=solver_of(profile, loaded.card),
+            degraded=_degradation(profile.operator),
+            measurement_noise=profile.measurement_noise,
+            batch_size=profile.batch_size,
+            device=place,
+            prompted=_prompted(profile, fitted),
+            full=place != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
+        ),
+        RestoreTools(
+            restore=_restoration(profile.restore, profile.size, loaded.card),
+            limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
+        ),
+    )
+
+
+def _present_tools(profile: specs.Profile, card: PriorCard) -> PresentTools:
+    return PresentTools(
         window=partial(_window, profile.window),
         domain=_once(partial(domains.domain, parts=profile.domain)),
         protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
         law=_law(profile.regions),
         grow=partial(_grow, profile.regions.margin, profile.size),
-        restore=_restoration(profile.restore, profile.size, loaded.card),
         size=profile.size,
         crop=around_domain if profile.area == "domain" else whole_frame,
         feather=profile.restore.feather,
-        measurement_noise=profile.measurement_noise,
-        batch_size=profile.batch_size,
-        device=place,
-        limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
-        prompted=_prompted(profile, fitted),
-        part=_part(profile, loaded.card),
-        full=place != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
+        part=_part(profile, card),
     )
 
 
@@ -111,9 +138,9 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
     spec = profile.prior
     loaded: Prior
     match spec:
-        case specs.EmbeddedPrior():
+        case EmbeddedPrior():
             loaded = load_embedded(device)
-        case specs.FolderPrior():
+        case FolderPrior():
             loaded = load_folder(locate(str(spec.path), store_root()), device)
         case _:
             assert_never(spec)
@@ -219,29 +246,29 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
     spec = profile.solver
     steps, t0, levers = spec.steps, spec.start, _levers(profile.levers)
     match spec:
-        case solving.PsldSpec():
+        case solvers.PsldSpec():
             omega, gamma = _weights(spec, card)
             return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, levers=levers)
-        case solving.DiffStateGradSpec():
+        case solvers.DiffStateGradSpec():
             omega, gamma = _weights(spec, card)
             inside = partial(diffstategrad, share=spec.share, omega=omega, gamma=gamma)
             return partial(inside, steps=steps, t0=t0, eta=spec.eta, levers=levers)
-        case solving.DdnmSpec():
+        case solvers.DdnmSpec():
             data_step = partial(ddnm, sigma_y=spec.sigma_y, iterations=spec.iterations)
             return partial(data_step, steps=steps, t0=t0, eta=spec.eta, levers=levers)
-        case solving.ProjectSpec():
+        case solvers.ProjectSpec():
             return partial(project, steps=steps, t0=t0, iterations=spec.iterations, levers=levers)
-        case solving.BlendSpec():
+        case solvers.BlendSpec():
             return partial(blend, steps=steps, t0=t0, eta=spec.eta, levers=levers)
         case _:
             assert_never(spec)
 
 
-def _levers(spec: solving.Levers) -> descent.Levers:
-    return descent.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder, spec.closing)
+def _levers(spec: solvers.Levers) -> guided_ddim.Levers:
+    return guided_ddim.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder, spec.closing)
 
 
-def _weights(spec: solving.PsldSpec | solving.DiffStateGradSpec, card: PriorCard) -> tuple[float, float]:
+def _weights(spec: solvers.PsldSpec | solvers.DiffStateGradSpec, card: PriorCard) -> tuple[float, float]:
     """The two weights of PSLD, from the prior's card where the profile leaves them open."""
     if spec.omega is not None and spec.gamma is not None:
         return spec.omega, spec.gamma
@@ -267,41 +294,41 @@ def _once(find: Callable[[Volume, Window], Mask]) -> Callable[[Volume, Window], 
     return found
 
 
-def _degradation(spec: solving.OperatorSpec) -> Operator | None:
+def _degradation(spec: solvers.OperatorSpec) -> Operator | None:
     match spec:
-        case solving.NoOperator():
+        case solvers.NoOperator():
             return None
-        case solving.GaussianBlur():
+        case solvers.GaussianBlur():
             return operators.gaussian_blur(spec.sigma)
-        case solving.MotionBlur():
+        case solvers.MotionBlur():
             return operators.motion_blur(spec.length, spec.angle)
-        case solving.Downsampling():
+        case solvers.Downsampling():
             return operators.Downsampling(spec.factor)
-        case solving.Jpeg():
+        case solvers.Jpeg():
             return operators.jpeg(spec.quality)
         case _:
             assert_never(spec)
 
 
 def _law(
-    spec: specs.GaussianOutside | specs.Outside | specs.Inside | specs.RandomOutside,
+    spec: GaussianOutside | Outside | Inside | RandomOutside,
 ) -> RegionLaw:
     match spec:
-        case specs.GaussianOutside():
+        case GaussianOutside():
             return lambda domain, boxes, seed, sampling: laws.gaussian_outside(
                 domain, boxes, seed, sigma=spec.sigma, sampling=sampling
             )
-        case specs.Outside():
+        case Outside():
             return lambda domain, boxes, seed, _: laws.outside(domain, boxes, seed)
-        case specs.Inside():
+        case Inside():
             return lambda domain, boxes, seed, _: laws.inside(domain, boxes, seed)
-        case specs.RandomOutside():
+        case RandomOutside():
             return lambda domain, boxes, seed, _: laws.random_outside(domain, boxes, seed, rate=spec.rate)
         case _:
             assert_never(spec)
 
 
-def _restoration(spec: specs.Restore, size: int, card: PriorCard) -> Restoration:
+def _restoration(spec: Restore, size: int, card: PriorCard) -> Restoration:
     match spec.kind:
         case "delta" if spec.deblock:
             before = -size % math.lcm(card.stride, card.multiple) // 2  # what `padded` adds there
@@ -319,13 +346,13 @@ def window_of(profile: specs.Profile, volume: Volume) -> Window:
     return _window(profile.window, volume)
 
 
-def _window(spec: specs.FileWindow | specs.FixedWindow | specs.PercentileWindow, volume: Volume) -> Window:
+def _window(spec: FileWindow | FixedWindow | PercentileWindow, volume: Volume) -> Window:
     match spec:
-        case specs.FixedWindow():
+        case FixedWindow():
             return Window(spec.center, spec.width)
-        case specs.PercentileWindow():
+        case PercentileWindow():
             return _percentiles(volume, spec.low, spec.high)
-        case specs.FileWindow():
+        case FileWindow():
             stated = volume.windows or filter(None, (volume.window,))
             chosen = list(stated)[: spec.number][-1:]
             return chosen[0] if chosen else _percentiles(volume, 0.5, 99.5)
@@ -339,6 +366,6 @@ def _percentiles(volume: Volume, low: float, high: float) -> Window:
     return Window.spanning(float(ends[0]), float(max(ends[1], ends[0] + 1e-6)))
 
 
-def _grow(margin: specs.Margin, size: int, volume: Volume, boxes: Sequence[Box]) -> tuple[Box, ...]:
+def _grow(margin: Margin, size: int, volume: Volume, boxes: Sequence[Box]) -> tuple[Box, ...]:
     steps = laws.margin_voxels(margin.value, margin.unit, volume.geometry, size)
     return tuple(box.grown(steps, volume.geometry.shape) for box in boxes)

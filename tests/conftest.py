@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from medaug.codes import CODES
+from medaug.error_codes import CODES
 from medaug.errors import SourceError
 
 settings.register_profile("house", derandomize=True, deadline=None, max_examples=60, database=None)
@@ -34,7 +34,7 @@ def every_error_carries_a_code_of_the_table() -> Iterator[None]:
 
     def checked(self: SourceError, message: str, *, code: str | None = None) -> None:
         plain(self, message, code=code)
-        assert self.code in CODES, f"give the code {self.code!r} a sentence in medaug/codes.py"
+        assert self.code in CODES, f"give the code {self.code!r} a sentence in medaug/error_codes.py"
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SourceError, "__init__", checked)

@@ -15,9 +15,9 @@ import pytest
 from pydicom.encaps import get_frame
 from pydicom.uid import RLELossless
 
-from medaug import apart
-from medaug.dicom.decoder import Frame, decoded
+from medaug.dicom.read.decode import Frame, decoded
 from medaug.errors import ReadError
+from medaug.processes import decoder
 from tests import make
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are Linux's")
@@ -54,9 +54,9 @@ def broken_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "child.main(child_memory)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(apart, "CHILD", "broken_child")
-    monkeypatch.setattr(apart, "SECONDS", 0.5)
-    apart._drop()
+    monkeypatch.setattr(decoder, "CHILD", "broken_child")
+    monkeypatch.setattr(decoder, "SECONDS", 0.5)
+    decoder._drop()
 
 
 @pytest.mark.usefixtures("broken_child")
@@ -77,12 +77,12 @@ def test_what_becomes_of_the_child_is_one_refusal(
     frame, good, cells = compressed
     monkeypatch.setenv("GOOD", good.hex())
     with monkeypatch.context() as patch:
-        patch.setattr(apart, "PATIENCE", 2 if codestream == b"sleep" else apart.PATIENCE)
+        patch.setattr(decoder, "PATIENCE", 2 if codestream == b"sleep" else decoder.PATIENCE)
         with pytest.raises(ReadError) as caught:
             decoded(frame, codestream)
     assert caught.value.code == code
     np.testing.assert_array_equal(decoded(frame, good), cells)
-    apart._drop()
+    decoder._drop()
 
 
 @pytest.mark.usefixtures("broken_child")
@@ -93,7 +93,7 @@ def test_what_a_codec_prints_is_no_answer_and_reaches_no_console(
     monkeypatch.setenv("GOOD", good.hex())
     np.testing.assert_array_equal(decoded(frame, b"print"), cells)
     assert capfd.readouterr() == ("", "")
-    apart._drop()
+    decoder._drop()
 
 
 def test_the_cells_are_the_decoders_and_can_be_written(compressed: tuple[Frame, bytes, np.ndarray]) -> None:
@@ -109,10 +109,10 @@ def test_a_refusal_leaves_the_child_and_a_death_between_two_images_costs_nothing
 ) -> None:
     frame, good, cells = compressed
     decoded(frame, good)
-    child = apart._running().process
+    child = decoder._running().process
     with pytest.raises(ReadError) as caught:
         decoded(frame, good[: len(good) // 2])
-    assert (caught.value.code, apart._running().process) == ("pixels", child)
+    assert (caught.value.code, decoder._running().process) == ("pixels", child)
     child.send_signal(signal.SIGKILL)
     child.wait()
     np.testing.assert_array_equal(decoded(frame, good), cells)
@@ -128,7 +128,7 @@ def test_an_interrupt_leaves_no_half_answer(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(apart, "exactly", interrupted)
+        patch.setattr(decoder, "exactly", interrupted)
         with pytest.raises(KeyboardInterrupt):
             decoded(frame, good)
     np.testing.assert_array_equal(decoded(frame, good), cells)
@@ -157,15 +157,15 @@ def test_the_child_ends_with_its_parent() -> None:
 
 
 def test_more_bytes_may_take_more_time_and_a_small_file_never_more_than_ten_seconds() -> None:
-    assert apart.seconds(2**26, 1_000_000) < 10.5
-    assert apart.seconds(2**26, 40_000_000) > 30
+    assert decoder.seconds(2**26, 1_000_000) < 10.5
+    assert decoder.seconds(2**26, 40_000_000) > 30
 
 
 def test_no_more_than_was_asked_for_is_taken(
     compressed: tuple[Frame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, good, _ = compressed
-    monkeypatch.setattr(apart, "ENDING", 0.1)
+    monkeypatch.setattr(decoder, "ENDING", 0.1)
     with pytest.raises(ReadError) as caught:
-        apart.ask("frame", asdict(frame), good, pixels=1, most=100)
+        decoder.ask("frame", asdict(frame), good, pixels=1, most=100)
     assert caught.value.code == "decoder-died"

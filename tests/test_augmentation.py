@@ -9,29 +9,27 @@ import numpy as np
 import pytest
 import torch
 
-from medaug import profile as profiles
 from medaug.assemble import tools
-from medaug.augmentation import (
-    Case,
-    Tools,
-    Variant,
-    augment,
-    present,
-    solve,
-)
+from medaug.augmentation.augment import augment, present, solve
+from medaug.augmentation.case import Case, Variant
+from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
+from medaug.augmentation.restore import observed_residual, restore_delta, restore_replace
+from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
-from medaug.inverse import descent
-from medaug.recipe import Recipe, boxes_digest, kept_digest
-from medaug.restoring import observed_residual, restore_delta, restore_replace
-from medaug.solving import Levers, PsldSpec
+from medaug.inverse.sampling import guided_ddim
+from medaug.profile import profile as profiles
+from medaug.profile.components import EmbeddedPrior, Inside, Margin, Outside
+from medaug.profile.digest import profile_digest
+from medaug.profile.load import load_profile
+from medaug.profile.solvers import Levers, PsldSpec
 from tests import make
 from tests.analytic import PixelPrior
 
-PROFILE = profiles.load("bone-xray").model_copy(
+PROFILE = load_profile("bone-xray").model_copy(
     update={
         "size": 64,
         "domain": ("not-padding",),
@@ -110,9 +108,7 @@ def test_monochrome1_gives_the_same_picture_in_flipped_numbers() -> None:
 
 
 def test_inside_regenerates_the_lesion_and_nothing_else() -> None:
-    law = PROFILE.model_copy(
-        update={"regions": profiles.Inside(kind="inside", margin=profiles.Margin(value=0)), "prior": _pinned()}
-    )
+    law = PROFILE.model_copy(update={"regions": Inside(kind="inside", margin=Margin(value=0)), "prior": _pinned()})
     source = case()
     variant = augment(source, recipe(source), tools(law, "cpu", PixelPrior()))
     outside = np.ones(source.volume.stored.shape, dtype=bool)
@@ -122,7 +118,7 @@ def test_inside_regenerates_the_lesion_and_nothing_else() -> None:
 
 
 def test_the_part_around_the_free_pixels_is_solved_alone_and_nothing_else_changes() -> None:
-    inside = profiles.Inside(kind="inside", margin=profiles.Margin(value=0))
+    inside = Inside(kind="inside", margin=Margin(value=0))
     law = PROFILE.model_copy(update={"regions": inside, "prior": _pinned(), "levers": Levers(crop=6)})
     source, seen = case(), []
 
@@ -152,19 +148,19 @@ def test_the_part_around_the_free_pixels_is_solved_alone_and_nothing_else_change
 def test_levers_reach_the_solver_and_change_the_digest_only_when_pulled() -> None:
     pulled = Levers(guide_every=2, noise_budget=0.1, fast_autoencoder=0.2, closing=3)
     solver = tools(PROFILE.model_copy(update={"prior": _pinned(), "levers": pulled}), "cpu", PixelPrior()).solver
-    assert solver.keywords["levers"] == descent.Levers(2, 0.1, 0.2, 3)
-    digests = {profiles.load("bone-xray").model_copy(update={"levers": levers}).sha256 for levers in (
+    assert solver.keywords["levers"] == guided_ddim.Levers(2, 0.1, 0.2, 3)
+    digests = {load_profile("bone-xray").model_copy(update={"levers": levers}).sha256 for levers in (
         Levers(), Levers(compiled=True), Levers(channels_last=True), Levers(precision="bfloat16"), Levers(crop=0),
         Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0), Levers(closing=1),
     )}  # fmt: skip
     assert len(digests) == 9
-    keys = profiles.load("paper").model_dump(mode="json")  # with no lever pulled
+    keys = load_profile("paper").model_dump(mode="json")  # with no lever pulled
     before = {name: value for name, value in keys.items() if name != "levers"}  # as a profile of yesterday
-    assert profiles.digest_of(before) == profiles.load("paper").sha256
+    assert profile_digest(before) == load_profile("paper").sha256
 
 
 def test_a_lever_that_the_prior_lacks_is_refused() -> None:
-    shipped = profiles.load("bone-xray")
+    shipped = load_profile("bone-xray")
     with pytest.raises(PriorError, match="has no small autoencoder"):
         tools(shipped.model_copy(update={"levers": Levers(fast_autoencoder=0.2)}), "cpu")
     cropped = PROFILE.model_copy(update={"prior": _pinned(), "size": 72, "levers": Levers(crop=8)})
@@ -221,7 +217,7 @@ def test_a_box_is_3d_and_its_margin_in_mm_reaches_into_neighbouring_slices_of_an
     volume = replace(volume, geometry=Geometry((9, 64, 64), affine, "patient", "1.2.3"))
     profile = PROFILE.model_copy(
         update={
-            "regions": profiles.Outside(kind="outside", margin=profiles.Margin(value=5.0, unit="mm")),
+            "regions": Outside(kind="outside", margin=Margin(value=5.0, unit="mm")),
             "domain": (),
             "prior": _pinned(),
         }
@@ -261,7 +257,7 @@ OPERATORS = [
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda spec: spec["kind"])
 @pytest.mark.parametrize("solver", ["ddnm", "project"])
 def test_an_operator_ties_the_variant_to_the_degraded_source_and_keeps_the_boxes(operator: dict, solver: str) -> None:
-    base = profiles.load("degraded-xray").model_dump(mode="json")
+    base = load_profile("degraded-xray").model_dump(mode="json")
     changes = {"size": 64, "domain": ["not-padding"], "area": "frame", "prior": _pinned().model_dump()}
     steps = {"solver": {"kind": solver, "steps": 8, "start": 0.6}}
     seen, unseen = (
@@ -347,8 +343,8 @@ def test_the_unit_key_follows_every_choice() -> None:
     assert boxes_digest(source.boxes) == boxes_digest(tuple(reversed(source.boxes)))
 
 
-def _pinned() -> profiles.EmbeddedPrior:
-    return profiles.EmbeddedPrior(kind="embedded", sha256="0" * 64)
+def _pinned() -> EmbeddedPrior:
+    return EmbeddedPrior(kind="embedded", sha256="0" * 64)
 
 
 def test_what_variants_share_is_found_once_and_never_for_another_case() -> None:

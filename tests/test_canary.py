@@ -26,7 +26,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from medaug.cli import main
-from medaug.execution import work
+from medaug.execution.worker import unit_of_work
 from tests import make
 from tests.dicom.edit import edit
 from tests.execution.test_run import boxes, small_profile
@@ -197,13 +197,13 @@ def test_no_failure_says_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyError(PERSON)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "present", crash)
+        patch.setattr(unit_of_work, "present", crash)
         said = run(source)
         assert "crashed" in said.text
         assert CANARY not in said.text
         assert holding(output) == {}
     with monkeypatch.context() as patch:
-        patch.setattr("medaug.execution.plan.collect", crash)
+        patch.setattr("medaug.execution.planning.plan.collect", crash)
         said = run(source)
         assert (said.code, CANARY in said.text) == (1, False), said.text
     labels = source.parent / "labels"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from medaug.cli.words import Voice
-from medaug.execution import opening, quarantine
+from medaug.cli.messages import Voice
+from medaug.execution.output import open as opening
+from medaug.execution.output import quarantine
 from tests import make
 from tests.execution import null
 from tests.execution.test_run import boxes, export, small_profile
@@ -262,7 +263,7 @@ def test_planning_with_a_folders_prior_reads_no_weights() -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from medaug import profile\n"
-        "from medaug.inverse.priors.folders import EMBEDDED, with_folder_prior\n"
+        "from medaug.inverse.priors.library.lookup import EMBEDDED, with_folder_prior\n"
         "chosen = profile.load('bone-xray')\n"
         "assert with_folder_prior(chosen, EMBEDDED).prior.sha256 == chosen.prior.sha256\n"
         "assert 'torch' not in sys.modules\n"
@@ -316,6 +317,6 @@ def test_doctor_and_prior_show() -> None:
 
 
 def test_version() -> None:
-    from medaug import __version__
+    from medaug.version import __version__
 
     assert medaug("--version").stdout.strip() == __version__

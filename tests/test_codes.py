@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 import medaug
-from medaug.annotations.table import SENTENCES
+from medaug.annotations.registry import SENTENCES
 from medaug.audit.verification import faults
-from medaug.codes import CODES
-from medaug.dicom.grouping import NO_IMAGE
+from medaug.dicom.read.series import NO_IMAGE
+from medaug.error_codes import CODES
 from medaug.errors import SourceError
-from medaug.execution.quarantine import MEANINGS
+from medaug.execution.output.quarantine import MEANINGS
 from medaug.quality import DEFAULT_LIMITS
 
 PACKAGE = Path(medaug.__file__).parent
@@ -122,7 +122,7 @@ def test_every_code_is_in_the_table() -> None:
     found = raised()
     assert len(found) > 70
     missing = {code: module for code, module in found.items() if code not in CODES and code not in SENTENCES}
-    assert missing == {}, "give each a sentence in medaug/codes.py"
+    assert missing == {}, "give each a sentence in medaug/error_codes.py"
 
 
 def test_no_code_of_the_table_is_left_over() -> None:

@@ -18,16 +18,17 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from medaug.audit.pixels import decoded
-from medaug.dicom.discover import discover
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
 from medaug.dicom.frames import is_enhanced
-from medaug.dicom.header import KINDS
-from medaug.dicom.parse import instance
-from medaug.dicom.read import read_series
-from medaug.errors import SourceError, quiet
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.header import KINDS
+from medaug.dicom.read.parse import instance
+from medaug.dicom.read.read import read_series
+from medaug.errors import SourceError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
+from medaug.processes.quiet import quiet
 from tests.dicom.derived import PROVENANCE, ring, written
 from tests.dicom.own import own_faults
 from tests.dicom.validators import dcentvfy, dciodvfy, errors

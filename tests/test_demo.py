@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import medaug
-from medaug.execution.plan import Plan
+from medaug.execution.planning.plan import Plan
 from tests.dicom.validators import dciodvfy, errors
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

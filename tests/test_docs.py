@@ -11,8 +11,8 @@ import pytest
 import typer
 
 import medaug
-from medaug import profile
-from medaug.cli import app
+from medaug.cli import options
+from medaug.profile.load import shipped_profiles
 from medaug.quality import DEFAULT_LIMITS
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +28,7 @@ def commands(group: typer.core.TyperGroup, prefix: str = "medaug") -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("command", commands(typer.main.get_command(app)))
+@pytest.mark.parametrize("command", commands(typer.main.get_command(options)))
 def test_every_command_is_documented(command: str) -> None:
     assert command in DOCS
 
@@ -41,7 +41,7 @@ def lines_to_type(text: str) -> list[list[str]]:
 
 def mistyped(words: list[str]) -> str:
     """What of a command line the program would not know; nothing of it is run."""
-    context, command, rest = None, typer.main.get_command(app), [word for word in words if word != "$"][1:]
+    context, command, rest = None, typer.main.get_command(options), [word for word in words if word != "$"][1:]
     while isinstance(command, typer.core.TyperGroup) and rest and not rest[0].startswith("-"):
         if rest[0] not in command.commands:
             return f"no command {rest[0]!r}"
@@ -68,7 +68,7 @@ def test_every_check_is_documented(check: str) -> None:
     assert f"`{check}`" in DOCS
 
 
-@pytest.mark.parametrize("name", profile.shipped())
+@pytest.mark.parametrize("name", shipped_profiles())
 def test_every_profile_is_documented(name: str) -> None:
     assert f"`{name}`" in DOCS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medaug import profile as profiles
+from medaug.profile.load import load_profile
 
 SIDE = 6000  # px; the largest detectors have 4000 to 5000
 BOUND = 6 * 2**30  # bytes
@@ -32,7 +32,7 @@ print(json.dumps({{"written": summary.counts["written"], "peak": peak}}))
 
 def run(folder: Path, side: int) -> dict[str, int]:
     """One variant of a radiograph of side × side px in a process of its own; what it took at most."""
-    shipped = profiles.load("bone-xray").model_dump(mode="json")
+    shipped = load_profile("bone-xray").model_dump(mode="json")
     solver = {"kind": "psld", "steps": 3, "start": 0.3, "omega": 0.03, "gamma": 0.01}
     checks = {name: [None, None] for name in ("seam", "sharpness", "noise", "change")}
     folder.mkdir()

@@ -12,12 +12,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medaug import __version__
 from medaug.errors import ReadError, WriteError
+from medaug.formats.nifti import FIELDS, read_nifti, write_nifti
+from medaug.formats.nifti_affine import RAS_TO_LPS
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.volume import Rescale, Volume
-from medaug.nifti import FIELDS, read_nifti, write_nifti
-from medaug.nifti_grid import RAS_TO_LPS
+from medaug.version import __version__
 from tests import make
 
 SHAPE = (5, 7, 9)

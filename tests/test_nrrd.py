@@ -11,9 +11,9 @@ import pytest
 import SimpleITK
 
 from medaug.errors import ReadError, WriteError
+from medaug.formats.nrrd import read_nrrd, write_nrrd
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
-from medaug.nrrd import read_nrrd, write_nrrd
 from tests import make
 
 CANARY = "MUSTERMANN"
@@ -137,7 +137,7 @@ def test_what_nrrd_can_not_say_is_not_written(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_a_real_one_is_the_nifti_of_the_same_scan(data: Path) -> None:
-    from medaug.nifti import read_nifti
+    from medaug.formats.nifti import read_nifti
 
     folder = data / "dev" / "12_nifti_brain_label_pyradiomics"
     nrrd, nifti = read_nrrd(folder / "brain1_image.nrrd"), read_nifti(folder / "brain1_image.nii.gz")

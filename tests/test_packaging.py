@@ -37,7 +37,10 @@ def test_a_wheel_holds_profiles_weights_recipes_and_templates(wheel: Path) -> No
 
 def test_profiles_are_found_in_an_unpacked_wheel(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    script = "import medaug, medaug.profile as p; print(medaug.__file__); print(p.load('bone-xray').name, *p.shipped())"
+    script = (
+        "import medaug, medaug.profile.load as p; print(medaug.__file__); "
+        "print(p.load_profile('bone-xray').name, *p.shipped_profiles())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from medaug import places
-from medaug.dicom.discover import discover
+from medaug.dicom.read.discover import discover
 from medaug.errors import ReadError
+from medaug.storage import archive as places
 from tests import make
 
 
@@ -46,7 +46,7 @@ def test_a_series_in_a_zip_is_the_series_in_the_folder(tmp_path: Path) -> None:
     inside, outside = discover(archive), discover(tmp_path / "ct")
     assert [s.series_uid for s in inside.series] == [s.series_uid for s in outside.series]
     assert [len(s.files) for s in inside.series] == [5]
-    from medaug.dicom.read import read_series
+    from medaug.dicom.read.read import read_series
 
     (a,), (b,) = read_series(inside.series[0]), read_series(outside.series[0])
     assert a.source.key == b.source.key

@@ -9,37 +9,45 @@ import pytest
 import yaml
 
 import medaug
-from medaug import profile
 from medaug.errors import ProfileError
+from medaug.profile.components import CheckName
+from medaug.profile.digest import profile_digest
+from medaug.profile.load import (
+    load_profile,
+    parse_profile,
+    parse_profile_keys,
+    profile_schema,
+    shipped_profiles,
+)
 from medaug.quality import DEFAULT_LIMITS
 
-TEXT = profile.load("bone-xray").to_yaml()
+TEXT = load_profile("bone-xray").to_yaml()
 
 
 def edited(**changes: object) -> str:
     return yaml.safe_dump(yaml.safe_load(TEXT) | changes)
 
 
-@pytest.mark.parametrize("name", profile.shipped())
+@pytest.mark.parametrize("name", shipped_profiles())
 def test_shipped_profiles_are_valid_and_named_like_their_file(name: str) -> None:
-    loaded = profile.load(name)
+    loaded = load_profile(name)
     assert loaded.name == name
-    assert profile.parse(loaded.to_yaml(), "again") == loaded
-    jsonschema.validate(yaml.safe_load(loaded.to_yaml()), profile.schema())
+    assert parse_profile(loaded.to_yaml(), "again") == loaded
+    jsonschema.validate(yaml.safe_load(loaded.to_yaml()), profile_schema())
 
 
-@pytest.mark.parametrize("name", profile.shipped())
+@pytest.mark.parametrize("name", shipped_profiles())
 def test_a_shipped_profile_pins_the_prior_in_the_package(name: str) -> None:
     card = Path(medaug.__file__).parent / "inverse" / "priors" / "radiograph_256" / "card.json"
-    assert profile.load(name).prior.sha256 == json.loads(card.read_text())["sha256"]
+    assert load_profile(name).prior.sha256 == json.loads(card.read_text())["sha256"]
 
 
 def test_the_shipped_ones_are_these() -> None:
-    assert {"bone-xray", "chest-xray", "brain-ct", "paper"} <= set(profile.shipped())
+    assert {"bone-xray", "chest-xray", "brain-ct", "paper"} <= set(shipped_profiles())
 
 
 def test_the_paper_profile_holds_the_published_settings() -> None:
-    paper = profile.load("paper")
+    paper = load_profile("paper")
     solver = paper.solver
     assert (paper.size, solver.steps, solver.start, solver.omega, solver.gamma, solver.eta) == (384, 1000, 1, 1, 0.2, 0)
     assert paper.regions.kind == "gaussian-outside"
@@ -78,62 +86,62 @@ def test_the_paper_profile_holds_the_published_settings() -> None:
 )
 def test_a_wrong_profile_is_refused_with_what_is_wrong(text: str, expected: str) -> None:
     with pytest.raises(ProfileError) as caught:
-        profile.parse(text, "profile 'x'")
+        parse_profile(text, "profile 'x'")
     assert expected in str(caught.value)
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(ProfileError, match=r"did you mean 'bone-xray'"):
-        profile.load("bonexray")
+        load_profile("bonexray")
 
 
 def test_a_profile_by_path_and_its_digest(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(edited(name="mine"))
-    mine = profile.load(str(path))
+    mine = load_profile(str(path))
     assert mine.name == "mine"
-    assert mine.sha256 != profile.load("bone-xray").sha256
+    assert mine.sha256 != load_profile("bone-xray").sha256
     path.write_text(path.read_text() + "\n# a comment changes no choice\n")
-    assert profile.load(str(path)).sha256 == mine.sha256
+    assert load_profile(str(path)).sha256 == mine.sha256
 
 
 def test_where_a_prior_lies_and_what_a_profile_says_of_itself_decide_no_pixel() -> None:
     folder = {"kind": "folder", "path": "/secret/place/model", "sha256": "1" * 64}
-    one = profile.parse(edited(prior=folder), "profile 'x'")
-    moved = profile.parse(edited(prior={**folder, "path": "/elsewhere/model"}, description="another"), "profile 'x'")
-    other = profile.parse(edited(prior={**folder, "sha256": "2" * 64}), "profile 'x'")
+    one = parse_profile(edited(prior=folder), "profile 'x'")
+    moved = parse_profile(edited(prior={**folder, "path": "/elsewhere/model"}, description="another"), "profile 'x'")
+    other = parse_profile(edited(prior={**folder, "sha256": "2" * 64}), "profile 'x'")
     assert one.sha256 == moved.sha256 != other.sha256
     assert "secret" not in one.to_yaml()
-    assert profile.parse(one.to_yaml(), "profile 'x'").sha256 == one.sha256
+    assert parse_profile(one.to_yaml(), "profile 'x'").sha256 == one.sha256
 
 
 def test_deblocking_is_for_a_delta_and_changes_no_digest_where_it_is_off() -> None:
-    on = profile.parse(edited(restore={"kind": "delta", "feather": 6, "deblock": True}), "profile 'x'")
-    off = profile.parse(edited(restore={"kind": "delta", "feather": 6}), "profile 'x'")
+    on = parse_profile(edited(restore={"kind": "delta", "feather": 6, "deblock": True}), "profile 'x'")
+    off = parse_profile(edited(restore={"kind": "delta", "feather": 6}), "profile 'x'")
     assert on.sha256 != off.sha256
     older = off.model_dump(mode="json") | {"restore": {"kind": "delta", "feather": 6.0}}
-    assert profile.digest_of(older) == off.sha256
+    assert profile_digest(older) == off.sha256
     with pytest.raises(ProfileError, match="deblock is for kind delta"):
-        profile.parse(edited(restore={"kind": "replace", "deblock": True}), "profile 'x'")
+        parse_profile(edited(restore={"kind": "replace", "deblock": True}), "profile 'x'")
 
 
 def test_every_check_but_the_protected_voxels_has_a_limit_that_a_profile_may_set() -> None:
-    assert {*get_args(profile.CheckName), "protected_identity"} == set(DEFAULT_LIMITS)
+    assert {*get_args(CheckName), "protected_identity"} == set(DEFAULT_LIMITS)
 
 
 def test_every_key_is_documented() -> None:
     text = (Path(__file__).parent.parent / "docs" / "reference" / "profiles.md").read_text()
     keys = {
-        key for spec in [profile.schema(), *profile.schema()["$defs"].values()] for key in spec.get("properties", {})
+        key for spec in [profile_schema(), *profile_schema()["$defs"].values()] for key in spec.get("properties", {})
     }
     assert not [key for key in sorted(keys) if f"`{key}`" not in text]
 
 
-@pytest.mark.parametrize("name", profile.shipped())
+@pytest.mark.parametrize("name", shipped_profiles())
 def test_the_digest_follows_from_the_resolved_text_alone(name: str) -> None:
     """So that a record of today can be held against its profile.yaml by a version with more keys."""
-    loaded = profile.load(name)
-    keys = profile.parse_keys(loaded.to_yaml(), "a test")
-    assert profile.digest_of(keys) == loaded.sha256
-    assert profile.digest_of(keys | {"solver": None}) != loaded.sha256
-    assert profile.digest_of(keys | {"description": "another"}) == loaded.sha256
+    loaded = load_profile(name)
+    keys = parse_profile_keys(loaded.to_yaml(), "a test")
+    assert profile_digest(keys) == loaded.sha256
+    assert profile_digest(keys | {"solver": None}) != loaded.sha256
+    assert profile_digest(keys | {"description": "another"}) == loaded.sha256

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from medaug.errors import ReadError, WriteError
-from medaug.raster import channels_of, kind_of, read_raster, write_raster
+from medaug.formats.raster import channels_of, kind_of, read_raster, write_raster
 from tests import make
 
 EIGHT = np.arange(60 * 50, dtype=np.uint32).reshape(60, 50).astype(np.uint8)

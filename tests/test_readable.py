@@ -19,15 +19,16 @@ import pydicom
 import pytest
 from pydicom.uid import UID
 
-from medaug.codes import CODES
-from medaug.dicom.discover import discover
 from medaug.dicom.frames import is_enhanced
-from medaug.dicom.grouping import NO_IMAGE
-from medaug.dicom.read import read_series
-from medaug.errors import ReadError, quiet
-from medaug.formats import format_of
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.dicom.read.series import NO_IMAGE
+from medaug.error_codes import CODES
+from medaug.errors import ReadError
+from medaug.formats.registry import format_of
 from medaug.imaging.colour import Colour
 from medaug.imaging.volume import Volume
+from medaug.processes.quiet import quiet
 
 pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(1200)]
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "readable.md"

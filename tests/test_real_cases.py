@@ -13,11 +13,11 @@ import yaml
 from pydicom.dataset import Dataset
 
 import medaug
-from medaug import profile as profiles
 from medaug.audit.verification.verify import verify
-from medaug.execution.execute import Summary
 from medaug.execution.replay import replay
-from medaug.nifti import read_nifti
+from medaug.execution.summary import Summary
+from medaug.formats.nifti import read_nifti
+from medaug.profile.load import load_profile
 from tests import make
 from tests.annotations.made import item
 
@@ -28,7 +28,7 @@ STATED = "public test data, see its README"
 
 def fewer_steps(folder: Path, name: str, **changes: object) -> str:
     """A shipped profile with few steps: what is tested is the line, not the picture."""
-    base = profiles.load(name).model_dump(mode="json")
+    base = load_profile(name).model_dump(mode="json")
     base["solver"] |= {"steps": 4, "omega": 0.04, "gamma": 0.004}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(base | {"name": f"{name}-few"} | changes))

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medaug import assemble, profile
-from medaug.augmentation import Tools, present, solve
-from medaug.rows import Row, Solved, solve_rows
+from medaug import assemble
+from medaug.augmentation.augment import present, solve
+from medaug.augmentation.solve import Row, Solved, solve_rows
+from medaug.augmentation.tools import Tools
+from medaug.profile.load import load_profile
 from tests.execution.test_run import small_profile
 from tests.test_augmentation import case, recipe
 
@@ -18,7 +20,7 @@ from tests.test_augmentation import case, recipe
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
-    chosen = profile.load(small_profile(tmp_path_factory.mktemp("profile"), batch_size=4, solver=solver))
+    chosen = load_profile(small_profile(tmp_path_factory.mktemp("profile"), batch_size=4, solver=solver))
     return replace(assemble.tools(chosen, "cpu"), full=True)
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from medaug.errors import OutputError
-from medaug.execution.units import Queue, units_of
-from medaug.shelf import Again, Shelf, among, distinct
+from medaug.execution.planning.units import Queue, units_of
+from medaug.storage.disk_map import Again, Shelf, among, distinct
 from tests.execution import null
 
 GROWTH = """
 import sys
 from pathlib import Path
 from medaug import shelf
-from medaug.execution.listing import listing_of
-from medaug.execution.units import Queue, units_of
+from medaug.execution.output.lists import listing_of
+from medaug.execution.planning.units import Queue, units_of
 from tests.execution import null
 
 def peak():

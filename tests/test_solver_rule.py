@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import medaug
-from medaug.inverse.descent import Levers
+from medaug.inverse.sampling.guided_ddim import Levers
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.training.calibration import lay_out
 from tests.benchmarks import solver_bench as bench

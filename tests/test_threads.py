@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from medaug import threads
-from medaug.rows import Solved, on_threads
+from medaug.augmentation.solve import Solved, on_threads
+from medaug.processes import threads
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from medaug.cli.words import show_left_out
+from medaug.cli.messages import show_left_out
 from medaug.errors import counted
-from medaug.execution.sources import Skip
+from medaug.execution.planning.sources import Skip
 
 UID = "2.25.98571955726149617987525473385266350123"
 

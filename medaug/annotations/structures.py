@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.annotations.table import detect, in_archive, read_annotations, read_masks
+from medaug.annotations.registry import detect, in_archive, read_annotations, read_masks
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Mask, Volume
 

@@ -16,16 +16,17 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from medaug import profile as profiles
-from medaug.audit.canonical import document
-from medaug.audit.durable import replace_file
-from medaug.audit.inventory import sha256_of
 from medaug.audit.methods import NAME as METHODS
 from medaug.audit.methods import methods
-from medaug.audit.ordered import Ordered, Tally
+from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
-from medaug.formats import FORMATS
-from medaug.shelf import Again
+from medaug.audit.record_order import Ordered, Tally
+from medaug.formats.registry import FORMATS
+from medaug.profile import profile as profiles
+from medaug.profile.load import load_profile
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import document
+from medaug.storage.disk_map import Again
 
 NAME = "ro-crate-metadata.json"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -57,7 +58,7 @@ def write_crate(records: Iterable[Record], root: Path) -> Path:
         OutputError: the disk didn't take it.
         ProfileError: profile.yaml isn't readable.
     """
-    profile, ordered = profiles.load(str(root / "profile.yaml")), Ordered.of(records)
+    profile, ordered = load_profile(str(root / "profile.yaml")), Ordered.of(records)
     replace_file(root / METHODS, methods(profile, ordered).encode())
     return replace_file(root / NAME, document(_graph(ordered, root, profile)))
 

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medaug.audit.durable import flush_folder, replace_file, unusable
 from medaug.errors import OutputError
+from medaug.storage.atomic import flush_folder, replace_file, unusable
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

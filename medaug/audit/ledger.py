@@ -23,12 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.canonical import canonical, parse
-from medaug.audit.decode import decode
-from medaug.audit.durable import flush_folder, unusable
 from medaug.audit.record import Record, Status, to_data
 from medaug.errors import OutputError
-from medaug.shelf import Shelf
+from medaug.storage.atomic import flush_folder, unusable
+from medaug.storage.canonical_json import canonical, parse
+from medaug.storage.disk_map import Shelf
+from medaug.storage.json_dataclass import decode
 
 if sys.platform != "win32":
     import fcntl

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from medaug.audit.ordered import Ordered, Tally
 from medaug.audit.record import Record
+from medaug.audit.record_order import Ordered, Tally
 from medaug.errors import counted
-from medaug.profile import Profile
+from medaug.profile.profile import Profile
 
 NAME = "METHODS.md"
 PAPERS = (

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.dicom.decode import stored_values
 from medaug.dicom.frames import frame_count
-from medaug.dicom.parse import Instance, instance
+from medaug.dicom.read.decode import stored_values
+from medaug.dicom.read.parse import Instance, instance
 from medaug.errors import ReadError
-from medaug.formats import FORMATS, format_of
+from medaug.formats.registry import FORMATS, format_of
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored
 

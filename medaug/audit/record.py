@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medaug.audit.canonical import canonical, parse
-from medaug.audit.decode import decode
-from medaug.formats import FORMATS
+from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.volume import SourceRef
+from medaug.storage.canonical_json import canonical, parse
+from medaug.storage.json_dataclass import decode
 
 Status = Literal["written", "rejected", "failed", "crashed"]
 Row = tuple[float, float, float, float]

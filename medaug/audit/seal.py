@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medaug.audit import inventory, ledger
-from medaug.audit.canonical import canonical, parse
-from medaug.audit.durable import replace_file
+from medaug.audit import ledger, output_files
 from medaug.audit.keys import key_id, load_private, verifies
 from medaug.audit.merkle import ALGORITHM, files_root, merkle_root
 from medaug.audit.record import Record
 from medaug.errors import OutputError
-from medaug.shelf import Shelf
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import canonical, parse
+from medaug.storage.disk_map import Shelf
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -79,7 +79,7 @@ def seal(root: Path, *, key: Path | None = None, records: Collection[Record] | N
         OutputError: the key is none, a file can't be read, or the disk didn't take the seal.
     """
     private = load_private(key) if key else None
-    subjects = _subjects(inventory.digests(root, inventory.take(root).results))
+    subjects = _subjects(output_files.digests(root, output_files.take(root).results))
     segments = [ledger.head(path) for path in ledger.segments(root / ledger.FOLDER)]
     if records is None:
         records = ledger.shelved(root / ledger.FOLDER)
@@ -93,7 +93,7 @@ def seal(root: Path, *, key: Path | None = None, records: Collection[Record] | N
         "payloadType": PAYLOAD_TYPE,
         "signatures": signatures,
     }
-    return replace_file(root / inventory.SEAL, canonical(envelope) + b"\n")
+    return replace_file(root / output_files.SEAL, canonical(envelope) + b"\n")
 
 
 def read_seal(root: Path) -> Sealed:
@@ -103,7 +103,7 @@ def read_seal(root: Path) -> Sealed:
         FileNotFoundError: there is none.
         ValueError: not such an envelope or statement; the message names the place.
     """
-    envelope = parse((root / inventory.SEAL).read_bytes())
+    envelope = parse((root / output_files.SEAL).read_bytes())
     try:
         if envelope["payloadType"] != PAYLOAD_TYPE:
             raise ValueError(f"expected payloadType {PAYLOAD_TYPE}")

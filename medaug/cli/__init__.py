@@ -13,18 +13,18 @@ import typer
 
 from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     boxes,
-    checks,
+    doctor,
     export,
     inspect,
-    outputs,
-    prior_making,
+    prior_convert,
     prior_training,
     priors,
     profiles,
-    runs,
+    run,
+    status,
     verify,
 )
-from medaug.cli.app import app
+from medaug.cli.options import app
 from medaug.errors import MedaugError, SourceError, place_of
 
 

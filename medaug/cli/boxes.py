@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AnnotationFormat, Annotations, Identity, Input, ProfileName, Readers, Slices, app
-from medaug.cli.runs import chosen_profile
-from medaug.cli.words import show_left_out
+from medaug.cli.messages import show_left_out
+from medaug.cli.options import (
+    AnnotationFormat,
+    Annotations,
+    Identity,
+    Input,
+    ProfileName,
+    Readers,
+    Slices,
+    app,
+)
+from medaug.cli.run import chosen_profile
 from medaug.errors import counted
 
 if TYPE_CHECKING:
-    from medaug.execution.plan import Plan
+    from medaug.execution.planning.plan import Plan
 
 
 class Target(StrEnum):
@@ -42,7 +51,7 @@ def boxes_command(  # noqa: PLR0913 - one parameter per option
     ] = None,
 ) -> None:
     """Show the boxes that a run would keep, per series; with --to, write them in another format."""
-    from medaug.execution.plan import plan
+    from medaug.execution.planning.plan import plan
 
     planned = plan(
         input,
@@ -85,8 +94,8 @@ def _convert(planned: Plan, to: Target, output: Path | None) -> None:
 
 
 def _write(planned: Plan, to: Target, output: Path | None) -> None:
-    from medaug.execution import conversion
     from medaug.execution.execute import moment
+    from medaug.execution.exports import boxes as conversion
 
     if to is Target.sr and output is not None:
         conversion.write_sr(planned.units, output, moment())

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from medaug.cli.app import app
+from medaug.cli.options import app
 from medaug.errors import counted
 
 
@@ -39,17 +39,17 @@ def export_command(
 ) -> None:
     """Write the variants as a data set of another program; all of them for training, none for validation or test."""
     from medaug.errors import ManifestError
-    from medaug.execution import export
-    from medaug.manifests.parts import read_parts
+    from medaug.execution.exports import datasets
+    from medaug.manifests.splits import read_parts
 
-    request = export.Request(output, folder, read_parts(parts) if parts else None, leave_out)
+    request = datasets.Request(output, folder, read_parts(parts) if parts else None, leave_out)
     if to is Form.nnunet:
         if source is None or not annotations:
             raise ManifestError(
                 "nnunet: its labels are masks; give --source INPUT and --annotations MASKS, as for the run"
             )
-        done = export.to_nnunet(request, source, annotations)
+        done = datasets.to_nnunet(request, source, annotations)
     else:
-        done = export.to_yolo(request)
+        done = datasets.to_yolo(request)
     left = f"; {counted(done.left_out, 'variant')} left out" if done.left_out else ""
     typer.echo(f"{counted(done.images, 'image')} of {counted(done.units, 'variant')} in {folder}{left}")

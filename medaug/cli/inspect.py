@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AsJson, Input, app
+from medaug.cli.options import AsJson, Input, app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
-    from medaug.dicom.inspect import SeriesFacts
-    from medaug.execution.inventory import Inventory
+    from medaug.dicom.read.inspect import SeriesFacts
+    from medaug.execution.planning.inventory import Inventory
 
 
 @app.command("inspect")
@@ -26,7 +26,7 @@ def inspect_command(
     as_json: AsJson = False,
 ) -> None:
     """Say what INPUT holds, from headers: each series, whether it can be used, and why not. Never a name."""
-    from medaug.execution.inventory import inventory
+    from medaug.execution.planning.inventory import inventory
 
     found = inventory(input, annotations or ())
     if as_json:

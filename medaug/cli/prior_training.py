@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import Identity, ProfileName, prior_app
+from medaug.cli.options import Identity, ProfileName, prior_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from medaug.training.data import Pool
-    from medaug.training.finetune_recipe import FinetuneRecipe
-    from medaug.training.inputs import Presented
+    from medaug.training.finetuning.recipe import FinetuneRecipe
+    from medaug.training.image_pool import Pool
+    from medaug.training.own_images import Presented
 
 
 @prior_app.command("train")
@@ -43,10 +43,10 @@ def prior_train(  # noqa: PLR0913 - one parameter per option
     identity_reason: Identity = None,
 ) -> None:
     """Train a prior; the same command again resumes from the last checkpoint."""
-    from medaug.inverse.priors.folders import folder_of
-    from medaug.inverse.priors.layout import layout_of
-    from medaug.training.inputs import presented
-    from medaug.training.own import yours
+    from medaug.inverse.priors.library.lookup import folder_of
+    from medaug.inverse.priors.loaders.layout import layout_of
+    from medaug.training.from_prior import yours
+    from medaug.training.own_images import presented
     from medaug.training.train import train
 
     if (input is None) == (data is None):
@@ -77,7 +77,7 @@ def prior_train(  # noqa: PLR0913 - one parameter per option
 def _train(
     base: Path | None, path: Path | None, read: Callable[[int], Presented], output: Path, *, ambient: bool
 ) -> None:
-    from medaug.training.own import ambient_recipe, pool_of, started_from, yours
+    from medaug.training.from_prior import ambient_recipe, pool_of, started_from, yours
     from medaug.training.recipe import read_recipe
     from medaug.training.train import train_on
 
@@ -102,10 +102,10 @@ def _finetune(
     device: str,
 ) -> None:
     from medaug.assemble import resolve_device
-    from medaug.training.finetune import prompt_of, tuned_from
-    from medaug.training.finetune_recipe import finetuning, read_finetune_recipe
-    from medaug.training.finetuned import finetune_on
-    from medaug.training.own import pool_of
+    from medaug.training.finetuning.finetune import finetune_on
+    from medaug.training.finetuning.learner import prompt_of, tuned_from
+    from medaug.training.finetuning.recipe import finetuning, read_finetune_recipe
+    from medaug.training.from_prior import pool_of
 
     recipe = tuned_from(_chosen(read_finetune_recipe(path or finetuning()), labels, lora=lora), base)
 

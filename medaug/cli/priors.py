@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import prior_app
+from medaug.cli.options import prior_app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ Name = Annotated[str | None, typer.Option("--name", help="Name to store it under
 @prior_app.command("list")
 def prior_list() -> None:
     """The embedded prior and the stored ones: name, digest, size, calibrated or not."""
-    from medaug.inverse.priors.folders import EMBEDDED, read_card
-    from medaug.inverse.priors.store import store_root, stored, stored_card
+    from medaug.inverse.priors.card import EMBEDDED, read_card
+    from medaug.inverse.priors.library.lookup import store_root, stored, stored_card
 
     root = store_root()
     typer.echo(_line("embedded", read_card(EMBEDDED)))
@@ -36,8 +36,8 @@ def prior_show(
     ] = None,
 ) -> None:
     """A prior's card: who made it of what, its digest, its fidelity, what it is not for."""
-    from medaug.inverse.priors.folders import folder_of
-    from medaug.inverse.priors.load import card_of
+    from medaug.inverse.priors.library.lookup import folder_of
+    from medaug.inverse.priors.loaders.load import card_of
 
     typer.echo(card_of(folder_of(prior)).to_json())
 
@@ -49,7 +49,8 @@ def prior_add(
     link: Annotated[bool, typer.Option("--link", help="Link to the files instead of copying them.")] = False,
 ) -> None:
     """Put a prior into your store, with a digest of each file and a card."""
-    from medaug.inverse.priors.store import add, store_root
+    from medaug.inverse.priors.library.lookup import store_root
+    from medaug.inverse.priors.library.store import add
 
     card = add(folder, store_root(), name, link=link)
     typer.echo(_line(card.name, card))
@@ -64,11 +65,11 @@ def prior_check(
     ),
 ) -> None:
     """Hash every file again, run the network once, and send an image through the autoencoder."""
-    from medaug.inverse.priors.check import examine, phantom
-    from medaug.inverse.priors.folders import folder_of
-    from medaug.inverse.priors.latent import padded
-    from medaug.inverse.priors.load import load_folder, rehash
-    from medaug.training.inputs import presented
+    from medaug.inverse.priors.latent_prior import padded
+    from medaug.inverse.priors.library.check import examine, phantom
+    from medaug.inverse.priors.library.lookup import folder_of
+    from medaug.inverse.priors.loaders.load import load_folder, rehash
+    from medaug.training.own_images import presented
 
     folder = folder_of(prior)
     loaded = load_folder(folder)
@@ -89,9 +90,9 @@ def prior_export(
     output: Annotated[Path, typer.Option("--output", "-o", help="New file.")],
 ) -> None:
     """Write a prior as one file, for a site without a network; prints the file's digest."""
-    from medaug.inverse.priors.archive import export_prior
-    from medaug.inverse.priors.folders import folder_of
-    from medaug.inverse.priors.load import card_of
+    from medaug.inverse.priors.library.archive import export_prior
+    from medaug.inverse.priors.library.lookup import folder_of
+    from medaug.inverse.priors.loaders.load import card_of
 
     folder = folder_of(prior)
     typer.echo(f"{export_prior(folder, card_of(folder), output)}  {output.name}")
@@ -103,8 +104,8 @@ def prior_import(
     name: Name = None,
 ) -> None:
     """Take a prior out of its file into your store; every digest is compared."""
-    from medaug.inverse.priors.archive import import_prior
-    from medaug.inverse.priors.store import store_root
+    from medaug.inverse.priors.library.archive import import_prior
+    from medaug.inverse.priors.library.lookup import store_root
 
     card = import_prior(file, store_root(), name)
     typer.echo(_line(card.name, card))
@@ -119,8 +120,8 @@ def prior_fetch(
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You read and accept its licence.")] = False,
 ) -> None:
     """Download a model into your store: the only command that downloads anything. Safetensors only, pinned."""
-    from medaug.inverse.priors.fetch import fetch, look
-    from medaug.inverse.priors.store import store_root
+    from medaug.inverse.priors.library.fetch import fetch, look
+    from medaug.inverse.priors.library.lookup import store_root
 
     offer = look(hub_id, revision)
     typer.echo(f"{hub_id}: licence {offer.licence}; {counted(offer.files, 'file')}, {offer.bytes / 1e6:.0f} MB")

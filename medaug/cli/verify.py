@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.app import AsJson, PriorChoice, app
+from medaug.cli.options import AsJson, PriorChoice, app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
-    from medaug.audit.verification.by_pixels import Links
     from medaug.audit.verification.faults import Fault
+    from medaug.audit.verification.pixel_links import Links
     from medaug.audit.verification.verify import Verdict
     from medaug.execution.replay import Replay
 
@@ -169,7 +169,7 @@ def _as_data(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, .
 
 
 def _link(output: Path, folder: Path, *, as_json: bool) -> None:
-    from medaug.audit.verification.by_pixels import link_by_pixels
+    from medaug.audit.verification.pixel_links import link_by_pixels
 
     links = link_by_pixels(output, folder)
     if as_json:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,87 +14,28 @@ from typing import assert_never
 
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, OutputError, RunError, counted
-from medaug.execution import quarantine
-from medaug.execution.attempt import Setup, Work
-from medaug.execution.bench import Bench
-from medaug.execution.cluster import cluster
-from medaug.execution.executors import Executor, serial
-from medaug.execution.flow import Done, Step
-from medaug.execution.listing import listing_of, write_lists
-from medaug.execution.opening import MARK, open_store
-from medaug.execution.options import DEFAULTS, ExecutorName, Options
-from medaug.execution.plan import Plan, plan
-from medaug.execution.processes import processes
-from medaug.execution.sources import Skip
-from medaug.execution.store import Ended, Store
-from medaug.execution.units import Unit
-from medaug.execution.work import work_unit
-from medaug.profile import Profile
-from medaug.shelf import Again, Shelf, among
+from medaug.execution.executors.executor import Executor, serial
+from medaug.execution.executors.processes import processes
+from medaug.execution.executors.ray_cluster import cluster
+from medaug.execution.output import quarantine
+from medaug.execution.output.lists import listing_of, write_lists
+from medaug.execution.output.open import MARK, open_store
+from medaug.execution.output.store import Ended, Store
+from medaug.execution.planning.options import DEFAULTS, ExecutorName, Options
+from medaug.execution.planning.plan import Plan, plan
+from medaug.execution.planning.units import Unit
+from medaug.execution.summary import Progress, Summary
+from medaug.execution.worker.attempt import Setup, Work
+from medaug.execution.worker.pipeline import Done, Step
+from medaug.execution.worker.unit_of_work import work_unit
+from medaug.execution.worker.worker import Bench
+from medaug.profile.profile import Profile
+from medaug.storage.disk_map import Again, Shelf, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
 MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
 FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 ENOUGH = 20  # units after which the share of failures says something
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One unit is done.
-
-    Attributes:
-        done: units done in this call.
-        total: units to do in this call.
-        record: what became of it.
-        eta_seconds: estimated time left, from the mean so far.
-    """
-
-    done: int
-    total: int
-    record: Record
-    eta_seconds: float
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run left behind.
-
-    Attributes:
-        output: OUTPUT.
-        records: the decisive record of every unit of this plan (with a shard: of its share), on disk.
-        skips: sources that were left out.
-        unmatched: annotations that fit no image.
-        planned: units of this plan or share.
-        already_done: of them, those that needed nothing.
-        notes: sentences about sources that are used.
-        elsewhere: units in OUTPUT that the plan doesn't hold; they are in no list.
-        others: units of the plan that fall to other shards.
-    """
-
-    output: Path
-    records: Sequence[Record]
-    skips: tuple[Skip, ...]
-    unmatched: tuple[str, ...]
-    planned: int
-    already_done: int
-    notes: tuple[str, ...] = ()
-    elsewhere: int = 0
-    others: int = 0
-    counts: Counter[str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "counts", Counter(record.status for record in self.records))
-
-    @property
-    def exit_code(self) -> int:
-        """0 all done, 3 nothing written, 4 partial: something was refused, rejected, failed or unmatched.
-
-        A shard to which no unit falls has done all.
-        """
-        if not self.counts["written"] and (self.planned or not self.others):
-            return 3
-        incomplete = self.planned > self.counts["written"] or any(skip.refused for skip in self.skips)
-        return 4 if incomplete or self.unmatched else 0
 
 
 def run(  # noqa: PLR0913 - the user's choices, each with a name

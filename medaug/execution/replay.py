@@ -8,20 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug import profile as profiles
 from medaug.audit import ledger
 from medaug.audit.pixels import stored_of
 from medaug.audit.record import Output, Record
-from medaug.augmentation import Case, augment
+from medaug.augmentation.augment import augment
+from medaug.augmentation.case import Case
+from medaug.augmentation.recipe import NUMERICS, Recipe
+from medaug.augmentation.solve import on_threads
 from medaug.errors import OutputError, ReadError, counted
-from medaug.execution.bench import Bench
-from medaug.execution.sources import collect
+from medaug.execution.planning.sources import collect
+from medaug.execution.worker.worker import Bench
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
-from medaug.inverse.priors.folders import with_folder_prior
-from medaug.profile import Profile
-from medaug.recipe import NUMERICS, Recipe
-from medaug.rows import on_threads
+from medaug.profile.load import load_profile
+from medaug.profile.prior_choice import with_folder_prior
+from medaug.profile.profile import Profile
 
 LEAST_DIGITS = 8  # of a unit key on the command line
 
@@ -83,7 +84,7 @@ def replay(
     """
     known = ledger.shelved(output / ledger.FOLDER)
     records = [chosen(known, unit) for unit in units]
-    profile = profiles.load(str(output / "profile.yaml"))
+    profile = load_profile(str(output / "profile.yaml"))
     if prior is not None:
         profile = with_folder_prior(profile, prior)
     bench = Bench(profile, device, None)
@@ -149,7 +150,7 @@ class _Volumes:
 def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
     threads = record.threads if bench.threads else None
     # memory may have made the batch smaller than the profile's
-    tools = replace(bench.tools, batch_size=record.batch_size, solve_rows=on_threads(threads))
+    tools = replace(bench.tools.with_batch(record.batch_size), solve_rows=on_threads(threads))
     variant = augment(Case(volume, record.boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]

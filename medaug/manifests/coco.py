@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.canonical import document
-from medaug.audit.durable import replace_file
-from medaug.audit.ordered import Ordered
 from medaug.audit.record import Record
-from medaug.shelf import Again
+from medaug.audit.record_order import Ordered
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import document
+from medaug.storage.disk_map import Again
 
 NAME = "coco.json"
 

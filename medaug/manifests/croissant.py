@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.canonical import canonical
-from medaug.audit.durable import replace_file
-from medaug.audit.inventory import sha256_of
 from medaug.audit.methods import PAPERS
+from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.manifests import coco, monai
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import canonical
 
 NAME = "croissant.json"
 CONFORMS = "http://mlcommons.org/croissant/1.0"

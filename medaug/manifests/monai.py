@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from medaug.audit.canonical import document
-from medaug.audit.durable import replace_file
-from medaug.audit.ordered import Ordered
 from medaug.audit.record import Record
+from medaug.audit.record_order import Ordered
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
-from medaug.manifests.parts import TRAINING, Entry, check_parts, fold_of
-from medaug.shelf import Again
+from medaug.manifests.splits import TRAINING, Entry, check_parts, fold_of
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import document
+from medaug.storage.disk_map import Again
 
 NAME = "monai.json"
 

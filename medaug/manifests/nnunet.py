@@ -19,9 +19,9 @@ from PIL import Image
 
 from medaug.audit.record import Record
 from medaug.errors import ManifestError, counted
+from medaug.formats.nifti import write_nifti
 from medaug.imaging.volume import Mask, Rescale, Volume
-from medaug.manifests.pictures import Show, bytes_of
-from medaug.nifti import write_nifti
+from medaug.manifests.rendering import Show, bytes_of
 
 Numbers = npt.NDArray[np.uint8]
 IMAGES, LABELS = "imagesTr", "labelsTr"

@@ -14,7 +14,7 @@ from PIL import Image
 from medaug.audit.record import Record
 from medaug.imaging.volume import Volume
 from medaug.manifests.coco import labelled_slices
-from medaug.manifests.pictures import Show, bytes_of
+from medaug.manifests.rendering import Show, bytes_of
 
 HEAD = """# Synthetic images for training, made by medaug. For validation, put real images of other patients into
 # images/val and labels/val: an image that medaug made shows its source's patient and must not judge a model.

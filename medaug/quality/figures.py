@@ -13,7 +13,17 @@ from functools import cached_property
 import numpy as np
 
 from medaug.imaging.volume import Area, Mask, Volume, Window
-from medaug.quality.baseline import Baseline, Levels, detail_of, levels, moved, scatter_of, spanned, steps_of, strips
+from medaug.quality.baseline import (
+    Baseline,
+    Levels,
+    detail_of,
+    levels,
+    moved,
+    scatter_of,
+    spanned,
+    steps_of,
+    strips,
+)
 
 QUIET = 25  # percentile of the blocks by their fine detail: flat places, where detail is noise
 PAIRS = 24  # neighbours across a border below which a tile says too little

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask
 
 
@@ -33,3 +35,7 @@ class Regions:
     def free(self) -> Mask:
         """The voxels a variant may change: all that are not protected."""
         return ~self.protected
+
+
+Sampling = tuple[float, float, float]  # voxel step along (k, i, j), in columns
+RegionLaw = Callable[[Mask, Sequence[Box], int, Sampling], Regions]

@@ -15,14 +15,14 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from medaug.audit.canonical import blocks
-from medaug.audit.durable import replace_file
-from medaug.audit.ordered import Ordered, Tally, kind_of
 from medaug.audit.record import Limit, Record, Source
+from medaug.audit.record_order import Ordered, Tally, kind_of
 from medaug.errors import ProfileError
-from medaug.profile import parse_keys
+from medaug.profile.load import parse_profile_keys
 from medaug.report.pictures import NAMES
-from medaug.shelf import Again
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import blocks
+from medaug.storage.disk_map import Again
 
 NAME = "index.html"
 FILES_SHOWN = 4  # of a series; the others stand in record.json
@@ -184,7 +184,7 @@ def _facts(records: Iterable[Record]) -> Mapping[str, str]:
 def _domain(output: Path) -> Mapping[str, str]:
     """The parts that the profile of OUTPUT names, where it is there."""
     try:
-        parts = parse_keys((output / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml").get("domain")
+        parts = parse_profile_keys((output / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml").get("domain")
     except (OSError, UnicodeDecodeError, ProfileError):
         return {}
     return {"domain": ", ".join(map(str, parts)) or "everywhere"} if isinstance(parts, list) else {}

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from medaug.imaging.seeds import generator, seed_for
-from medaug.inverse.priors.autoencoder import LappedAutoencoder
-from medaug.training.data import Pool
+from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
+from medaug.training.image_pool import Pool
 from medaug.training.recipe import TrainingRecipe
 
 Log = Callable[..., None]

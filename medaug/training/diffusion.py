@@ -11,14 +11,15 @@ from torch import Tensor, nn
 
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.priors.card import PredictionType
-from medaug.inverse.priors.embedded import schedule, telling_all
-from medaug.inverse.priors.latent import target_of
-from medaug.training.ambient import ambient_loss, further
+from medaug.inverse.priors.latent_prior import target_of
+from medaug.inverse.priors.loaders.trained import telling_all
+from medaug.inverse.priors.networks.unet import schedule
+from medaug.training.ambient_diffusion import ambient_loss, further
 from medaug.training.autoencoder import Log
-from medaug.training.loop import Trainee, part_of, train_loop
-from medaug.training.network import fresh_network
-from medaug.training.own import start_network
+from medaug.training.from_prior import start_network
 from medaug.training.recipe import TrainingRecipe
+from medaug.training.train_loop import Trainee, part_of, train_loop
+from medaug.training.unet import fresh_network
 
 CHECKPOINT = "diffusion.safetensors"
 LEVELS = (50, 200, 400, 600, 800, 950)  # times at which the held-out loss is reported

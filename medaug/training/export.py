@@ -1,4 +1,4 @@
-"""From a training folder to the folder that `medaug.inverse.priors.embedded` loads."""
+"""From a training folder to the folder that `medaug.inverse.priors.loaders.trained` loads."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import CARD, PriorCard, digest_of
-from medaug.inverse.priors.embedded import SCHEDULER
-from medaug.inverse.priors.folders import read_card
+from medaug.inverse.priors.card import CARD, PriorCard, digest_of, read_card
+from medaug.inverse.priors.networks.unet import SCHEDULER
 from medaug.training.diffusion import CHECKPOINT
-from medaug.training.network import network_config
+from medaug.training.latents import AUTOENCODER, read_tensors
 from medaug.training.recipe import TrainingRecipe
-from medaug.training.stages import AUTOENCODER, read_tensors
+from medaug.training.unet import network_config
 
 STRIDE = 8  # of the autoencoder that `training.autoencoder` makes
 

@@ -37,7 +37,7 @@ class DataRecipe(Strict):
 
 
 class AutoencoderRecipe(Strict):
-    """`medaug.inverse.priors.autoencoder` and its training: L1 + gradient loss + a small E(D(z)) = z term."""
+    """`medaug.inverse.priors.networks.autoencoder` and its training: L1 + gradient loss + a small E(D(z)) = z term."""
 
     channels: int = Field(ge=1)
     width: int = Field(ge=1)
@@ -108,7 +108,7 @@ def parts_fit(plan: T, batch: int, accumulate: int) -> T:
 
 
 class AmbientRecipe(Strict):
-    """What is hidden from the network beyond the lesions (see `medaug.training.ambient`).
+    """What is hidden from the network beyond the lesions (see `medaug.training.ambient_diffusion`).
 
     Attributes:
         rate: share of single cells.

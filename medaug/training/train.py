@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medaug.inverse.priors.card import PriorCard
-from medaug.training.data import Pool, read_pool
 from medaug.training.diffusion import train_diffusion
 from medaug.training.export import export, logged_psnr
+from medaug.training.image_pool import Pool, read_pool
+from medaug.training.latents import first_stage
 from medaug.training.recipe import TrainingRecipe, read_recipe
-from medaug.training.stages import first_stage
 
 LOG, PRIOR = "log.jsonl", "prior"
 

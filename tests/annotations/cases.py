@@ -11,10 +11,10 @@ import nibabel as nib
 import numpy as np
 import pydicom
 
+from medaug.formats.nifti import write_nifti
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, SourceRef, Volume
-from medaug.nifti import write_nifti
 from tests import make
 from tests.annotations import made
 

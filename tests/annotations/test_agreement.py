@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medaug.annotations.agreement import OVERLAP, overlap
-from medaug.annotations.table import read_annotations
-from medaug.annotations.values import Rectangle
+from medaug.annotations.model import Rectangle
+from medaug.annotations.reader_consensus import OVERLAP, overlap
+from medaug.annotations.registry import read_annotations
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Volume
 from tests.annotations.cases import named

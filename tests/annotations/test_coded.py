@@ -9,8 +9,8 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from medaug.annotations.coded import code_of
-from medaug.annotations.table import read_annotations
+from medaug.annotations.dicom_codes import code_of
+from medaug.annotations.registry import read_annotations
 from medaug.imaging.boxes import Code
 from medaug.imaging.volume import Volume
 from tests import make

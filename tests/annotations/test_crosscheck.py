@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pydicom
 import pytest
 
-from medaug.annotations.table import read_annotations
+from medaug.annotations.registry import read_annotations
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
 from tests import make

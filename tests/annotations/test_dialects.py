@@ -13,9 +13,9 @@ import pytest
 from pycocotools import mask as cocomask
 from pydicom.dataelem import DataElement
 
-from medaug.annotations.graphics import extent
-from medaug.annotations.runlengths import span
-from medaug.annotations.table import read_annotations
+from medaug.annotations.readers.coco_rle import span
+from medaug.annotations.registry import read_annotations
+from medaug.annotations.shapes import extent
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Volume
 from tests import make

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medaug.annotations.table import READERS, SENTENCES, detect, read_annotations
+from medaug.annotations.registry import READERS, SENTENCES, detect, read_annotations
 from medaug.errors import AnnotationError
 from tests import make
 from tests.annotations.cases import AXIAL, LESION, SAGITTAL, WRITERS, loaded, oblique, slices_of

@@ -11,9 +11,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medaug.annotations import files, labelmap
+from medaug.annotations import parsing
+from medaug.annotations.readers import labelmap
+from medaug.annotations.registry import read_annotations
 from medaug.annotations.structures import on_volumes
-from medaug.annotations.table import read_annotations
 from medaug.errors import AnnotationError
 from tests.annotations.cases import named
 
@@ -159,9 +160,9 @@ def test_names_beside_a_label_map_are_checked(tmp_path: Path, content: str) -> N
 
 def test_a_file_larger_than_its_limit_is_not_read_whole(tmp_path: Path) -> None:
     with (tmp_path / "a.json").open("wb") as file:
-        file.truncate(files.MAX_TEXT * 8)  # sparse
+        file.truncate(parsing.MAX_TEXT * 8)  # sparse
     with pytest.raises(AnnotationError) as caught:
-        files.read_text(tmp_path / "a.json", "COCO file", limit=1 << 20)
+        parsing.read_text(tmp_path / "a.json", "COCO file", limit=1 << 20)
     assert caught.value.code == "too-large"
 
 
@@ -197,8 +198,8 @@ def test_a_label_that_no_output_can_hold_is_refused_in_every_format(tmp_path: Pa
 
 
 def test_labels_are_composed_and_may_have_64_characters() -> None:
-    assert files.text(" La\u0308sion ", "x", "label") == "L\u00e4sion"
-    assert files.text("\u00e4" * 64, "x", "label") == "\u00e4" * 64
+    assert parsing.text(" La\u0308sion ", "x", "label") == "L\u00e4sion"
+    assert parsing.text("\u00e4" * 64, "x", "label") == "\u00e4" * 64
 
 
 def test_readers_of_others_write_nothing_to_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

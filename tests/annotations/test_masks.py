@@ -14,16 +14,16 @@ import pydicom
 import pytest
 from pydicom.uid import RLELossless
 
-from medaug import apart
-from medaug.annotations import components
-from medaug.annotations.components import component_spans
-from medaug.annotations.lattice import between
-from medaug.annotations.table import read_annotations
+from medaug.annotations.matching import components
+from medaug.annotations.matching.components import component_spans
+from medaug.annotations.matching.grid_alignment import between
+from medaug.annotations.registry import read_annotations
 from medaug.errors import AnnotationError, ReadError
+from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.imaging.boxes import Box, from_world
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, Volume
-from medaug.nifti import read_nifti, write_nifti
+from medaug.processes import decoder
 from tests import make
 from tests.annotations.cases import LESION, WRITERS, loaded, mask_of, oblique, slices_of
 
@@ -205,7 +205,7 @@ def test_compressed_masks_are_decoded_apart(tmp_path: Path, ct: Volume, monkeypa
         raise ReadError("the decoder died of it", code="decoder-died")
 
     with monkeypatch.context() as patch:
-        patch.setattr(apart, "ask", dies)
+        patch.setattr(decoder, "ask", dies)
         with pytest.raises(AnnotationError, match="segmentation 0: the decoder died of it"):
             read_annotations(path, [ct])
     edited(path, lambda ds: setattr(ds, "PixelData", ds.PixelData[:-60]))
@@ -225,7 +225,7 @@ def test_compressed_label_maps_are_inflated_apart(tmp_path: Path, monkeypatch: p
     def dies(*_: Any, **__: Any) -> None:
         raise ReadError("the decoder died of it", code="decoder-died")
 
-    monkeypatch.setattr(apart, "ask", dies)
+    monkeypatch.setattr(decoder, "ask", dies)
     if suffix == ".nii":  # as many bytes as voxels: nothing to inflate
         assert read_annotations(path, [image]).boxes[image.source.key] == boxes
         return
@@ -256,8 +256,8 @@ def test_a_label_map_of_too_much_memory_is_refused(tmp_path: Path, monkeypatch: 
     path = tmp_path / "case_seg.nii.gz"
     SimpleITK.WriteImage(bomb, path, useCompression=True, compressionLevel=1)
     assert path.stat().st_size < 3e6
-    monkeypatch.setattr(apart, "MEMORY", 400 << 20)
-    apart._drop()
+    monkeypatch.setattr(decoder, "MEMORY", 400 << 20)
+    decoder._drop()
     try:
         with pytest.raises(AnnotationError, match="label map: decoding it takes more than the 400 MiB") as caught:
             read_annotations(path, [large])
@@ -265,7 +265,7 @@ def test_a_label_map_of_too_much_memory_is_refused(tmp_path: Path, monkeypatch: 
         fits = nifti(tmp_path / "small", "case_seg.nii.gz", np.ones((1, 8, 8), dtype=np.uint8))
         assert len(read_annotations(fits, [image]).boxes[image.source.key]) == 1
     finally:
-        apart._drop()
+        decoder._drop()
 
 
 def test_frames_of_one_multi_frame_instance_go_by_position(tmp_path: Path, ct: Volume) -> None:

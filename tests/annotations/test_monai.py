@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medaug.annotations.monai import MODES
-from medaug.annotations.table import Matched, detect, read_annotations
+from medaug.annotations.readers.monai import MODES
+from medaug.annotations.registry import Matched, detect, read_annotations
 from medaug.errors import AnnotationError
+from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.imaging.volume import Volume
-from medaug.nifti import read_nifti, write_nifti
 from tests import make
 from tests.annotations.cases import LESION, loaded, named, slices_of
 

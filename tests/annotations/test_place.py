@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from medaug.annotations.table import SENTENCES, Matched, detect, read_annotations
+from medaug.annotations.registry import SENTENCES, Matched, detect, read_annotations
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from medaug.annotations.lattice import between
-from medaug.annotations.room import Figure, box_of
+from medaug.annotations.matching.by_position import Figure, box_of
+from medaug.annotations.matching.grid_alignment import between
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from tests.grids import boxed, grids, volume_on

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from medaug.annotations.table import Matched, read_annotations
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.annotations.registry import Matched, read_annotations
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.formats.nifti import read_nifti
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Volume
-from medaug.nifti import read_nifti
 from tests import make
 from tests.annotations.cases import loaded
 

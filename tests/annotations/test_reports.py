@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from pydicom.sequence import Sequence
 
-from medaug.annotations.table import read_annotations
+from medaug.annotations.registry import read_annotations
 from medaug.imaging.volume import Volume
 from tests import make
 from tests.annotations import made

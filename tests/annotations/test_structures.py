@@ -12,10 +12,10 @@ import pytest
 import medaug
 from medaug.annotations.structures import kept, on_volumes, packed, read_structures, unpacked
 from medaug.audit.verification.verify import verify
+from medaug.augmentation.recipe import Recipe, kept_digest
 from medaug.errors import AnnotationError, OutputError
 from medaug.execution.replay import replay
 from medaug.imaging.volume import Volume
-from medaug.recipe import Recipe, kept_digest
 from tests import make
 from tests.annotations.cases import loaded, slices_of
 from tests.audit.verification.output import SMALL as OPEN

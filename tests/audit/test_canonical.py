@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from medaug.audit.canonical import canonical, parse
+from medaug.storage.canonical_json import canonical, parse
 
 
 def test_the_example_of_rfc_8785() -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from medaug import profile as profiles
 from medaug.audit.crate import NAME, write_crate
-from medaug.audit.inventory import sha256_of
 from medaug.audit.methods import PAPERS, methods
+from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
+from medaug.profile import profile as profiles
+from medaug.profile.load import load_profile, shipped_profiles
 from tests.audit.example import failed, record
 
 RECORDS = (record("a"), record("b", variant=1), failed("c"))
@@ -26,7 +27,7 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "out"
     for built in RECORDS[:2]:
         (root / built.folder).mkdir(parents=True)
-    (root / "profile.yaml").write_text(profiles.load("bone-xray").to_yaml())
+    (root / "profile.yaml").write_text(load_profile("bone-xray").to_yaml())
     (root / "FORMAT.json").write_text('{"created":"2026-01-02T03:04:05+00:00"}')
     for name in ("monai.json", "coco.json", "index.html"):
         (root / name).write_text(name)
@@ -120,9 +121,9 @@ def test_the_same_output_gives_the_same_bytes(root: Path) -> None:
     assert write_crate(tuple(reversed(RECORDS)), root).read_bytes() == first
 
 
-@pytest.mark.parametrize("name", profiles.shipped())
+@pytest.mark.parametrize("name", shipped_profiles())
 def test_the_methods_say_what_the_profile_and_the_records_say(name: str) -> None:
-    profile = profiles.load(name)
+    profile = load_profile(name)
     text = methods(profile, RECORDS)
     for fact in (
         "2 variants (2 CR) of 2 images or series of 2 patients with 2 labelled boxes",
@@ -141,35 +142,35 @@ def test_the_methods_say_what_the_profile_and_the_records_say(name: str) -> None
 
 def test_rejected_variants_are_counted() -> None:
     rejected: Record = replace(failed("d"), status="rejected", checks=record().checks)
-    assert "rejected 1 variant." in methods(profiles.load("bone-xray"), (*RECORDS, rejected))
+    assert "rejected 1 variant." in methods(load_profile("bone-xray"), (*RECORDS, rejected))
 
 
 def test_the_solver_that_was_used_is_cited() -> None:
-    cited = methods(profiles.load("bone-xray"), RECORDS)
+    cited = methods(load_profile("bone-xray"), RECORDS)
     assert "the solver *diffstategrad* [3] took" in cited
     assert "3. Zirvi" in cited
-    assert "\n3. " not in methods(profiles.load("paper"), RECORDS)  # psld is paper 2
+    assert "\n3. " not in methods(load_profile("paper"), RECORDS)  # psld is paper 2
 
 
 def test_levers_are_told_when_they_are_pulled() -> None:
-    profile = profiles.load("bone-xray")
+    profile = load_profile("bone-xray")
     pulled = profile.model_copy(
         update={"levers": profile.levers.model_copy(update={"guide_every": 2, "crop": 0, "closing": 2})}
     )
     assert "256 px (guide_every 2, crop 0, closing 2); " in methods(pulled, RECORDS)
     assert f"256 px (closing {profile.levers.closing}); " in methods(profile, RECORDS)
-    assert "384 px, with noise" in methods(profiles.load("paper"), RECORDS)  # no lever is pulled
+    assert "384 px, with noise" in methods(load_profile("paper"), RECORDS)  # no lever is pulled
 
 
 def test_a_closing_is_cited_where_there_is_one() -> None:
-    profile = profiles.load("bone-xray")
+    profile = load_profile("bone-xray")
     assert "\n4. Song" in methods(profile, RECORDS)
     assert "Song" not in methods(profile.model_copy(update={"levers": profiles.Levers()}), RECORDS)
 
 
 def test_what_guided_the_solve_beside_observed_pixels_is_told() -> None:
-    assert "through gaussian-blur (sigma 2), too; " in methods(profiles.load("degraded-xray"), RECORDS)
-    assert "384 px, with noise of standard deviation 0.05" in methods(profiles.load("paper"), RECORDS)
-    prompted = profiles.load("bone-xray").model_copy(update={"prompt": "a leg", "guidance_scale": 3.0})
+    assert "through gaussian-blur (sigma 2), too; " in methods(load_profile("degraded-xray"), RECORDS)
+    assert "384 px, with noise of standard deviation 0.05" in methods(load_profile("paper"), RECORDS)
+    prompted = load_profile("bone-xray").model_copy(update={"prompt": "a leg", "guidance_scale": 3.0})
     assert "under a prompt (scale 3); " in methods(prompted, RECORDS)
-    assert not re.search("through|noise of|prompt", methods(profiles.load("bone-xray"), RECORDS))
+    assert not re.search("through|noise of|prompt", methods(load_profile("bone-xray"), RECORDS))

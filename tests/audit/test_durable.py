@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medaug.audit.durable import has_bytes, replace_file
 from medaug.errors import OutputError
+from medaug.storage.atomic import has_bytes, replace_file
 
 
 def test_the_new_bytes_are_there_and_nothing_else(tmp_path: Path) -> None:

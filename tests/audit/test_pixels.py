@@ -10,8 +10,8 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLSLossless, RLELossless
 
 from medaug.audit.pixels import digest_of_image
+from medaug.formats.nifti import write_nifti
 from medaug.imaging.pixels import pixels_digest
-from medaug.nifti import write_nifti
 from tests import make
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medaug.audit import inventory, keys, ledger
+from medaug.audit import keys, ledger, output_files
 from medaug.audit.merkle import files_root
 from medaug.audit.seal import PAYLOAD_TYPE, encoded, read_seal, seal, signed_by
 from medaug.errors import OutputError
@@ -40,8 +40,8 @@ def test_a_seal_names_every_result_and_every_segment(root: Path) -> None:
     seal(root)
     sealed = read_seal(root)
     names = ["FORMAT.json", "monai.json", "profile.yaml", "variants/0123456789abcdef/image/0001.dcm"]
-    assert list(inventory.take(root).results) == names
-    assert sealed.root == files_root(inventory.digests(root, names))
+    assert list(output_files.take(root).results) == names
+    assert sealed.root == files_root(output_files.digests(root, names))
     assert sealed.files == 4
     assert sorted(sealed.tops) == names[:3]
     assert sealed.segments == tuple(ledger.head(path) for path in ledger.segments(root / "ledger"))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from medaug.audit.canonical import BLOCK, canonical, document
-from medaug.audit.durable import replace_file
-from medaug.audit.stream import rows, scalars
-from medaug.shelf import Again
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import BLOCK, canonical, document
+from medaug.storage.disk_map import Again
+from medaug.storage.json_stream import rows, scalars
 
 DATA: dict[str, Any] = {
     "a": [],

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from medaug.execution.execute import execute
-from medaug.execution.options import ExecutorName, Options
+from medaug.execution.planning.options import ExecutorName, Options
 from tests.execution import null
 
 WORKERS: dict[ExecutorName, int] = {"serial": 1, "processes": 2, "ray": 2}

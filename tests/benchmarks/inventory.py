@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pydicom
 
-from medaug.execution.inventory import inventory
+from medaug.execution.planning.inventory import inventory
 from tests import make
 
 SLICES = 100

@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import medaug
-from medaug import profile as profiles
-from medaug.execution import flow as module
-from medaug.execution.attempt import Setup, attempt
-from medaug.execution.bench import Bench
+from medaug.augmentation.solve import Solved
 from medaug.execution.execute import moment
-from medaug.execution.flow import flow
-from medaug.execution.listing import listing_of
-from medaug.execution.opening import open_store
-from medaug.execution.plan import Plan
-from medaug.execution.stages import STAGES
-from medaug.execution.work import Answer, Ready
-from medaug.rows import Solved
+from medaug.execution.output.lists import listing_of
+from medaug.execution.output.open import open_store
+from medaug.execution.planning.plan import Plan
+from medaug.execution.worker import pipeline as module
+from medaug.execution.worker.attempt import Setup, attempt
+from medaug.execution.worker.pipeline import flow
+from medaug.execution.worker.stages import STAGES
+from medaug.execution.worker.unit_of_work import Answer, Ready
+from medaug.execution.worker.worker import Bench
+from medaug.profile.load import load_profile
 from tests import make
 
 WAITED = 0.05  # the share of the time that solving may wait
@@ -108,7 +108,7 @@ def main() -> int:
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
     boxes = export(given.folder, given.sources)
-    profile = profiles.load("bone-xray")
+    profile = load_profile("bone-xray")
     profile = profile.model_copy(
         update={"checks": dict.fromkeys(("change", "seam", "sharpness", "noise"), (None, None))}
     )

@@ -36,16 +36,16 @@ from PIL import Image as Picture
 from scipy import ndimage
 
 import medaug
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.augmentation.restore import Solution, restore_delta, restore_replace, seam_taper
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.resample import resize, spread_matrix
 from medaug.imaging.volume import Strip, Volume
-from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
+from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.quality.figures import Pair, noise, seam, sharpness
-from medaug.restoring import Solution, restore_delta, restore_replace, seam_taper
 from tests.benchmarks.measures import patches, sliced_wasserstein
 from tests.benchmarks.tables import markdown
 from tests.benchmarks.tiles import tiled

@@ -25,12 +25,13 @@ from PIL import Image
 
 import medaug
 from medaug.assemble import tools
-from medaug.augmentation import Tools, bring_back, present, solve
-from medaug.inverse.noise import SampleNoise
+from medaug.augmentation.augment import bring_back, present, solve
+from medaug.augmentation.tools import Tools
 from medaug.inverse.operators import Inpainting
+from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.psld import psld
 from medaug.quality.figures import Pair, noise, protected_identity, seam, sharpness
-from medaug.training.data import read_pool
+from medaug.training.image_pool import read_pool
 from medaug.training.recipe import read_recipe
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks.prior_controls import _box, _cropped

@@ -43,19 +43,20 @@ from typing import Any
 import numpy as np
 
 import medaug
-from medaug import assemble, augmentation
-from medaug.augmentation import Tools
-from medaug.execution import files, work
-from medaug.execution.attempt import Setup
-from medaug.execution.bench import Bench
+from medaug import assemble
+from medaug.augmentation import augment
+from medaug.augmentation.prepare import Scenes
+from medaug.augmentation.tools import Tools
 from medaug.execution.execute import Options, execute, moment
-from medaug.execution.flow import flow
-from medaug.execution.listing import listing_of
-from medaug.execution.opening import open_store
-from medaug.execution.store import Store
+from medaug.execution.output.lists import listing_of
+from medaug.execution.output.open import open_store
+from medaug.execution.output.store import Store
+from medaug.execution.worker import image_files, unit_of_work
+from medaug.execution.worker.attempt import Setup
+from medaug.execution.worker.pipeline import flow
+from medaug.execution.worker.worker import Bench
 from medaug.imaging.volume import Volume
 from medaug.report.pictures import Backdrops
-from medaug.scene import Scenes
 from tests import make
 from tests.benchmarks.tables import markdown
 
@@ -76,14 +77,14 @@ PAGE = (
 STAGES = {  # label → where the functions of a stage are looked up
     "domain": [(Tools, "domain")],
     "scene: presentation, taper, the source's side of the checks": [(Scenes, "of")],
-    "regions": [(work, "present")],
+    "regions": [(unit_of_work, "present")],
     "restoring": [(Volume, "with_strips")],
-    "checks": [(augmentation, "inspect")],
-    "previews": [(Backdrops, "of"), (work, "write_previews")],
-    "evidence": [(files, "write_evidence")],
-    "image, written and read back": [(work, "write_image")],
-    "digests": [(work, "describe_output")],
-    "record and commit": [(work, "to_record"), (Store, "commit")],
+    "checks": [(augment, "inspect")],
+    "previews": [(Backdrops, "of"), (unit_of_work, "write_previews")],
+    "evidence": [(image_files, "write_evidence")],
+    "image, written and read back": [(unit_of_work, "write_image")],
+    "digests": [(unit_of_work, "describe_output")],
+    "record and commit": [(unit_of_work, "to_record"), (Store, "commit")],
     NETWORK: [(Tools, "solve_rows")],
     READING: [(Bench, "volume")],
 }
@@ -196,7 +197,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         planned = planned_in(folder, options, options.variants)
         # one piece of work per unit keeps it in one thread; `medaug run` solves one unit while it writes another
-        unit = clock.timed(REST, work.work_unit)
+        unit = clock.timed(REST, unit_of_work.work_unit)
         execute(planned, folder / "out", Options(device="cpu", key_file=folder / "key"), work=unit)
         found = digests(folder / "out")
     counted = [unit for unit in clock.units if unit.source != clock.units[0].source]

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medaug.inverse.priors.folders import EMBEDDED
-from medaug.inverse.priors.latent import LatentPrior
-from medaug.inverse.priors.load import load_folder
+from medaug.inverse.priors.card import EMBEDDED
+from medaug.inverse.priors.latent_prior import LatentPrior
+from medaug.inverse.priors.loaders.load import load_folder
 from medaug.training.autoencoder import to_tensor
-from medaug.training.data import Pool, read_pool
+from medaug.training.image_pool import Pool, read_pool
 from medaug.training.recipe import read_recipe
 
 RECIPE = Path("medaug/training/recipes/radiograph-256.yaml")

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from medaug.inverse.priors.card import SolverWeights
-from medaug.inverse.priors.embedded import load_trained
-from medaug.inverse.priors.folders import EMBEDDED
+from medaug.inverse.priors.card import EMBEDDED, SolverWeights
+from medaug.inverse.priors.loaders.trained import load_trained
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import lay_out, measure
-from medaug.training.data import read_pool
+from medaug.training.image_pool import read_pool
 from medaug.training.recipe import read_recipe
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from medaug.inverse.priors.folders import read_card
-from medaug.inverse.priors.store import write_card
+from medaug.inverse.priors.card import read_card, write_card
 from medaug.training.export import described
 from medaug.training.recipe import read_recipe
 

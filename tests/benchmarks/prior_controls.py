@@ -30,13 +30,13 @@ import numpy as np
 import torch
 
 import medaug
-from medaug.augmentation import Tools
+from medaug.augmentation.tools import Tools
 from medaug.errors import RegionError
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.seeds import generator
 from medaug.imaging.volume import Volume
 from medaug.quality.figures import Pair, noise, seam, sharpness
-from medaug.training.data import Pool, read_pool
+from medaug.training.image_pool import Pool, read_pool
 from medaug.training.recipe import read_recipe
 from tests.benchmarks.measures import FILLS, Image, Mask, patches, sliced_wasserstein
 
@@ -126,7 +126,7 @@ def _profile(name: str, prior: Path | None) -> medaug.Profile:
     profile = medaug.load_profile(name)
     if prior is None:
         return profile
-    from medaug.inverse.priors.folders import with_prior
+    from medaug.profile.prior_choice import with_prior
 
     return with_prior(profile, str(prior))
 

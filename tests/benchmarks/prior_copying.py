@@ -27,11 +27,11 @@ from scipy import ndimage
 import medaug
 from medaug.errors import RegionError
 from medaug.imaging.seeds import seed_for
-from medaug.inverse.priors.embedded import load_embedded
-from medaug.inverse.priors.latent import LatentPrior
-from medaug.inverse.unconditional import draw
+from medaug.inverse.priors.latent_prior import LatentPrior
+from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.inverse.sampling.unconditional import draw
 from medaug.training.autoencoder import to_tensor
-from medaug.training.data import Pool, read_pool
+from medaug.training.image_pool import Pool, read_pool
 from medaug.training.recipe import read_recipe
 from tests.benchmarks.prior_controls import RECIPE, WINDOW, _box, _chosen, _cropped
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from medaug.inverse.priors.embedded import load_trained
-from medaug.inverse.priors.folders import EMBEDDED
-from medaug.inverse.unconditional import draw
+from medaug.inverse.priors.card import EMBEDDED
+from medaug.inverse.priors.loaders.trained import load_trained
+from medaug.inverse.sampling.unconditional import draw
 
 BATCH = 16  # draws at once: memory
 

@@ -30,19 +30,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medaug import shelf
 from medaug.audit.ledger import START, Line, spell
 from medaug.audit.record import Record
 from medaug.audit.verification.verify import verify
 from medaug.execution import execute
-from medaug.execution.bench import Bench
-from medaug.execution.executors import stretch
-from medaug.execution.listing import listing_of, write_lists
-from medaug.execution.opening import attach, open_store
-from medaug.execution.plan import Plan
-from medaug.execution.status import status
-from medaug.execution.store import Store
-from medaug.execution.units import Queue, units_of
+from medaug.execution.executors.executor import stretch
+from medaug.execution.output.lists import listing_of, write_lists
+from medaug.execution.output.open import attach, open_store
+from medaug.execution.output.status import status
+from medaug.execution.output.store import Store
+from medaug.execution.planning.plan import Plan
+from medaug.execution.planning.units import Queue, units_of
+from medaug.execution.worker.worker import Bench
+from medaug.storage import disk_map
 from tests.execution import null
 
 Figures = dict[str, float]
@@ -260,7 +260,7 @@ def main() -> int:
     parser.add_argument("--cache-kib", type=int, default=64, help="of a shelf, in place of the package's own")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    shelf.CACHE_KIB = given.cache_kib
+    disk_map.CACHE_KIB = given.cache_kib
     folder, units, commits = given.folder, given.units, min(given.commits, given.units // 10)
     figures = measured(folder / "once", units, commits)
     shutil.rmtree(folder / "once")

@@ -13,10 +13,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.gauss_newton import correction
-from medaug.inverse.linear import explain
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling.conjugate_gradients import explain
+from medaug.inverse.sampling.ddim import begin, ddim, noise_in
+from medaug.inverse.sampling.gauss_newton import correction
+from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.psld import REFERENCE_STEPS
 
 

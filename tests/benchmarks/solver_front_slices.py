@@ -22,12 +22,12 @@ import numpy as np
 import torch
 
 import medaug
-from medaug.augmentation import present
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.augmentation.augment import present
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
+from medaug.formats.nifti import read_nifti
 from medaug.imaging.volume import Volume
-from medaug.nifti import read_nifti
 from medaug.training.calibration import Layouts
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks import solver_rows

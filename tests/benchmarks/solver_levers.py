@@ -24,13 +24,13 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from medaug.inverse.descent import Levers
+from medaug.imaging.crop import free_part
 from medaug.inverse.operators import Inpainting
-from medaug.inverse.priors.economy import economical
-from medaug.inverse.priors.latent import with_fast_autoencoder
+from medaug.inverse.priors.latent_prior import with_fast_autoencoder
+from medaug.inverse.priors.networks.precision import economical
+from medaug.inverse.sampling.guided_ddim import Levers
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
-from medaug.regions.part import free_part
 from medaug.training.calibration import Layouts
 from tests.benchmarks import solver_bench as bench
 

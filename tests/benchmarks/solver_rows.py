@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medaug.inverse.descent import Levers, closed
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling.guided_ddim import Levers, closed
+from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad

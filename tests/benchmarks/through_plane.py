@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 
 import medaug
-from medaug import rows as solving_rows
-from medaug.augmentation import Presented, bring_back, present, solve
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.augmentation import solve as solving_rows
+from medaug.augmentation.augment import Presented, bring_back, present, solve
+from medaug.augmentation.restore import Solution, restore_replace
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.formats.nifti import read_nifti
 from medaug.imaging.volume import Volume
-from medaug.nifti import read_nifti
-from medaug.restoring import Solution, restore_replace
 from tests.benchmarks.tables import markdown
 
 CASES = {

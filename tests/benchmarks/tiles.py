@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from medaug.inverse.priors.latent import LatentPrior
+from medaug.inverse.priors.latent_prior import LatentPrior
 
 AT_ONCE = 8  # tiles
 

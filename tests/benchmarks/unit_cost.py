@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 
 import medaug
-from medaug import profile as profiles
-from medaug.execution.bench import Bench
 from medaug.execution.execute import moment
-from medaug.execution.listing import listing_of
-from medaug.execution.opening import open_store
-from medaug.execution.plan import Plan
-from medaug.execution.work import Answer, finish, prepare, solve, work_unit
+from medaug.execution.output.lists import listing_of
+from medaug.execution.output.open import open_store
+from medaug.execution.planning.plan import Plan
+from medaug.execution.worker.unit_of_work import Answer, finish, prepare, solve, work_unit
+from medaug.execution.worker.worker import Bench
+from medaug.profile.load import load_profile
 from tests.benchmarks.line import export
 
 
@@ -70,7 +70,7 @@ def main() -> None:
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
     boxes = export(given.folder, 2)  # the first one warms up
-    profile = profiles.load(given.profile)
+    profile = load_profile(given.profile)
     checks = dict.fromkeys(("change", "seam", "sharpness", "noise", "observed_residual"), (None, None))
     profile = profile.model_copy(update={"checks": checks})  # an image made of noise need not pass
     planned = medaug.plan(given.folder / "in", profile=profile, annotations=boxes, variants=given.units)

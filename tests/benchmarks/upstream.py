@@ -17,9 +17,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from medaug.inverse.ddim import ddim, noise_in
 from medaug.inverse.protocols import Noise, Operator, Prior
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling.ddim import ddim, noise_in
+from medaug.inverse.sampling.schedule import times
 
 
 def upstream(

@@ -20,23 +20,24 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug import profile as profiles
 from medaug.audit import ledger
 from medaug.audit.record import Grid, Identity, PriorRef, Record, Source
 from medaug.audit.seal import seal
-from medaug.dicom.discover import discover
+from medaug.augmentation.recipe import Recipe
 from medaug.dicom.evidence.segmentation import write_segmentation
-from medaug.dicom.provenance import Provenance
-from medaug.dicom.read import read_series
-from medaug.dicom.write import write_series
-from medaug.execution.files import describe_output
-from medaug.execution.opening import FORMAT, VERSION
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.write import write_series
+from medaug.execution.output.open import FORMAT, VERSION
+from medaug.execution.worker.image_files import describe_output
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 from medaug.manifests.coco import write_coco
 from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
-from medaug.recipe import Recipe
+from medaug.profile import profile as profiles
+from medaug.profile.load import load_profile
 from tests import make
 
 SLICES = 50
@@ -65,7 +66,7 @@ def build(folder: Path, units: int) -> None:
     """One source, ``units`` variants."""
     make.series(folder / "in", slices=SLICES, rows=512, columns=512)
     (volume,) = read_series(discover(folder / "in").series[0])
-    profile, root, records = profiles.load("body-ct"), folder / "out", []
+    profile, root, records = load_profile("body-ct"), folder / "out", []
     root.mkdir()
     (root / "profile.yaml").write_text(profile.to_yaml())
     (root / "FORMAT.json").write_text(

@@ -10,14 +10,15 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from medaug import assemble
-from medaug import profile as profiles
 from medaug.audit import ledger
-from medaug.cli import app
+from medaug.cli import options
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import SolverWeights
-from medaug.inverse.priors.folders import EMBEDDED, read_card, with_prior
-from medaug.inverse.priors.store import add, stored_card
-from medaug.training.finetune_recipe import finetuning
+from medaug.inverse.priors.card import EMBEDDED, SolverWeights, read_card
+from medaug.inverse.priors.library.lookup import stored_card
+from medaug.inverse.priors.library.store import add
+from medaug.profile.load import load_profile, parse_profile
+from medaug.profile.prior_choice import with_prior
+from medaug.training.finetuning.recipe import finetuning
 from tests import make
 from tests.execution.test_run import boxes, export, small_profile
 from tests.inverse.priors import models
@@ -31,7 +32,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def prior(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["prior", *map(str, arguments)])
+    return CliRunner().invoke(options, ["prior", *map(str, arguments)])
 
 
 def test_a_prior_is_added_listed_shown_checked_and_carried(root: Path, tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_a_check_on_ones_own_image_fails_a_prior_that_cant_keep_it(root: Path, t
 
 
 def test_nothing_is_fetched_before_the_licence_is_accepted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from medaug.inverse.priors import fetch as fetching
+    from medaug.inverse.priors.library import fetch as fetching
 
     asked: list[str] = []
     monkeypatch.setattr(fetching, "look", lambda *_: fetching.Offer("openrail", 4_000_000, 5))
@@ -81,7 +82,7 @@ def test_nothing_is_fetched_before_the_licence_is_accepted(root: Path, monkeypat
 
 def test_a_run_takes_a_stored_prior_by_name_and_pins_what_its_card_says(root: Path) -> None:
     add(EMBEDDED, root, "mine")
-    base = profiles.load("bone-xray")
+    base = load_profile("bone-xray")
     chosen = with_prior(base, "mine")
     assert chosen.prior.kind == "folder"
     assert (str(chosen.prior.path), chosen.prior.sha256) == ("mine", read_card(EMBEDDED).sha256)
@@ -90,7 +91,7 @@ def test_a_run_takes_a_stored_prior_by_name_and_pins_what_its_card_says(root: Pa
     assert with_prior(base, "embedded").prior == base.prior
     stated = base.model_copy(update={"solver": base.solver.model_copy(update={"omega": 0.5})})
     assert with_prior(stated, "mine").solver.omega == 0.5
-    assert assemble.load_prior(profiles.parse(chosen.to_yaml(), "x"), "cpu").card.name == "mine"
+    assert assemble.load_prior(parse_profile(chosen.to_yaml(), "x"), "cpu").card.name == "mine"
 
 
 def test_the_run_itself(root: Path, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_the_run_itself(root: Path, tmp_path: Path) -> None:
         *("run", tmp_path / "in", "-o", tmp_path / "out", "--prior", "mine"),
         *("--profile", small_profile(tmp_path), "-a", boxes(tmp_path / "boxes.json")),
     ]
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(options, [str(argument) for argument in arguments])
     assert "2 written" in result.output
     records = list(ledger.read(tmp_path / "out" / ledger.FOLDER))
     assert {record.prior.name for record in records if record.prior} == {"mine"}

@@ -9,7 +9,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UltrasoundImageStorage
 
-from medaug.errors import quiet
+from medaug.processes.quiet import quiet
 from tests import make
 from tests.dicom.edit import edit
 

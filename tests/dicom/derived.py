@@ -13,8 +13,8 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-from medaug.dicom.provenance import Provenance
-from medaug.dicom.write import Style, write_series
+from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.write import Style, write_series
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.volume import Mask, Rescale, SourceRef, Volume
 

@@ -9,10 +9,10 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-from medaug.dicom.discover import SeriesFiles, discover
-from medaug.dicom.read import read_series
-from medaug.errors import quiet
+from medaug.dicom.read.discover import SeriesFiles, discover
+from medaug.dicom.read.read import read_series
 from medaug.imaging.volume import Volume
+from medaug.processes.quiet import quiet
 
 
 def edit(path: Path, change: Callable[[Dataset], object] | None = None, **values: Any) -> Path:

@@ -10,8 +10,9 @@ from pydicom import datadict
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSNearLossless, JPEGLSTransferSyntaxes
 
-from medaug.dicom import values
-from medaug.dicom.attributes import (
+from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, derived_uid, instance_uid, series_uid
+from medaug.dicom.write import attribute_values
+from medaug.dicom.write.attributes import (
     DROPPED_AT_EVERY_DEPTH,
     ENHANCED,
     ENHANCED_EQUIPMENT,
@@ -21,24 +22,23 @@ from medaug.dicom.attributes import (
     Row,
     rows,
 )
-from medaug.dicom.derive import drop_overlays
-from medaug.dicom.provenance import MAX_TEXT, Provenance
-from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, derived_uid, instance_uid, series_uid
+from medaug.dicom.write.derive import drop_overlays
+from medaug.dicom.write.provenance import MAX_TEXT, Provenance
 from tests.dicom.derived import PROVENANCE
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "dicom.md").read_text(encoding="utf-8")
 
 
-def facts(**attributes: object) -> values.Facts:
+def facts(**attributes: object) -> attribute_values.Facts:
     source = Dataset()
     source.SOPInstanceUID, source.SOPClassUID, source.PixelData = "1.2.3", "1.2.4", b"\0" * 16
     for keyword, value in attributes.items():
         setattr(source, keyword, value)
-    return values.Facts(source, ExplicitVRLittleEndian, np.zeros((4, 8), np.uint16), 4, False, PROVENANCE)
+    return attribute_values.Facts(source, ExplicitVRLittleEndian, np.zeros((4, 8), np.uint16), 4, False, PROVENANCE)
 
 
 @pytest.mark.parametrize("equipment", EQUIPMENT)
-def test_every_row_names_a_dicom_attribute_once(equipment: values.Equipment) -> None:
+def test_every_row_names_a_dicom_attribute_once(equipment: attribute_values.Equipment) -> None:
     keywords = [row.keyword for row in rows(equipment)]
     assert len(keywords) == len(set(keywords))
     assert [k for k in keywords if datadict.tag_for_keyword(k) is None] == []
@@ -99,18 +99,20 @@ def test_uids_stay_the_same_in_later_versions() -> None:
     ],
 )
 def test_image_type_changes_its_first_two_values_only(source: object, expected: list[str]) -> None:
-    assert values.image_type(facts(ImageType=source)) == expected
+    assert attribute_values.image_type(facts(ImageType=source)) == expected
 
 
 def test_the_description_keeps_the_source_s_words_before_ours() -> None:
-    assert values.derivation_description(facts(DerivationDescription="smoothed")).startswith("smoothed; pixels")
-    assert values.derivation_description(facts()).startswith("pixels generated in part by medaug 0.1.0: PSLD")
+    assert attribute_values.derivation_description(facts(DerivationDescription="smoothed")).startswith(
+        "smoothed; pixels"
+    )
+    assert attribute_values.derivation_description(facts()).startswith("pixels generated in part by medaug 0.1.0: PSLD")
 
 
 def test_the_description_cuts_the_source_s_words_never_ours() -> None:
     spare = MAX_TEXT - len(PROVENANCE.statement)
     longest = replace(PROVENANCE, summary=PROVENANCE.summary + "s" * spare)
-    full = values.derivation_description(replace(facts(DerivationDescription="x" * 1020), provenance=longest))
+    full = attribute_values.derivation_description(replace(facts(DerivationDescription="x" * 1020), provenance=longest))
     assert len(full) == 1024
     assert full.endswith(longest.statement)
     assert " [...]; " in full
@@ -149,42 +151,55 @@ def test_new_times_are_in_the_time_zone_of_the_source_s(offset: str | None, expe
     at = replace(PROVENANCE, created=datetime(2026, 1, 1, 0, 30, tzinfo=UTC))
     attributes = {} if offset is None else {"TimezoneOffsetFromUTC": offset}
     found = replace(facts(**attributes), provenance=at)
-    assert f"{values.date(found)} {values.time(found)}" == expected
+    assert f"{attribute_values.date(found)} {attribute_values.time(found)}" == expected
 
 
 @pytest.mark.parametrize(("number", "expected"), [(5, 5003), (None, 3), (0, 3), (-5, 5003), (2**31 - 1, 2147482651)])
 def test_the_series_number_fits_is(number: int | None, expected: int) -> None:
-    found = values.series_number(facts(SeriesNumber=number))
+    found = attribute_values.series_number(facts(SeriesNumber=number))
     assert found == expected
     assert 0 <= found < 2**31
 
 
 def test_a_lossy_source_is_never_declared_lossless() -> None:
     lossless, near = replace(facts(), syntax=JPEG2000Lossless), replace(facts(), syntax=JPEGLSNearLossless)
-    assert values.lossy(lossless) is values.lossy_method(lossless) is values.lossy_ratio(lossless) is None
-    assert (values.lossy(near), values.lossy_method(near), values.lossy_ratio(near)) == ("01", "ISO_14495_1", 4.0)
+    assert (
+        attribute_values.lossy(lossless)
+        is attribute_values.lossy_method(lossless)
+        is attribute_values.lossy_ratio(lossless)
+        is None
+    )
+    assert (attribute_values.lossy(near), attribute_values.lossy_method(near), attribute_values.lossy_ratio(near)) == (
+        "01",
+        "ISO_14495_1",
+        4.0,
+    )
     stated = replace(near, source=facts(LossyImageCompressionMethod="ISO_10918_1").source)
-    assert (values.lossy(stated), values.lossy_method(stated), values.lossy_ratio(stated)) == ("01", None, None)
-    assert set(JPEGLSTransferSyntaxes) & set(values.LOSSY) == {JPEGLSNearLossless}
+    assert (
+        attribute_values.lossy(stated),
+        attribute_values.lossy_method(stated),
+        attribute_values.lossy_ratio(stated),
+    ) == ("01", None, None)
+    assert set(JPEGLSTransferSyntaxes) & set(attribute_values.LOSSY) == {JPEGLSNearLossless}
 
 
 def test_the_scanner_is_listed_once_and_without_its_place() -> None:
     source = facts(Manufacturer="Acme", StationName="ROOM7", DeviceSerialNumber="9", InstitutionName="St. Elsewhere")
-    scanner, ours = values.contributing_equipment(source)
+    scanner, ours = attribute_values.contributing_equipment(source)
     assert scanner.Manufacturer == "Acme"
     assert ours.Manufacturer == "medaug"
     for listed in (scanner, ours):
         assert not {"StationName", "DeviceSerialNumber", "InstitutionName", "OperatorsName"} & set(listed.dir())
     again = facts(Manufacturer="medaug", ContributingEquipmentSequence=[scanner, ours])
-    assert [e.Manufacturer for e in values.contributing_equipment(again)] == ["medaug"]
-    assert [e.Manufacturer for e in values.contributing_equipment(facts())] == ["medaug"]
+    assert [e.Manufacturer for e in attribute_values.contributing_equipment(again)] == ["medaug"]
+    assert [e.Manufacturer for e in attribute_values.contributing_equipment(facts())] == ["medaug"]
 
 
 @pytest.mark.filterwarnings("ignore:The value length")  # a source's value, set here as a careless writer would
 def test_an_illegal_value_of_the_scanner_is_not_repeated() -> None:
-    scanner, _ = values.contributing_equipment(facts(Manufacturer="Acme", ManufacturerModelName="m" * 65))
+    scanner, _ = attribute_values.contributing_equipment(facts(Manufacturer="Acme", ManufacturerModelName="m" * 65))
     assert "ManufacturerModelName" not in scanner
-    assert len(values.contributing_equipment(facts(Manufacturer="m" * 65))) == 1
+    assert len(attribute_values.contributing_equipment(facts(Manufacturer="m" * 65))) == 1
 
 
 @pytest.mark.parametrize(
@@ -193,7 +208,7 @@ def test_an_illegal_value_of_the_scanner_is_not_repeated() -> None:
 )
 def test_illegal_values_raise_where_pydicom_would_warn(keyword: str, value: str) -> None:
     with pytest.raises(ValueError, match=r"[Vv]alue"):
-        values.put(Dataset(), keyword, value)
+        attribute_values.put(Dataset(), keyword, value)
 
 
 def overlay(ds: Dataset, group: int, drawn: np.ndarray, origin: tuple[int, int] = (1, 1), position: int = 0) -> None:

@@ -15,8 +15,8 @@ from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
 from medaug.audit.pixels import digest_of_image
 from medaug.dicom.colour import laid_out
-from medaug.dicom.discover import discover
-from medaug.dicom.overwrite import check_change
+from medaug.dicom.read.discover import discover
+from medaug.dicom.write.stored_values import check_change
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.colour import Colour
 from tests.dicom.coloured import COLUMNS, ENCODINGS, OVERLAY, ROWS, is_grey, packed, samples, stored, ultrasound

@@ -21,8 +21,8 @@ from pydicom.uid import (
     XRayRadiofluoroscopicImageStorage,
 )
 
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.imaging.volume import Volume
 from tests import make
 from tests.dicom.derived import as_volume, edited, full_of_traps, ring, written

@@ -22,10 +22,11 @@ from pydicom.uid import (
 )
 
 from medaug.audit.pixels import decoded
-from medaug.dicom import jpeg12
-from medaug.dicom.decode import PACKAGES, PLUGINS
-from medaug.dicom.parse import instance
-from medaug.errors import ReadError, quiet
+from medaug.dicom.read import jpeg12
+from medaug.dicom.read.decode import PACKAGES, PLUGINS
+from medaug.dicom.read.parse import instance
+from medaug.errors import ReadError
+from medaug.processes.quiet import quiet
 from tests import make
 from tests.dicom.edit import edit, load
 

@@ -17,7 +17,7 @@ from pydicom.uid import (
     UltrasoundMultiFrameImageStorage,
 )
 
-from medaug.dicom.discover import Found, discover
+from medaug.dicom.read.discover import Found, discover
 from medaug.errors import ReadError
 from tests import make
 from tests.dicom.edit import edit, only

@@ -11,10 +11,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from medaug import profile
-from medaug.dicom import encode
-from medaug.dicom.encode import CODECS, OutputSyntax
+from medaug.dicom.write import encode
+from medaug.dicom.write.encode import CODECS, OutputSyntax
 from medaug.errors import WriteError
+from medaug.profile.load import profile_schema
 from tests import make
 from tests.dicom.derived import as_volume, ring, variant_of, written
 from tests.dicom.validators import dciodvfy, errors
@@ -36,7 +36,7 @@ SOURCES: dict[str, Callable[[Path], tuple[Path, ...]]] = {
 
 def test_a_profile_offers_what_can_be_written() -> None:
     assert set(get_args(OutputSyntax)) == set(CODECS)
-    assert set(profile.schema()["properties"]["output_syntax"]["enum"]) == set(CODECS)
+    assert set(profile_schema()["properties"]["output_syntax"]["enum"]) == set(CODECS)
     assert not any(codec.syntax.name.endswith("Near-Lossless") for codec in CODECS.values())
 
 

@@ -12,11 +12,11 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import LegacyConvertedEnhancedCTImageStorage
 
-from medaug.dicom.attributes import ENHANCED, rows
-from medaug.dicom.encode import OutputSyntax
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
-from medaug.dicom.read import read_series
+from medaug.dicom.read.read import read_series
+from medaug.dicom.write.attributes import ENHANCED, rows
+from medaug.dicom.write.encode import OutputSyntax
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 from tests.dicom.derived import PROVENANCE, ring, variant_of, written

@@ -16,8 +16,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
 from tests.dicom.edit import load, only

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from medaug.cli import app
-from medaug.dicom.discover import discover
-from medaug.dicom.inspect import Notes, inspect, noting
-from medaug.dicom.read import read_series
+from medaug.cli import options as app
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.inspect import Notes, inspect, noting
+from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
-from medaug.execution.inventory import inventory
+from medaug.execution.planning.inventory import inventory
+from medaug.formats.nifti import write_nifti
 from medaug.imaging.volume import Volume
-from medaug.nifti import write_nifti
 from tests import make
 from tests.dicom.edit import edit, load, only
 from tests.dicom.multiframe import enhanced, placed
@@ -51,9 +51,9 @@ def test_no_pixel_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise AssertionError("pixels were decoded")
 
     make.series(tmp_path)
-    monkeypatch.setattr("medaug.dicom.decode.pixel_array", decoded)
-    monkeypatch.setattr("medaug.dicom.parse.instance", decoded)
-    monkeypatch.setattr("medaug.dicom.decode.decoded", decoded)
+    monkeypatch.setattr("medaug.dicom.read.decode.pixel_array", decoded)
+    monkeypatch.setattr("medaug.dicom.read.parse.instance", decoded)
+    monkeypatch.setattr("medaug.dicom.read.decode.decoded", decoded)
     assert inventory(tmp_path).usable == 1
 
 

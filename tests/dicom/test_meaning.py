@@ -5,9 +5,10 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
-from medaug.dicom.meaning import padding_of, plane_spacing, rescale_of, window_of
-from medaug.errors import ReadError, quiet
+from medaug.dicom.read.interpretation import padding_of, plane_spacing, rescale_of, window_of
+from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
+from medaug.processes.quiet import quiet
 
 
 def header(*, signed: bool = False, stored: int = 16, allocated: int = 16, **values: object) -> Dataset:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from medaug.dicom import originals, parse, write
-from medaug.dicom.originals import Originals
+from medaug.dicom.read import parse
+from medaug.dicom.write import source_instances, write
+from medaug.dicom.write.source_instances import Originals
 from medaug.errors import WriteError
 from medaug.imaging.volume import Volume
 from tests import make
@@ -70,7 +71,7 @@ def test_no_more_is_kept_than_is_allowed(
     series: Volume, tmp_path: Path, asked: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = series.source.files
-    monkeypatch.setattr(originals, "KEPT", files[0].stat().st_size + files[1].stat().st_size)
+    monkeypatch.setattr(source_instances, "KEPT", files[0].stat().st_size + files[1].stat().st_size)
     kept = Originals()
     first = written(series, tmp_path / "a", kept)
     assert written(series, tmp_path / "b", kept) == first

@@ -13,10 +13,10 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
 
-from medaug.dicom.codestream import dimensions
-from medaug.dicom.discover import discover
-from medaug.dicom.preflight import MAX_DEPTH, outline
-from medaug.dicom.read import read_series
+from medaug.dicom.read.codestream import dimensions
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.preflight import MAX_DEPTH, outline
+from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from tests import make
 from tests.dicom.edit import edit
@@ -105,7 +105,7 @@ def test_noise_for_a_deflated_data_set() -> None:
 
 
 def test_many_elements_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medaug.dicom.preflight.MAX_ELEMENTS", 100)
+    monkeypatch.setattr("medaug.dicom.read.preflight.MAX_ELEMENTS", 100)
     assert refusal(part10(EXPLICIT, element(9, 0x10, b"LO", b"") * 101)) == "too-many-elements"
 
 

@@ -11,8 +11,8 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
 from tests import make

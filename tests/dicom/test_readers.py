@@ -11,9 +11,9 @@ import pydicom
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from medaug.dicom.discover import discover
-from medaug.dicom.encode import OutputSyntax
-from medaug.dicom.read import read_series
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.dicom.write.encode import OutputSyntax
 from medaug.imaging.volume import Volume
 from tests import make
 from tests.dicom.derived import ring, variant_of, written

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from medaug.dicom import parse
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.dicom.read import parse
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Volume
 from tests.dicom.edit import load, only

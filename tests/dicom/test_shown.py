@@ -12,14 +12,16 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from medaug import assemble
-from medaug import profile as profiles
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
-from medaug.dicom.write import write_series
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.dicom.write.write import write_series
 from medaug.errors import ReadError
 from medaug.imaging.lut import Lut
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.volume import Volume, Window
+from medaug.profile.components import FileWindow
+from medaug.profile.digest import profile_digest
+from medaug.profile.load import load_profile
 from tests import make
 from tests.dicom.derived import PROVENANCE
 from tests.dicom.edit import edit
@@ -90,21 +92,21 @@ def test_the_profile_chooses_among_several_windows(tmp_path: Path) -> None:
     volume = read(tmp_path, WindowCenter=[100, 300, 50], WindowWidth=[51, 101, 0], VOILUTFunction="LINEAR_EXACT")
     assert volume.windows == (Window(100, 51), Window(300, 101))
     assert volume.window == Window(100, 51)
-    profile = profiles.load("bone-xray")
+    profile = load_profile("bone-xray")
     shown = {}
     for number in (1, 2, 9):
-        chosen = profile.model_copy(update={"window": profiles.FileWindow(kind="file", number=number)})
+        chosen = profile.model_copy(update={"window": FileWindow(kind="file", number=number)})
         shown[number] = assemble.window_of(chosen, volume)
     assert shown == {1: Window(100, 51), 2: Window(300, 101), 9: Window(300, 101)}
 
 
 def test_the_number_of_the_window_is_in_the_digest_and_the_first_is_as_before() -> None:
-    profile = profiles.load("bone-xray")
-    second = profile.model_copy(update={"window": profiles.FileWindow(kind="file", number=2)})
+    profile = load_profile("bone-xray")
+    second = profile.model_copy(update={"window": FileWindow(kind="file", number=2)})
     assert second.sha256 != profile.sha256
     keys = profile.model_dump(mode="json")
     del keys["window"]["number"]
-    assert profiles.digest_of(keys) == profile.sha256
+    assert profile_digest(keys) == profile.sha256
 
 
 @pytest.mark.parametrize(

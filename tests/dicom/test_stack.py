@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medaug.dicom.stack import Plane, slice_grid, stack_grid
+from medaug.dicom.read.stack import Plane, slice_grid, stack_grid
 from medaug.errors import ReadError
 
 

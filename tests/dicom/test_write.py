@@ -24,9 +24,10 @@ from pydicom.uid import (
 )
 
 from medaug.audit.pixels import digest_of_image
-from medaug.dicom import placing, write
-from medaug.dicom.overwrite import overwritten
 from medaug.dicom.uids import instance_uid, series_uid
+from medaug.dicom.write import write
+from medaug.dicom.write import written as placing
+from medaug.dicom.write.stored_values import overwritten
 from medaug.errors import OutputError, SourceError, WriteError
 from medaug.imaging.volume import Volume
 from tests import make

@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medaug import profile as profiles
 from medaug.audit.record import Output, Record
+from medaug.augmentation.recipe import Recipe
 from medaug.errors import ReadError
-from medaug.execution.attempt import Work
-from medaug.execution.bench import Bench
-from medaug.execution.execute import Options, Summary, execute
-from medaug.execution.leases import Claim
-from medaug.execution.plan import Plan
-from medaug.execution.sources import Source
-from medaug.execution.store import Store
-from medaug.execution.units import Unit
-from medaug.execution.work import OnStep
+from medaug.execution.execute import Options, execute
+from medaug.execution.output.leases import Claim
+from medaug.execution.output.store import Store
+from medaug.execution.planning.plan import Plan
+from medaug.execution.planning.sources import Source
+from medaug.execution.planning.units import Unit
+from medaug.execution.summary import Summary
+from medaug.execution.worker.attempt import Work
+from medaug.execution.worker.unit_of_work import OnStep
+from medaug.execution.worker.worker import Bench
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import SourceRef
-from medaug.recipe import Recipe
+from medaug.profile.load import load_profile
 from tests.audit.example import digest, record
 
-PROFILE = profiles.load("bone-xray")
+PROFILE = load_profile("bone-xray")
 SHA256, LABELS = PROFILE.sha256, digest("boxes")
 PAYLOAD = 3000  # bytes of an image that is none
 

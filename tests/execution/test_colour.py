@@ -26,7 +26,7 @@ KEPT = (
 )  # fmt: skip
 
 
-def ran(tmp_path: Path, **choices: object) -> medaug.execution.execute.Summary:
+def ran(tmp_path: Path, **choices: object) -> medaug.execution.summary.Summary:
     profile = small_profile(tmp_path, modalities=["US", "OT"], **choices)
     labels = boxes(tmp_path / "boxes.json", ("x1.dcm",))
     return medaug.run(tmp_path / "in", tmp_path / "out", profile=profile, annotations=labels, seed=5)
@@ -145,7 +145,7 @@ FEW = {
 COMPRESSED = ("10_us/US1_J2KI.dcm", "SC_rgb_rle.dcm", "SC_rgb_jpeg_dcmtk.dcm", "SC_rgb_gdcm_KY.dcm")
 
 
-def ran_on(name: str, data: Path, tmp_path: Path) -> tuple[Path, medaug.execution.execute.Summary]:
+def ran_on(name: str, data: Path, tmp_path: Path) -> tuple[Path, medaug.execution.summary.Summary]:
     """A run on a copy of a real file, with one box in its middle."""
     path = data / "dev" / name if "/" in name else Path(pydicom.__file__).parent / "data" / "test_files" / name
     (tmp_path / "in").mkdir()

@@ -12,14 +12,14 @@ import pydicom
 import pytest
 
 import medaug
-from medaug.annotations.table import read_annotations
+from medaug.annotations.registry import read_annotations
+from medaug.augmentation.recipe import Recipe
 from medaug.errors import AnnotationError
-from medaug.execution import conversion
-from medaug.execution.units import Unit
-from medaug.formats import FORMATS
+from medaug.execution.exports import boxes as conversion
+from medaug.execution.planning.units import Unit
+from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Volume
-from medaug.recipe import Recipe
 from tests import make
 from tests.annotations.cases import loaded, slices_of
 from tests.dicom.validators import dciodvfy, errors

@@ -21,23 +21,26 @@ from unittest import mock
 
 import pytest
 
-from medaug import profile as profiles
-from medaug.audit import durable, ledger
+from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError
-from medaug.execution import execute, leases, opening, store
-from medaug.execution.bench import Bench
-from medaug.execution.leases import Claim
-from medaug.execution.options import Options
-from medaug.execution.store import Store
-from medaug.execution.units import Unit
-from medaug.execution.work import OnStep
+from medaug.execution import execute
+from medaug.execution.output import leases, store
+from medaug.execution.output import open as opening
+from medaug.execution.output.leases import Claim
+from medaug.execution.output.store import Store
+from medaug.execution.planning.options import Options
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker.unit_of_work import OnStep
+from medaug.execution.worker.worker import Bench
+from medaug.profile.load import load_profile
+from medaug.storage import atomic
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the disk's model reads /proc/self/fd")
 NUMBERS = (1, 2)
-OTHER = profiles.load("chest-xray")
+OTHER = load_profile("chest-xray")
 Work = Callable[..., Record]
 
 
@@ -147,7 +150,7 @@ def direct_writes() -> AbstractContextManager[object]:
             (target / "image" / path.name).write_bytes(path.read_bytes())
         (target / "record.json").write_text(record.to_json() + "\n")
         store.flush_tree(target)
-        durable.flush_folder(target.parent)
+        atomic.flush_folder(target.parent)
         self.log(record, seconds)
 
     return mock.patch.object(Store, "commit", commit)
@@ -174,7 +177,7 @@ def mark_first() -> AbstractContextManager[object]:
     def late(path: Path, secret: bytes) -> None:
         stamp = {"format": "medaug-output", "version": 1, "created": "2025-06-15T15:06:40+00:00"}
         stamp["run"] = store.keyed(secret, "run")
-        durable.replace_file(path.parent.parent / "FORMAT.json", json.dumps(stamp).encode())
+        atomic.replace_file(path.parent.parent / "FORMAT.json", json.dumps(stamp).encode())
         real(path, secret)
 
     return mock.patch.object(opening, "_write_key", late)

@@ -16,16 +16,18 @@ import pytest
 
 import medaug
 from medaug import assemble
-from medaug import profile as profiles
+from medaug.augmentation.recipe import Recipe
+from medaug.augmentation.solve import Row
+from medaug.children import solve as distant_child
 from medaug.errors import PriorError, RunError, SourceError, place_of
-from medaug.execution import distant, distant_child, quarantine
 from medaug.execution import execute as execution
-from medaug.execution.distant import CARD, ERROR, SOLVED, STEP, SolverProcess
-from medaug.execution.options import Options
-from medaug.execution.units import Unit
-from medaug.inverse.priors.distant import DistantPrior
-from medaug.recipe import Recipe
-from medaug.rows import Row
+from medaug.execution.output import quarantine
+from medaug.execution.planning.options import Options
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker import solver_process
+from medaug.execution.worker.solver_process import CARD, ERROR, SOLVED, STEP, SolverProcess
+from medaug.inverse.priors.remote_prior import DistantPrior
+from medaug.profile.load import load_profile
 from tests.execution.test_run import arguments, contents, small_profile  # noqa: F401 - a fixture
 
 
@@ -41,7 +43,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> list[SolverProcess]:
 
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr(execution, "MANY", 1)
-    monkeypatch.setattr("medaug.execution.bench.SolverProcess", Kept)
+    monkeypatch.setattr("medaug.execution.worker.worker.SolverProcess", Kept)
     return made
 
 
@@ -138,7 +140,7 @@ def answers(profile: medaug.Profile, *tasks: object) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> medaug.Profile:
-    return profiles.load(small_profile(tmp_path))
+    return load_profile(small_profile(tmp_path))
 
 
 def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -> None:
@@ -155,7 +157,7 @@ def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -
 
 def test_it_says_what_is_wrong_with_the_prior(tmp_path: Path) -> None:
     wrong = small_profile(tmp_path / "wrong", prior={"kind": "embedded", "sha256": "0" * 64})
-    ((kind, error),) = answers(profiles.load(wrong), (rows(), "", 1, False))
+    ((kind, error),) = answers(load_profile(wrong), (rows(), "", 1, False))
     assert kind == ERROR
     assert isinstance(error, PriorError)
     assert "pins the prior 0000000000000000" in str(error)
@@ -232,6 +234,6 @@ def test_nothing_is_computed_with_what_stands_for_the_prior(small: medaug.Profil
 
 
 def test_a_process_that_dies_as_it_starts_is_named(small: medaug.Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distant, "CHILD", "medaug.no_such_module")
+    monkeypatch.setattr(solver_process, "CHILD", "medaug.no_such_module")
     with pytest.raises(RunError, match=r"died while it loaded the prior \(status 1\)"):
         SolverProcess(small, "cpu", 1).prior()

@@ -14,20 +14,21 @@ import pytest
 import medaug
 from medaug import assemble
 from medaug.audit.record import Record
+from medaug.augmentation.solve import Row, Solved, solve_rows
 from medaug.errors import OutputError, ReadError
-from medaug.execution import opening, quarantine
-from medaug.execution.attempt import Setup
-from medaug.execution.bench import Bench
 from medaug.execution.execute import execute
-from medaug.execution.flow import BATCHES, LEAST, MOST, SMALL, Done, flow
-from medaug.execution.leases import Claim
-from medaug.execution.listing import listing_of
-from medaug.execution.options import Options
-from medaug.execution.stages import STAGES, Stages
-from medaug.execution.store import Store
-from medaug.execution.units import Unit
-from medaug.execution.work import OUT_OF_MEMORY, Answer
-from medaug.rows import Row, Solved, solve_rows
+from medaug.execution.output import open as opening
+from medaug.execution.output import quarantine
+from medaug.execution.output.leases import Claim
+from medaug.execution.output.lists import listing_of
+from medaug.execution.output.store import Store
+from medaug.execution.planning.options import Options
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker.attempt import Setup
+from medaug.execution.worker.pipeline import BATCHES, LEAST, MOST, SMALL, Done, flow
+from medaug.execution.worker.stages import STAGES, Stages
+from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, Answer
+from medaug.execution.worker.worker import Bench
 from tests.execution import null
 from tests.execution.disk import Disk, Killed, copy
 from tests.execution.test_crash import continued, faults_of, settled, written
@@ -352,7 +353,7 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
 def test_large_units_are_fewer_in_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory holds as many numbers whatever the size of an image; only the three at work are always there."""
     fake = Fake()
-    monkeypatch.setattr("medaug.execution.flow.SMALL", 1)  # a unit of null.plan has one byte
+    monkeypatch.setattr("medaug.execution.worker.pipeline.SMALL", 1)  # a unit of null.plan has one byte
     assert len(list(through(tmp_path / "out", fake, *range(1, 31)))) == 30
     assert fake.most <= LEAST < MOST
     assert SMALL >= 1 << 20

@@ -15,14 +15,16 @@ import pytest
 
 from medaug.audit.record import Record
 from medaug.errors import RunError
-from medaug.execution import execute, leases, opening, quarantine
-from medaug.execution import work as real_work
-from medaug.execution.bench import Bench
-from medaug.execution.leases import Claim
-from medaug.execution.status import status
-from medaug.execution.store import Store
-from medaug.execution.units import Unit
-from medaug.execution.work import OUT_OF_MEMORY, OnStep
+from medaug.execution import execute
+from medaug.execution.output import leases, quarantine
+from medaug.execution.output import open as opening
+from medaug.execution.output.leases import Claim
+from medaug.execution.output.status import status
+from medaug.execution.output.store import Store
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker import unit_of_work as real_work
+from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, OnStep
+from medaug.execution.worker.worker import Bench
 from tests.execution import null
 
 UNIT = null.unit(1).recipe.id

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medaug.errors import RunError
-from medaug.execution.options import Options
+from medaug.execution.planning.options import Options
 from tests.execution import null
 
 

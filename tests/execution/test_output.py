@@ -17,15 +17,16 @@ import medaug
 from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
-from medaug.execution import opening, work
-from medaug.execution.bench import Bench
 from medaug.execution.execute import Options, moment
-from medaug.execution.leases import Claim
-from medaug.execution.listing import listing_of
-from medaug.execution.status import status
-from medaug.execution.store import Store
-from medaug.execution.units import Unit
-from medaug.execution.work import OnStep, failure
+from medaug.execution.output import open as opening
+from medaug.execution.output.leases import Claim
+from medaug.execution.output.lists import listing_of
+from medaug.execution.output.status import status
+from medaug.execution.output.store import Store
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker import unit_of_work
+from medaug.execution.worker.unit_of_work import OnStep, failure
+from medaug.execution.worker.worker import Bench
 from medaug.imaging.boxes import Box
 from tests.execution import null
 from tests.execution.test_run import arguments, boxes, small_profile  # noqa: F401 - a fixture
@@ -157,8 +158,8 @@ def test_what_can_not_be_stated_is_found_before_the_solve(
     arguments: dict[str, object],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(work, "provenance", lambda *_: (_ for _ in ()).throw(ValueError("provenance")))
-    monkeypatch.setattr(work, "solve_case", lambda *_: pytest.fail("it was solved first"))
+    monkeypatch.setattr(unit_of_work, "provenance", lambda *_: (_ for _ in ()).throw(ValueError("provenance")))
+    monkeypatch.setattr(unit_of_work, "solve_case", lambda *_: pytest.fail("it was solved first"))
     assert medaug.run(**arguments).counts == {"crashed": 4}
 
 
@@ -167,7 +168,7 @@ def test_a_priors_name_outside_ascii_does_not_stop_a_unit(tmp_path: Path) -> Non
     bench = Bench(null.PROFILE, "cpu", None)
     card = SimpleNamespace(name="Präparat µ\\1\n" + "x" * 999, sha256="0" * 64)
     bench.__dict__["tools"] = SimpleNamespace(prior=SimpleNamespace(card=card))
-    stated = work.provenance(opening.attach(tmp_path / "out"), bench, null.unit(1))
+    stated = unit_of_work.provenance(opening.attach(tmp_path / "out"), bench, null.unit(1))
     assert stated.prior.startswith("Pr?parat ??1?x")
 
 
@@ -179,7 +180,7 @@ def test_what_is_stated_names_the_levers_that_are_pulled(tmp_path: Path) -> None
         levers = null.PROFILE.levers.model_copy(update={"closing": closing})
         bench = Bench(null.PROFILE.model_copy(update={"solver": solver, "levers": levers}), "cpu", None)
         bench.__dict__["tools"] = SimpleNamespace(prior=SimpleNamespace(card=card))
-        assert words in work.provenance(opening.attach(tmp_path / "out"), bench, null.unit(1)).summary
+        assert words in unit_of_work.provenance(opening.attach(tmp_path / "out"), bench, null.unit(1)).summary
 
 
 def test_a_label_that_can_not_be_recorded_still_gives_a_record(tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_what_others_commit_after_the_look_is_not_done_again(tmp_path: Path) -> 
         did.append(unit.recipe.id)
         return null.work(store, bench, unit, claim)
 
-    summary = null.run(tmp_path / "out", 1, 2, 3, work=work)
+    summary = null.run(tmp_path / "out", 1, 2, 3, work=unit_of_work)
     assert summary.counts == {"written": 3}
     assert set(did) == keys(1, 3)
     lines = [line for path in ledger.segments(tmp_path / "out" / "ledger") for line in ledger.lines(path)]

@@ -13,13 +13,13 @@ import pytest
 
 from medaug.audit.record import Record
 from medaug.errors import OutputError
-from medaug.execution import quarantine
-from medaug.execution.bench import Bench
 from medaug.execution.execute import Options, execute
-from medaug.execution.leases import Claim
-from medaug.execution.store import Store
-from medaug.execution.units import Unit
-from medaug.execution.work import OnStep
+from medaug.execution.output import quarantine
+from medaug.execution.output.leases import Claim
+from medaug.execution.output.store import Store
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker.unit_of_work import OnStep
+from medaug.execution.worker.worker import Bench
 from tests.execution import null
 from tests.execution.test_crash import written
 

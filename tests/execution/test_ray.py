@@ -18,19 +18,19 @@ from typing import Any
 import pytest
 
 import medaug
-from medaug import profile as profiles
 from medaug.audit.record import Record
 from medaug.audit.verification.verify import verify
 from medaug.errors import OutputError, RunError
-from medaug.execution import cluster as module
-from medaug.execution import quarantine
-from medaug.execution.bench import Bench
 from medaug.execution.execute import execute
-from medaug.execution.leases import Claim
-from medaug.execution.options import Options
-from medaug.execution.store import Store
-from medaug.execution.units import Unit
-from medaug.execution.work import OnStep, work_unit
+from medaug.execution.executors import ray_cluster as module
+from medaug.execution.output import quarantine
+from medaug.execution.output.leases import Claim
+from medaug.execution.output.store import Store
+from medaug.execution.planning.options import Options
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker.unit_of_work import OnStep, work_unit
+from medaug.execution.worker.worker import Bench
+from medaug.profile.load import load_profile
 from tests.execution import null
 from tests.execution.test_crash import written
 from tests.execution.test_processes import POISON, full, poisoned
@@ -70,7 +70,7 @@ def test_two_workers_one_killed_mid_run_make_what_one_process_makes_and_it_verif
     expected = medaug.run(**arguments)
     planned = medaug.plan(
         arguments["input"],
-        profile=profiles.load(arguments["profile"]),
+        profile=load_profile(arguments["profile"]),
         annotations=arguments["annotations"],
         variants=2,
         seed=7,
@@ -99,7 +99,7 @@ import signal, sys, time
 from pathlib import Path
 from medaug.cli import Interrupted, _interrupt
 from medaug.execution.execute import execute
-from medaug.execution.options import Options
+from medaug.execution.planning.options import Options
 from tests.execution import null
 from tests.execution.test_ray import slow
 signal.signal(signal.SIGTERM, _interrupt)

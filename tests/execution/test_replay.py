@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import medaug
-from medaug import threads
 from medaug.audit import ledger
 from medaug.errors import OutputError, ReadError
 from medaug.execution.replay import chosen, replay
+from medaug.processes import threads
 from tests import make
 from tests.audit.verification.output import redigest, rewrite
 from tests.audit.verification.test_tampering import paint

@@ -16,15 +16,15 @@ import pytest
 import yaml
 
 import medaug
-from medaug import profile as profiles
 from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import AnnotationError, OutputError, ReadError
 from medaug.execution import execute as execution
-from medaug.execution import work
+from medaug.execution.worker import unit_of_work
+from medaug.formats.nifti import write_nifti
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
-from medaug.nifti import write_nifti
+from medaug.profile.load import load_profile
 from tests import make
 
 SMALL = {
@@ -40,7 +40,7 @@ def small_profile(folder: Path, **changes: object) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "small.yaml"
     path.write_text(
-        yaml.safe_dump(profiles.load("bone-xray").model_dump(mode="json") | {"name": "small"} | SMALL | changes)
+        yaml.safe_dump(load_profile("bone-xray").model_dump(mode="json") | {"name": "small"} | SMALL | changes)
     )
     return str(path)
 
@@ -188,7 +188,7 @@ def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
 def test_a_full_disk_stops_the_run_leaves_nothing_partial_and_can_be_continued(
     arguments: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = work.write_previews, []
+    real, calls = unit_of_work.write_previews, []
 
     def full(*args: object, **kwargs: object) -> None:
         calls.append(1)
@@ -196,7 +196,7 @@ def test_a_full_disk_stops_the_run_leaves_nothing_partial_and_can_be_continued(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(*args, **kwargs)
 
-    monkeypatch.setattr(work, "write_previews", full)
+    monkeypatch.setattr(unit_of_work, "write_previews", full)
     with pytest.raises(OutputError, match="No space left"):
         medaug.run(**arguments)
     output = Path(str(arguments["output"]))
@@ -215,7 +215,7 @@ def test_too_little_space_is_said_before_anything_is_solved(
 def test_one_bad_unit_is_recorded_and_the_rest_is_done(
     arguments: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = work.present, []
+    real, calls = unit_of_work.present, []
 
     def sometimes(*args: object, **kwargs: object) -> object:
         calls.append(1)
@@ -223,7 +223,7 @@ def test_one_bad_unit_is_recorded_and_the_rest_is_done(
             raise ZeroDivisionError("PATIENT^NAME in a message of somebody's library")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(work, "present", sometimes)
+    monkeypatch.setattr(unit_of_work, "present", sometimes)
     summary = medaug.run(**arguments)
     assert summary.counts == {"written": 3, "crashed": 1}
     (crashed,) = [record for record in summary.records if record.status == "crashed"]

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from medaug.execution import cluster
-from medaug.execution.cluster import HELD, LOGS, sweep
-from medaug.execution.locks import locked
+from medaug.execution.executors import ray_cluster
+from medaug.execution.executors.ray_cluster import HELD, LOGS, sweep
+from medaug.storage.locks import locked
 
 LIVING = """
 import sys, time
 from pathlib import Path
-from medaug.execution.locks import locked
+from medaug.storage.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -60,12 +60,12 @@ def test_a_driver_holds_its_folder_and_takes_it_along(tmp_path: Path, monkeypatc
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = left(tmp_path, f"{LOGS}killed")
-    with cluster._logs(None) as folder:
+    with ray_cluster._logs(None) as folder:
         assert folder
         assert not before.exists()
         sweep(tmp_path)
         assert Path(folder).parent == tmp_path
         assert Path(folder, HELD).exists()
     assert list(tmp_path.iterdir()) == []
-    with cluster._logs("host:1") as none, locked(tmp_path / "x"):
+    with ray_cluster._logs("host:1") as none, locked(tmp_path / "x"):
         assert none is None

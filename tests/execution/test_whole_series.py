@@ -9,8 +9,8 @@ import pydicom
 import yaml
 
 import medaug
-from medaug import profile as profiles
 from medaug.audit.verification.verify import verify
+from medaug.profile.load import load_profile
 from tests import make
 from tests.audit.verification.output import SMALL
 from tests.dicom.edit import edit
@@ -24,7 +24,7 @@ def test_slices_of_padding_are_carried_over_by_a_run(tmp_path: Path) -> None:
     mask[2, 20:30, 25:40] = 1
     seg = make.seg(tmp_path / "labels", files, mask, ["tumour"])
     profile = tmp_path / "small.yaml"
-    profile.write_text(yaml.safe_dump(profiles.load("body-ct").model_dump(mode="json") | SMALL))
+    profile.write_text(yaml.safe_dump(load_profile("body-ct").model_dump(mode="json") | SMALL))
     summary = medaug.run(tmp_path / "in", tmp_path / "out", profile=str(profile), annotations=seg)
     assert summary.counts == {"written": 1}, [record.message for record in summary.records]
     (record,) = summary.records

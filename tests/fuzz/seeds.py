@@ -20,11 +20,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.formats.nifti import write_nifti
+from medaug.formats.nrrd import write_nrrd
 from medaug.imaging.volume import Rescale
-from medaug.nifti import write_nifti
-from medaug.nrrd import write_nrrd
 from tests import make
 from tests.dicom.multiframe import enhanced, placed
 

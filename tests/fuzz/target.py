@@ -14,15 +14,17 @@ from tempfile import TemporaryDirectory
 
 import atheris
 
-with atheris.instrument_imports(include=["medaug.dicom", "medaug.nifti", "medaug.nrrd", "medaug.raster"]):
-    from medaug.dicom.discover import discover
-    from medaug.dicom.inspect import Notes, inspect, noting
-    from medaug.dicom.read import read_series
-    from medaug.nifti import read_nifti
-    from medaug.nrrd import read_nrrd
-    from medaug.raster import kind_of, read_raster
+with atheris.instrument_imports(
+    include=["medaug.dicom", "medaug.formats.nifti", "medaug.formats.nrrd", "medaug.formats.raster"]
+):
+    from medaug.dicom.read.discover import discover
+    from medaug.dicom.read.inspect import Notes, inspect, noting
+    from medaug.dicom.read.read import read_series
+    from medaug.formats.nifti import read_nifti
+    from medaug.formats.nrrd import read_nrrd
+    from medaug.formats.raster import kind_of, read_raster
 
-from medaug.codes import CODES
+from medaug.error_codes import CODES
 from medaug.errors import ReadError
 from tests.fuzz.seeds import CANARY, seeds
 

@@ -30,7 +30,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.dicom import preflight
+from medaug.dicom.read import preflight
 from tests import make
 from tests.dicom.edit import edit
 from tests.dicom.test_preflight import DEFLATED, EXPLICIT, element, nested, part10
@@ -152,8 +152,8 @@ def deflate_bomb() -> bytes:
 
 
 def nifti(folder: Path, *, name: str = "bad.nii", body: bytes | None = None, **fields: Any) -> None:
-    """A NIfTI file with any field of its header set; see `medaug.nifti.FIELDS`."""
-    from medaug.nifti import HEADER
+    """A NIfTI file with any field of its header set; see `medaug.formats.nifti.FIELDS`."""
+    from medaug.formats.nifti import HEADER
 
     folder.mkdir(parents=True, exist_ok=True)
     header = np.zeros((), HEADER)

@@ -40,10 +40,10 @@ class Measured:
 
 def measured(arguments: Sequence[str]) -> Measured:
     """Run one command of medaug."""
-    from medaug import apart
     from medaug.cli import main
+    from medaug.processes import decoder
 
-    apart._drop()
+    decoder._drop()
     console, code = io.StringIO(), 0
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak
     before, wall, cpu = _kib("self", "VmRSS"), time.perf_counter(), time.process_time()

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 from medaug.audit.record import Record
+from medaug.augmentation.recipe import boxes_digest
 from medaug.imaging.boxes import Box, Code, codes_by_label, distinct_codes, plain
-from medaug.recipe import boxes_digest
 from tests.audit.example import record
 
 PLAIN = Box((0, 10, 20), (1, 14, 26), "nodule", "7")

@@ -11,9 +11,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.imaging.boxes import Box, enclosing, from_world
 from medaug.imaging.geometry import Geometry
-from medaug.nifti import read_nifti, write_nifti
 from tests.grids import boxed, grids, volume_on
 
 

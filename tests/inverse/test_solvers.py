@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 import torch
 
-from medaug.inverse.linear import conjugate_gradients, explain
-from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting, gaussian_blur, jpeg
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling.conjugate_gradients import conjugate_gradients, explain
+from medaug.inverse.sampling.noise import SampleNoise
+from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad, into_state

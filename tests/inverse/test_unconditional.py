@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medaug.inverse.unconditional import draw
+from medaug.inverse.sampling.unconditional import draw
 from tests.analytic import GaussianPrior, PixelPrior
 
 

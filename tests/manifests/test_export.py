@@ -20,14 +20,14 @@ from typer.testing import CliRunner, Result
 
 from medaug.audit.record import Record
 from medaug.audit.verification.verify import verify
-from medaug.cli import app
-from medaug.dicom.discover import discover
-from medaug.dicom.read import read_series
+from medaug.cli import options
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from tests.audit.verification.output import of, records
 
 
 def export(*words: object) -> Result:
-    return CliRunner().invoke(app, ["export", *map(str, words)])
+    return CliRunner().invoke(options, ["export", *map(str, words)])
 
 
 def refused(*words: object) -> str:

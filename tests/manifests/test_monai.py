@@ -16,16 +16,16 @@ import pytest
 
 from medaug.audit.record import Grid, Output, Record, Source
 from medaug.audit.verification.lists import check_lists
-from medaug.dicom.discover import discover
-from medaug.dicom.provenance import Provenance
-from medaug.dicom.read import read_series
-from medaug.dicom.write import write_series
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
+from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.write import write_series
+from medaug.formats.nifti import write_nifti
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.seeds import generator
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import world, write_monai
-from medaug.nifti import write_nifti
 from tests import make
 from tests.audit.example import digest, failed, outputs, record
 from tests.dicom.derived import PROVENANCE

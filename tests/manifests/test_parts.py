@@ -10,7 +10,7 @@ import pytest
 from medaug.audit.record import Record
 from medaug.errors import ManifestError
 from medaug.manifests.monai import write_monai
-from medaug.manifests.parts import Entry, check_parts, for_training, read_parts
+from medaug.manifests.splits import Entry, check_parts, for_training, read_parts
 from tests.audit.example import failed, record
 
 

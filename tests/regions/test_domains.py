@@ -12,9 +12,9 @@ from scipy import ndimage
 
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.volume import Mask, Rescale, SourceRef, Volume, Window
-from medaug.regions.domains import Part, domain
-from medaug.regions.morphology import enlarged, large_parts, reduced, runs, touching
-from medaug.regions.slices import otsu
+from medaug.regions.domains.body import otsu
+from medaug.regions.domains.domain import Part, domain
+from medaug.regions.domains.morphology import enlarged, large_parts, reduced, runs, touching
 
 ALL: tuple[Part, ...] = ("body", "window", "not-padding", "not-border", "not-marker")
 WIDE = Window.spanning(-1, 4096)

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from medaug.imaging.volume import Mask
-from medaug.regions.morphology import large_parts
+from medaug.regions.domains.morphology import large_parts
 
 DRAW = np.random.default_rng(0)
 MASKS = {

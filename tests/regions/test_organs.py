@@ -12,8 +12,8 @@ from scipy import ndimage
 from medaug.errors import RegionError
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Mask, Volume, Window
-from medaug.profile import Profile
-from medaug.regions.domains import PARTS, Part, domain
+from medaug.profile.profile import Profile
+from medaug.regions.domains.domain import PARTS, Part, domain
 from tests.regions.test_domains import leg, of
 
 HU = Window(0, 4000)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medaug.regions.part import WHOLE, free_part
+from medaug.imaging.crop import WHOLE, free_part
 
 
 @pytest.mark.parametrize("seed", range(8))

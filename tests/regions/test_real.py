@@ -13,7 +13,7 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Mask, Rescale, SourceRef, Volume, Window
 from medaug.regions import laws
-from medaug.regions.domains import domain
+from medaug.regions.domains.domain import domain
 
 pytestmark = pytest.mark.data
 FRACTURES = "dev/01_fracture_boxes_fracatlas/train"
@@ -147,7 +147,7 @@ def test_lungs_and_spine_in_a_body_ct(data: Path) -> None:
 
 
 def test_the_brain_in_mr_holds_the_tumour(data: Path) -> None:
-    from medaug.nifti import read_nifti
+    from medaug.formats.nifti import read_nifti
 
     folder = data / "dev" / "12_nifti_brain_label_pyradiomics"
     volume = read_nifti(folder / "brain1_image.nii.gz")
@@ -171,8 +171,8 @@ def test_slices_of_ct_and_mr(data: Path) -> None:
 
 
 def volumes(folder: Path, *, slices: bool = False) -> tuple[Volume, ...]:
-    from medaug.dicom.discover import discover
-    from medaug.dicom.read import read_series
+    from medaug.dicom.read.discover import discover
+    from medaug.dicom.read.read import read_series
 
     series = next(one for one in discover(folder).series if one.modality != "SEG")
     return read_series(series, slices=slices)

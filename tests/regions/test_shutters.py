@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from medaug.imaging.volume import Mask
-from medaug.regions.domains import Part, domain
+from medaug.regions.domains.domain import Part, domain
 from tests.regions.test_domains import WIDE, leg, of
 
 Image = npt.NDArray[np.floating]

@@ -8,8 +8,17 @@ import torch
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import SolverWeights
-from medaug.inverse.priors.check import phantom
-from medaug.training.calibration import BUDGET, Figures, calibrate, calibrated, lay_out, measure, objective, steps_where
+from medaug.inverse.priors.library.check import phantom
+from medaug.training.calibration import (
+    BUDGET,
+    Figures,
+    calibrate,
+    calibrated,
+    lay_out,
+    measure,
+    objective,
+    steps_where,
+)
 from tests.analytic import PixelPrior
 
 
@@ -82,8 +91,8 @@ def test_two_draws_show_their_difference() -> None:
 def test_calibrating_needs_a_card_of_ones_own(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from medaug.cli import app
+    from medaug.cli import options
 
-    result = CliRunner().invoke(app, ["prior", "calibrate", "embedded", str(tmp_path)])
+    result = CliRunner().invoke(options, ["prior", "calibrate", "embedded", str(tmp_path)])
     assert isinstance(result.exception, PriorError)
     assert "copy it with `medaug prior add`" in str(result.exception)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from medaug.errors import PriorError
-from medaug.training.data import fingerprints, on_canvas, read_pool, split
+from medaug.training.image_pool import fingerprints, on_canvas, read_pool, split
 from medaug.training.recipe import DataRecipe
 
 RECIPE = DataRecipe(size=64, validation=0.2, shares={"a": 0.5, "b": 0.5})

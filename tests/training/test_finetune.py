@@ -13,21 +13,21 @@ import yaml
 from torch import Tensor
 
 from medaug.errors import PriorError, ProfileError
-from medaug.inverse.priors.diffusers import load_diffusers, load_network
-from medaug.inverse.priors.embedded import schedule
-from medaug.inverse.priors.guidance import guided
-from medaug.inverse.priors.latent import LatentPrior, target_of
-from medaug.inverse.priors.layout import file_digest
-from medaug.inverse.priors.text import prompt_embedding
-from medaug.training import finetune
-from medaug.training.data import Pool
+from medaug.inverse.priors.latent_prior import LatentPrior, target_of
+from medaug.inverse.priors.loaders.diffusers import load_diffusers, load_network
+from medaug.inverse.priors.loaders.layout import file_digest
+from medaug.inverse.priors.loaders.text_encoder import prompt_embedding
+from medaug.inverse.priors.networks.classifier_free_guidance import guided
+from medaug.inverse.priors.networks.unet import schedule
 from medaug.training.diffusion import validate
-from medaug.training.finetune import CHECKPOINT, batch, tuned_from
-from medaug.training.finetune_recipe import FinetuneRecipe, finetuning, read_finetune_recipe
-from medaug.training.finetuned import finetune_on
-from medaug.training.loop import Trainee, train_loop
-from medaug.training.stages import LATENTS, write_tensors
-from medaug.training.tokens import token_of
+from medaug.training.finetuning import learner
+from medaug.training.finetuning.finetune import finetune_on
+from medaug.training.finetuning.learner import CHECKPOINT, batch, tuned_from
+from medaug.training.finetuning.recipe import FinetuneRecipe, finetuning, read_finetune_recipe
+from medaug.training.finetuning.textual_inversion import token_of
+from medaug.training.image_pool import Pool
+from medaug.training.latents import LATENTS, write_tensors
+from medaug.training.train_loop import Trainee, train_loop
 from tests.inverse.priors import models
 
 LOOP: dict[str, Any] = {
@@ -84,7 +84,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def finetune_loop(plan: dict[str, Any]) -> Any:
-    from medaug.training.finetune_recipe import LoopRecipe
+    from medaug.training.finetuning.recipe import LoopRecipe
 
     return LoopRecipe.model_validate(plan)
 
@@ -166,7 +166,7 @@ def test_a_token_learns_its_class_and_nothing_else_changes(base: Path, tmp_path:
     least = floor(base, "bright", BRIGHT)
     assert after - least < 0.1 * (before - least)
     was = load_diffusers(base)
-    prompt = finetune.prompt_of(recipe, ["odd blob"])
+    prompt = learner.prompt_of(recipe, ["odd blob"])
     assert prompt == "<odd-blob>"
     assert seen_in_noise(guided(prior, prompt, 1.0)) > 0.7
     dark = tune(recipe, base, tmp_path / "dark", shown_as(DARK, labelled=True))
@@ -208,7 +208,7 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(
     recipe = recipe_of(base, labels=labels, steps=3, checkpoint_every=1, decay=1)
     tune(recipe, base, tmp_path / "whole", shown_as(BRIGHT, bool(labels)))
     with monkeypatch.context() as patch:
-        patch.setattr(finetune, "batch", _failing_at(2, finetune.batch))
+        patch.setattr(learner, "batch", _failing_at(2, learner.batch))
         with pytest.raises(_InterruptedError):
             tune(recipe, base, tmp_path / "cut", shown_as(BRIGHT, bool(labels)))
     assert not (tmp_path / "cut" / "prior").exists()
@@ -268,7 +268,7 @@ def test_latents_come_from_the_models_own_encoder_with_their_labels(base: Path, 
     labels = (("blob", "other"), (), ("blob",), ())
     pool = Pool(tuple("abcd"), images, np.full((4, 2), 16), held, None, labels)
     recipe = recipe_of(base, labels=("blob",))
-    latents = finetune.encoded(recipe, lambda: pool, tmp_path, base, "cpu")
+    latents = learner.encoded(recipe, lambda: pool, tmp_path, base, "cpu")
     prior = load_diffusers(base)
     x = torch.from_numpy(images[:1]).float().div(127.5).sub(1)[:, None]
     assert torch.allclose(latents["train"][0, 1].float(), prior.encode(x.flip(-1))[0], atol=1e-3)
@@ -277,9 +277,9 @@ def test_latents_come_from_the_models_own_encoder_with_their_labels(base: Path, 
     assert latents["held_out"].shape == (1, 2, 4, 8, 8)
     other = recipe_of(base, labels=("nodule",))
     with pytest.raises(PriorError, match=r"a box of 'nodule' .* found none; the labels there are: blob, other"):
-        finetune.encoded(other, lambda: pool, tmp_path / "other", base, "cpu")
+        learner.encoded(other, lambda: pool, tmp_path / "other", base, "cpu")
     with pytest.raises(PriorError, match="another recipe's"):
-        finetune.encoded(other, lambda: pool, tmp_path, base, "cpu")
+        learner.encoded(other, lambda: pool, tmp_path, base, "cpu")
 
 
 def test_an_unconditional_model_takes_lora_and_no_token(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_an_unconditional_model_takes_lora_and_no_token(tmp_path: Path) -> None:
 
 
 def test_what_cant_be_tuned_is_refused(base: Path, tmp_path: Path) -> None:
-    from medaug.inverse.priors.folders import EMBEDDED
+    from medaug.inverse.priors.card import EMBEDDED
 
     recipe = recipe_of(base)
     with pytest.raises(PriorError, match="expected diffusers' layout for LoRA"):

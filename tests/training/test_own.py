@@ -9,19 +9,19 @@ import torch
 import yaml
 
 from medaug.errors import PriorError, ReadError
-from medaug.inverse.priors.embedded import load_trained
-from medaug.inverse.priors.folders import EMBEDDED
-from medaug.inverse.priors.layout import file_digest
-from medaug.training import diffusion, own
-from medaug.training.ambient import REACH, further, known_cells, without_lesions
-from medaug.training.data import Pool
+from medaug.inverse.priors.card import EMBEDDED
+from medaug.inverse.priors.loaders.layout import file_digest
+from medaug.inverse.priors.loaders.trained import load_trained
+from medaug.training import diffusion, from_prior
+from medaug.training.ambient_diffusion import REACH, further, known_cells, without_lesions
 from medaug.training.diffusion import train_diffusion
-from medaug.training.inputs import Presented, presented
-from medaug.training.network import fresh_network
-from medaug.training.own import ambient_recipe, pool_of, started_from, yours
+from medaug.training.from_prior import ambient_recipe, pool_of, started_from, yours
+from medaug.training.image_pool import Pool
+from medaug.training.latents import LATENTS
+from medaug.training.own_images import Presented, presented
 from medaug.training.recipe import AmbientRecipe, TrainingRecipe, read_recipe
-from medaug.training.stages import LATENTS
 from medaug.training.train import train_on
+from medaug.training.unet import fresh_network
 from tests import make
 from tests.execution.test_run import boxes, small_profile
 from tests.training.test_train import RECIPE
@@ -217,8 +217,8 @@ def test_a_start_is_where_the_base_ended(found: Presented, tmp_path: Path) -> No
     train_on(_recipe(), lambda: pool, tmp_path / "one")
     base = tmp_path / "one" / "prior"
     plain, wide = (fresh_network(recipe, 8) for recipe in (_recipe(), ambient_recipe(_recipe())))
-    own.start_network(plain, base)
-    own.start_network(wide, base)
+    from_prior.start_network(plain, base)
+    from_prior.start_network(wide, base)
     z, t = torch.ones(1, 4, 8, 8), torch.tensor([300])
     expected = load_trained(base).network(z, t)
     with torch.no_grad():

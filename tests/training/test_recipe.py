@@ -7,8 +7,8 @@ import yaml
 
 import medaug.training
 from medaug.errors import ProfileError
-from medaug.training.loop import cycle_of, rate
 from medaug.training.recipe import TrainingRecipe, read_recipe
+from medaug.training.train_loop import cycle_of, rate
 
 EMBEDDED = Path(medaug.training.__file__).parent / "recipes" / "radiograph-256.yaml"
 

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import digest_of
-from medaug.inverse.priors.embedded import load_trained
+from medaug.inverse.priors.loaders.trained import load_trained
 from medaug.training import diffusion
 from medaug.training.diffusion import CHECKPOINT, batch
 from medaug.training.export import export, logged_psnr
+from medaug.training.latents import AUTOENCODER, LATENTS, write_tensors
 from medaug.training.recipe import TrainingRecipe, read_recipe
-from medaug.training.stages import AUTOENCODER, LATENTS, write_tensors
 from medaug.training.train import LOG, PRIOR, train
 
 RECIPE = {

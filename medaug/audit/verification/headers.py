@@ -9,10 +9,10 @@ from pydicom.dataset import Dataset
 
 from medaug.audit.record import Record
 from medaug.dicom import fields
-from medaug.dicom.capture import study_uid
 from medaug.dicom.frames import PER_FRAME, SHARED, frame_of, is_enhanced
-from medaug.dicom.parse import Instance, coded
-from medaug.dicom.stack import Plane, plane_of
+from medaug.dicom.read.parse import Instance, coded
+from medaug.dicom.read.stack import Plane, plane_of
+from medaug.dicom.write.secondary_capture import study_uid
 from medaug.errors import ReadError, counted
 
 Slices = Sequence[tuple[int, int]]  # (slice k, its 0-based frame in the file) of one image file

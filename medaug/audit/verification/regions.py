@@ -11,7 +11,7 @@ import numpy as np
 from medaug.audit.pixels import stored_of
 from medaug.audit.record import Record
 from medaug.audit.verification.faults import Fault
-from medaug.dicom.parse import Instance
+from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.volume import Mask
 

@@ -11,17 +11,18 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from medaug import places
-from medaug import profile as profiles
-from medaug.audit import inventory, ledger
+from medaug.audit import ledger, output_files
 from medaug.audit.record import Record
-from medaug.audit.verification import whole
+from medaug.audit.verification import run_level
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.lists import check_lists
 from medaug.audit.verification.records import check_record
-from medaug.audit.verification.unit import Findings, Job, check_unit
+from medaug.audit.verification.unit_files import Findings, Job, check_unit
 from medaug.errors import OutputError, ProfileError, ReadError
-from medaug.shelf import Again, Shelf
+from medaug.profile.digest import profile_digest
+from medaug.profile.load import parse_profile_keys
+from medaug.storage import archive
+from medaug.storage.disk_map import Again, Shelf
 
 THREADS = 4
 AT_ONCE = 256  # files
@@ -76,10 +77,10 @@ def verify(
         OutputError: OUTPUT or the key can't be read.
         ReadError: there is no such source.
     """
-    faults = [*whole.check_format(output)]
+    faults = [*run_level.check_format(output)]
     if faults:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the format is unknown",))
-    faults += whole.check_chain(output)
+    faults += run_level.check_chain(output)
     try:
         records = ledger.shelved(output / ledger.FOLDER)
     except OutputError:
@@ -109,16 +110,16 @@ def _check_files(
         read: digests of the files that were read before.
         public_key: as given.
     """
-    listed = inventory.take(root)
-    faults = [*whole.check_variants(listed.results, listed.others, written)]
-    for name, digest in inventory.digests(root, (name for name in listed.results if name not in read)):
+    listed = output_files.take(root)
+    faults = [*run_level.check_variants(listed.results, listed.others, written)]
+    for name, digest in output_files.digests(root, (name for name in listed.results if name not in read)):
         read[name] = digest
     digests = Again(lambda: ((name, digest) for name, digest in read.items() if name in listed.results))
-    sealed, problems = whole.open_seal(root)
+    sealed, problems = run_level.open_seal(root)
     signature: list[Fault] = []
     if sealed:
-        signature += whole.check_signature(sealed, public_key) if public_key else []
-        faults += [*whole.check_sealed_ledger(root, sealed), *whole.check_sealed_files(sealed, digests)]
+        signature += run_level.check_signature(sealed, public_key) if public_key else []
+        faults += [*run_level.check_sealed_ledger(root, sealed), *run_level.check_sealed_files(sealed, digests)]
     signed = bool(sealed and public_key and not signature)
     return (*faults, *problems, *signature), signed, len(digests)
 
@@ -161,15 +162,15 @@ def _with_members(path: Path) -> Iterator[Path]:
     """The file itself and, of an archive, the files in it."""
     yield path
     try:
-        if places.is_archive(path):
-            yield from (member for member in places.members(path) if isinstance(member, Path))
+        if archive.is_archive(path):
+            yield from (member for member in archive.members(path) if isinstance(member, Path))
     except (OSError, ReadError):
         return  # what can't be read is as good as not there
 
 
 def _digest(path: Path) -> str:
     try:
-        return places.sha256_of(path)
+        return archive.sha256_of(path)
     except (OSError, ReadError):
         return ""  # what can't be read is as good as not there
 
@@ -184,8 +185,8 @@ class _Choices:
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     try:
-        keys = profiles.parse_keys((root / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml")
-        return _Choices(profiles.digest_of(keys), keys["regions"]["kind"] != "inside"), ()
+        keys = parse_profile_keys((root / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml")
+        return _Choices(profile_digest(keys), keys["regions"]["kind"] != "inside"), ()
     except (ProfileError, OSError, ValueError, KeyError, TypeError):
         return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", "profile.yaml"),)
 

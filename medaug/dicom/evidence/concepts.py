@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medaug.dicom.values import PRIVATE_SCHEME
+from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
 from medaug.imaging.boxes import Box, Code, label_code
 
 _LO = 64  # characters of a code's meaning

@@ -14,12 +14,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from medaug.dicom.frames import frame_of, is_enhanced
-from medaug.dicom.placing import Written, place
-from medaug.dicom.provenance import Provenance
-from medaug.dicom.stack import plane_of
+from medaug.dicom.read.stack import plane_of
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, derived_uid
-from medaug.dicom.values import PRIVATE_SCHEME, code, item, local_time, put
-from medaug.errors import WriteError, quiet
+from medaug.dicom.write.attribute_values import PRIVATE_SCHEME, code, item, local_time, put
+from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.written import Written
+from medaug.errors import WriteError
+from medaug.processes.quiet import quiet
+from medaug.storage.atomic import place
 
 # Copied from the derived instance byte by byte, whatever they hold: medaug neither removes nor adds identity.
 IDENTITY = (

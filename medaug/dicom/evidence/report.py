@@ -12,11 +12,12 @@ from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import coded
 from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
-from medaug.dicom.placing import Written
-from medaug.dicom.provenance import Provenance
 from medaug.dicom.uids import derived_uid
-from medaug.errors import WriteError, quiet
+from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.written import Written
+from medaug.errors import WriteError
 from medaug.imaging.boxes import Box
+from medaug.processes.quiet import quiet
 
 Place = tuple[Dataset, int | None]
 PROCEDURE = ("363679005", "SCT", "Imaging procedure")

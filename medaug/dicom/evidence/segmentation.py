@@ -12,15 +12,16 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
+from medaug.dicom.evidence.enhanced_sources import put_back, stand_ins
 from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
-from medaug.dicom.evidence.standins import put_back, stand_ins
 from medaug.dicom.frames import is_enhanced
-from medaug.dicom.placing import Written
-from medaug.dicom.provenance import Provenance
-from medaug.dicom.values import PRIVATE_SCHEME
-from medaug.errors import WriteError, quiet
+from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
+from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.written import Written
+from medaug.errors import WriteError
 from medaug.imaging.boxes import Code as BoxCode
 from medaug.imaging.volume import Mask
+from medaug.processes.quiet import quiet
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from medaug.errors import PriorError
+from medaug.errors import OutputError, PriorError
 
 CARD = "card.json"
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
@@ -238,3 +240,42 @@ def _strict(kind: type[T], data: object, where: str) -> T:
         if not fits(value):
             raise PriorError(f"{where}: {name}: expected {expected}, found {value!r}")
     return kind(**data)
+
+
+EMBEDDED = Path(__file__).parent / "radiograph_256"
+
+
+def read_card(folder: Path) -> PriorCard:
+    """The card of a prior's folder; no weights are read.
+
+    Raises:
+        PriorError: there is none, or it is malformed.
+    """
+    try:
+        return PriorCard.from_json((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PriorError(
+            f"prior {folder.name}: expected a readable {CARD}, found none; restore it "
+            "(the embedded prior: reinstall medaug)"
+        ) from error
+
+
+def write_card(folder: Path, card: PriorCard) -> None:
+    """Write ``card.json`` beside a prior's files; a reader sees the old one or the new one.
+
+    Raises:
+        OutputError: the disk didn't take it.
+    """
+    part = folder / f".{CARD}.{os.getpid()}"
+    try:
+        part.write_text(card.to_json(), encoding="utf-8")
+        part.replace(folder / CARD)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise unwritable(error) from None
+
+
+def unwritable(error: OSError) -> OutputError:
+    """What a failed write means, without a path."""
+    reason = error.strerror or type(error).__name__
+    return OutputError(f"priors: writing failed: {reason}; make room or restore access, and try again")

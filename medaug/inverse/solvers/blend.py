@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
 from medaug.inverse.protocols import Noise, Operator, Prior
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling.ddim import begin, ddim, noise_in
+from medaug.inverse.sampling.guided_ddim import ALL_OFF, Guided, Levers, descend
+from medaug.inverse.sampling.schedule import times
 
 
 @torch.no_grad()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
-from medaug.inverse.linear import explain
 from medaug.inverse.protocols import Noise, Operator, Prior
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling.conjugate_gradients import explain
+from medaug.inverse.sampling.ddim import begin, ddim, noise_in
+from medaug.inverse.sampling.guided_ddim import ALL_OFF, Guided, Levers, descend
+from medaug.inverse.sampling.schedule import times
 
 
 def project(  # noqa: PLR0913 - the method's own parameters, bound once with functools.partial

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from medaug.inverse.ddim import begin, ddim, noise_in
-from medaug.inverse.descent import ALL_OFF, Guided, Levers, descend
 from medaug.inverse.protocols import Noise, Operator, Prior
-from medaug.inverse.schedule import times
+from medaug.inverse.sampling.ddim import begin, ddim, noise_in
+from medaug.inverse.sampling.guided_ddim import ALL_OFF, Guided, Levers, descend
+from medaug.inverse.sampling.schedule import times
 
 REFERENCE_STEPS = 1000  # the published schedule; omega and gamma are stated for it
 

@@ -12,20 +12,20 @@ import numpy as np
 import yaml
 
 import medaug
-from medaug import profile as profiles
 from medaug.audit import ledger
-from medaug.audit.inventory import sha256_of
+from medaug.audit.output_files import sha256_of
 from medaug.audit.pixels import decoded
 from medaug.audit.record import Output, Record
 from medaug.audit.seal import seal
-from medaug.dicom.parse import instance
+from medaug.dicom.read.parse import instance
+from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Rescale
 from medaug.manifests.coco import write_coco
 from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
-from medaug.nifti import read_nifti, write_nifti
+from medaug.profile.load import load_profile
 from tests import make
 
 SMALL = {
@@ -71,7 +71,7 @@ def build(folder: Path) -> Path:
     """Run it."""
     annotations = export(folder)
     path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(profiles.load("bone-xray").model_dump(mode="json") | SMALL))
+    path.write_text(yaml.safe_dump(load_profile("bone-xray").model_dump(mode="json") | SMALL))
     summary = medaug.run(
         folder / "in",
         folder / "out",

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from medaug.audit.verification.by_pixels import link_by_pixels
+from medaug.audit.verification.pixel_links import link_by_pixels
 from medaug.errors import OutputError, ReadError
 from tests.audit.verification.output import of, records
 

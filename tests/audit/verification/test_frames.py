@@ -16,13 +16,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
 import medaug
-from medaug import profile as profiles
 from medaug.audit import keys
 from medaug.audit.record import Record
 from medaug.audit.seal import seal
-from medaug.audit.verification.by_pixels import link_by_pixels
+from medaug.audit.verification.pixel_links import link_by_pixels
 from medaug.audit.verification.verify import Verdict, verify
 from medaug.execution.replay import replay
+from medaug.profile.load import load_profile
 from tests.audit.verification.output import SMALL, records, redigest, rewrite
 from tests.dicom.multiframe import enhanced, placed
 from tests.make import uid
@@ -40,7 +40,7 @@ def build(folder: Path) -> Path:
         table.writerow(["image", "slice", "x_min", "y_min", "x_max", "y_max", "label"])
         table.writerows([(name, k, 10, 12, 20, 24, "lesion") for name in ("one.dcm", "two.dcm") for k in (1, 2)])
     path = folder / "small.yaml"
-    base = profiles.load("brain-mr").model_dump(mode="json") | SMALL
+    base = load_profile("brain-mr").model_dump(mode="json") | SMALL
     path.write_text(yaml.safe_dump(base | {"modalities": ["MR"]}))
     summary = medaug.run(folder / "in", folder / "out", profile=str(path), annotations=folder / "boxes.csv", seed=7)
     assert summary.counts == {"written": 2}, [record.message for record in summary.records]
@@ -267,7 +267,7 @@ def test_frames_of_two_files_make_one_volume_and_two_files(tmp_path: Path) -> No
     table = "image,slice,x_min,y_min,x_max,y_max,label\ntwo.dcm,1,10,12,20,24,lesion\n"
     (tmp_path / "boxes.csv").write_text(table)
     path = tmp_path / "small.yaml"
-    base = profiles.load("brain-mr").model_dump(mode="json") | SMALL
+    base = load_profile("brain-mr").model_dump(mode="json") | SMALL
     path.write_text(yaml.safe_dump(base | {"modalities": ["MR"]}))
     summary = medaug.run(tmp_path / "in", tmp_path / "out", profile=str(path), annotations=tmp_path / "boxes.csv")
     assert summary.counts == {"written": 1}, [record.message for record in summary.records]

@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from medaug.audit.canonical import parse
 from medaug.audit.record import to_data
 from medaug.audit.seal import read_seal
+from medaug.storage.canonical_json import parse
 from tests.audit.example import failed
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"

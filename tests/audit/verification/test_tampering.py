@@ -23,8 +23,8 @@ from medaug.audit.seal import seal
 from medaug.audit.verification.faults import CODES
 from medaug.audit.verification.regions import FREE, boxes_on, marks_of_segmentation
 from medaug.audit.verification.verify import Verdict, verify
-from medaug.dicom.parse import instance
-from medaug.nifti import read_nifti, write_nifti
+from medaug.dicom.read.parse import instance
+from medaug.formats.nifti import read_nifti, write_nifti
 from tests.audit.verification.output import of, records, redigest, relog, rewrite
 
 

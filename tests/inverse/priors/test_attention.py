@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import torch
 
-from medaug.inverse.priors.attention import half_inattentive, pushed_apart
-from medaug.inverse.priors.embedded import load_embedded, unet
+from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.inverse.priors.networks.attention_guidance import half_inattentive, pushed_apart
+from medaug.inverse.priors.networks.unet import unet
 
 CONFIG = {
     "sample_size": 8,

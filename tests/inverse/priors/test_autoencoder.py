@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from medaug.inverse.priors.autoencoder import LappedAutoencoder
+from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 
 
 def _started(channels: int, patches: torch.Tensor) -> LappedAutoencoder:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.diffusers import load_diffusers
+from medaug.inverse.priors.loaders.diffusers import load_diffusers
 from tests.inverse.priors import models
 from tests.inverse.priors.models import WIDTH
 
@@ -103,17 +103,19 @@ def test_a_text_encoder_without_transformers_is_refused(colour: Path, monkeypatc
 
 
 def test_the_empty_prompt_comes_from_the_text_encoder_once(colour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from medaug.inverse.priors import text
+    from medaug.inverse.priors.loaders import text_encoder
 
     models.speaking(colour)
     asked: list[Path] = []
-    parts = text.text_parts
-    monkeypatch.setattr(text, "text_parts", lambda path: (asked.append(path), parts(path))[1])
+    parts = text_encoder.text_parts
+    monkeypatch.setattr(text_encoder, "text_parts", lambda path: (asked.append(path), parts(path))[1])
     z, t = torch.ones(1, 4, 8, 8), torch.tensor([500])
     prior = load_diffusers(colour)
     by_text = [prior.denoise(z, t) for _ in range(3)]
     assert len(asked) == 1  # however often the network is called
-    save_file({"null_embedding": text.prompt_embedding(colour, "", WIDTH)}, colour / "null_embedding.safetensors")
+    save_file(
+        {"null_embedding": text_encoder.prompt_embedding(colour, "", WIDTH)}, colour / "null_embedding.safetensors"
+    )
     asked.clear()
     assert torch.equal(load_diffusers(colour).denoise(z, t), by_text[0])
     assert asked == []  # kept in a file: the text encoder isn't loaded at all
@@ -123,7 +125,7 @@ def test_the_empty_prompt_comes_from_the_text_encoder_once(colour: Path, monkeyp
 def test_a_text_encoder_in_16_bits_runs_in_32(colour: Path) -> None:
     from transformers import CLIPTextModel
 
-    from medaug.inverse.priors.text import prompt_embedding
+    from medaug.inverse.priors.loaders.text_encoder import prompt_embedding
 
     models.speaking(colour)
     full = prompt_embedding(colour, "a knee", WIDTH)

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 import medaug.training
 from medaug.errors import PriorError
-from medaug.inverse.priors.embedded import FILES, load_embedded, load_trained
-from medaug.inverse.priors.folders import EMBEDDED, read_card
-from medaug.inverse.priors.latent import LatentPrior
+from medaug.inverse.priors.card import EMBEDDED, read_card
+from medaug.inverse.priors.latent_prior import LatentPrior
+from medaug.inverse.priors.loaders.trained import FILES, load_embedded, load_trained
 from medaug.training.export import described
 from medaug.training.recipe import read_recipe
 

@@ -9,9 +9,9 @@ import huggingface_hub
 import pytest
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.fetch import Offer, fetch, look
-from medaug.inverse.priors.load import card_of
-from medaug.inverse.priors.store import stored, stored_card
+from medaug.inverse.priors.library.fetch import Offer, fetch, look
+from medaug.inverse.priors.library.lookup import stored, stored_card
+from medaug.inverse.priors.loaders.load import card_of
 from tests.inverse.priors import models
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from medaug.inverse.priors.diffusers import load_diffusers
+from medaug.inverse.priors.loaders.diffusers import load_diffusers
 from tests.inverse.priors import models
 
 UNET: dict[str, Any] = {

@@ -11,17 +11,24 @@ import torch
 from safetensors.torch import save_file
 
 from medaug import assemble
-from medaug import profile as profiles
 from medaug.errors import PriorError
-from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
-from medaug.inverse.priors.check import examine, phantom
-from medaug.inverse.priors.diffusers import load_diffusers
-from medaug.inverse.priors.guidance import guided
-from medaug.inverse.priors.latent import LatentPrior, clean_from, padded, target_of, with_fast_autoencoder
-from medaug.inverse.priors.layout import NULL_EMBEDDING
-from medaug.inverse.priors.text import prompt_embedding
+from medaug.inverse.priors.latent_prior import (
+    LatentPrior,
+    clean_from,
+    padded,
+    target_of,
+    with_fast_autoencoder,
+)
+from medaug.inverse.priors.library.check import examine, phantom
+from medaug.inverse.priors.loaders.diffusers import load_diffusers
+from medaug.inverse.priors.loaders.layout import NULL_EMBEDDING
+from medaug.inverse.priors.loaders.text_encoder import prompt_embedding
+from medaug.inverse.priors.networks.classifier_free_guidance import guided
+from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.psld import psld
+from medaug.profile import profile as profiles
+from medaug.profile.load import load_profile
 from tests.inverse.priors import models
 
 
@@ -100,7 +107,7 @@ def test_what_a_network_learns_is_what_gives_z0_again(kind: Any) -> None:
 
 
 def _profile(**changes: Any) -> profiles.Profile:
-    base = profiles.load("bone-xray")
+    base = load_profile("bone-xray")
     return base.model_copy(
         update={"size": 64, "solver": base.solver.model_copy(update={"omega": 0.1, "gamma": 0.1}), **changes}
     )
@@ -118,7 +125,7 @@ def test_prompts_by_label_are_joined_in_the_order_of_the_labels(prior: LatentPri
 
 def test_a_profile_without_prompt_has_the_digest_it_always_had(prior: LatentPrior) -> None:
     assert assemble.tools(_profile(), "cpu", prior).prompted is None
-    base = profiles.load("bone-xray")
+    base = load_profile("bone-xray")
     assert base.model_copy(update={"guidance_scale": 3.0}).sha256 == base.sha256
     assert base.model_copy(update={"prompt": "x"}).sha256 != base.sha256
 
@@ -205,7 +212,7 @@ def _solved_at(prior: LatentPrior, size: int) -> torch.Tensor:
 
 
 def test_the_examination_says_what_is_wrong(tmp_path: Path) -> None:
-    from medaug.inverse.priors.embedded import load_embedded
+    from medaug.inverse.priors.loaders.trained import load_embedded
 
     good = load_embedded()
     assert all(finding.ok for finding in examine(good, phantom(64)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medaug.inverse.priors.card import PredictionType
-from medaug.inverse.priors.latent import LatentPrior
+from medaug.inverse.priors.latent_prior import LatentPrior
 from tests.inverse.priors.test_card import CARD
 
 ABAR = torch.linspace(0.999, 0.01, 20)

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.bundle import read_bundle
-from medaug.inverse.priors.convert import convert_bundle
-from medaug.inverse.priors.load import card_of, load_folder
-from medaug.inverse.priors.monai import LatentFacts, build, load_monai, maps
+from medaug.inverse.priors.loaders.load import card_of, load_folder
+from medaug.inverse.priors.loaders.monai import LatentFacts, build, load_monai, maps
+from medaug.inverse.priors.loaders.monai_bundle import read_bundle
+from medaug.inverse.priors.loaders.monai_convert import convert_bundle
 
 CONFIG: dict[str, Any] = {
     "imports": ["$import os", "$__import__('os').system('touch executed')"],

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from medaug.errors import OutputError, PriorError
-from medaug.inverse.priors import store
-from medaug.inverse.priors.archive import export_prior, import_prior
-from medaug.inverse.priors.card import PriorCard, SolverWeights
-from medaug.inverse.priors.folders import EMBEDDED
-from medaug.inverse.priors.layout import layout_of, parts_of
-from medaug.inverse.priors.load import card_of, load_folder, rehash
-from medaug.inverse.priors.store import add, locate, store_root, stored, stored_card, write_card
+from medaug.inverse.priors.card import EMBEDDED, PriorCard, SolverWeights, write_card
+from medaug.inverse.priors.library import store
+from medaug.inverse.priors.library.archive import export_prior, import_prior
+from medaug.inverse.priors.library.lookup import locate, store_root, stored, stored_card
+from medaug.inverse.priors.library.store import add
+from medaug.inverse.priors.loaders.layout import layout_of, parts_of
+from medaug.inverse.priors.loaders.load import card_of, load_folder, rehash
 from tests.inverse.priors import models
 
 

@@ -1,0 +1,1 @@
+"""Which image an annotation belongs to: by name, by position, by grid."""

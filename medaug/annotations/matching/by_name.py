@@ -1,0 +1,185 @@
+"""Rectangles on named images → boxes on volumes: by SOP Instance UID first, by file name second."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle
+from medaug.annotations.parsing import base_name, common, folders, stem
+from medaug.imaging.boxes import Box, enclosing
+from medaug.imaging.volume import Volume
+
+# A number written with four decimals is known to ±0.00005 of the width. An edge that lies within that of a whole pixel
+# is that pixel, and would otherwise grow the box by one. Beyond a twentieth of a pixel, outward is the only safe way.
+MAX_SLACK_PX = 0.05
+
+Place = tuple[int, int]  # (volume's position in the list, slice k)
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """What an entry may mean.
+
+    Attributes:
+        places: slices of volumes.
+        files: the files that carry its name, among them such as are no volume; empty when a UID decided.
+        score: how many folders the entry shares with each of them, counted from the file upwards.
+    """
+
+    places: list[Place]
+    files: tuple[str, ...] = ()
+    score: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Which slices carry an identifier.
+
+    Attributes:
+        uids: SOP Instance UID → its slices.
+        names: file name, folded → the files with it, whether they are a volume or not.
+        stems: the same without image suffixes.
+        slices: file → its slices, where it has some.
+        copies: file → the file that it is a copy of.
+    """
+
+    uids: dict[str, list[Place]]
+    names: dict[str, list[str]]
+    stems: dict[str, list[str]]
+    slices: dict[str, list[Place]]
+    copies: dict[str, str]
+
+    @classmethod
+    def of(cls, images: Images) -> Index:
+        """Index every slice of every volume, and every other file by its name."""
+        uids, slices, names, stems = defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list)
+        for v, volume in enumerate(images.volumes):
+            for k, (uid, file) in enumerate(zip(volume.source.instance_uids, volume.source.files, strict=True)):
+                uids[uid.casefold()].append((v, k))
+                slices[str(file)].append((v, k))
+        for name in dict.fromkeys((*slices, *map(str, images.known))):
+            names[base_name(name)].append(name)
+            stems[stem(name)].append(name)
+        copies = {str(copy): str(file) for copy, file in images.copies.items()}
+        return cls(dict(uids), dict(names), dict(stems), dict(slices), copies)
+
+    def find(self, entry: Entry) -> Hit:
+        """Everything that an entry may mean; the first identifier that is known decides, then the folders."""
+        bare = stem(entry.name)
+        if places := self.uids.get((entry.uid or bare).casefold()):
+            return Hit(places)
+        if entry.uid:
+            return Hit([])
+        files = self.names.get(base_name(entry.name)) or self.stems.get(bare, [])
+        stated = folders(entry.name)
+        scores = [common(stated, folders(file)) if stated else 0 for file in files]
+        score = max(scores, default=0)
+        named = [file for file, own in zip(files, scores, strict=True) if own == score]
+        best = tuple(dict.fromkeys(self.copies.get(file, file) for file in named))
+        return Hit([spot for file in best for spot in self.slices.get(file, [])], best, score)
+
+
+def place(entries: Iterable[Entry], images: Images) -> Placed:
+    """Put rectangles on the slices that their image names.
+
+    A rectangle that may lie on a volume but can't be placed makes that volume ``unsure``: it has a lesion nobody can
+    protect. A rectangle wholly outside its image protects nothing and only gets a note.
+
+    Args:
+        entries: in file order.
+        images: everything that may be meant.
+    """
+    listed, volumes = list(entries), images.volumes
+    index = Index.of(images)
+    hits = [index.find(entry) for entry in listed]
+    claims = _claims(listed, hits)
+    boxes: list[tuple[str, Box]] = []
+    named: set[str] = set()
+    unsure: set[str] = set()
+    notes: list[Note] = []
+    for entry, hit in zip(listed, hits, strict=True):
+        code, spot = _spot(entry, hit, claims, images)
+        keys = {volumes[v].source.key for v, _ in hit.places}
+        if spot is None:
+            notes += [Note(code, rectangle.where) for rectangle in entry.rectangles]
+            unsure |= keys if entry.rectangles and code != "no-image" else set()
+            continue
+        volume = volumes[spot[0]]
+        named |= keys
+        for rectangle, box in _boxes(entry, volume, spot[1]):
+            if box is None:
+                notes.append(Note("outside", rectangle.where))
+            else:
+                boxes.append((volume.source.key, box))
+    return Placed(tuple(boxes), frozenset(named), frozenset(unsure), tuple(notes))
+
+
+Claims = dict[str, tuple[int, set[tuple[str, ...]]]]
+
+
+def _claims(entries: Sequence[Entry], hits: Sequence[Hit]) -> Claims:
+    """File → the best score of the entries that mean it, and the folders which those entries state.
+
+    ``a/1.png`` and ``b/1.png`` are two images; where only one file is called 1.png, one of them means another.
+    """
+    result: Claims = {}
+    for entry, hit in zip(entries, hits, strict=True):
+        stated = folders(entry.name)
+        if len(hit.files) == 1 and stated:
+            best, tied = result.get(hit.files[0], (-1, set()))
+            if hit.score > best:
+                result[hit.files[0]] = (hit.score, {stated})
+            elif hit.score == best:
+                tied.add(stated)
+    return result
+
+
+def _spot(entry: Entry, hit: Hit, claims: Claims, images: Images) -> tuple[str, Place | None]:
+    """The one slice that is meant, or the code of why there is none."""
+    code = _doubt(entry, hit, claims, images)
+    if code:
+        return code, None
+    spot = hit.places[0]
+    if len(hit.places) > 1:
+        stated = [p for p in hit.places if p[1] == entry.slice]
+        if not stated:
+            return "slice-not-stated", None
+        spot = stated[0]
+    _, rows, columns = images.volumes[spot[0]].geometry.shape
+    if entry.size is not None and entry.size != (columns, rows):
+        return "size-differs", None
+    return "", spot
+
+
+def _doubt(entry: Entry, hit: Hit, claims: Claims, images: Images) -> str:
+    """Why it isn't certain which image is meant, as a code; "" when it is."""
+    if not hit.places:
+        return "left-out" if hit.files else images.missing(entry.uid or stem(entry.name))
+    if len(hit.files) > 1 or len({v for v, _ in hit.places}) > 1:
+        return "several-images"
+    if hit.files and folders(entry.name):
+        best, stated = claims[hit.files[0]]
+        if hit.score < best:
+            return "no-image"
+        if len(stated) > 1:
+            return "several-images"
+    return ""
+
+
+def _boxes(entry: Entry, volume: Volume, k: int) -> Iterator[tuple[Rectangle, Box | None]]:
+    _, rows, columns = volume.geometry.shape
+    for rectangle in entry.rectangles:
+        x0, x1 = (_pixels(rectangle, corner[0], columns) for corner in (rectangle.low, rectangle.high))
+        y0, y1 = (_pixels(rectangle, corner[1], rows) for corner in (rectangle.low, rectangle.high))
+        low, high, shape = (k, y0, x0), (k + 1, y1, x1), volume.geometry.shape
+        box = enclosing(low, high, shape, rectangle.label, rectangle.id, rectangle.code)
+        yield rectangle, box
+
+
+def _pixels(rectangle: Rectangle, edge: float, size: int) -> float:
+    scale = size if rectangle.shares else 1
+    nearest = round(edge * scale)
+    close = abs(edge * scale - nearest) <= min(rectangle.slack * scale, MAX_SLACK_PX)
+    return float(nearest) if close else edge * scale

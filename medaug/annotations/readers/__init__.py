@@ -1,0 +1,1 @@
+"""One reader an annotation format; `medaug.annotations.registry` lists them."""

@@ -1,0 +1,205 @@
+"""MONAI datalists (Decathlon's JSON): boxes and whole-number labels on named images, in MONAI's box modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medaug.annotations.dicom_objects import carriers
+from medaug.annotations.matching.by_name import place
+from medaug.annotations.matching.by_position import Figure, put
+from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined
+from medaug.annotations.parsing import get, listed, numbers, parsed, text, whole
+from medaug.errors import AnnotationError
+from medaug.imaging.boxes import Box, enclosing
+from medaug.imaging.geometry import Float64
+from medaug.imaging.volume import Volume
+
+Corners = tuple[Float64, Float64]  # lower and upper (x, y) or (x, y, z)
+
+# Mode → how its numbers become corners (monai.data.box_utils.SUPPORTED_MODES); c is a centre, w, h and d are sizes.
+MODES: dict[str, Callable[[Float64], Corners]] = {
+    "xyxy": lambda v: (v[:2], v[2:]),
+    "xyzxyz": lambda v: (v[:3], v[3:]),
+    "xxyy": lambda v: (v[0::2], v[1::2]),
+    "xxyyzz": lambda v: (v[0::2], v[1::2]),
+    "xyxyzz": lambda v: (v[[0, 1, 4]], v[[2, 3, 5]]),
+    "xywh": lambda v: (v[:2], v[:2] + v[2:]),
+    "xyzwhd": lambda v: (v[:3], v[:3] + v[3:]),
+    "ccwh": lambda v: (v[:2] - v[2:] / 2, v[:2] + v[2:] / 2),
+    "cccwhd": lambda v: (v[:3] - v[3:] / 2, v[:3] + v[3:] / 2),
+}
+AXES = ("column", "row", "slice")  # of x, y and z
+SPACES = ("image", "LPS", "RAS")
+TO_LPS = {"LPS": np.ones(3), "RAS": np.array([-1.0, -1.0, 1.0])}
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """One box: its corners in x, y (, z), its label and where it stands."""
+
+    low: Float64
+    high: Float64
+    label: str
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One image of a datalist: its name (a file or a folder), or the UID of its first instance, and its boxes."""
+
+    name: str
+    uid: str
+    boxes: tuple[Marked, ...]
+    where: str
+
+
+def read(path: Path, images: Images) -> Placed:
+    """Boxes of a datalist's items, of whichever split.
+
+    A box is [x, y, (z,) x, y, (z)] in voxels, low corner first, high exclusive; x is the array's first axis, which is
+    the column in MONAI's readers, y the row, z the slice along the normal. ``box_mode`` beside the lists names another
+    of MONAI's modes, and ``box_space`` (``LPS``, ``RAS``) says that the numbers are mm in patient space. Names of
+    classes come from ``labels`` ({"0": "nodule"}), else 3 is ``class-3``. An image is a file's name, or a folder whose
+    path ends as stated.
+
+    Raises:
+        AnnotationError: not a datalist with boxes, or an item is malformed.
+    """
+    content = parsed(path, "MONAI datalist")
+    space = content.get("box_space", "image") if isinstance(content, dict) else None
+    if space not in SPACES:
+        raise AnnotationError(f"MONAI datalist: expected an object, with a box_space of {', '.join(SPACES)}")
+    items = list(_items(content))
+    found = {n: volumes for n, item in enumerate(items) if (volumes := _stated(item, images))}
+    probes = [_probe(n, item) for n, item in enumerate(items) if n not in found]
+    by_name = place(probes, images)
+    volume_of = {volume.source.key: volume for volume in images.volumes}
+    found |= {int(box.id): [volume_of[key]] for key, box in by_name.boxes}
+    parts = [_placed(items[n], found[n], str(space)) for n in sorted(found)]
+    return joined((Placed(named=by_name.named, unsure=by_name.unsure, notes=by_name.notes), *parts))
+
+
+def _items(content: Any) -> Iterator[Item]:
+    names = content.get("labels") or {}
+    if not isinstance(names, dict):
+        raise AnnotationError('MONAI datalist: expected labels as {"0": "name"}')
+    for split, entries in content.items():
+        if isinstance(entries, list):
+            for n, entry in enumerate(entries):
+                yield _item(entry, f"{_plain(split)} {n}", content.get("box_mode"), names)
+
+
+def _item(entry: object, where: str, mode: object, names: dict[str, object]) -> Item:
+    image = get(entry, "image", where)
+    if not isinstance(image, str) or not image:
+        raise AnnotationError(f"{where}: expected one path for 'image', found something else")
+    labels, boxes = listed(entry, "label", where), listed(entry, "box", where)
+    if len(labels) != len(boxes):
+        raise AnnotationError(f"{where}: expected a label for each box, found {len(labels)} for {len(boxes)}")
+    nested = entry.get("medaug") if isinstance(entry, dict) else None
+    uid = nested.get("sop_instance_uid") if isinstance(nested, dict) else None
+    axes = nested.get("axes") if isinstance(nested, dict) else None
+    pairs = enumerate(zip(boxes, labels, strict=True))
+    marked = [_marked(box, _name(label, names, where), mode, f"{where}, box {n}") for n, (box, label) in pairs]
+    return Item(image, str(uid or ""), tuple(_turned(box, axes) for box in marked), where)
+
+
+def _turned(box: Marked, axes: object) -> Marked:
+    """As x, y(, z), where the item says that its array has other axes, as medaug does for multi-frame images."""
+    words = axes.split() if isinstance(axes, str) else list(AXES[: len(box.low)])
+    if sorted(words) != sorted(AXES[: len(box.low)]):
+        raise AnnotationError(f"{box.where}: expected axes made of {' '.join(AXES)}, one for each of the box")
+    order = [words.index(axis) for axis in AXES[: len(words)]]
+    return replace(box, low=box.low[order], high=box.high[order])
+
+
+def _marked(box: object, label: str, mode: object, where: str) -> Marked:
+    count = len(box) if isinstance(box, list) else 0
+    chosen = mode if mode is not None else {4: "xyxy", 6: "xyzxyz"}.get(count)
+    if not isinstance(chosen, str) or chosen not in MODES or len(chosen) != count:
+        raise AnnotationError(f"{where}: expected 4 or 6 numbers, and a box_mode of {', '.join(MODES)} for them")
+    low, high = MODES[chosen](np.array(numbers(box, count, where, "the box")))
+    if not (high > low).all():
+        raise AnnotationError(f"{where}: expected sizes above 0, found others; is it {chosen}? State box_mode")
+    return Marked(low, high, label, where)
+
+
+def _name(label: object, names: dict[str, object], where: str) -> str:
+    number = whole(label, where, "label")
+    return text(names.get(str(number), f"class-{number}"), where, "a label's name")
+
+
+def _stated(item: Item, images: Images) -> list[Volume]:
+    """The volumes of the folder that an item names, or of its first instance; in order along the normal."""
+    if item.uid:
+        keys = carriers(item.uid, images.volumes)
+        first = [v for v in images.volumes if v.source.key in keys]
+        series = {v.source.series_uid for v in first if v.geometry.shape[0] == 1 and v.source.part}
+        alone = [v for v in images.volumes if v.source.series_uid in series and v.geometry.shape[0] == 1]
+        return _ordered(alone or first)
+    stated = Path(item.name.replace("\\", "/")).parts
+    folder = [v for v in images.volumes if _folder(v)[-len(stated) :] == stated]
+    return _ordered(folder)
+
+
+def _folder(volume: Volume) -> tuple[str, ...]:
+    return volume.source.files[0].resolve().parent.parts
+
+
+def _ordered(volumes: Sequence[Volume]) -> list[Volume]:
+    def along(volume: Volume) -> float:
+        normal = volume.geometry.affine[:3, 0]
+        return float(volume.geometry.affine[:3, 3] @ normal / max(float(np.linalg.norm(normal)), 1e-9))
+
+    return sorted(volumes, key=along)
+
+
+def _probe(n: int, item: Item) -> Entry:
+    """Which image is meant is asked with a rectangle that lies on any; its ``id`` is the item."""
+    asked = Rectangle((0, 0), (1, 1), "asked", item.where, str(n))
+    return Entry((asked,) if item.boxes else (), name=item.name, slice=0)
+
+
+def _placed(item: Item, volumes: Sequence[Volume], space: str) -> Placed:
+    keys = frozenset(volume.source.key for volume in volumes)
+    stack = len(volumes) == 1 or all(
+        v.geometry.shape[0] == 1 and v.source.series_uid == volumes[0].source.series_uid for v in volumes
+    )
+    if not stack:
+        return Placed(unsure=keys, notes=(Note("several-images", item.where),)) if item.boxes else Placed()
+    if space != "image":
+        return joined((Placed(named=keys), put([_figure(box, space) for box in item.boxes], volumes)))
+    return joined((Placed(named=keys), *(_on_voxels(box, volumes) for box in item.boxes)))
+
+
+def _figure(box: Marked, space: str) -> Figure:
+    if len(box.low) != 3:
+        raise AnnotationError(f"{box.where}: expected three axes in {space}, found two")
+    corners = np.array(list(product(*zip(box.low, box.high, strict=True)))) * TO_LPS[space]
+    return Figure("POLYGON", corners, box.label, box.where)
+
+
+def _on_voxels(box: Marked, volumes: Sequence[Volume]) -> Placed:
+    """A box on one volume, or on the slices of one series that are volumes of their own."""
+    slices = sum(volume.geometry.shape[0] for volume in volumes)
+    if len(box.low) == 2 and slices > 1:
+        keys = frozenset(volume.source.key for volume in volumes)
+        return Placed(unsure=keys, notes=(Note("slice-not-stated", box.where),))
+    boxes: list[tuple[str, Box]] = []
+    for k, volume in enumerate(volumes):
+        low, high = (list(corner[::-1]) for corner in (box.low, box.high))
+        if len(low) == 2:
+            low, high = [0.0, *low], [1.0, *high]
+        if found := enclosing([low[0] - k, *low[1:]], [high[0] - k, *high[1:]], volume.geometry.shape, box.label):
+            boxes.append((volume.source.key, found))
+    return Placed(tuple(boxes), notes=() if boxes else (Note("outside", box.where),))
+
+
+def _plain(split: str) -> str:
+    return split if split.isascii() and split.isalpha() and len(split) <= 16 else "split"

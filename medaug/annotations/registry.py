@@ -1,0 +1,238 @@
+"""Every annotation format that is read, in one table; nothing registers itself."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from medaug.annotations import dicom_objects, reader_consensus
+from medaug.annotations.model import Images, Marked, Note, Placed
+from medaug.annotations.readers import (
+    coco,
+    csv,
+    cvat,
+    dicom_seg,
+    dicom_sr,
+    gsps,
+    labelmap,
+    labelme,
+    labelstudio,
+    luna,
+    monai,
+    rtstruct,
+    slicer,
+    voc,
+    yolo,
+)
+from medaug.errors import AnnotationError
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Volume
+from medaug.storage.archive import is_archive
+
+Reader = Callable[[Path, Images], Placed]
+
+READERS: dict[str, Reader] = {
+    "coco": coco.read,
+    "csv": csv.read,
+    "cvat": cvat.read,
+    "gsps": gsps.read,
+    "labelmap": labelmap.read,
+    "labelme": labelme.read,
+    "labelstudio": labelstudio.read,
+    "luna": luna.read,
+    "monai": monai.read,
+    "rtstruct": rtstruct.read,
+    "seg": dicom_seg.read,
+    "slicer": slicer.read,
+    "sr": dicom_sr.read,
+    "voc": voc.read,
+    "yolo": yolo.read,
+}
+
+SENTENCES: dict[str, str] = {
+    "no-image": "the image is not among the series that are used",
+    "left-out": "the image is among the series given, but refused or skipped; the reason stands there",
+    "several-images": "several files have that image name, or several series that grid, and are left out; name SOP "
+    "Instance UIDs, or the folders too",
+    "several-maps": "several label maps may belong to one series, which is left out; name each map like its image, "
+    "or give their folders one by one",
+    "slice-not-stated": "the file holds several slices and none is stated, so it is left out; state the slice from 0",
+    "size-differs": "the stated image size is not the image's, so it is left out; check which image was annotated",
+    "grid-differs": "the mask doesn't share the voxels of a series; resample it onto its image",
+    "nothing-drawn": "the object holds no coordinates; a report may name a Segmentation instead: give that",
+    "no-extent": "a point, or something drawn on the screen, doesn't say how far it reaches, so its series is left "
+    "out; draw a box",
+    "outside": "nothing of the box lies inside its image",
+}
+SHOWN = 5  # places a sentence names; the rest is a count
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Boxes by volume, and what stayed unmatched on either side.
+
+    Attributes:
+        boxes: volume key → its boxes, sorted. An empty tuple means "looked at, nothing found".
+        unmatched_annotations: one sentence per reason, with a frozen code, a count and places in the file; no names.
+        unmatched_volumes: keys of the volumes without an entry in ``boxes``.
+        withheld: those of them on which something is annotated that could not be placed, a lesion that nobody can
+            protect. They must not be augmented, even when another file has boxes for them.
+    """
+
+    boxes: dict[str, tuple[Box, ...]]
+    unmatched_annotations: tuple[str, ...]
+    unmatched_volumes: tuple[str, ...]
+    withheld: frozenset[str]
+
+
+def read_annotations(
+    path: Path,
+    volumes: Sequence[Volume],
+    *,
+    known: Sequence[Path] = (),
+    format: str | None = None,  # noqa: A002 - the word the documentation uses
+    readers: str = reader_consensus.UNION,
+    copies: Mapping[Path, Path] = MappingProxyType({}),
+    left_out: frozenset[str] = frozenset(),
+) -> Matched:
+    """Read one annotation file or folder and match it with volumes; their pixels are not looked at.
+
+    Args:
+        path: a file, or a folder of YOLO, VOC, SEG or label map files.
+        volumes: everything that may be annotated.
+        known: every file found where the volumes were, spelt as in ``SourceRef.files``; a name that one of those has
+            in common with a volume doesn't say which of the two is meant.
+        format: a name of `READERS`, or None to tell by content and suffix.
+        copies: which known file is a copy of a volume's file, byte by byte: its name means that volume.
+        left_out: UIDs of images and series that are not among the volumes although they were found.
+        readers: where several people read an image: ``union``, ``majority`` or one of them, see `agreement.settled`.
+
+    Raises:
+        AnnotationError: unknown format, malformed, or a format that doesn't say who drew what.
+    """
+    images = frozenset(file.resolve() for volume in volumes for file in volume.source.files)
+    try:
+        name = detect(path, images) if format is None else format
+        if name not in READERS:
+            raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
+        if readers != reader_consensus.UNION and name != "csv":
+            raise AnnotationError(f"readers: {name} doesn't say who drew what, a csv with a column rad_id does")
+        placed = READERS[name](path, Images(volumes, known, readers, copies, left_out))
+    except OSError as error:
+        raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
+    keys = list(dict.fromkeys(volume.source.key for volume in volumes))
+    drawn: dict[str, list[Box]] = defaultdict(list)
+    for key, box in placed.boxes:
+        drawn[key].append(box)
+    boxes = {key: tuple(sorted(drawn[key])) for key in keys if key in placed.named - placed.unsure}
+    missing = tuple(key for key in keys if key not in boxes)
+    return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure)
+
+
+def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()) -> tuple[Marked, ...]:
+    """The masks of an annotation file or folder on their volumes; none where its format has boxes and outlines only.
+
+    Args:
+        path: as for `read_annotations`.
+        volumes: likewise.
+        known: likewise.
+
+    Raises:
+        AnnotationError: malformed.
+    """
+    readers = {"seg": dicom_seg.masks, "labelmap": labelmap.masks}
+    kind = detect(path, frozenset(file.resolve() for volume in volumes for file in volume.source.files))
+    return tuple(readers[kind](path, Images(volumes, known))) if kind in readers else ()
+
+
+def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
+    """The format of a file or a folder, as a name of `READERS`.
+
+    Args:
+        path: a file or folder.
+        images: resolved paths of image files, which may lie in the folder and are no annotations.
+
+    Raises:
+        AnnotationError: none fits, or several do.
+    """
+    if in_archive(path):
+        raise AnnotationError(
+            "annotations: a zip archive's content isn't read as annotations; unpack it, give the files"
+        )
+    if path.is_dir():
+        files = (file for file in path.rglob("*") if file.is_file() and file.resolve() not in images)
+        found = {name for file in files if (name := _in_folder(file))}
+    elif path.is_file():
+        found = {name for name in (_kind(path),) if name}
+    else:
+        raise AnnotationError("annotations: expected a file or a folder, found nothing there; check the path")
+    if len(found) != 1:
+        what = f"several formats ({', '.join(sorted(found))})" if found else "none of them"
+        raise AnnotationError(
+            f"annotations: expected one of {', '.join(READERS)}, found {what}; state the format (--format)",
+            code="annotation-format",
+        )
+    return found.pop()
+
+
+def in_archive(path: Path) -> bool:
+    """Whether it is a zip archive, or would lie in one."""
+    return any(each.is_file() and is_archive(each) for each in (path, *path.parents))
+
+
+def _kind(file: Path) -> str | None:
+    name = file.name.lower()
+    if name.endswith(labelmap.SUFFIXES):
+        return "labelmap"
+    if name.endswith(slicer.SUFFIX):
+        return "slicer"
+    by_suffix = {".json": "coco", ".csv": "csv", ".tsv": "csv", ".xml": "voc", ".txt": "yolo"}
+    kind = by_suffix.get(file.suffix.lower())
+    return _dialect(file, kind) if kind else dicom_objects.kind_of(file)
+
+
+# Where one suffix has several formats: what the first kilobytes hold, and then which it is.
+DIALECTS: dict[str, tuple[tuple[re.Pattern[bytes], str], ...]] = {
+    "coco": (
+        (re.compile(rb"^\s*\[\s*\{"), "labelstudio"),
+        (re.compile(rb'"shapes"\s*:'), "labelme"),
+        (re.compile(rb'"(training|validation|testing|test)"\s*:\s*\['), "monai"),
+    ),
+    "csv": ((re.compile(rb"^[^\n]*seriesuid[^\n]*coordx", re.IGNORECASE), "luna"),),
+    "voc": ((re.compile(rb"<annotations[\s>]"), "cvat"),),
+}
+HEAD = 64 << 10  # bytes
+
+
+def _dialect(file: Path, kind: str) -> str:
+    with file.open("rb") as stream:
+        head = stream.read(HEAD).removeprefix(b"\xef\xbb\xbf")
+    return next((name for pattern, name in DIALECTS.get(kind, ()) if pattern.search(head)), kind)
+
+
+def _in_folder(file: Path) -> str | None:
+    """A folder is read as many small files; its tables, lists and notes don't decide what it is."""
+    kind = None if file.name.lower() in yolo.NOT_LABELS else _kind(file)
+    return None if kind in ("coco", "csv", "cvat", "labelstudio", "luna", "monai") else kind
+
+
+def is_annotation(file: Path) -> bool:
+    """Whether some reader takes such a file; a file that can't be opened is none."""
+    try:
+        return file.name.lower() in yolo.NOT_LABELS or _kind(file) is not None
+    except OSError:
+        return False
+
+
+def _sentences(notes: Sequence[Note]) -> Iterator[str]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for note in notes:
+        places[note.code].append(note.where)
+    for code, sentence in SENTENCES.items():
+        if found := places[code]:
+            more = ", …" if len(found) > SHOWN else ""
+            yield f"{code}: {len(found)} ({', '.join(found[:SHOWN])}{more}): {sentence}"

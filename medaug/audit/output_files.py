@@ -1,0 +1,88 @@
+"""Which files of OUTPUT are results, and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from medaug.errors import OutputError
+from medaug.storage.disk_map import Shelf
+
+SEAL = "seal.json"
+# The queue's own state, and the ledger, which the seal holds by its heads. private/ holds a secret and is never listed.
+APART = frozenset({"private", ".staging", "quarantine", "ledger"})
+THREADS = 4
+AT_ONCE = 256  # files
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What lies in OUTPUT, on disk: it may be a million files.
+
+    Attributes:
+        results: regular files that a seal covers, relative POSIX paths, sorted by their bytes.
+        others: what is neither a regular file nor a folder, such as a link, sorted; nothing of a run's.
+    """
+
+    results: Shelf[None]
+    others: tuple[str, ...]
+
+
+def take(root: Path) -> Inventory:
+    """List OUTPUT. Links are not followed.
+
+    Raises:
+        OutputError: a folder can't be listed.
+    """
+    others: list[str] = []
+    return Inventory(Shelf.of(_results(root, "", others)), tuple(sorted(others)))
+
+
+def _results(root: Path, folder: str, others: list[str]) -> Iterator[str]:
+    """Files below a folder, in no order; ``others`` takes what is none."""
+    try:
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                name = f"{folder}{entry.name}"
+                if name in APART or name == SEAL:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _results(root, f"{name}/", others)
+                elif entry.is_file(follow_symlinks=False):
+                    yield name
+                else:
+                    others.append(name)
+    except OSError as error:
+        raise OutputError(f"OUTPUT: a folder can't be listed ({error.strerror}); check its rights") from None
+
+
+def digests(root: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Names and SHA-256 of files below ``root``, in the order of the names.
+
+    Hashing goes on in several threads; few names and no file are in memory whole.
+
+    Raises:
+        OutputError: a file can't be read.
+    """
+    left = iter(names)
+    with ThreadPoolExecutor(THREADS) as pool:
+        while some := list(islice(left, AT_ONCE)):
+            yield from zip(some, pool.map(lambda name: sha256_of(root / name), some), strict=True)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        OutputError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise OutputError(f"OUTPUT: {path.name} can't be read ({error.strerror}); check the disk") from None

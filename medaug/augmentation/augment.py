@@ -1,0 +1,140 @@
+"""Where the two halves meet: a case of voxels and boxes, a recipe, the tools, one variant.
+
+Everything is drawn first (`Recipe`), then applied; applying is deterministic. Slices are solved one by one with a 2-D
+prior, in batches; the slices of a volume share their noise, so that neighbours stay alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medaug.augmentation.case import Case, Variant
+from medaug.augmentation.prepare import Scene
+from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
+from medaug.augmentation.restore import Solution, observed_residual
+from medaug.augmentation.solve import Row, Solved
+from medaug.augmentation.tools import Tools
+from medaug.imaging.crop import WHOLE, Part
+from medaug.inverse.protocols import Prior
+from medaug.quality import inspect
+from medaug.regions.regions import Regions
+
+
+@dataclass(frozen=True, eq=False)
+class Presented:
+    """A case as the prior will see it, and what brings a solution back.
+
+    Attributes:
+        case: the volume and its boxes.
+        recipe: what was drawn.
+        scene: what it shares with the case's other variants.
+        regions: on the native grid.
+        on_grid: on the prior's grid.
+        prior: under the prompt of this case's labels.
+        part: rows and columns of the square that are solved.
+    """
+
+    case: Case
+    recipe: Recipe
+    scene: Scene
+    regions: Regions
+    on_grid: Regions
+    prior: Prior
+    part: Part = WHOLE
+
+    @property
+    def wanted(self) -> list[int]:
+        """The slices that have free voxels."""
+        return [int(k) for k in np.flatnonzero(self.on_grid.free.any(axis=(1, 2)))]
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is to be solved, in the order of `wanted`."""
+        cut = self.part
+        return [Row(self.scene.pixels[k][cut], self.on_grid.observed[k][cut], self.recipe) for k in self.wanted]
+
+    def solution(self, parts: Sequence[Solved]) -> Solution:
+        """Put solved rows back; what holds no free voxels stays as it was presented."""
+        pixels = self.scene.pixels
+        solved, round_trip = pixels.copy(), pixels.copy()
+        for k, part in zip(self.wanted, parts, strict=True):
+            solved[k][self.part], round_trip[k][self.part] = part.solved, part.round_trip
+        return Solution(pixels, solved, round_trip, self.scene.taper, self.part)
+
+
+def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Variant:
+    """Generate another image that keeps the labelled boxes, from a real one.
+
+    Args:
+        case: the volume and its boxes.
+        recipe: what was drawn; its ``source`` must be the volume's key.
+        tools: what to work with.
+        on_step: called with (step, steps) over all solver steps of the case.
+
+    Returns:
+        A variant on the source's grid. Protected voxels hold the source's stored numbers.
+
+    Raises:
+        RegionError: nothing may change, or nothing is kept.
+        ValueError: the recipe was drawn for another volume or other boxes.
+    """
+    presented = present(case, recipe, tools)
+    return bring_back(presented, solve(presented, tools, on_step), tools)
+
+
+def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
+    """All that happens before the prior: window, regions on both grids, the square the prior will see.
+
+    Raises:
+        RegionError: nothing may change, or nothing is kept.
+        ValueError: the recipe was drawn for another volume or other boxes.
+    """
+    _check_drawn_for(case, recipe)
+    scene = tools.scenes.of(case, recipe.kept, tools.present)
+    on_grid = tools.present.law(scene.small, scene.small_boxes, recipe.seed_of("regions"), scene.sampling)
+    regions = Regions(scene.protected, scene.protected | scene.view.enlarge(on_grid.observed))
+    prompted = tools.solve.prompted
+    prior = prompted(box.label for box in case.boxes) if prompted else tools.solve.prior
+    part = tools.present.part(on_grid.free) if tools.present.part else WHOLE
+    return Presented(case, recipe, scene, regions, on_grid, prior, part)
+
+
+def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
+    """Solve every slice that has free voxels, batch by batch; the others come back as they were presented."""
+    rows, size = presented.rows, tools.solve.batch_size
+    batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+    parts = []
+    for number, batch in enumerate(batches):
+
+        def step(current: int, steps: int, done: int = number) -> None:
+            if on_step:
+                on_step(done * steps + current, len(batches) * steps)
+
+        parts += tools.solve_rows(batch, presented.prior, tools.solve, step)
+    return presented.solution(parts)
+
+
+def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Variant:
+    """All that happens after the prior: restored to the native grid, free voxels overwritten, checked."""
+    case, scene, regions = presented.case, presented.scene, presented.regions
+    volume, window = case.volume, scene.window
+    strips = tools.restore.restore(volume, scene.view, solution)
+    shown = (replace(one, values=np.clip(one.values, window.low, window.high)) for one in strips)
+    result = volume.with_strips(shown, regions.free)
+    changed = np.asarray(result.stored != volume.stored)
+    measured = {"observed_residual": observed_residual(solution, presented.on_grid), "domain_share": scene.domain_share}
+    checks = inspect(volume, result, regions.protected, window, measured, tools.restore.limits, scene.baseline)
+    return Variant(presented.recipe, result, case.boxes, window, regions, changed, checks, scene.domain)
+
+
+def _check_drawn_for(case: Case, recipe: Recipe) -> None:
+    """A record that names another source than the one that was used would be worse than none."""
+    if recipe.source != case.volume.source.key:
+        raise ValueError("augment: the recipe's source is not the volume's key; draw it with Recipe.of")
+    if recipe.boxes != boxes_digest(case.boxes):
+        raise ValueError("augment: the recipe was drawn for other boxes; draw it with Recipe.of")
+    if recipe.kept != kept_digest(case.kept):
+        raise ValueError("augment: the recipe was drawn for other voxels to keep; give it kept_digest(kept)")

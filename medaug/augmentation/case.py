@@ -1,0 +1,59 @@
+"""What goes in and what comes out: a labelled volume, and a variant of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medaug.augmentation.recipe import Recipe
+from medaug.errors import RegionError
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Mask, Volume, Window
+from medaug.quality import Check
+from medaug.regions.regions import Regions
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A volume and what is labelled in it; every box lies inside the grid.
+
+    Attributes:
+        volume: the source.
+        boxes: the labels.
+        kept: (k, i, j), True where nothing may change whatever the domain says; None for nowhere.
+    """
+
+    volume: Volume
+    boxes: tuple[Box, ...]
+    kept: Mask | None = None
+
+    def __post_init__(self) -> None:
+        if self.kept is not None and self.kept.shape != self.volume.geometry.shape:
+            raise RegionError(f"kept: expected the grid {self.volume.geometry.shape}, found {self.kept.shape}")
+        for box in self.boxes:
+            if any(b > n for b, n in zip(box.stop, self.volume.geometry.shape, strict=True)):
+                raise RegionError(f"box {box.start}…{box.stop} reaches outside the grid {self.volume.geometry.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One result: the volume with its free voxels generated, and how it came to be.
+
+    Attributes:
+        recipe: what was drawn.
+        volume: on the source's grid, in the source's numbers.
+        boxes: the labels, unchanged.
+        window: what was presented to the prior.
+        regions: on the native grid.
+        changed: the voxels that were overwritten; never protected ones.
+        checks: the quality checks with their figures.
+        domain: where the profile's domain lets a voxel change, before boxes are kept.
+    """
+
+    recipe: Recipe
+    volume: Volume
+    boxes: tuple[Box, ...]
+    window: Window
+    regions: Regions
+    changed: Mask
+    checks: tuple[Check, ...]
+    domain: Mask

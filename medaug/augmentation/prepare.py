@@ -1,0 +1,186 @@
+"""What all variants of one case share: how it is presented, what may change, and the source's side of the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import ReferenceType, ref
+
+import numpy as np
+
+from medaug.augmentation.case import Case
+from medaug.augmentation.restore import seam_taper
+from medaug.errors import RegionError
+from medaug.imaging.boxes import Box
+from medaug.imaging.crop import Part
+from medaug.imaging.presentation import Presentation
+from medaug.imaging.volume import Area, Float32, Mask, Volume, Window
+from medaug.quality import Baseline
+from medaug.regions.regions import RegionLaw, Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class PresentTools:
+    """How a case is shown to the prior, and what of it may change.
+
+    Attributes:
+        window: the window of a volume.
+        domain: where a changed voxel still gives a plausible image, on the native grid.
+        protect: protected voxels of any grid from (domain, boxes).
+        law: regions on the prior's grid.
+        grow: the boxes with their margin, on the native grid.
+        size: side of the prior's square in px.
+        crop: the part of a slice that is presented, from the domain and the boxes; None for the whole.
+        feather: width of the seam's taper, in the prior's px.
+        part: the part of the prior's square that is solved, from its free pixels; None for all of it.
+    """
+
+    window: Callable[[Volume], Window]
+    domain: Callable[[Volume, Window], Mask]
+    protect: Callable[[Mask, Sequence[Box]], Mask]
+    law: RegionLaw
+    grow: Callable[[Volume, Sequence[Box]], tuple[Box, ...]]
+    size: int
+    crop: Callable[[Mask], Area | None]
+    feather: float
+    part: Callable[[Mask], Part] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A case without anything that a variant draws; two to three bytes per voxel of the source.
+
+    Attributes:
+        window: what is presented.
+        view: from the native grid to the prior's and back.
+        domain: (k, i, j), where the profile's domain lets a voxel change, before boxes are kept.
+        domain_share: its share of the grid.
+        protected: (k, i, j), what no variant may change.
+        pixels: (K, size, size) float32, display units: what the prior sees.
+        taper: weight in [0, 1] on the prior's grid, see `seam_taper`.
+        small: the domain on the prior's grid.
+        small_boxes: the boxes with their margin, on the prior's grid.
+        sampling: voxel step of that grid along (k, i, j).
+        baseline: the source's side of the checks.
+    """
+
+    window: Window
+    view: Presentation
+    domain: Mask
+    domain_share: float
+    protected: Mask
+    pixels: Float32
+    taper: Float32
+    small: Mask
+    small_boxes: tuple[Box, ...]
+    sampling: Sampling
+    baseline: Baseline
+
+    @classmethod
+    def of(cls, case: Case, tools: PresentTools) -> Scene:
+        """Everything that follows from a case and the tools alone.
+
+        The law works on the prior's grid, where its pixels are the solver's pixels (the paper's were, too). A voxel
+        there belongs to the domain when most of it does, and to a box when any of it does.
+
+        Raises:
+            RegionError: nothing may change.
+        """
+        volume, window = case.volume, tools.window(case.volume)
+        domain = _domain(case, window, tools)
+        grown = tools.grow(volume, case.boxes)
+        view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
+        protected = _protected(view, domain, grown, tools)
+        small = (_on_grid(view, box, volume) for box in grown)
+        pixels = view.present(volume.modality)
+        for shared in (domain, protected, pixels):
+            shared.setflags(write=False)
+        return cls(
+            window=window,
+            view=view,
+            domain=domain,
+            domain_share=float(domain.mean()),
+            protected=protected,
+            pixels=pixels,
+            taper=seam_taper(view.shrink(protected, 0.0), tools.feather),
+            small=view.shrink(domain, 0.5),
+            small_boxes=tuple(box for box in small if box is not None),
+            sampling=_sampling(view, volume),
+            baseline=Baseline.of(volume, protected, window),
+        )
+
+
+class Scenes:
+    """The scene that was asked for last: the variants of a source are made one after the other.
+
+    Nothing depends on what is kept: a scene follows from its case and tools. It is let go of with its volume.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[ReferenceType[Volume], Any, Scene] | None = None
+
+    def of(self, case: Case, kept: str, tools: PresentTools) -> Scene:
+        """`Scene.of`, or the same as last time.
+
+        Args:
+            case: the volume and its boxes.
+            kept: `recipe.kept_digest` of what the case keeps beside its boxes.
+            tools: what to work with.
+
+        Raises:
+            RegionError: nothing may change.
+        """
+        used = (tools.window, tools.domain, tools.protect, tools.grow, tools.crop, tools.size, tools.feather)
+        key, last = (case.boxes, kept, used), self._last
+        if last is None or last[0]() is not case.volume or last[1] != key:
+            last = (ref(case.volume, self._forget), key, Scene.of(case, tools))
+            self._last = last
+        return last[2]
+
+    def _forget(self, gone: ReferenceType[Volume]) -> None:
+        last = self._last
+        if last is not None and last[0] is gone:
+            self._last = None
+
+
+def _domain(case: Case, window: Window, tools: PresentTools) -> Mask:
+    domain = tools.domain(case.volume, window)
+    if case.kept is not None:
+        domain = domain & ~case.kept
+    if case.volume.colour is not None:
+        domain = domain & ~case.volume.colour.coloured
+    return domain
+
+
+def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
+    """The domain and the boxes together: a box on the domain's edge must be seen whole."""
+    together = domain.copy()
+    for box in boxes:
+        together[box.slices] = True
+    return together
+
+
+def _protected(view: Presentation, domain: Mask, grown: Sequence[Box], tools: PresentTools) -> Mask:
+    presented = np.zeros_like(domain)
+    presented[:, *view.area] = True
+    protected = tools.protect(domain & presented, grown)
+    if protected.all():
+        raise RegionError("regions: nothing may change: the domain and the boxes cover the image", code="nothing-free")
+    return protected
+
+
+def _sampling(view: Presentation, volume: Volume) -> Sampling:
+    slice_step, _, column_step = volume.geometry.spacing
+    return (slice_step / column_step * view.scale, 1.0, 1.0) if slice_step else (1.0, 1.0, 1.0)
+
+
+def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:
+    """A native box on the prior's grid, rounded outward."""
+    slices, _, _ = volume.geometry.shape
+    rows, columns = view.touched(box.slices[1], box.slices[2])
+    if not rows.size or not columns.size:
+        return None
+    start = (box.start[0], int(rows[0]), int(columns[0]))
+    stop = (min(box.stop[0], slices), int(rows[-1]) + 1, int(columns[-1]) + 1)
+    return replace(box, start=start, stop=stop)

@@ -1,0 +1,118 @@
+"""Slices as the prior sees them, and how a batch of them is solved, be they of one case or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from medaug.augmentation.recipe import Recipe
+from medaug.imaging.volume import Float32, Mask
+from medaug.inverse.operators import Beside, Inpainting
+from medaug.inverse.protocols import Operator, Prior, Solver
+from medaug.inverse.sampling.noise import SampleNoise
+from medaug.processes import threads
+
+
+@dataclass(frozen=True, eq=False)
+class SolveTools:
+    """What rows are solved with.
+
+    Attributes:
+        prior: the latent diffusion model, on its device.
+        solver: parameters bound.
+        degraded: how the image is seen beside its observed pixels; None where it isn't.
+        measurement_noise: standard deviation of the noise added to y.
+        batch_size: slices solved at once.
+        device: where tensors live.
+        prompted: the prior under the prompt of these labels; None without prompts.
+        full: fill short batches up, see `solve_rows`; batches may then hold rows of several cases.
+    """
+
+    prior: Prior
+    solver: Solver
+    degraded: Operator | None
+    measurement_noise: float
+    batch_size: int
+    device: str
+    prompted: Callable[[Iterable[str]], Prior] | None = None
+    full: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One slice as the prior sees it.
+
+    Attributes:
+        pixels: (rows, columns) float32, display units: the prior's square, or the part of it that is solved.
+        observed: likewise, True where the pixels guide the solve.
+        recipe: names the seeds.
+    """
+
+    pixels: Float32
+    observed: Mask
+    recipe: Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What came back for a row: D(z*) and D(E(x)), as large as its pixels, float32, display units."""
+
+    solved: Float32
+    round_trip: Float32
+
+
+class RowSolver(Protocol):
+    """Solves one batch, see `solve_rows`."""
+
+    def __call__(
+        self, rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
+    ) -> list[Solved]:
+        """Give one result per row."""
+
+
+def solve_rows(
+    rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
+) -> list[Solved]:
+    """Solve one batch, whose rows may be of several cases: no row knows of the others.
+
+    Kernels are chosen by the size of a batch, which changes last digits. Where `SolveTools.full` is set, a short batch
+    is filled up with copies of its last row, so that a row's bytes don't depend on how many came with it.
+
+    Args:
+        rows: at most ``tools.batch_size``.
+        prior: under the prompt of these rows.
+        tools: what to work with.
+        on_step: called with (step, steps).
+    """
+    missing = tools.batch_size - len(rows) if tools.full else 0
+    batch = [*rows, *[rows[-1]] * missing]
+    x = torch.from_numpy(np.stack([row.pixels for row in batch])[:, None]).to(tools.device)
+    observed = torch.from_numpy(np.stack([row.observed for row in batch])[:, None]).to(tools.device)
+    regions = Inpainting(observed)
+    operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
+    measured = SampleNoise([row.recipe.seed_of("measurement") for row in batch], tools.device)
+    y = operator.forward(x + tools.measurement_noise * measured(x.shape))
+    with torch.no_grad():
+        start = prior.encode(x)
+        round_trip = prior.decode(start)[:, 0].cpu().numpy()
+    # the slices of a volume share one seed: the start is the same along the normal
+    noise = SampleNoise([row.recipe.seed_of("noise") for row in batch], tools.device)
+    x_star = tools.solver(prior, operator, y, noise=noise, start=start, on_step=on_step)
+    solved = x_star[:, 0].float().cpu().numpy()
+    return [Solved(solved[n], round_trip[n]) for n in range(len(rows))]
+
+
+def on_threads(count: int | None, solver: RowSolver = solve_rows) -> RowSolver:
+    """A solver with so many of the processor's threads; None leaves their number alone."""
+
+    def solve(
+        rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
+    ) -> list[Solved]:
+        with threads.taken(count):
+            return solver(rows, prior, tools, on_step)
+
+    return solve

@@ -1,0 +1,1 @@
+"""Processes that are started with ``python -m``: each decodes, solves or unpickles apart from the caller."""

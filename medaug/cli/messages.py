@@ -1,0 +1,119 @@
+"""How plans, progress and summaries are said."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from medaug.errors import counted
+
+if TYPE_CHECKING:
+    from medaug.execution.planning.plan import Plan
+    from medaug.execution.planning.sources import Skip
+    from medaug.execution.planning.units import Unit
+    from medaug.execution.summary import Progress, Summary
+
+UIDS_SHOWN = 3
+
+
+class Voice:
+    """Tells how a run goes, on standard error: a line per unit, and on a terminal the steps inside it."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self._started: dict[str, float] = {}
+        self._counter = ""
+
+    def progress(self, progress: Progress) -> None:
+        """A unit is done."""
+        record = progress.record
+        self._started.pop(record.unit, None)
+        self._counter = f"[{progress.done}/{progress.total}] "
+        what = record.status if record.status == "written" else f"{record.status} ({record.code}): {record.message}"
+        line = f"{self._counter}{record.unit[:12]} {what}, {duration(progress.eta_seconds)} left"
+        if self.live and record.status == "written":
+            typer.echo(f"\r\033[K{line}", err=True, nl=progress.done == progress.total)
+        else:
+            typer.echo(f"\r\033[K{line}" if self.live else line, err=True)
+
+    def step(self, unit: Unit, step: int, steps: int) -> None:
+        """A step of a unit is done; said on a terminal only."""
+        if not self.live:
+            return
+        now = time.monotonic()
+        started = self._started.setdefault(unit.recipe.id, now)
+        left = f", {duration((now - started) / (step - 1) * (steps - step))} left" if step > 1 else ""
+        text = f"{self._counter}{unit.recipe.id[:12]} {100 * step // steps} %{left} for this unit"
+        typer.echo(f"\r\033[K{text}", err=True, nl=False)
+
+
+def show_plan(planned: Plan) -> None:
+    """What would be done."""
+    from medaug.storage.disk_map import Again
+
+    firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
+    typer.echo(
+        f"profile {planned.profile.name}, seed {planned.seed}: {counted(len(planned.units), 'variant')} of "
+        f"{counted(len(firsts), 'source')}"
+    )
+    for unit in firsts:
+        slices, rows, columns = unit.shape
+        labels = ", ".join(sorted({box.label for box in unit.boxes}))
+        typer.echo(
+            f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
+            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels})"
+        )
+    show_left_out(planned.skips, planned.unmatched, planned.notes)
+    time_needed = (
+        "unknown until the first unit"
+        if planned.seconds is None
+        else f"about {duration(planned.seconds)} on 2 CPU cores"
+    )
+    typer.echo(f"time: {time_needed}; disk: about {planned.bytes / 1e6:.0f} MB")
+
+
+def show_summary(summary: Summary) -> None:
+    """What was done."""
+    counts = summary.counts
+    parts = [f"{counts[status]} {status}" for status in ("written", "rejected", "failed", "crashed") if counts[status]]
+    typer.echo(f"{', '.join(parts) or 'nothing written'} ({summary.already_done} were done before)")
+    for record in summary.records:
+        if record.status != "written":
+            typer.echo(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
+    if summary.elsewhere:
+        typer.echo(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
+    show_left_out(summary.skips, summary.unmatched, summary.notes)
+    if counts["written"]:
+        typer.echo(f"look at {summary.output / 'index.html'}; train on {summary.output / 'monai.json'}")
+
+
+def duration(seconds: float) -> str:
+    """In the two units that matter, such as ``3 min 20 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def show_left_out(
+    skips: tuple[Skip, ...], unmatched: tuple[str, ...], notes: tuple[str, ...] = (), *, err: bool = False
+) -> None:
+    """Equal reasons on one line, with the first series they hold for; on stderr where stdout holds a file."""
+    alike: dict[tuple[bool, str, str], list[Skip]] = defaultdict(list)
+    for skip in skips:
+        alike[skip.refused, skip.code, skip.reason].append(skip)
+    for (refused, code, reason), found in alike.items():
+        uids = [skip.series_uid for skip in found if skip.series_uid and skip.series_uid not in reason]
+        more = f" and {len(uids) - UIDS_SHOWN} more" if len(uids) > UIDS_SHOWN else ""
+        where = f"; series {', '.join(uids[:UIDS_SHOWN])}{more}" if uids else ""
+        files = counted(sum(skip.files for skip in found), "file")
+        typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files}: {reason}{where}", err=err)
+    for sentence in unmatched:
+        typer.echo(f"  unmatched: {sentence}", err=err)
+    for sentence in notes:
+        typer.echo(f"  note: {sentence}", err=err)

@@ -1,0 +1,84 @@
+"""The command groups, and the options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medaug.version import __version__
+
+app = typer.Typer(
+    help="Augment labelled medical images by solving an inverse problem: the label is kept by construction.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+profile_app = typer.Typer(help="The choices behind a run, as strict YAML.", no_args_is_help=True)
+prior_app = typer.Typer(help="The diffusion model that generates.", no_args_is_help=True)
+app.add_typer(profile_app, name="profile")
+app.add_typer(prior_app, name="prior")
+
+Input = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder, file or zip archive of DICOM, NIfTI, NRRD, PNG, JPEG or TIFF; never changed.", show_default=False
+    ),
+]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="A shipped profile's name or a YAML file.")]
+Annotations = Annotated[
+    list[Path],
+    typer.Option(
+        "--annotations", "-a", help="File or folder with boxes; may be given several times.", show_default=False
+    ),
+]
+AnnotationFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="Their format, by its name in docs/reference/annotations.md; told by content when left out."
+    ),
+]
+Readers = Annotated[
+    str,
+    typer.Option(help="Where several people read an image (csv, rad_id): union, majority, or one reader's name."),
+]
+Protect = Annotated[
+    list[Path] | None,
+    typer.Option(help="DICOM Segmentation or label map whose structures stay as they are.", show_default=False),
+]
+Within = Annotated[
+    list[Path] | None,
+    typer.Option(help="The same, but nothing outside of its structures changes.", show_default=False),
+]
+Variants = Annotated[int, typer.Option(min=1, max=10_000, help="Variants per source.")]
+Seed = Annotated[int, typer.Option(min=0, help="The run's seed: same seed, same images.")]
+Identity = Annotated[
+    str | None,
+    typer.Option(
+        "--accept-identity", help="Why an export may be used that doesn't declare identity was removed; recorded."
+    ),
+]
+PriorChoice = Annotated[
+    str | None,
+    typer.Option("--prior", help="A stored prior's name or a prior's folder, in place of the profile's prior."),
+]
+Slices = Annotated[
+    bool,
+    typer.Option(
+        "--slices", help="Take each slice as an image of its own, also where the series is no regular volume."
+    ),
+]
+PicturesAs = Annotated[
+    str | None,
+    typer.Option("--as", help="What variants of PNG, JPEG and TIFF are: file, or secondary-capture (DICOM)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit

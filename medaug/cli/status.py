@@ -1,0 +1,93 @@
+"""`medaug status`, `medaug finish` and `medaug quarantine`: what stands in OUTPUT."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medaug.cli.messages import duration
+from medaug.cli.options import AsJson, app
+from medaug.errors import counted
+
+quarantine_app = typer.Typer(help="Units that are left alone, and why.", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
+
+Output = Annotated[Path, typer.Argument(help="A folder that `medaug run` made.", show_default=False)]
+
+
+@app.command("status")
+def status_command(output: Output, as_json: AsJson = False) -> None:
+    """How far a run is, from its files alone: done, rejected, failed, quarantined, rate, time left."""
+    from medaug.execution.output.status import status
+
+    now = status(output)
+    if as_json:
+        facts = {**asdict(now), "counts": dict(now.counts), "left": now.left, "eta_seconds": now.eta_seconds}
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    parts = [f"{now.counts[name]} {name}" for name in ("written", "rejected", "failed", "crashed")]
+    typer.echo(f"{counted(now.planned, 'unit')}: {', '.join(parts)}, {now.quarantined} quarantined")
+    rate = f"{_figure(now.per_hour)} an hour" if now.per_hour else "rate not known yet"
+    eta = f"about {duration(now.eta_seconds)}" if now.eta_seconds is not None else "not known yet"
+    still = f", {rate}; time left: {eta}" if now.left else ""
+    typer.echo(f"{now.left} to do, {now.working} being worked on{still}")
+    if now.elsewhere:
+        typer.echo(f"{counted(now.elsewhere, 'unit')} of other plans in OUTPUT; in no list")
+
+
+def _figure(rate: float) -> str:
+    """Two digits that count: no more is known."""
+    return f"{rate:.1f}" if rate < 10 else f"{float(f'{rate:.2g}'):.0f}"
+
+
+@app.command("finish")
+def finish_command(output: Output) -> None:
+    """Write the manifests and the page again, for what is there now: after the last shard, or a removed unit."""
+    from medaug.execution.output.lists import write_lists
+    from medaug.execution.output.open import attach
+
+    write_lists(attach(output))
+    typer.echo(f"look at {output / 'index.html'}; train on {output / 'monai.json'}")
+
+
+@quarantine_app.command("list")
+def quarantine_list(output: Output) -> None:
+    """One line for each unit that is left alone."""
+    from medaug.execution.output.quarantine import entries
+
+    for entry in entries(output):
+        typer.echo(f"{entry.unit[:16]}  {entry.code}  at {entry.stage}  variant {entry.variant} of {entry.source[:12]}")
+
+
+@quarantine_app.command("explain")
+def quarantine_explain(
+    output: Output, unit: Annotated[str, typer.Argument(help="First digits of its key, as listed.")]
+) -> None:
+    """Why a unit is left alone, and what to do."""
+    from medaug.errors import OutputError
+    from medaug.execution.output.quarantine import MEANINGS, entries
+
+    found = [entry for entry in entries(output) if entry.unit.startswith(unit)]
+    if not found:
+        raise OutputError("quarantine: no unit of that key is left alone; `medaug quarantine list` shows all")
+    for entry in found:
+        typer.echo(f"{entry.unit[:16]}  series {entry.series_uid}, variant {entry.variant}")
+        typer.echo(f"  [{entry.code}] {entry.message}")
+        typer.echo(f"  {MEANINGS.get(entry.code, '')}")
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    output: Output,
+    units: Annotated[list[str] | None, typer.Argument(help="First digits of keys; all if left out.")] = None,
+) -> None:
+    """Let units be tried again by the next run."""
+    from medaug.execution.output.open import attach
+    from medaug.execution.output.quarantine import entries, release
+
+    count = release(attach(output), units or [entry.unit for entry in entries(output)])
+    typer.echo(f"{counted(count, 'unit')} will be tried again; give the same `medaug run` once more")

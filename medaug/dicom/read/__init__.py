@@ -1,0 +1,1 @@
+"""From files to volumes: discovery, headers, decoding, and stacks of slices."""

@@ -1,0 +1,209 @@
+"""What the stored numbers of an instance mean: rescale, window, padding, spacing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from medaug.dicom import fields
+from medaug.dicom.read.decode import stored_range
+from medaug.errors import ReadError
+from medaug.imaging.lut import Lut
+from medaug.imaging.volume import Rescale, Window
+
+UNITS = frozenset({"HU", "OD", "MGML", "PCT", "Z_EFF", "ED", "HU_MOD"})  # ModalityLUTType, C.11.1.1.2; US: none
+
+
+def rescale_of(ds: Dataset) -> Rescale:
+    """The Modality LUT as slope and intercept; the identity where there is none, or a table (`lut_of`).
+
+    Raises:
+        ReadError: ``bad-value`` for a slope of zero; ``modality-lut`` as `lut_of`.
+
+    Source: PS3.3 C.11.1.
+    """
+    slope, intercept = fields.number(ds, "RescaleSlope"), fields.number(ds, "RescaleIntercept")
+    if slope == 0:
+        raise ReadError("RescaleSlope is 0: expected another number; export the series again", code="bad-value")
+    if lut_of(ds):
+        kind = fields.text(fields.value(ds, "ModalityLUTSequence")[0], "ModalityLUTType").upper()
+        return Rescale(1.0, 0.0, kind if kind in UNITS else "")
+    is_ct = fields.text(ds, "Modality") == "CT"
+    units = fields.text(ds, "RescaleType") or ("HU" if is_ct and intercept is not None else "")
+    return Rescale(1.0 if slope is None else slope, intercept or 0.0, units)
+
+
+def lut_of(ds: Dataset) -> Lut | None:
+    """The Modality LUT where it is a table, or None.
+
+    Raises:
+        ReadError: ``modality-lut``: it isn't monotone, so that stored values can't be had back, or is damaged.
+
+    Source: PS3.3 C.11.1.1.
+    """
+    found = fields.value(ds, "ModalityLUTSequence")
+    if not found:
+        return None
+    descriptor, table = _table(found[0])
+    first = int(descriptor[1])
+    if fields.integer(ds, "PixelRepresentation") and first >= 2**15:
+        first -= 2**16  # signed, but written as unsigned
+    try:
+        lut = Lut(first, table) if len(table) == (int(descriptor[0]) or 2**16) else None
+    except ValueError:
+        lut = None
+    if lut is None or len(found) != 1:
+        raise ReadError(
+            "its Modality LUT table neither rises nor falls throughout, or is damaged, so stored values can't be had "
+            "back from it; export with rescale slope instead",
+            code="modality-lut",
+        )
+    return lut
+
+
+def inverted_of(ds: Dataset) -> bool:
+    """Whether low values are shown bright: MONOCHROME1, or a presentation LUT that is said to invert.
+
+    Source: PS3.3 C.7.6.3.1.2, C.11.6.1.2 (an INVERSE shape belongs to MONOCHROME1, and says the same).
+    """
+    monochrome1 = fields.text(ds, "PhotometricInterpretation").upper() == "MONOCHROME1"
+    return monochrome1 or fields.text(ds, "PresentationLUTShape").upper() == "INVERSE"
+
+
+def window_of(ds: Dataset) -> Window | None:
+    """The first of `windows_of`, or None."""
+    return next(iter(windows_of(ds)), None)
+
+
+def windows_of(ds: Dataset) -> tuple[Window, ...]:
+    """Every VOI that the instance states, as linear windows in modality units, in its order: windows, then LUTs.
+
+    LINEAR shifts by half a unit against LINEAR_EXACT, which `Window` is. A SIGMOID of width w is shown as the window
+    from c − w to c + w, where it lies between 2 and 98 %. A VOI LUT becomes the input range in which it rises. A width
+    of 0 is a common way to state none.
+
+    Source: PS3.3 C.11.2.1.2 and C.11.2.1.3.
+    """
+    pairs = zip(fields.numbers(ds, "WindowCenter"), fields.numbers(ds, "WindowWidth"), strict=False)
+    function = fields.text(ds, "VOILUTFunction").upper() or "LINEAR"
+    stated = [_window(center, width, function) for center, width in pairs if width > 0]
+    tables = [_lut_window(item, ds) for item in fields.value(ds, "VOILUTSequence") or ()]
+    return (*stated, *(window for window in tables if window))
+
+
+def _window(center: float, width: float, function: str) -> Window:
+    if function == "SIGMOID":
+        return Window(center, 2 * width)
+    if function == "LINEAR" and width > 1:
+        return Window(center - 0.5, width - 1)
+    return Window(center, width)
+
+
+def padding_of(ds: Dataset) -> tuple[float, float] | None:
+    """The inclusive range of stored values that mean "no image here", or None.
+
+    A value stated with the wrong sign (63536 for −2000) is read as the pixel cell that it stands for.
+
+    Raises:
+        ReadError: ``padding-range``: pixels hold a padding value that BitsStored can't hold, so that masking the unused
+            bits would turn padding into image.
+
+    Source: PS3.3 C.7.5.1.1.2.
+    """
+    stated = fields.number(ds, "PixelPaddingValue")
+    if stated is None:
+        return None
+    limit = fields.number(ds, "PixelPaddingRangeLimit")
+    ends = sorted(_as_cell(x, ds) for x in (stated, stated if limit is None else limit))
+    least, greatest = stored_range(ds)
+    if ends[0] < least or ends[1] > greatest:
+        _refuse_masked_padding(ds, ends, (least, greatest))
+    low, high = max(ends[0], least), min(ends[1], greatest)
+    return (low, high) if low <= high else None
+
+
+def plane_spacing(ds: Dataset) -> tuple[float, float] | None:
+    """Spacing in mm between rows and columns of a radiograph: calibrated if stated, else at the detector, else None.
+
+    Raises:
+        ReadError: ``bad-value`` for a spacing that is not above 0.
+
+    Source: PS3.3 10.7.1.3 (PixelSpacing, ImagerPixelSpacing), C.8.6.2 (NominalScannedPixelSpacing).
+    """
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        if found := fields.numbers(ds, keyword, 2):
+            return positive(found, keyword)
+    return None
+
+
+def pixel_aspect(ds: Dataset) -> float:
+    """Height over width of a pixel where no spacing is stated, 1 where nothing is.
+
+    Raises:
+        ReadError: ``bad-value`` for a ratio that is not above 0.
+
+    Source: PS3.3 C.7.6.3.1.7 (PixelAspectRatio: vertical, horizontal).
+    """
+    stated = fields.numbers(ds, "PixelAspectRatio", 2)
+    vertical, horizontal = positive(stated, "PixelAspectRatio") if stated else (1.0, 1.0)
+    return vertical / horizontal
+
+
+def positive(spacing: Sequence[float], keyword: str) -> tuple[float, float]:
+    """The two spacings, checked to be above 0."""
+    rows, columns = spacing
+    if min(rows, columns) <= 0:
+        raise ReadError(f"{keyword} is {rows:g} × {columns:g} mm: expected more than 0", code="bad-value")
+    return rows, columns
+
+
+def _table(item: Dataset) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:
+    """Descriptor and entries of a look-up table."""
+    descriptor = fields.required(item, "LUTDescriptor", 3)
+    data = fields.value(item, "LUTData")
+    if isinstance(data, bytes):
+        data = np.frombuffer(data, "<u2")
+    return descriptor, np.atleast_1d(np.asarray(data if data is not None else [], dtype=np.float64))
+
+
+def _lut_window(item: Dataset, ds: Dataset) -> Window | None:
+    descriptor, table = _table(item)
+    moves = np.flatnonzero(np.diff(table))
+    if not moves.size:
+        return None
+    first = _lut_start(descriptor[1], ds)
+    return Window.spanning(first + int(moves[0]), first + int(moves[-1]) + 1)
+
+
+def _lut_start(stated: float, ds: Dataset) -> float:
+    """The first input of a VOI LUT, a modality value: read as unsigned it may lie above all that the image can hold."""
+    rescale, lut = rescale_of(ds), lut_of(ds)
+    ends = [float(x) for x in (stored_range(ds) if lut is None else lut.table[[0, -1]])]
+    greatest = max(rescale.slope * x + rescale.intercept for x in ends)
+    return stated - 2**16 if stated > greatest else stated
+
+
+def _as_cell(number: float, ds: Dataset) -> float:
+    """The number that the same bits of a pixel cell mean under PixelRepresentation."""
+    bits = fields.integer(ds, "BitsAllocated")
+    if fields.integer(ds, "PixelRepresentation"):
+        return number - 2**bits if number >= 2 ** (bits - 1) else number
+    return number + 2**bits if number < 0 else number
+
+
+def _refuse_masked_padding(ds: Dataset, padding: Sequence[float], allowed: tuple[int, int]) -> None:
+    kind = f"{'i' if fields.integer(ds, 'PixelRepresentation') else 'u'}{fields.integer(ds, 'BitsAllocated') // 8}"
+    order = ">" if ds.original_encoding[1] is False else "<"
+    if not ds.file_meta.TransferSyntaxUID.is_encapsulated:
+        cells = np.frombuffer(fields.value(ds, "PixelData"), dtype=order + kind)
+        hit = (cells >= padding[0]) & (cells <= padding[1]) & ((cells < allowed[0]) | (cells > allowed[1]))
+        if not hit.any():
+            return
+    raise ReadError(
+        f"padding {padding[0]:g} to {padding[1]:g} lies outside what BitsStored can hold ({allowed[0]} to {allowed[1]})"
+        "; export the series again",
+        code="padding-range",
+    )

@@ -1,0 +1,121 @@
+"""The one place where pydicom parses a source file: after the pre-flight, and with every failure turned into a code."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from medaug.dicom.read.preflight import Outline, outline
+from medaug.errors import ReadError
+from medaug.processes.quiet import quiet
+from medaug.storage import archive
+
+MAX_FILE = 2**28  # bytes of one file; the largest radiographs have 60 million, and parsing holds them three times
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One file, parsed.
+
+    Attributes:
+        dataset: the data set, with a transfer syntax in its file meta even where the file had none.
+        outline: its structure.
+        sha256: digest of the whole file.
+    """
+
+    dataset: Dataset
+    outline: Outline
+    sha256: str
+
+
+def header(path: Path, keywords: Sequence[str]) -> tuple[Dataset, Outline]:
+    """Parse the named elements of a file; its pixels are stepped over.
+
+    Raises:
+        ReadError: see `preflight.outline`; or ``unreadable``.
+    """
+    with coded(), archive.opened(path) as stream:
+        found = outline(stream, archive.size(path))
+        return _parsed(stream, found, keywords), found
+
+
+def instance(path: Path) -> Instance:
+    """Parse a whole file; what is hashed is what is parsed.
+
+    Raises:
+        ReadError: see `preflight.outline`; ``too-large`` or ``unreadable``.
+    """
+    return parsed(content(path))
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a whole file.
+
+    Raises:
+        ReadError: ``too-large`` or ``unreadable``.
+    """
+    with coded():
+        size = archive.size(path)
+        if size > MAX_FILE:
+            raise ReadError(f"the file has {size} bytes (limit {MAX_FILE})", code="too-large")
+        with archive.opened(path) as stream:
+            return stream.read()
+
+
+def parsed(data: bytes) -> Instance:
+    """Parse the bytes of a whole file.
+
+    Raises:
+        ReadError: see `preflight.outline`; or ``unreadable``.
+    """
+    with coded():
+        found = outline(io.BytesIO(data), len(data))
+        return Instance(_parsed(io.BytesIO(data), found, None), found, hashlib.sha256(data).hexdigest())
+
+
+def dataset(data: bytes) -> Dataset:
+    """The data set alone, of bytes that were `parsed` before.
+
+    Raises:
+        ReadError: as for `parsed`.
+    """
+    with coded():
+        return _parsed(io.BytesIO(data), outline(io.BytesIO(data), len(data)), None)
+
+
+@contextmanager
+def coded() -> Iterator[None]:
+    """Turn every failure of reading one file into a ReadError: a reader fed with broken files raises anything."""
+    try:
+        with quiet():
+            yield
+    except ReadError:
+        raise
+    except OSError as error:
+        raise ReadError(f"the file can't be read ({error.strerror}); check the disk", code="unreadable") from None
+    except Exception as error:
+        kind = type(error).__name__
+        raise ReadError(f"the file can't be parsed ({kind}); export it again", code="unreadable") from error
+
+
+def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str] | None) -> Dataset:
+    stream.seek(0)
+    dataset = dcmread(
+        stream,
+        force=not found.preamble,
+        stop_before_pixels=keywords is not None,
+        specific_tags=None if keywords is None else list(keywords),
+    )
+    if not found.transfer_syntax:  # no file meta group: pydicom guessed the encoding from the first element
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return dataset

@@ -1,0 +1,1 @@
+"""From generated values to derived instances: attributes, encoding, and the file read back."""

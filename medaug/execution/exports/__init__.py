@@ -1,0 +1,1 @@
+"""Data sets and box lists made from an OUTPUT or an export."""

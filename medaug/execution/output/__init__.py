@@ -1,0 +1,1 @@
+"""OUTPUT: opening it, its ledger and leases, quarantine, lists and status."""

@@ -1,0 +1,203 @@
+"""Open OUTPUT: make it, check what it belongs to, put right what a killed run left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from medaug.audit import ledger
+from medaug.errors import OutputError, ProfileError, counted
+from medaug.execution.output import leases
+from medaug.execution.output.lists import NAME, Listing, read_listing
+from medaug.execution.output.store import STAGING, Ended, Store, disk_errors, keyed
+from medaug.profile.load import parse_profile
+from medaug.profile.profile import Profile
+from medaug.storage.atomic import flush_folder, has_bytes, replace_file
+from medaug.storage.locks import locked
+
+FORMAT = "medaug-output"
+VERSION = 1
+MARK = "FORMAT.json"
+KEY = "private/key"
+KEY_BYTES = 32
+_BEFORE_MARK = {STAGING, "private", "profile.yaml", NAME}  # what may lie there before FORMAT.json does
+_LEFTOVER = re.compile(r"\..+\.\d+")  # of `replace_file`
+
+
+def open_store(
+    root: Path, profile: Profile, listing: Listing, now: datetime, *, key_file: Path | None = None, extend: bool = False
+) -> tuple[Store, Ended]:
+    """Open OUTPUT, or make it; check that it belongs to this profile and plan; put right what a killed run left.
+
+    Args:
+        root: OUTPUT.
+        profile: the resolved profile.
+        listing: the plan as it will stand in plan.json.
+        now: the date of a new OUTPUT.
+        key_file: the secret of a new OUTPUT; drawn at random otherwise.
+        extend: take another plan than the one that OUTPUT was made for.
+
+    Returns:
+        The store, and how units ended until now.
+
+    Raises:
+        OutputError: OUTPUT is something else, another version's, profile's, key's or plan's, or can't be written.
+    """
+    with disk_errors("OUTPUT"):
+        _check_foreign(root)
+        _make_folder(root)
+        _make_folder(root / STAGING)
+        with locked(root / STAGING / leases.LOCK):
+            _remove_leftovers(root)
+            if not (root / MARK).exists():
+                _make(root, profile, listing, now, _given(key_file) or secrets.token_bytes(KEY_BYTES))
+            store = attach(root)
+            _check_profile(root, profile)
+            _check_key(store, _given(key_file))
+            _check_plan(root, listing, extend=extend)
+            for folder in ("variants", ledger.FOLDER):
+                _make_folder(root / folder)
+            leases.tidy(store.staging)
+            ledger.mend(store.ledger)
+            ended = store.look()
+            store.relog(ended)
+    return store, ended
+
+
+def attach(root: Path) -> Store:
+    """An OUTPUT that is there; nothing is changed.
+
+    Raises:
+        OutputError: it is no medaug output, of an unknown version, or its key is missing.
+    """
+    stamp = _stamp(root)
+    try:
+        created, run = datetime.fromisoformat(stamp["created"]).astimezone(UTC), str(stamp["run"])
+        secret = (root / KEY).read_bytes()
+    except FileNotFoundError:
+        raise OutputError(f"OUTPUT: {KEY} is missing; restore it, or give a new folder") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"OUTPUT: {MARK} is not readable ({error}); give a new folder") from None
+    if keyed(secret, "run") != run:
+        raise OutputError(f"OUTPUT: {KEY} is not the key that this run was made with; restore it, or give a new folder")
+    return Store(root, created, run, leases.worker_name(), secret)
+
+
+def _stamp(root: Path) -> dict[str, str]:
+    try:
+        stamp = json.loads((root / MARK).read_text(encoding="utf-8"))
+        found = f"{stamp.get('format')} version {stamp.get('version')}"
+    except FileNotFoundError:
+        raise OutputError(f"OUTPUT: expected {MARK}, found none; give a folder that `medaug run` made") from None
+    except (ValueError, AttributeError) as error:
+        raise OutputError(f"OUTPUT: {MARK} is not readable ({error}); give a new folder") from None
+    if found != f"{FORMAT} version {VERSION}":
+        raise OutputError(f"OUTPUT: expected {FORMAT} version {VERSION}, found {found}; give a new folder")
+    return dict(stamp)
+
+
+def _check_foreign(root: Path) -> None:
+    """Nobody's thesis is overwritten. What a run that was killed on its first steps left counts as nothing."""
+    if not root.exists() or (root / MARK).exists():
+        return
+    names = {path.name for path in root.iterdir()}
+    if any(not _LEFTOVER.fullmatch(name) for name in names - _BEFORE_MARK):
+        raise OutputError("OUTPUT: the folder is not empty and no medaug output; give a new or an empty folder")
+
+
+def _make(root: Path, profile: Profile, listing: Listing, now: datetime, secret: bytes) -> None:
+    """Write what a run never changes; FORMAT.json comes last and says that the rest is there."""
+    _make_folder(root / "private", 0o700)
+    _write_key(root / KEY, secret)
+    replace_file(root / "profile.yaml", profile.to_yaml().encode())
+    replace_file(root / NAME, listing.to_json())
+    stamp = {"format": FORMAT, "version": VERSION, "created": now.isoformat(), "run": keyed(secret, "run")}
+    replace_file(root / MARK, (json.dumps(stamp, indent=2) + "\n").encode())
+
+
+def _make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and its parents, each name durable in the folder above it."""
+    if folder.is_dir():
+        return
+    if not folder.parent.is_dir():
+        _make_folder(folder.parent)
+    folder.mkdir(mode, exist_ok=True)
+    flush_folder(folder.parent)
+
+
+def _write_key(path: Path, secret: bytes) -> None:
+    """Readable by its owner from the first moment on, and whole before FORMAT.json names the run."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        os.write(descriptor, secret)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    flush_folder(path.parent)
+
+
+def _given(key_file: Path | None) -> bytes | None:
+    if key_file is None:
+        return None
+    try:
+        secret = key_file.read_bytes()
+    except OSError as error:
+        raise OutputError(f"key: the file can't be read ({error.strerror}); give a file of {KEY_BYTES} bytes") from None
+    if len(secret) != KEY_BYTES:
+        raise OutputError(
+            f"key: expected {KEY_BYTES} bytes, found {len(secret)}; make one with: head -c 32 /dev/urandom > FILE"
+        )
+    return secret
+
+
+def _check_profile(root: Path, profile: Profile) -> None:
+    resolved = root / "profile.yaml"
+    if not resolved.exists() or not _same(resolved.read_text(encoding="utf-8"), profile):
+        raise OutputError(
+            f"OUTPUT: it was made with another profile than {profile.name!r} as it is now (see its profile.yaml); "
+            "give a new folder, or the same profile"
+        )
+
+
+def _same(text: str, profile: Profile) -> bool:
+    """By digest: where a prior lies, and what the profile says of itself, may change."""
+    try:
+        return parse_profile(text, "profile.yaml").sha256 == profile.sha256
+    except ProfileError:
+        return False
+
+
+def _check_key(store: Store, given: bytes | None) -> None:
+    if given is not None and given != store.secret:
+        raise OutputError("OUTPUT: it was made with another key; leave the key out, it is kept there, or give the same")
+
+
+def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
+    """Another set of units is another run, unless it was asked for: labels may have been withdrawn by mistake."""
+    if has_bytes(root / NAME, listing.to_json()):
+        return
+    before = read_listing(root)
+    mine, theirs = listing.units, before.units
+    new, gone = sum(unit not in theirs for unit in mine), sum(unit not in mine for unit in theirs)
+    if (new or gone) and not extend:
+        raise OutputError(
+            f"OUTPUT: it was made for another set of inputs: {counted(len(theirs), 'unit')}, now {len(mine)}, "
+            f"{new} of them new and {gone} of the old ones gone. Images, annotations, "
+            "variants or the seed changed. Give a new folder, or --extend to take the new set: "
+            "what it doesn't hold leaves the lists"
+        )
+    if new or gone or listing.skips != before.skips:
+        replace_file(root / NAME, listing.to_json())
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Files that a killed `replace_file` left; nobody else writes here while the folder is locked."""
+    for folder in (root, root / "quarantine"):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if _LEFTOVER.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)

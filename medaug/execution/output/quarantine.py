@@ -1,0 +1,133 @@
+"""Units that are left alone: a record of each, no file moved. ``quarantine/<unit>.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medaug.audit.record import Record
+from medaug.errors import OutputError, SourceError
+from medaug.execution.output.leases import DIGITS
+from medaug.execution.output.store import Store, disk_errors
+from medaug.storage.atomic import replace_file
+from medaug.storage.canonical_json import canonical
+
+FOLDER = "quarantine"
+WORKER_DIED = "worker-died"
+DEATHS = 3  # workers that died over a unit before it is left alone
+MEANINGS = {
+    WORKER_DIED: "Workers died over this unit, without an error that could be caught: the system killed them, most "
+    "often for lack of memory, or a library crashed. Look at the machine's log (dmesg), give it more memory or fewer "
+    "workers, then: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
+    "out-of-memory": "The device's memory didn't hold the smallest batch that was tried. Use a device with more memory "
+    "or a profile with a smaller size; then: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A unit that is left alone until somebody asks for it again.
+
+    Attributes:
+        unit: its key.
+        code: frozen English code, a key of `MEANINGS`.
+        stage: how far the last attempt got: ``start``, ``read``, ``solve`` or ``write``.
+        message: one sentence without identity.
+        source: the source's key.
+        series_uid: SeriesInstanceUID; of a file that is no DICOM a name made from the content.
+        variant: its number.
+    """
+
+    unit: str
+    code: str
+    stage: str
+    message: str
+    source: str
+    series_uid: str
+    variant: int
+
+
+def is_death(error: BaseException | None) -> bool:
+    """Whether what worked on a unit died of it, or beside it."""
+    return isinstance(error, SourceError) and error.code == WORKER_DIED
+
+
+def check_deaths(stages: Sequence[str]) -> None:
+    """Stop before a unit kills one more worker.
+
+    Args:
+        stages: how far the workers were that died over it.
+
+    Raises:
+        SourceError: there were too many.
+    """
+    if len(stages) >= DEATHS:
+        raise SourceError(
+            f"{len(stages)} workers died over this unit, the last at stage {stages[-1]!r}; it is left alone, "
+            "`medaug quarantine explain` says what to do",
+            code=WORKER_DIED,
+        )
+
+
+def put(store: Store, record: Record, *, stage: str) -> Entry:
+    """Leave a unit alone.
+
+    Raises:
+        OutputError: the disk didn't take it.
+    """
+    source = record.source
+    entry = Entry(record.unit, record.code, stage, record.message, source.key, source.series_uid, record.variant)
+    with disk_errors("the quarantine"), store.alone():
+        (store.root / FOLDER).mkdir(exist_ok=True)
+        replace_file(store.root / FOLDER / f"{record.unit[:DIGITS]}.json", canonical(asdict(entry)) + b"\n")
+    return entry
+
+
+def entries(root: Path) -> tuple[Entry, ...]:
+    """Every unit that is left alone, in the order of their keys.
+
+    Raises:
+        OutputError: an entry is not readable.
+    """
+    return tuple(sorted(each(root), key=lambda entry: entry.unit))
+
+
+def each(root: Path) -> Iterator[Entry]:
+    """`entries` in no order, one at a time.
+
+    Raises:
+        OutputError: an entry is not readable.
+    """
+    return map(_read, (root / FOLDER).glob("*.json"))
+
+
+def release(store: Store, units: Sequence[str]) -> int:
+    """Let units be tried again by the next run.
+
+    Args:
+        store: of OUTPUT.
+        units: keys or their first digits.
+
+    Returns:
+        How many entries were removed.
+    """
+    with disk_errors("the quarantine"), store.alone():
+        found = [path for path in (store.root / FOLDER).glob("*.json") if _named(path.stem, units)]
+        for path in found:
+            path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _named(stem: str, units: Sequence[str]) -> bool:
+    return any(stem.startswith(unit[:DIGITS]) for unit in units if unit)
+
+
+def _read(path: Path) -> Entry:
+    try:
+        return Entry(**json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise OutputError(
+            f"OUTPUT: quarantine/{path.name} is not readable ({type(error).__name__}); remove it to try the unit again"
+        ) from None

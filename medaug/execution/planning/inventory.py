@@ -1,0 +1,81 @@
+"""What INPUT holds, for those who only look: no profile, no annotations, no pixel of a DICOM file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medaug.dicom.read.inspect import Notes, SeriesFacts, inspect, noting
+from medaug.errors import ReadError
+from medaug.execution.planning.plan import labels_in
+from medaug.execution.planning.sources import Skip, Source, image_files, refusal
+from medaug.formats.registry import FORMATS
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Series with their facts, and everything else with a reason."""
+
+    series: tuple[SeriesFacts, ...]
+    skips: tuple[Skip, ...]
+    unmatched: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> int:
+        """How many series nothing speaks against."""
+        return sum(series.usable for series in self.series)
+
+
+def inventory(root: Path, annotations: Sequence[Path] = ()) -> Inventory:
+    """List every series below ``root``, in an order that depends on UIDs only.
+
+    Args:
+        root: INPUT.
+        annotations: files and folders with boxes, counted per series; every series is read for that.
+
+    Raises:
+        ReadError: ``no-input``: there is no such folder, or it holds no file.
+        AnnotationError: an annotation file is malformed.
+    """
+    boxes, unmatched = _boxes(root, annotations)
+    notes: Notes = {}
+    found, others = image_files(root, noting(notes))
+    series = [replace(inspect(each, notes), boxes=boxes.get(each.images)) for each in found.series]
+    skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped]
+    for source in others:
+        try:
+            series.append(replace(_facts(source), boxes=boxes.get(source.file)))
+        except ReadError as error:
+            skips.append(refusal(error, source))
+    return Inventory(tuple(series), tuple(skips), unmatched)
+
+
+def _boxes(root: Path, annotations: Sequence[Path]) -> tuple[dict[Hashable, Mapping[str, int]], tuple[str, ...]]:
+    """The images of a series, or a file → its boxes by label; and the sentences about the others."""
+    if not annotations:
+        return {}, ()
+    found, unmatched = labels_in(root, annotations)
+    return {
+        source.series.images if source.series else source.file: dict(sorted(Counter(b.label for b in boxes).items()))
+        for source, boxes in found
+        if boxes is not None
+    }, unmatched
+
+
+def _facts(source: Source) -> SeriesFacts:
+    """A file that is no DICOM; it is read whole."""
+    (volume,) = source.load()
+    return SeriesFacts(
+        series_uid=volume.source.series_uid,
+        part="",
+        modality=source.modality,
+        object_class=FORMATS[source.kind].title,
+        syntaxes=(volume.stored.dtype.name,),
+        shape=volume.geometry.shape,
+        spacing=volume.geometry.spacing if volume.geometry.space != "pixel" else None,
+        window=volume.window,
+        identity=volume.source.identity,
+        notes=source.notes,
+    )

@@ -1,0 +1,199 @@
+"""What INPUT holds: DICOM series and other image files, as handles that can be loaded again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medaug.annotations.registry import is_annotation
+from medaug.errors import ReadError, SourceError
+from medaug.formats.registry import FORMATS, format_of
+from medaug.imaging.volume import Volume
+from medaug.profile.profile import Profile
+
+if TYPE_CHECKING:
+    from medaug.dicom.read.discover import Found, Noting, SeriesFiles
+
+TEXT_NOTE = "pictures can't say whether text is burned into them: look for names in the pixels"
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Something that is not augmented, and why. Holds no name and no path.
+
+    Attributes:
+        code: frozen English code.
+        reason: one sentence.
+        files: how many files it stands for.
+        refused: True for an image series that could not be used, False for what never was one.
+        series_uid: SeriesInstanceUID, or ``""`` where it isn't known or there is none.
+    """
+
+    code: str
+    reason: str
+    files: int
+    refused: bool
+    series_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One series or file, not loaded. Exactly one of ``series`` and ``file`` is set.
+
+    Attributes:
+        series: of DICOM.
+        file: an image that is no DICOM.
+        by_slice: take each slice of a series as a volume of its own.
+        kind: of the file, a name of `formats.FORMATS`.
+    """
+
+    series: SeriesFiles | None
+    file: Path | None
+    by_slice: bool
+    kind: str = ""
+
+    def load(self) -> tuple[Volume, ...]:
+        """Read it: one volume, or one per slice.
+
+        Raises:
+            ReadError: not readable, or not safe to read as a volume.
+        """
+        if self.file is not None:
+            return (FORMATS[self.kind].read(self.file),)
+        from medaug.dicom.read.read import read_series
+
+        assert self.series is not None
+        return read_series(self.series, slices=self.by_slice)
+
+    @property
+    def modality(self) -> str:
+        """(0008,0060), or what profiles call such files."""
+        return self.series.modality if self.series else FORMATS[self.kind].modality
+
+    @property
+    def files(self) -> int:
+        """How many files it is made of."""
+        return self.series.file_count if self.series else 1
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID, ``""`` where there is none."""
+        return self.series.series_uid if self.series else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of it although it can be used."""
+        if self.series is None:
+            return (TEXT_NOTE,) if FORMATS[self.kind].modality == "RASTER" else ()
+        return tuple(f"series {self.series_uid}: {note}" for note in self.series.notes)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What INPUT holds.
+
+    Attributes:
+        sources: DICOM series and image files.
+        skips: what is none, and no annotation either.
+        files: every file but annotations; an annotation by name may mean any of them.
+        copies: which of them is a copy of one that a source holds; its name means that one.
+        instances: SOP Instance UIDs of all files with a DICOM image, those that no source holds included.
+    """
+
+    sources: tuple[Source, ...]
+    skips: tuple[Skip, ...]
+    files: tuple[Path, ...]
+    copies: Mapping[Path, Path]
+    instances: Mapping[Path, str]
+
+    def without(self, volumes: Iterable[Volume]) -> frozenset[str]:
+        """UIDs of images and series that were found and are none of these volumes."""
+        used = list(volumes)
+        files = {file for volume in used for file in volume.source.files}
+        series = {skip.series_uid for skip in self.skips} | {source.series_uid for source in self.sources}
+        images = (uid for file, uid in self.instances.items() if file not in files)
+        return frozenset((*images, *series - {volume.source.series_uid for volume in used})) - {""}
+
+
+def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collected:
+    """Find every source below ``root`` in one walk; nothing of it is changed.
+
+    Args:
+        root: INPUT.
+        profile: says whether series are taken slice by slice.
+        annotations: files and folders of annotations, which may lie in INPUT: a label map is not an image to augment.
+
+    Raises:
+        ReadError: ``root`` does not exist or holds no file.
+    """
+    from medaug.dicom.read.discover import discover
+
+    if not root.exists():
+        raise ReadError("INPUT: no such file or folder; give the folder of the export", code="no-input")
+    given = {path.resolve() for path in annotations}
+    labels = given - {root.resolve()}  # INPUT itself may hold SEG objects
+
+    kinds: dict[Path, str] = {}
+
+    def expected(path: Path) -> bool:
+        return _noted(path, kinds) or (_within(path, given) and is_annotation(path))
+
+    found = discover(root, expected)
+    files = tuple(path for path in found.files if not _within(path, labels))
+    by_slice = profile.volumes.slices == "each"
+    sources = [Source(series, None, by_slice) for series in found.series]
+    sources += [Source(None, path, by_slice, kinds[path]) for path in files if path in kinds]
+    skips = tuple(Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped)
+    return Collected(tuple(sources), skips, files, found.copies, found.instances)
+
+
+def load_headers(source: Source) -> tuple[Volume, ...]:
+    """Load a source and let go of its pixels: ``stored`` becomes zeros that take no memory."""
+    return tuple(_without_pixels(volume) for volume in source.load())
+
+
+def refusal(error: SourceError, source: Source) -> Skip:
+    """The skip that stands for a source which could not be used."""
+    return Skip(error.code, str(error), source.files, refused=True, series_uid=source.series_uid)
+
+
+def _without_pixels(volume: Volume) -> Volume:
+    zero = np.zeros((), dtype=volume.stored.dtype)
+    return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape), colour=None)
+
+
+def _noted(path: Path, kinds: dict[Path, str]) -> bool:
+    """Whether a file that is no DICOM image is another one; if so its kind is noted."""
+    try:
+        found = format_of(path)
+    except (OSError, ReadError):
+        return False
+    if found:
+        kinds[path] = found.name
+    return found is not None
+
+
+def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[Source, ...]]:
+    """Everything below ``root``: what of it is DICOM, and the other image files.
+
+    Args:
+        root: a folder, or one file.
+        noting: see `discover`.
+
+    Raises:
+        ReadError: ``root`` does not exist or holds no file.
+    """
+    from medaug.dicom.read.discover import discover
+
+    kinds: dict[Path, str] = {}
+    found = discover(root, lambda path: _noted(path, kinds), noting)
+    return found, tuple(Source(None, path, by_slice=False, kind=kind) for path, kind in kinds.items())
+
+
+def _within(path: Path, folders: Collection[Path]) -> bool:
+    """Whether a resolved path is one of these, or lies below one."""
+    return bool(folders) and (path in folders or any(parent in folders for parent in path.parents))

@@ -1,0 +1,82 @@
+"""What a run is made of: units, derived from labelled sources, which lie on disk while the run is on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from medaug.annotations.structures import Packed, unpacked
+from medaug.augmentation.recipe import Recipe
+from medaug.execution.planning.sources import Source
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Mask, SourceRef
+from medaug.storage.disk_map import Again, Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One source × one variant: the smallest thing that is done or not done.
+
+    Attributes:
+        recipe: every choice; ``recipe.id`` is the unit's key.
+        source: where to load the volume from.
+        reference: what it was planned from.
+        boxes: its labels.
+        shape: the volume's (slices, rows, columns).
+        bytes: size of its stored numbers.
+        kept: voxels that must not change beside the boxes, packed; None where there are none.
+    """
+
+    recipe: Recipe
+    source: Source
+    reference: SourceRef
+    boxes: tuple[Box, ...]
+    shape: tuple[int, int, int]
+    bytes: int
+    kept: Packed | None = None
+
+    @property
+    def mask(self) -> Mask | None:
+        """``kept`` as (slices, rows, columns)."""
+        return None if self.kept is None else unpacked(self.kept, self.shape)
+
+
+def units_of(firsts: Iterable[Unit], variants: int = 1) -> Again[Unit]:
+    """Every variant of every source, source by source; sources lie on disk, a unit is made when its turn comes.
+
+    Args:
+        firsts: the first variant of each source, in the order of the plan.
+        variants: per source.
+    """
+    shelf: Shelf[Unit] = Shelf((f"{number:012}", first) for number, first in enumerate(firsts))
+
+    def units() -> Iterator[Unit]:
+        for first in shelf.values():
+            for variant in range(variants):
+                yield replace(first, recipe=replace(first.recipe, variant=variant)) if variant else first
+
+    return Again(units, lambda: variants * len(shelf))
+
+
+class Queue:
+    """Units to give out, several at once; those that come back are given again after all others."""
+
+    def __init__(self, units: Collection[Unit]) -> None:
+        self._fresh, self._left = iter(units), len(units)
+        self._back: list[Unit] = []
+
+    def __len__(self) -> int:
+        return self._left + len(self._back)
+
+    def take(self, count: int) -> list[Unit]:
+        """The next ones, fewer where fewer are left."""
+        fresh = list(islice(self._fresh, count))
+        self._left -= len(fresh)
+        again = count - len(fresh)
+        taken, self._back = self._back[:again], self._back[again:]
+        return fresh + taken
+
+    def back(self, units: Iterable[Unit]) -> None:
+        """Take units back that nobody did."""
+        self._back += units

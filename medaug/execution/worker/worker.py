@@ -1,0 +1,107 @@
+"""What a worker keeps between units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+from medaug import assemble
+from medaug.augmentation.solve import on_threads
+from medaug.augmentation.tools import Tools
+from medaug.dicom.write.source_instances import Originals
+from medaug.errors import ReadError
+from medaug.execution.planning.sources import Source
+from medaug.execution.planning.units import Unit
+from medaug.execution.worker.solver_process import SolverProcess
+from medaug.imaging.volume import Volume
+from medaug.processes.threads import cores, of_a_solve
+from medaug.profile.profile import Profile
+from medaug.report.pictures import Backdrops
+from medaug.version import versions
+
+
+class Bench:
+    """The prior on its device, the source it read last, and what its pictures share.
+
+    Args:
+        profile: the resolved profile.
+        device: ``auto``, ``cpu`` or a torch device.
+        identity_reason: what the user stated about identity; goes into every record.
+        apart: solve in a process of its own, which pays where many units are solved.
+        threads: of the processor's that a solve takes; None for `threads.of_a_solve`.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        device: str,
+        identity_reason: str | None,
+        *,
+        apart: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        self.profile = profile
+        self.identity_reason = identity_reason
+        self.wanted_device = device
+        self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
+        self.backdrops, self.originals = Backdrops(), Originals()
+        self._last: tuple[Source, tuple[Volume, ...]] | None = None
+        self._apart, self._threads = apart, threads
+
+    @cached_property
+    def device(self) -> str:
+        """The device by its name; found when first asked for."""
+        return assemble.resolve_device(self.wanted_device)
+
+    @cached_property
+    def threads(self) -> int | None:
+        """How many of the processor's a solve takes, which decides its last digits; None on a device."""
+        return (self._threads or of_a_solve()) if self.device == "cpu" else None
+
+    @property
+    def spare(self) -> int:
+        """Cores that a solve leaves to reading and writing, at least one."""
+        return max(1, cores() - (self.threads or 0))
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Versions of what decides pixels and files."""
+        return versions()
+
+    @cached_property
+    def tools(self) -> Tools:
+        """The prior and all around it; loaded when first asked for.
+
+        Raises:
+            PriorError: the prior isn't what the profile pins.
+        """
+        if self._solver is None:
+            here = assemble.tools(self.profile, self.device)
+            return replace(here, solve_rows=on_threads(self.threads, here.solve_rows))
+        here = assemble.tools(self.profile, self.device, self._solver.prior())
+        return replace(here, solve_rows=self._solver.solve_rows)
+
+    @cached_property
+    def _solver(self) -> SolverProcess | None:
+        return SolverProcess(self.profile, self.device, self.threads) if self._apart else None
+
+    def close(self) -> None:
+        """End the process that solves, where there is one; the next unit would start another."""
+        if self._solver is not None:
+            self._solver.close()
+
+    def volume(self, unit: Unit) -> Volume:
+        """The unit's volume; read again only when the source changes.
+
+        Raises:
+            ReadError: the source can't be read, or is no longer what was planned.
+        """
+        if self._last is None or self._last[0] != unit.source:
+            self._last = None  # let go of the old one first
+            self._last = (unit.source, unit.source.load())
+        for volume in self._last[1]:
+            if volume.source.key == unit.recipe.source:
+                return volume
+        raise ReadError(
+            "the source changed since the run was planned; give the same command again", code="input-changed"
+        )

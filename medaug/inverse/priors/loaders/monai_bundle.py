@@ -1,0 +1,166 @@
+"""What a MONAI bundle's configuration says, read as data: nothing in it is executed, imported or downloaded.
+
+A bundle's JSON is a program: ``$`` starts an expression and ``_target_`` names a class to build. Here ``@name`` is
+looked up among plain values, ``_target_`` among the names in `TARGETS`, ``_requires_`` is passed over, and anything
+else, ``$`` above all, is refused where it would decide a network. Parts that decide none aren't looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medaug.errors import PriorError
+from medaug.inverse.priors.loaders.layout import shown
+
+CONFIG, METADATA = "configs/inference.json", "configs/metadata.json"
+CONFIG_BYTES = 1 << 20
+TARGETS: Mapping[str, str] = {
+    **{
+        f"{package}{module}{name}": name
+        for package in ("monai.networks.nets.", "generative.networks.nets.")
+        for module, name in (
+            ("", "AutoencoderKL"),
+            ("autoencoderkl.", "AutoencoderKL"),
+            ("", "DiffusionModelUNet"),
+            ("diffusion_model_unet.", "DiffusionModelUNet"),
+        )
+    },
+    **{
+        f"{package}{module}{name}": name
+        for package in ("monai.networks.schedulers.", "generative.networks.schedulers.")
+        for module, name in (
+            ("", "DDIMScheduler"),
+            ("ddim.", "DDIMScheduler"),
+            ("", "DDPMScheduler"),
+            ("ddpm.", "DDPMScheduler"),
+        )
+    },
+}
+_RENAMED = {"num_channels": "channels", "beta_schedule": "schedule"}  # MONAI Generative's words → MONAI 1.4's
+_SCHEDULES = {"linear": "linear_beta", "scaled_linear": "scaled_linear_beta"}
+_KEYS = {
+    "AutoencoderKL": {
+        "spatial_dims", "in_channels", "out_channels", "num_res_blocks", "channels", "attention_levels",
+        "latent_channels", "norm_num_groups", "norm_eps", "with_encoder_nonlocal_attn", "with_decoder_nonlocal_attn",
+        "use_convtranspose", "include_fc", "use_combined_linear",
+    },
+    "DiffusionModelUNet": {
+        "spatial_dims", "in_channels", "out_channels", "num_res_blocks", "channels", "attention_levels",
+        "norm_num_groups", "norm_eps", "resblock_updown", "num_head_channels", "transformer_num_layers", "include_fc",
+        "use_combined_linear",
+    },
+    "scheduler": {
+        "num_train_timesteps", "schedule", "beta_start", "beta_end", "sig_range", "s", "prediction_type",
+        "clip_sample", "set_alpha_to_one", "steps_offset", "variance_type",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle's configuration as plain values.
+
+    Attributes:
+        autoencoder: arguments of AutoencoderKL, 2-D.
+        network: arguments of DiffusionModelUNet, 2-D.
+        scheduler: arguments of the noise schedule.
+    """
+
+    autoencoder: dict[str, Any]
+    network: dict[str, Any]
+    scheduler: dict[str, Any]
+
+    @property
+    def stride(self) -> int:
+        """Px per latent cell."""
+        return int(2 ** (len(self.autoencoder["channels"]) - 1))
+
+    @property
+    def multiple(self) -> int:
+        """Px; an image's sides must be multiples of it."""
+        return int(self.stride * 2 ** (len(self.network["channels"]) - 1))
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read ``configs/inference.json`` of a 2-D latent diffusion bundle.
+
+    Raises:
+        PriorError: not such a bundle, or one whose networks can't be known without executing it.
+    """
+    config = _json(folder, CONFIG)
+    autoencoder = _part(folder, config, ("autoencoder_def", "autoencoder"), "AutoencoderKL")
+    network = _part(folder, config, ("network_def", "diffusion_def", "diffusion"), "DiffusionModelUNet")
+    scheduler = _part(folder, config, ("noise_scheduler", "scheduler"), "scheduler")
+    for name, part in (("autoencoder", autoencoder), ("network", network)):
+        if part.get("spatial_dims") != 2:
+            raise _refused(folder, name, "spatial_dims 2", part.get("spatial_dims"), "use a bundle of 2-D slices")
+        if not isinstance(part.get("channels"), list):
+            raise _refused(folder, name, "a list of channels", part.get("channels"), "state it")
+    if network.get("in_channels") != network.get("out_channels"):
+        found = (network.get("in_channels"), network.get("out_channels"))
+        raise _refused(folder, "network", "as many channels in as out", found, "use an unconditional bundle")
+    return Bundle(autoencoder, network, scheduler)
+
+
+def stated_facts(folder: Path) -> dict[str, Any]:
+    """What ``configs/metadata.json`` says in words; empty where there is none."""
+    return _json(folder, METADATA) if (folder / METADATA).is_file() else {}
+
+
+def _part(folder: Path, config: dict[str, Any], names: tuple[str, ...], kind: str) -> dict[str, Any]:
+    part = next((config[name] for name in names if isinstance(config.get(name), dict)), None)
+    if part is None:
+        raise _refused(folder, names[0], f"the definition of {kind}", None, "use a latent diffusion bundle")
+    target = TARGETS.get(str(part.get("_target_")))
+    fits = target in {"DDIMScheduler", "DDPMScheduler"} if kind == "scheduler" else target == kind
+    if not fits:
+        raise _refused(folder, names[0], f"_target_ of {kind}", part.get("_target_"), "only these are built")
+    found: dict[str, Any] = {}
+    for key, value in part.items():
+        name = _RENAMED.get(key, key)
+        if key.startswith("_") and key in {"_target_", "_requires_", "_desc_"}:
+            continue
+        if name not in _KEYS[kind]:
+            raise _refused(folder, names[0], f"only {', '.join(sorted(_KEYS[kind]))}", key, "it isn't supported")
+        found[name] = _plain(folder, config, value, 0)
+    if kind == "scheduler":
+        found["schedule"] = _SCHEDULES.get(str(found.get("schedule")), found.get("schedule", "linear_beta"))
+    return found
+
+
+def _plain(folder: Path, config: dict[str, Any], value: Any, depth: int) -> Any:
+    """A value with its ``@references`` filled in; at most a few deep, so that a circle ends."""
+    if depth > 8:
+        raise _refused(folder, "references", "no circle", value, "state the value")
+    if isinstance(value, list):
+        return [_plain(folder, config, item, depth + 1) for item in value]
+    if not isinstance(value, str):
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        raise _refused(folder, "values", "numbers, lists and texts", type(value).__name__, "state a plain value")
+    if value.startswith("@") and value[1:] in config:
+        return _plain(folder, config, config[value[1:]], depth + 1)
+    if value.startswith(("$", "@", "%")):
+        raise _refused(folder, "values", "no expression", value[:80], "medaug executes nothing: state the value itself")
+    return value
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        if path.stat().st_size > CONFIG_BYTES:
+            raise _refused(folder, name, f"at most {CONFIG_BYTES} bytes", path.stat().st_size, "use a real bundle")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _refused(folder, name, "JSON of a MONAI bundle", None, "see docs/how-to/priors.md") from error
+    if not isinstance(data, dict):
+        raise _refused(folder, name, "an object", type(data).__name__, "see docs/how-to/priors.md")
+    return data
+
+
+def _refused(folder: Path, where: str, expected: str, found: object, todo: str) -> PriorError:
+    return PriorError(f"prior {shown(folder)}: {where}: expected {expected}, found {found!r}; {todo}")

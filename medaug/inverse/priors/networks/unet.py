@@ -1,0 +1,39 @@
+"""The UNet of the priors that medaug trains, and the noise schedule in diffusers' words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SCHEDULER = {
+    "_class_name": "DDPMScheduler",
+    "num_train_timesteps": 1000,
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "v_prediction",
+}
+
+
+_BETAS = frozenset(
+    {"num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr"}
+)
+
+
+def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
+    """abar_t (T,) float32 of a scheduler in diffusers' words; what doesn't concern betas is ignored."""
+    from diffusers import DDPMScheduler
+
+    betas = {key: value for key, value in config.items() if key in _BETAS}
+    alphas: Tensor = DDPMScheduler(**betas).alphas_cumprod
+    return alphas.float()
+
+
+def unet(config: Mapping[str, Any]) -> nn.Module:
+    """A UNet2DModel with fresh weights, which leaves the global random state as it was."""
+    from diffusers import UNet2DModel
+
+    with torch.random.fork_rng(devices=[]):
+        net: nn.Module = UNet2DModel(**config)
+    return net

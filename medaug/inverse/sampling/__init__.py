@@ -1,0 +1,1 @@
+"""What solvers share: schedules, noise, DDIM steps, and the numerical methods of a guided step."""

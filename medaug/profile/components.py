@@ -1,0 +1,131 @@
+"""The parts of a profile beside the solver: windows, region laws, priors, restoring, volumes, evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from medaug.profile.solvers import Spec
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Limit = tuple[float | None, float | None]
+# Every check but protected_identity: what a box holds is not negotiable.
+CheckName = Literal[
+    "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "observed_residual", "domain_share"
+]
+
+
+class FileWindow(Spec):
+    """A window that the file states; where it states none, the 0.5th to 99.5th percentile."""
+
+    kind: Literal["file"]
+    number: int = Field(1, ge=1, le=64, description="which of several, from 1; the last where there are fewer")
+
+
+class FixedWindow(Spec):
+    """One window for all series, in modality units (HU for CT)."""
+
+    kind: Literal["fixed"]
+    center: float
+    width: float = Field(gt=0)
+
+
+class PercentileWindow(Spec):
+    """From the low-th to the high-th percentile of the series, padding left out."""
+
+    kind: Literal["percentile"]
+    low: float = Field(0.5, ge=0, lt=100)
+    high: float = Field(99.5, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PercentileWindow:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        return self
+
+
+class Margin(Spec):
+    """How far protection reaches beyond a box.
+
+    ``relative`` is a share of the slice's longer side, ``px`` counts the prior's pixels, ``mm`` needs a spacing.
+    """
+
+    value: float = Field(ge=0)
+    unit: Literal["relative", "px", "mm"] = "relative"
+
+
+class GaussianOutside(Spec):
+    """The paper's law: observed pixels thin out with the distance from the boxes."""
+
+    kind: Literal["gaussian-outside"]
+    sigma: float = Field(0.32, gt=0)
+    margin: Margin
+
+
+class Outside(Spec):
+    """All that lies outside the boxes is generated, nothing there is observed."""
+
+    kind: Literal["outside"]
+    margin: Margin
+
+
+class Inside(Spec):
+    """The boxes themselves are generated: the lesion changes, its label stays."""
+
+    kind: Literal["inside"]
+    margin: Margin
+
+
+class RandomOutside(Spec):
+    """Outside the boxes each pixel is observed with the same probability."""
+
+    kind: Literal["random"]
+    rate: Share
+    margin: Margin
+
+
+class EmbeddedPrior(Spec):
+    """The prior in the package, pinned by the digest on its card."""
+
+    kind: Literal["embedded"]
+    sha256: Sha256
+
+
+class FolderPrior(Spec):
+    """A stored prior or a local folder of any layout that is read (docs/how-to/priors.md), pinned by its digest."""
+
+    kind: Literal["folder"]
+    path: Path = Field(description="where it lies on this machine; not part of the profile's digest")
+    sha256: Sha256
+
+
+class Restore(Spec):
+    """How the solution returns to the native grid."""
+
+    kind: Literal["delta", "replace"]
+    feather: float = Field(3.0, ge=0, description="width of the seam's taper on the free side, in the prior's px")
+    deblock: bool = Field(False, description="spread the steps that a delta makes between latent cells; delta only")
+
+    @model_validator(mode="after")
+    def _a_delta(self) -> Self:
+        if self.deblock and self.kind != "delta":
+            raise ValueError(f"deblock is for kind delta, found {self.kind!r}; remove deblock")
+        return self
+
+
+class Volumes(Spec):
+    """How a series of several slices is handled."""
+
+    slices: Literal["whole", "each"] = Field(
+        "whole", description="whole: a volume, refused unless it is a regular one; each: independent slices"
+    )
+
+
+class Evidence(Spec):
+    """What is written beside a variant, for those who ask which voxels are generated."""
+
+    segmentation: bool = Field(True, description="the regions as a DICOM Segmentation, or as a NIfTI label map")
+    report: bool = Field(True, description="the boxes as a DICOM measurement report; DICOM sources only")

@@ -1,0 +1,43 @@
+"""The digest of a profile: what decides a pixel, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from medaug.profile.solvers import Levers
+
+NOT_IN_DIGEST: dict[str, Any] = {
+    "description": True,
+    "prior": {"path"},
+    "evidence": True,
+    "output_syntax": True,
+    "pictures": True,
+    "colour": True,
+}  # no pixel depends on these
+
+
+def profile_digest(resolved: Mapping[str, Any]) -> str:
+    """`Profile.sha256` from the keys of a resolved profile: keys that came to profiles later change no older digest."""
+    unused = set() if resolved.get("prompt") else {"prompt", "guidance_scale"}  # as before there were prompts
+    levers = _pulled(resolved.get("levers"))
+    kept = {key: value for key, value in resolved.items() if NOT_IN_DIGEST.get(key) is not True and key not in unused}
+    kept = {key: value for key, value in kept.items() if key != "levers"} | ({"levers": levers} if levers else {})
+    if isinstance(kept.get("restore"), dict) and not kept["restore"].get("deblock"):
+        kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
+    if isinstance(kept.get("window"), dict) and kept["window"].get("number") == 1:  # as before there was a choice
+        kept["window"] = {name: value for name, value in kept["window"].items() if name != "number"}
+    for key, left_out in NOT_IN_DIGEST.items():
+        if left_out is not True and isinstance(kept.get(key), dict):
+            kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _pulled(levers: object) -> object:
+    """The levers that aren't at rest: one that comes later changes no digest of a profile that doesn't use it."""
+    if not isinstance(levers, dict):
+        return levers
+    at_rest = Levers().model_dump(mode="json")
+    return {name: value for name, value in levers.items() if name not in at_rest or value != at_rest[name]}

@@ -1,0 +1,115 @@
+"""From YAML to a checked profile: shipped ones by name, any by path; the JSON Schema for editors."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from medaug.errors import ProfileError
+from medaug.profile.components import CheckName
+from medaug.profile.profile import Profile
+
+MAX_BYTES = 1 << 20
+
+
+def profile_schema() -> dict[str, Any]:
+    """JSON Schema of a profile, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Profile.model_json_schema()}
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """Names of the profiles in the package."""
+    return tuple(sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml")))
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Read a shipped profile by name, or any profile by path.
+
+    Raises:
+        ProfileError: unknown name, unreadable file, malformed YAML, unknown or wrong key.
+    """
+    if name_or_path in shipped_profiles():
+        return parse_profile(
+            (_folder() / f"{name_or_path}.yaml").read_text(encoding="utf-8"), where=f"profile {name_or_path!r}"
+        )
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} and path.is_file():
+        if path.stat().st_size > MAX_BYTES:
+            raise ProfileError(
+                f"profile {path.name!r}: expected at most {MAX_BYTES} bytes, found {path.stat().st_size}"
+            )
+        return parse_profile(path.read_text(encoding="utf-8", errors="replace"), where=f"profile {path.name!r}")
+    raise ProfileError(
+        f"profile {name_or_path!r}: no such profile or .yaml file{_suggestion(name_or_path, shipped_profiles())}; "
+        f"`medaug profile list` shows the shipped ones ({', '.join(shipped_profiles())})"
+    )
+
+
+def parse_profile(text: str, where: str) -> Profile:
+    """Parse and check a profile's YAML.
+
+    Raises:
+        ProfileError: with one line per fault.
+    """
+    data = parse_profile_keys(text, where)
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(_fault(dict(item)) for item in error.errors())
+        raise ProfileError(f"{where}: {faults}") from None
+
+
+def parse_profile_keys(text: str, where: str) -> dict[str, Any]:
+    """The keys of a profile as they stand, of this version or another.
+
+    Raises:
+        ProfileError: not YAML, or no mapping.
+    """
+    try:
+        data = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader that also refuses aliases
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ProfileError(f"{where}: not valid YAML: {' '.join(str(error).split())[:300]}") from None
+    if not isinstance(data, dict):
+        raise ProfileError(f"{where}: expected a mapping of keys, found {type(data).__name__}")
+    return data
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases, which can blow a small text up to gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed in a profile")
+        return super().compose_node(parent, index)
+
+
+def _fault(item: dict[str, Any]) -> str:
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{_suggestion(location[-1], _known_keys())}"
+    if location[:1] == ["checks"] and item["type"] == "literal_error":
+        return f"checks: no limit can be set for {location[1]!r}{_suggestion(location[1], get_args(CheckName))}"
+    return f"{key or 'profile'}: {item['msg']}"
+
+
+def _known_keys() -> tuple[str, ...]:
+    definitions = profile_schema()
+    objects = [definitions, *definitions.get("$defs", {}).values()]
+    return tuple(sorted({key for item in objects for key in item.get("properties", {})}))
+
+
+def _suggestion(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _folder() -> Any:
+    """``profiles`` in the wheel, or beside the package in an editable install."""
+    inside = resources.files("medaug") / "profiles"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "profiles"

@@ -1,0 +1,106 @@
+"""The YAML contract of a run: data only, strict, checked before anything is read.
+
+A profile states every choice that decides a pixel. Unknown keys are errors with a suggestion, nothing in a profile is
+executed, and the prior's digest is pinned. `docs/reference/profiles.md` explains each key; `load.profile_schema` gives
+editors a JSON Schema.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+import yaml
+from pydantic import Field, model_validator
+
+from medaug.profile.components import (
+    CheckName,
+    EmbeddedPrior,
+    Evidence,
+    FileWindow,
+    FixedWindow,
+    FolderPrior,
+    GaussianOutside,
+    Inside,
+    Limit,
+    Outside,
+    PercentileWindow,
+    RandomOutside,
+    Restore,
+    Volumes,
+)
+from medaug.profile.digest import profile_digest
+from medaug.profile.solvers import Levers, NoOperator, OperatorSpec, SolverSpec, Spec
+
+Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
+
+
+class Profile(Spec):
+    """Every choice that decides a pixel."""
+
+    schema_version: Literal[1]
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,39}$")
+    description: str = Field(max_length=400)
+    modalities: tuple[Modality, ...] = Field(min_length=1)
+    window: Annotated[FileWindow | FixedWindow | PercentileWindow, Field(discriminator="kind")]
+    size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
+    area: Literal["frame", "domain"] = "frame"
+    domain: tuple[Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"], ...]
+    regions: Annotated[GaussianOutside | Outside | Inside | RandomOutside, Field(discriminator="kind")]
+    measurement_noise: float = Field(0.0, ge=0, le=1)
+    prior: Annotated[EmbeddedPrior | FolderPrior, Field(discriminator="kind")]
+    prompt: str | dict[str, str] | None = Field(
+        None, description="what generated parts show, or one text per label; only for a prior that takes prompts"
+    )
+    guidance_scale: float = Field(1.0, gt=0, le=30, description="1: the prompt alone; above: more, at twice the cost")
+    operator: OperatorSpec = NoOperator()
+    solver: SolverSpec
+    levers: Levers = Levers()
+    restore: Restore
+    volumes: Volumes = Volumes()
+    batch_size: int = Field(8, ge=1, le=256)
+    checks: dict[CheckName, Limit] = Field(
+        default_factory=dict, description="limits by check; a named one replaces the default"
+    )
+    equipment: Literal["standard", "simulate"] = "standard"
+    keep_private: bool = False
+    output_syntax: Literal["explicit-le", "jpeg2000-lossless", "jpeg-ls-lossless", "rle-lossless"] = Field(
+        "explicit-le", description="encoding of derived DICOM files; none loses anything"
+    )
+    colour: Literal["refuse", "grey"] = Field(
+        "refuse", description="DICOM images in colour: refused, or their grey pixels may change and coloured ones stay"
+    )
+    pictures: Literal["file", "secondary-capture"] = Field(
+        "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"
+    )
+    evidence: Evidence = Evidence()
+
+    @model_validator(mode="after")
+    def _runnable(self) -> Profile:
+        if self.prior.kind == "embedded" and self.size % EMBEDDED_MULTIPLE:
+            raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
+        if self.solver.kind == "blend" and self.operator.kind != "none":
+            raise ValueError(f"solver blend can't see through an operator, found {self.operator.kind!r}; use ddnm")
+        budget = self.levers.noise_budget and not self.levers.closing
+        if self.solver.kind == "blend" and (budget or self.levers.fast_autoencoder is not None):
+            raise ValueError(
+                "levers: fast_autoencoder, and noise_budget without closing, do nothing for solver blend, whose steps "
+                "never decode; remove them"
+            )
+        for name, (low, high) in self.checks.items():
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"checks.{name}: the least value ({low:g}) is above the greatest ({high:g})")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the profile's canonical JSON (sorted keys, no spaces) without `NOT_IN_DIGEST`."""
+        return profile_digest(self.model_dump(mode="json"))
+
+    def to_yaml(self) -> str:
+        """The profile with every default filled in; of a prior's path only the last name, which may be shown."""
+        data = self.model_dump(mode="json")
+        if self.prior.kind == "folder":
+            data["prior"]["path"] = self.prior.path.name
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,1 @@
+"""Where a changed pixel still gives a plausible image: body, exposure, organs, markers."""

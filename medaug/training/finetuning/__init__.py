@@ -1,0 +1,1 @@
+"""Fine-tuning a model in diffusers' layout: LoRA and textual inversion."""

@@ -1,0 +1,13 @@
+"""The version of medaug, and of what else decides pixels and files."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+__version__ = "0.1.0"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides pixels and files, for the record."""
+    names = ("medaug", "torch", "numpy", "scipy", "diffusers", "pydicom", "safetensors")
+    return {name: metadata.version(name) for name in names}
