@@ -64,7 +64,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a signed OUTPUT, out/, its source, in/, labels, and the keys, keys/; nobody may change it."""
     from medaug.audit import keys
     from medaug.audit.seal import seal
-    from tests.audit.verification.output import build
+    from tests.support.sound_output import build
 
     folder = tmp_path_factory.mktemp("sound")
     root = build(folder)

@@ -21,9 +21,9 @@ import pytest
 from medaug.annotations.registry import read_annotations
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
-from tests import make
-from tests.annotations import made
-from tests.annotations.cases import loaded
+from tests.support import annotation_objects as made
+from tests.support import make
+from tests.support.annotation_cases import loaded
 
 LIVER = "dev/03_ct_liver_seg_dcmqi"
 

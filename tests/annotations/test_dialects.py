@@ -18,9 +18,9 @@ from medaug.annotations.registry import read_annotations
 from medaug.annotations.shapes import extent
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Volume
-from tests import make
-from tests.annotations import made
-from tests.annotations.cases import LESION, loaded, named, oblique
+from tests.support import annotation_objects as made
+from tests.support import make
+from tests.support.annotation_cases import LESION, loaded, named, oblique
 
 
 @pytest.fixture

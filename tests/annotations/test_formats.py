@@ -9,8 +9,9 @@ import pytest
 
 from medaug.annotations.registry import READERS, SENTENCES, detect, read_annotations
 from medaug.errors import AnnotationError
-from tests import make
-from tests.annotations.cases import AXIAL, LESION, SAGITTAL, WRITERS, loaded, oblique, slices_of
+from tests.support import make
+from tests.support.annotation_cases import AXIAL, LESION, SAGITTAL, WRITERS, loaded, oblique, slices_of
+from tests.support.paths import ROOT
 
 FORMATS = {name: name.split()[0] for name in WRITERS} | {
     "nifti": "labelmap",
@@ -83,6 +84,6 @@ def test_axial_is_what_the_phantom_has(tmp_path: Path) -> None:
 
 
 def test_every_format_and_every_code_is_documented() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "reference" / "annotations.md").read_text()
+    document = (ROOT / "docs" / "reference" / "annotations.md").read_text()
     for name in (*READERS, *SENTENCES):
         assert f"| `{name}` |" in document, name

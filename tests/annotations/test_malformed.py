@@ -16,7 +16,7 @@ from medaug.annotations.readers import labelmap
 from medaug.annotations.registry import read_annotations
 from medaug.annotations.structures import on_volumes
 from medaug.errors import AnnotationError
-from tests.annotations.cases import named
+from tests.support.annotation_cases import named
 
 CSV = "image,x,y,width,height,label\n"
 

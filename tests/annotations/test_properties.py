@@ -12,7 +12,7 @@ from medaug.annotations.matching.by_position import Figure, box_of
 from medaug.annotations.matching.grid_alignment import between
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
-from tests.grids import boxed, grids, volume_on
+from tests.support.grids import boxed, grids, volume_on
 
 AXES = st.permutations(range(3))
 FLIPS = st.tuples(*(st.booleans(),) * 3)

@@ -16,10 +16,10 @@ from medaug.augmentation.recipe import Recipe, kept_digest
 from medaug.errors import AnnotationError, OutputError
 from medaug.execution.replay import replay
 from medaug.imaging.volume import Volume
-from tests import make
-from tests.annotations.cases import loaded, slices_of
-from tests.audit.verification.output import SMALL as OPEN
-from tests.execution.test_run import small_profile
+from tests.execution.test_execute import small_profile
+from tests.support import make
+from tests.support.annotation_cases import loaded, slices_of
+from tests.support.sound_output import SMALL as OPEN
 
 
 @pytest.fixture

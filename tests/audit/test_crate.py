@@ -17,7 +17,7 @@ from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile, shipped_profiles
-from tests.audit.example import failed, record
+from tests.support.records import failed, record
 
 RECORDS = (record("a"), record("b", variant=1), failed("c"))
 

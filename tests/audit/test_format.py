@@ -14,9 +14,10 @@ from medaug.audit import ledger
 from medaug.audit.record import Status
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import write_monai
-from tests.audit.example import failed, record
+from tests.support.paths import ROOT
+from tests.support.records import failed, record
 
-TEXT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
 
 
 def keys(value: Any, opaque: tuple[str, ...]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import pytest
 from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError
-from tests.audit.example import failed, record
+from tests.support.records import failed, record
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 from medaug.audit.pixels import digest_of_image
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.pixels import pixels_digest
-from tests import make
+from tests.support import make
 
 
 def test_what_is_hashed_is_documented_and_nothing_else() -> None:

@@ -11,8 +11,8 @@ import pytest
 from medaug.audit.record import CheckResult, Grid, Output, Record, Source, from_data
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
-from tests import make
-from tests.audit.example import digest, failed, record
+from tests.support import make
+from tests.support.records import digest, failed, record
 
 
 @pytest.mark.parametrize("built", [record(), failed(), failed(geometry=None, boxes=(), recipe={})])

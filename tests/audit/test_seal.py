@@ -11,7 +11,7 @@ from medaug.audit import keys, ledger, output_files
 from medaug.audit.merkle import files_root
 from medaug.audit.seal import PAYLOAD_TYPE, encoded, read_seal, seal, signed_by
 from medaug.errors import OutputError
-from tests.audit.example import failed, record
+from tests.support.records import failed, record
 
 
 @pytest.fixture

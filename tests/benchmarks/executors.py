@@ -16,7 +16,7 @@ from pathlib import Path
 
 from medaug.execution.execute import execute
 from medaug.execution.planning.options import ExecutorName, Options
-from tests.execution import null
+from tests.support import null
 
 WORKERS: dict[ExecutorName, int] = {"serial": 1, "processes": 2, "ray": 2}
 

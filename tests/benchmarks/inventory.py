@@ -18,7 +18,7 @@ from pathlib import Path
 import pydicom
 
 from medaug.execution.planning.inventory import inventory
-from tests import make
+from tests.support import make
 
 SLICES = 100
 

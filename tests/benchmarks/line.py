@@ -33,7 +33,7 @@ from medaug.execution.worker.stages import STAGES
 from medaug.execution.worker.unit_of_work import Answer, Ready
 from medaug.execution.worker.worker import Bench
 from medaug.profile.load import load_profile
-from tests import make
+from tests.support import make
 
 WAITED = 0.05  # the share of the time that solving may wait
 

@@ -57,8 +57,8 @@ from medaug.execution.worker.pipeline import flow
 from medaug.execution.worker.worker import Bench
 from medaug.imaging.volume import Volume
 from medaug.report.pictures import Backdrops
-from tests import make
 from tests.benchmarks.tables import markdown
+from tests.support import make
 
 BAR = (0.10, 0.5)  # share of the whole in a run, mean CPU seconds of a variant
 VARIANTS = 6  # of each source, in a run and in the mean

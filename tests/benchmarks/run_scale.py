@@ -43,7 +43,7 @@ from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Queue, units_of
 from medaug.execution.worker.worker import Bench
 from medaug.storage import disk_map
-from tests.execution import null
+from tests.support import null
 
 Figures = dict[str, float]
 BARS = {

@@ -1,6 +1,6 @@
 """Solvers against an exact posterior: ``python tests/benchmarks/solver_posterior.py [--steps 25 100]``.
 
-The closed-form Gaussian prior of the tests (`tests/analytic.py`), a third of the pixels observed, from pure noise,
+The closed-form Gaussian prior of the tests (`tests/support/analytic.py`), a third of the pixels observed, from noise,
 several problems of many draws each, seconds in all.
 
   mean     root mean square of (mean of the draws − exact posterior mean) on free pixels, over that of the exact mean
@@ -25,8 +25,8 @@ from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
-from tests.analytic import GaussianPrior
 from tests.benchmarks.solver_candidates import CANDIDATES
+from tests.support.analytic import GaussianPrior
 
 TOLD = (
     "The closed-form Gaussian prior of the tests, from pure noise. *Mean*: error of the mean of the draws, over that "
@@ -34,7 +34,10 @@ TOLD = (
     "`tests/benchmarks/solver_posterior.py`."
 )
 DRAWS, PROBLEMS = 64, 4
-STEEP = {"omega": 0.1, "gamma": 0.02}  # what PSLD's weights are on this prior: see tests/inverse/test_solvers.py
+STEEP = {
+    "omega": 0.1,
+    "gamma": 0.02,
+}  # what PSLD's weights are on this prior: see tests/inverse/solvers/test_solvers.py
 SOLVERS = {
     "psld": partial(psld, **STEEP),
     "diffstategrad": partial(diffstategrad, **STEEP),

@@ -38,7 +38,7 @@ from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
-from tests import make
+from tests.support import make
 
 SLICES = 50
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from medaug import assemble
 from medaug.audit import ledger
-from medaug.cli import options
+from medaug.cli import app
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import EMBEDDED, SolverWeights, read_card
 from medaug.inverse.priors.library.lookup import stored_card
@@ -19,9 +19,9 @@ from medaug.inverse.priors.library.store import add
 from medaug.profile.load import load_profile, parse_profile
 from medaug.profile.prior_choice import with_prior
 from medaug.training.finetuning.recipe import finetuning
-from tests import make
-from tests.execution.test_run import boxes, export, small_profile
-from tests.inverse.priors import models
+from tests.execution.test_execute import boxes, export, small_profile
+from tests.support import make
+from tests.support import prior_models as models
 from tests.training.test_train import RECIPE
 
 
@@ -32,7 +32,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def prior(*arguments: object) -> Result:
-    return CliRunner().invoke(options, ["prior", *map(str, arguments)])
+    return CliRunner().invoke(app, ["prior", *map(str, arguments)])
 
 
 def test_a_prior_is_added_listed_shown_checked_and_carried(root: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_run_itself(root: Path, tmp_path: Path) -> None:
         *("run", tmp_path / "in", "-o", tmp_path / "out", "--prior", "mine"),
         *("--profile", small_profile(tmp_path), "-a", boxes(tmp_path / "boxes.json")),
     ]
-    result = CliRunner().invoke(options, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert "2 written" in result.output
     records = list(ledger.read(tmp_path / "out" / ledger.FOLDER))
     assert {record.prior.name for record in records if record.prior} == {"mine"}
@@ -192,7 +192,7 @@ def test_training_on_two_things_or_none_is_a_usage_error(tmp_path: Path, argumen
 
 
 def test_a_bundle_is_converted_with_a_scale_from_ones_images(root: Path, tmp_path: Path) -> None:
-    from tests.inverse.priors.test_monai import bundle_folder
+    from tests.inverse.priors.loaders.test_monai import bundle_folder
 
     make.radiograph(tmp_path / "in", name="x.dcm", rows=120, columns=100)
     folder = bundle_folder(tmp_path / "zoo", pickled=False)

@@ -19,8 +19,8 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.write.stored_values import check_change
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.colour import Colour
-from tests.dicom.coloured import COLUMNS, ENCODINGS, OVERLAY, ROWS, is_grey, packed, samples, stored, ultrasound
-from tests.dicom.edit import edit, load
+from tests.support.dicom_colour import COLUMNS, ENCODINGS, OVERLAY, ROWS, is_grey, packed, samples, stored, ultrasound
+from tests.support.dicom_edit import edit, load
 
 
 @pytest.mark.parametrize(("encoding", "planar"), ENCODINGS)

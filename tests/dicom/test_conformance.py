@@ -24,9 +24,9 @@ from pydicom.uid import (
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.imaging.volume import Volume
-from tests import make
-from tests.dicom.derived import as_volume, edited, full_of_traps, ring, written
-from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
+from tests.support import make
+from tests.support.dicom_derived import as_volume, edited, full_of_traps, ring, written
+from tests.support.dicom_validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
 
 REAL = {
     "03 CT": "03_ct_liver_seg_dcmqi/ct/*.dcm",

@@ -15,10 +15,10 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.dicom.write.encode import OutputSyntax
 from medaug.imaging.volume import Volume
-from tests import make
-from tests.dicom.derived import ring, variant_of, written
-from tests.dicom.multiframe import enhanced, placed
-from tests.tables import write_table
+from tests.support import make
+from tests.support.dicom_derived import ring, variant_of, written
+from tests.support.dicom_multiframe import enhanced, placed
+from tests.support.tables import write_table
 
 PLANES = {
     "axial": (1, 0, 0, 0, 1, 0),

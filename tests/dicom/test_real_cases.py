@@ -15,7 +15,7 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Volume
-from tests.dicom.edit import load, only
+from tests.support.dicom_edit import load, only
 
 pytestmark = pytest.mark.data
 LOSSLESS_SUM = 19_640_763  # of the stored integers of case 09

@@ -22,9 +22,9 @@ from medaug.imaging.volume import Volume, Window
 from medaug.profile.components import FileWindow
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import load_profile
-from tests import make
-from tests.dicom.derived import PROVENANCE
-from tests.dicom.edit import edit
+from tests.support import make
+from tests.support.dicom_derived import PROVENANCE
+from tests.support.dicom_edit import edit
 
 TABLES = {
     "rising": np.round(1000 * np.linspace(0, 1, 4096) ** 2),

@@ -15,11 +15,11 @@ import medaug
 from medaug.audit.verification.faults import Fault
 from medaug.audit.verification.verify import verify
 from medaug.execution.replay import replay
-from tests.audit.verification.output import records, redigest, rewrite
-from tests.dicom import validators
-from tests.dicom.coloured import ENCODINGS, OVERLAY, is_grey, samples, stored, ultrasound
-from tests.dicom.edit import edit
-from tests.execution.test_run import SMALL, boxes, small_profile
+from tests.execution.test_execute import SMALL, boxes, small_profile
+from tests.support import dicom_validators as validators
+from tests.support.dicom_colour import ENCODINGS, OVERLAY, is_grey, samples, stored, ultrasound
+from tests.support.dicom_edit import edit
+from tests.support.sound_output import records, redigest, rewrite
 
 KEPT = (
     "SOPClassUID", "PhotometricInterpretation", "SamplesPerPixel", "PlanarConfiguration", "BitsStored", "Columns",

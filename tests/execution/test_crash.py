@@ -35,8 +35,9 @@ from medaug.execution.worker.unit_of_work import OnStep
 from medaug.execution.worker.worker import Bench
 from medaug.profile.load import load_profile
 from medaug.storage import atomic
-from tests.execution import null
-from tests.execution.disk import Disk, Killed, copy
+from tests.support import null
+from tests.support.disk import Disk, Killed, copy
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the disk's model reads /proc/self/fd")
 NUMBERS = (1, 2)
@@ -207,7 +208,7 @@ SABOTAGE: dict[str, tuple[Callable[[], AbstractContextManager[object]], str, str
 
 
 def test_the_table_in_the_documents_is_the_table_of_the_tests() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "how-to" / "running.md").read_text()
+    text = (ROOT / "docs" / "how-to" / "running.md").read_text()
     _, _, table = text.partition("| sabotage | caught by |")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:] if line.startswith("|")]
     told = {row[0]: row[1] for row in rows[: len(SABOTAGE) + 1]}

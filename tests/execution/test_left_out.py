@@ -11,7 +11,7 @@ import pydicom
 import pytest
 
 import medaug
-from tests import make
+from tests.support import make
 
 
 def reasons(root: Path, annotations: Path, profile: str = "bone-xray") -> list[str]:

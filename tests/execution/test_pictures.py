@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 import medaug
 from medaug.audit import ledger
 from medaug.audit.verification.verify import verify
-from medaug.cli import options
+from medaug.cli import app
 from medaug.execution.replay import replay
 from medaug.formats.raster import read_raster
-from tests import make
-from tests.dicom import validators
-from tests.execution.test_run import boxes, small_profile
-from tests.manifests.test_export import export
+from tests.execution.exports.test_datasets import export
+from tests.execution.test_execute import boxes, small_profile
+from tests.support import dicom_validators as validators
+from tests.support import make
 
 NAMES = ("deep.png", "photo.jpg", "scan.tif")
 CANARY = "mustermann"
@@ -173,7 +173,7 @@ def test_inspect_counts_the_boxes(tmp_path: Path, as_json: bool) -> None:
     folder = pictures(tmp_path / "in")
     make.radiograph(folder, name="x.dcm", rows=120, columns=100)
     labels = boxes(tmp_path / "boxes.json", (*NAMES[:2], "elsewhere.png"))
-    result = CliRunner().invoke(options, ["inspect", str(folder), "-a", str(labels), *(["--json"] if as_json else [])])
+    result = CliRunner().invoke(app, ["inspect", str(folder), "-a", str(labels), *(["--json"] if as_json else [])])
     assert result.exit_code == 0
     assert not any(name in result.output for name in NAMES)
     if as_json:
@@ -198,13 +198,13 @@ def test_a_tilted_series_is_refused_as_a_volume_and_run_slice_by_slice(tmp_path:
     labels.write_text("sop_instance_uid,x_min,y_min,x_max,y_max,label\n" + f"{uids[1]},28,24,38,34,lesion\n")
     profile = small_profile(tmp_path, modalities=["CT"], regions={"kind": "outside", "margin": {"value": 0.02}})
     command = ["run", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "-a", str(labels), "-p", profile]
-    whole = CliRunner().invoke(options, command)
+    whole = CliRunner().invoke(app, command)
     assert whole.exit_code == 3
     assert "gantry tilt: the stack is sheared by 15.0°" in whole.output
     boxes = ["boxes", str(tmp_path / "in"), "-a", str(labels), "-p", profile]
-    assert CliRunner().invoke(options, boxes).exit_code == 3
-    assert "lesion: slices 0…0, rows 24…33, columns 28…37" in CliRunner().invoke(options, [*boxes, "--slices"]).output
-    sliced = CliRunner().invoke(options, [*command, "--slices"])
+    assert CliRunner().invoke(app, boxes).exit_code == 3
+    assert "lesion: slices 0…0, rows 24…33, columns 28…37" in CliRunner().invoke(app, [*boxes, "--slices"]).output
+    sliced = CliRunner().invoke(app, [*command, "--slices"])
     assert sliced.exit_code == 0, sliced.output
     (record,) = ledger.read(tmp_path / "out" / ledger.FOLDER)
     source, derived = pydicom.dcmread(files[1]), pydicom.dcmread(tmp_path / "out" / record.images[0].path)

@@ -16,19 +16,20 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from medaug.cli import options
+from medaug.cli import app
 from medaug.execution.output.lists import read_listing
 from medaug.execution.output.open import attach
 from tests.execution.test_crash import written
-from tests.execution.test_run import arguments  # noqa: F401 - a fixture
+from tests.execution.test_execute import arguments  # noqa: F401 - a fixture
+from tests.support.paths import ROOT
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+HOW_TO = ROOT / "docs" / "how-to"
 RECORD = '#!/bin/sh\nfor word in "$@"; do printf "%s\\n" "$word"; done > "$ASKED"\n'
 
 
 def run(command: Sequence[str], profile: object) -> int:
     """A command of a template, with the small profile."""
-    return CliRunner().invoke(options, [*command, "--profile", str(profile), "--device", "cpu"]).exit_code
+    return CliRunner().invoke(app, [*command, "--profile", str(profile), "--device", "cpu"]).exit_code
 
 
 def check_whole(output: Path) -> None:

@@ -11,9 +11,9 @@ import yaml
 import medaug
 from medaug.audit.verification.verify import verify
 from medaug.profile.load import load_profile
-from tests import make
-from tests.audit.verification.output import SMALL
-from tests.dicom.edit import edit
+from tests.support import make
+from tests.support.dicom_edit import edit
+from tests.support.sound_output import SMALL
 
 
 def test_slices_of_padding_are_carried_over_by_a_run(tmp_path: Path) -> None:

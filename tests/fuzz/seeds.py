@@ -25,8 +25,8 @@ from medaug.dicom.read.read import read_series
 from medaug.formats.nifti import write_nifti
 from medaug.formats.nrrd import write_nrrd
 from medaug.imaging.volume import Rescale
-from tests import make
-from tests.dicom.multiframe import enhanced, placed
+from tests.support import make
+from tests.support.dicom_multiframe import enhanced, placed
 
 CANARY = "ZQXCANARY"  # stands where a person's data would: no message may repeat it
 

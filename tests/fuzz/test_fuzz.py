@@ -11,9 +11,9 @@ import pytest
 
 from medaug.errors import ReadError
 from tests.fuzz.seeds import CANARY, seeds
+from tests.support.paths import ROOT
 
 NEEDS_ATHERIS = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is installed on Linux only")
-ROOT = Path(__file__).parents[2]
 
 
 def run(folder: Path, runs: int) -> subprocess.CompletedProcess[str]:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import make
-from tests.execution.test_run import boxes, small_profile
-from tests.hostile.kinds import Kind, kinds
-from tests.hostile.measure import Measured
+from tests.execution.test_execute import boxes, small_profile
+from tests.support import make
+from tests.support.hostile_kinds import Kind, kinds
+from tests.support.hostile_measure import Measured
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured from /proc")
-ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "reference" / "hostile.md"
 SECONDS, MEMORY = 10.0, 1024.0  # MiB
 KINDS = list(kinds())

@@ -5,7 +5,7 @@ import json
 from medaug.audit.record import Record
 from medaug.augmentation.recipe import boxes_digest
 from medaug.imaging.boxes import Box, Code, codes_by_label, distinct_codes, plain
-from tests.audit.example import record
+from tests.support.records import record
 
 PLAIN = Box((0, 10, 20), (1, 14, 26), "nodule", "7")
 CODED = Box((0, 10, 20), (1, 14, 26), "nodule", "7", Code("27925004", "SCT", "Nodule"))

@@ -8,7 +8,7 @@ import pytest
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.resample import coverage, coverage_matrix, cubic_matrix, resize, spread_matrix
 from medaug.imaging.volume import Window
-from tests import make
+from tests.support import make
 
 WINDOW = Window(2000, 4000)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.imaging.boxes import Box, enclosing, from_world
 from medaug.imaging.geometry import Geometry
-from tests.grids import boxed, grids, volume_on
+from tests.support.grids import boxed, grids, volume_on
 
 
 def corners(box: Box, grid: Geometry) -> np.ndarray:

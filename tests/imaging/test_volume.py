@@ -7,7 +7,7 @@ import pytest
 
 from medaug.imaging.seeds import generator, seed_for
 from medaug.imaging.volume import Rescale, Volume, Window
-from tests import make
+from tests.support import make
 
 
 def whole_range(dtype: type[np.int16 | np.uint16], slope: float, intercept: float) -> Volume:

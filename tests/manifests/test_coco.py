@@ -12,7 +12,7 @@ from medaug.audit.record import Grid, Output, Record
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.manifests.coco import write_coco
-from tests.audit.example import digest, failed, record
+from tests.support.records import digest, failed, record
 
 AFFINE = np.diag([3.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medaug.manifests import croissant
-from tests.audit.verification.output import records
+from tests.support.sound_output import records
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of pandas and rdflib
 

@@ -26,10 +26,10 @@ from medaug.imaging.geometry import Geometry
 from medaug.imaging.seeds import generator
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import world, write_monai
-from tests import make
-from tests.audit.example import digest, failed, outputs, record
-from tests.dicom.derived import PROVENANCE
-from tests.dicom.multiframe import enhanced, placed
+from tests.support import make
+from tests.support.dicom_derived import PROVENANCE
+from tests.support.dicom_multiframe import enhanced, placed
+from tests.support.records import digest, failed, outputs, record
 
 OBLIQUE = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)
 ORIENTATIONS = {

@@ -16,7 +16,7 @@ from medaug.audit.record import CheckResult, Identity, Output, Record
 from medaug.imaging.boxes import Box
 from medaug.report.page import write_page
 from medaug.report.pictures import NAMES
-from tests.audit.example import digest, failed, record
+from tests.support.records import digest, failed, record
 
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>{{ 7*7 }}'
 

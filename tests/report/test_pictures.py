@@ -25,7 +25,7 @@ from medaug.report.pictures import (
     Backdrops,
     write_previews,
 )
-from tests import make
+from tests.support import make
 
 BOXES = (Box((0, 100, 80), (1, 140, 130), "nodule"),)
 

@@ -19,7 +19,7 @@ from medaug.training.calibration import (
     objective,
     steps_where,
 )
-from tests.analytic import PixelPrior
+from tests.support.analytic import PixelPrior
 
 
 def _images() -> torch.Tensor:
@@ -91,8 +91,8 @@ def test_two_draws_show_their_difference() -> None:
 def test_calibrating_needs_a_card_of_ones_own(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from medaug.cli import options
+    from medaug.cli import app
 
-    result = CliRunner().invoke(options, ["prior", "calibrate", "embedded", str(tmp_path)])
+    result = CliRunner().invoke(app, ["prior", "calibrate", "embedded", str(tmp_path)])
     assert isinstance(result.exception, PriorError)
     assert "copy it with `medaug prior add`" in str(result.exception)

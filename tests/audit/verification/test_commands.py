@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from medaug.audit import keys
-from medaug.cli import options
-from tests.audit.verification.output import of
+from medaug.cli import app
 from tests.audit.verification.test_tampering import image, paint
+from tests.support.sound_output import of
 
 
 def call(*words: object) -> Result:
-    return CliRunner().invoke(options, [str(word) for word in words])
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def test_a_sound_output_exits_with_0_and_says_what_was_compared(sound: Path) -> None:

@@ -23,9 +23,9 @@ from medaug.audit.verification.pixel_links import link_by_pixels
 from medaug.audit.verification.verify import Verdict, verify
 from medaug.execution.replay import replay
 from medaug.profile.load import load_profile
-from tests.audit.verification.output import SMALL, records, redigest, rewrite
-from tests.dicom.multiframe import enhanced, placed
-from tests.make import uid
+from tests.support.dicom_multiframe import enhanced, placed
+from tests.support.make import uid
+from tests.support.sound_output import SMALL, records, redigest, rewrite
 
 ORDER = [6.0, 0.0, 9.0, 3.0]  # depth of each frame: slice k lies in frame FRAMES[k]
 FRAMES = (1, 3, 0, 2)

@@ -13,9 +13,10 @@ from referencing import Registry, Resource
 from medaug.audit.record import to_data
 from medaug.audit.seal import read_seal
 from medaug.storage.canonical_json import parse
-from tests.audit.example import failed
+from tests.support.paths import ROOT
+from tests.support.records import failed
 
-SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
+SCHEMAS = ROOT / "docs" / "schemas"
 
 
 def validator(name: str) -> Draft202012Validator:

@@ -25,7 +25,7 @@ from medaug.audit.verification.regions import FREE, boxes_on, marks_of_segmentat
 from medaug.audit.verification.verify import Verdict, verify
 from medaug.dicom.read.parse import instance
 from medaug.formats.nifti import read_nifti, write_nifti
-from tests.audit.verification.output import of, records, redigest, relog, rewrite
+from tests.support.sound_output import of, records, redigest, relog, rewrite
 
 
 def codes(verdict: Verdict) -> set[str]:

@@ -14,9 +14,9 @@ from medaug.dicom.evidence.report import PROCEDURE, PURPOSE, outline, write_repo
 from medaug.errors import WriteError
 from medaug.imaging.boxes import Box
 from medaug.imaging.boxes import Code as BoxCode
-from tests.dicom.derived import PROVENANCE, edited
-from tests.dicom.evidence.series import BUILT, Made, derived
-from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
+from tests.support.dicom_derived import PROVENANCE, edited
+from tests.support.dicom_validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
+from tests.support.evidence_series import BUILT, Made, derived
 
 
 @pytest.fixture(params=BUILT)

@@ -11,9 +11,9 @@ from pydicom.sr.codedict import codes
 from medaug.dicom.evidence.segmentation import CATEGORY, FAMILY, SEGMENTS, write_segmentation
 from medaug.errors import OutputError, WriteError
 from medaug.imaging.boxes import Code as BoxCode
-from tests.dicom.derived import PROVENANCE, edited
-from tests.dicom.evidence.series import BUILT, Made, derived
-from tests.dicom.validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
+from tests.support.dicom_derived import PROVENANCE, edited
+from tests.support.dicom_validators import PRIVATE_CODE, dcentvfy, dciodvfy, errors
+from tests.support.evidence_series import BUILT, Made, derived
 
 
 @pytest.fixture(params=BUILT)

@@ -15,10 +15,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.segmentation import SEGMENTS, write_segmentation
-from tests.dicom.derived import PROVENANCE, ring, written
-from tests.dicom.edit import load
-from tests.dicom.evidence.series import derived
-from tests.dicom.multiframe import enhanced, placed
+from tests.support.dicom_derived import PROVENANCE, ring, written
+from tests.support.dicom_edit import load
+from tests.support.dicom_multiframe import enhanced, placed
+from tests.support.evidence_series import derived
 
 Pair = tuple[Dataset, list[Dataset]]
 

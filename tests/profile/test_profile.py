@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import jsonschema
+import pytest
+import yaml
+
+import medaug
+from medaug.errors import ProfileError
+from medaug.profile.components import CheckName
+from medaug.profile.digest import profile_digest
+from medaug.profile.load import (
+    load_profile,
+    parse_profile,
+    parse_profile_keys,
+    profile_schema,
+    shipped_profiles,
+)
+from medaug.quality import DEFAULT_LIMITS
+from tests.support.paths import ROOT
+
+TEXT = load_profile("bone-xray").to_yaml()
+
+
+def edited(**changes: object) -> str:
+    return yaml.safe_dump(yaml.safe_load(TEXT) | changes)
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_shipped_profiles_are_valid_and_named_like_their_file(name: str) -> None:
+    loaded = load_profile(name)
+    assert loaded.name == name
+    assert parse_profile(loaded.to_yaml(), "again") == loaded
+    jsonschema.validate(yaml.safe_load(loaded.to_yaml()), profile_schema())
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_a_shipped_profile_pins_the_prior_in_the_package(name: str) -> None:
+    card = Path(medaug.__file__).parent / "inverse" / "priors" / "radiograph_256" / "card.json"
+    assert load_profile(name).prior.sha256 == json.loads(card.read_text())["sha256"]
+
+
+def test_the_shipped_ones_are_these() -> None:
+    assert {"bone-xray", "chest-xray", "brain-ct", "paper"} <= set(shipped_profiles())
+
+
+def test_the_paper_profile_holds_the_published_settings() -> None:
+    paper = load_profile("paper")
+    solver = paper.solver
+    assert (paper.size, solver.steps, solver.start, solver.omega, solver.gamma, solver.eta) == (384, 1000, 1, 1, 0.2, 0)
+    assert paper.regions.kind == "gaussian-outside"
+    assert (paper.regions.sigma, paper.regions.margin.value, paper.regions.margin.unit) == (0.32, 16, "px")
+    assert paper.measurement_noise == 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (edited(slover={"kind": "psld"}), "unknown key 'slover' (did you mean 'solver'?)"),
+        (edited(solver={"kind": "psld", "steps": 5, "strat": 0.5}), "did you mean 'start'?"),
+        (edited(schema_version=2), "schema_version"),
+        (edited(prior={"kind": "embedded"}), "prior.embedded.sha256: Field required"),
+        (edited(prior={"kind": "embedded", "sha256": "abc"}), "sha256"),
+        (edited(window={"kind": "fixed", "center": float("nan"), "width": 1}), "window"),
+        (edited(window={"kind": "percentile", "low": 60, "high": 50}), "must be below"),
+        (edited(domain=["body", "brian"]), "domain"),
+        (edited(solver={"kind": "psld", "steps": 25, "start": 0.02}), "steps (25) must be at most"),
+        (edited(solver={"kind": "blend", "steps": 5, "start": 0.5}, operator={"kind": "jpeg", "quality": 9}), "blend"),
+        (edited(solver={"kind": "blend", "steps": 5, "start": 0.5, "omega": 1}), "unknown key 'solver.blend.omega'"),
+        (edited(operator={"kind": "down-sampling", "factor": 3}), "operator.down-sampling.factor"),
+        (edited(operator={"kind": "gaussian-blur", "sigma": 0}), "operator.gaussian-blur.sigma"),
+        (edited(solver={"kind": "blend", "steps": 5, "start": 0.5}, levers={"noise_budget": 0.1}), "never decode"),
+        (edited(levers={"guide_evry": 2}), "did you mean 'guide_every'?"),
+        (edited(size=264), "size (264) must be a multiple of 32"),
+        (edited(checks={"sharpnes": [0.5, 2]}), "no limit can be set for 'sharpnes' (did you mean 'sharpness'?)"),
+        (edited(checks={"sharpness": [2, 0.5]}), "checks.sharpness: the least value (2)"),
+        (edited(checks={"protected_identity": [None, 1]}), "no limit can be set for 'protected_identity'"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("a: &x 1\nb: *x\n", "aliases"),
+        ("a: !!python/object/apply:os.system [echo]\n", "not valid YAML"),
+        ("a: [", "not valid YAML"),
+        ("[" * 5000, "not valid YAML"),
+    ],
+)
+def test_a_wrong_profile_is_refused_with_what_is_wrong(text: str, expected: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(text, "profile 'x'")
+    assert expected in str(caught.value)
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(ProfileError, match=r"did you mean 'bone-xray'"):
+        load_profile("bonexray")
+
+
+def test_a_profile_by_path_and_its_digest(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(edited(name="mine"))
+    mine = load_profile(str(path))
+    assert mine.name == "mine"
+    assert mine.sha256 != load_profile("bone-xray").sha256
+    path.write_text(path.read_text() + "\n# a comment changes no choice\n")
+    assert load_profile(str(path)).sha256 == mine.sha256
+
+
+def test_where_a_prior_lies_and_what_a_profile_says_of_itself_decide_no_pixel() -> None:
+    folder = {"kind": "folder", "path": "/secret/place/model", "sha256": "1" * 64}
+    one = parse_profile(edited(prior=folder), "profile 'x'")
+    moved = parse_profile(edited(prior={**folder, "path": "/elsewhere/model"}, description="another"), "profile 'x'")
+    other = parse_profile(edited(prior={**folder, "sha256": "2" * 64}), "profile 'x'")
+    assert one.sha256 == moved.sha256 != other.sha256
+    assert "secret" not in one.to_yaml()
+    assert parse_profile(one.to_yaml(), "profile 'x'").sha256 == one.sha256
+
+
+def test_deblocking_is_for_a_delta_and_changes_no_digest_where_it_is_off() -> None:
+    on = parse_profile(edited(restore={"kind": "delta", "feather": 6, "deblock": True}), "profile 'x'")
+    off = parse_profile(edited(restore={"kind": "delta", "feather": 6}), "profile 'x'")
+    assert on.sha256 != off.sha256
+    older = off.model_dump(mode="json") | {"restore": {"kind": "delta", "feather": 6.0}}
+    assert profile_digest(older) == off.sha256
+    with pytest.raises(ProfileError, match="deblock is for kind delta"):
+        parse_profile(edited(restore={"kind": "replace", "deblock": True}), "profile 'x'")
+
+
+def test_every_check_but_the_protected_voxels_has_a_limit_that_a_profile_may_set() -> None:
+    assert {*get_args(CheckName), "protected_identity"} == set(DEFAULT_LIMITS)
+
+
+def test_every_key_is_documented() -> None:
+    text = (ROOT / "docs" / "reference" / "profiles.md").read_text()
+    keys = {
+        key for spec in [profile_schema(), *profile_schema()["$defs"].values()] for key in spec.get("properties", {})
+    }
+    assert not [key for key in sorted(keys) if f"`{key}`" not in text]
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_the_digest_follows_from_the_resolved_text_alone(name: str) -> None:
+    """So that a record of today can be held against its profile.yaml by a version with more keys."""
+    loaded = load_profile(name)
+    keys = parse_profile_keys(loaded.to_yaml(), "a test")
+    assert profile_digest(keys) == loaded.sha256
+    assert profile_digest(keys | {"solver": None}) != loaded.sha256
+    assert profile_digest(keys | {"description": "another"}) == loaded.sha256
