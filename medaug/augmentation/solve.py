@@ -11,9 +11,9 @@ import torch
 
 from medaug.augmentation.recipe import Recipe
 from medaug.imaging.volume import Float32, Mask
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Solver
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.processes import threads
 
 

@@ -18,10 +18,10 @@ from torch import Tensor
 from medaug.errors import PriorError
 from medaug.imaging.boxes import Box
 from medaug.imaging.seeds import generator, seed_for
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.card import PriorCard, SolverWeights
 from medaug.inverse.protocols import Prior
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.psld import psld
 from medaug.regions.laws import gaussian_outside
 

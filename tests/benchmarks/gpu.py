@@ -33,12 +33,12 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.diffusers import autoencoder
 from medaug.inverse.priors.networks.unet import schedule
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks.tables import markdown

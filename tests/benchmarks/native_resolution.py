@@ -42,8 +42,8 @@ from medaug.dicom.read.read import read_series
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.resample import resize, spread_matrix
 from medaug.imaging.volume import Strip, Volume
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from tests.benchmarks.measures import patches, sliced_wasserstein

@@ -27,8 +27,8 @@ import medaug
 from medaug.assemble import tools
 from medaug.augmentation.augment import bring_back, present, solve
 from medaug.augmentation.tools import Tools
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.psld import psld
 from medaug.quality.figures import Pair, noise, protected_identity, seam, sharpness
 from medaug.training.image_pool import read_pool

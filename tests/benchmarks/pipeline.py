@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.diffusers import autoencoder
 from medaug.inverse.priors.networks.unet import schedule
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.blend import blend
 from tests.benchmarks.gpu import networks, prior
 from tests.benchmarks.tables import markdown

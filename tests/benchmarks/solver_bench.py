@@ -41,10 +41,10 @@ import medaug
 from medaug.augmentation.restore import seam_taper
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.seeds import seed_for
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.protocols import Operator
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import Layouts, lay_out

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.protocols import Noise, Prior
 from medaug.inverse.sampling.ddim import ddim, noise_in
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.sampling.schedule import times
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.sampling.guided_ddim import CLOSING_NOISE, Levers, closed, measured_values
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad

@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 import torch
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting, gaussian_blur, jpeg
 from medaug.inverse.sampling.conjugate_gradients import conjugate_gradients, explain
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm

@@ -6,8 +6,8 @@ from functools import partial
 
 import torch
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks.upstream import upstream
 from tests.support.analytic import GaussianPrior

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.priors.latent_prior import LatentPrior, with_fast_autoencoder
-from medaug.inverse.sampling.noise import SampleNoise
 
 LEAST_PSNR_DB = 25.0  # below it a `replace` restoration is visibly blurred
 

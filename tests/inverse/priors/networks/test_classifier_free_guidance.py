@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from medaug import assemble
 from medaug.errors import PriorError
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.latent_prior import (
     LatentPrior,
@@ -25,7 +26,6 @@ from medaug.inverse.priors.loaders.diffusers import load_diffusers
 from medaug.inverse.priors.loaders.layout import NULL_EMBEDDING
 from medaug.inverse.priors.loaders.text_encoder import prompt_embedding
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.psld import psld
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from medaug.errors import PriorError
+from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.latent_prior import LatentPrior, clean_from
 from medaug.inverse.priors.networks.precision import economical
-from medaug.inverse.sampling.noise import SampleNoise
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
 from tests.support.analytic import PixelPrior
