@@ -11,6 +11,7 @@ import torch
 
 from medaug.augmentation.recipe import Recipe
 from medaug.imaging.volume import Float32, Mask
+from medaug.inverse.aligned import from_array
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Solver
@@ -90,8 +91,8 @@ def solve_rows(
     """
     missing = tools.batch_size - len(rows) if tools.full else 0
     batch = [*rows, *[rows[-1]] * missing]
-    x = torch.from_numpy(np.stack([row.pixels for row in batch])[:, None]).to(tools.device)
-    observed = torch.from_numpy(np.stack([row.observed for row in batch])[:, None]).to(tools.device)
+    x = from_array(np.stack([row.pixels for row in batch])[:, None]).to(tools.device)
+    observed = from_array(np.stack([row.observed for row in batch])[:, None]).to(tools.device)
     regions = Inpainting(observed)
     operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
     measured = SampleNoise([row.recipe.seed_of("measurement") for row in batch], tools.device)

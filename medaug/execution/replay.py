@@ -20,6 +20,7 @@ from medaug.execution.planning.sources import collect
 from medaug.execution.worker.worker import Bench
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
+from medaug.processes.processor import processor
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_folder_prior
 from medaug.profile.profile import Profile
@@ -207,6 +208,6 @@ def _difference(output: Path, image: Output, made: Stored) -> Difference:
 
 
 def _changes(record: Record, bench: Bench) -> Mapping[str, tuple[str, str]]:
-    now = {**bench.versions, "device": bench.device}
-    then = {**record.versions, "device": record.device}
+    now = {**bench.versions, "device": bench.device, "processor": processor()}
+    then = {**record.versions, "device": record.device, "processor": record.processor}
     return {name: (then.get(name, ""), value) for name, value in now.items() if then.get(name, "") != value}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from medaug.imaging.seeds import generator, seed_for
+from medaug.inverse.aligned import from_array
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.training.image_pool import Pool
 from medaug.training.recipe import TrainingRecipe
@@ -81,7 +82,7 @@ def to_latents(net: LappedAutoencoder, images: np.ndarray[tuple[int, ...], np.dt
 
 def to_tensor(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
     """(N, H, W) uint8 → (N, 1, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(images).float().div(127.5).sub(1)[:, None]
+    return from_array(images).float().div(127.5).sub(1)[:, None]
 
 
 def _patches(recipe: TrainingRecipe, pool: Pool, stride: int, count: int = 40_000) -> Tensor:

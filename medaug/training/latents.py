@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_metadata, load_tensors
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.training.ambient_diffusion import known_cells
 from medaug.training.autoencoder import Log, psnr, to_latents, train_autoencoder
@@ -80,11 +80,10 @@ def read_tensors(path: Path, recipe: str) -> dict[str, Tensor]:
     """
     if not path.exists():
         raise PriorError(f"training folder: {path.name} is missing; start again in an empty folder")
-    with safe_open(path, framework="pt") as file:
-        found = (file.metadata() or {}).get("recipe", "none")
-        if found != recipe:
-            raise PriorError(
-                f"training folder: {path.name} is another recipe's (expected {recipe[:12]}, found {found[:12]}); "
-                "start in an empty folder"
-            )
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    found = load_metadata(path).get("recipe", "none")
+    if found != recipe:
+        raise PriorError(
+            f"training folder: {path.name} is another recipe's (expected {recipe[:12]}, found {found[:12]}); "
+            "start in an empty folder"
+        )
+    return load_tensors(path)

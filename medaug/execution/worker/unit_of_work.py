@@ -22,6 +22,7 @@ from medaug.execution.planning.units import Unit
 from medaug.execution.worker.image_files import describe_output, write_image
 from medaug.execution.worker.worker import Bench
 from medaug.imaging.volume import Volume
+from medaug.processes.processor import processor
 from medaug.profile.profile import Profile
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
@@ -243,6 +244,7 @@ def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Recor
         geometry=Grid.of(variant.volume.geometry) if variant else None,
         created=store.created.isoformat(),
         threads=bench.threads if variant else None,
+        processor=processor(),
     )
 
 
