@@ -6,6 +6,7 @@ as 64 channels it is one with 2×2 taps and stride 1, which doesn't. Only traini
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
@@ -18,7 +19,7 @@ def encode(net: LappedAutoencoder, x: Tensor) -> Tensor:
     blocks = F.pixel_unshuffle(F.pad(x, (overlap,) * 4, mode="replicate"), net.stride)
     raw = F.conv2d(blocks, _taps(net.analysis.weight, net.stride), net.analysis.bias)
     raw = raw + net.encoder_branch(F.pixel_unshuffle(x, net.stride))
-    return (raw - net.mean) / net.std
+    return torch.as_tensor((raw - net.mean) / net.std)
 
 
 def decode(net: LappedAutoencoder, z: Tensor) -> Tensor:
@@ -27,7 +28,8 @@ def decode(net: LappedAutoencoder, z: Tensor) -> Tensor:
     raw = z * net.std + net.mean
     taps = _taps(net.synthesis.weight, net.stride).transpose(0, 1).flip(2, 3)
     lapped = F.pixel_shuffle(F.conv2d(raw, taps, padding=1), net.stride)[..., overlap:-overlap, overlap:-overlap]
-    return lapped + net.synthesis.bias + F.pixel_shuffle(net.decoder_branch(raw), net.stride)
+    level: Tensor = net.synthesis.bias  # type: ignore[assignment]  # ConvTranspose2d may be without
+    return lapped + level + F.pixel_shuffle(net.decoder_branch(raw), net.stride)
 
 
 def _taps(weight: Tensor, stride: int) -> Tensor:

@@ -71,10 +71,11 @@ def views_of(recipe: TrainingRecipe, net: LappedAutoencoder, pool: Pool) -> Tens
     """(N, 2 + views, c, h, w) float16: the latents of the training images, mirrored, and as the recipe alters them."""
     images = pool.images[~pool.held_out]
     names = [name for name, held in zip(pool.names, pool.held_out, strict=True) if not held]
-    plan = recipe.data.augment
-    views = range(plan.views) if plan else ()
-    further = (encoded(net, altered(images, names, recipe.seed, plan, view))[:, None] for view in views)
-    return torch.cat([to_latents(net, images), *further], dim=1)
+    parts = [to_latents(net, images)]
+    if plan := recipe.data.augment:
+        made = (altered(images, names, recipe.seed, plan, view) for view in range(plan.views))
+        parts += [encoded(net, view)[:, None] for view in made]
+    return torch.cat(parts, dim=1)
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, recipe: str) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.autoencoder import LappedAutoencoder
+from medaug.inverse.priors.folders import EMBEDDED
 from medaug.inverse.priors.load import card_of
 from medaug.training.own import base_autoencoder
 from medaug.training.recipe import TrainingRecipe
@@ -24,13 +25,14 @@ IMAGES = 256  # from which the map between the latents is taken
 
 
 def named_trunk(recipe: TrainingRecipe, folder: Path | None) -> Path:
-    """The folder, if it holds the prior that the recipe names.
+    """The folder, or without one that of the prior in the package, if it holds the prior that the recipe names.
 
     Raises:
-        PriorError: it doesn't, or there is none.
+        PriorError: it doesn't.
     """
-    found = card_of(folder).sha256 if folder else "no folder"
-    if folder is None or found != recipe.trunk:
+    folder = folder or EMBEDDED
+    found = card_of(folder).sha256
+    if found != recipe.trunk:
         raise PriorError(
             f"recipe {recipe.name}: trunk: expected the folder of prior {str(recipe.trunk)[:16]}, found {found[:16]}; "
             "give it with --trunk"
