@@ -33,7 +33,7 @@ from medaug.inverse.priors.networks.classifier_free_guidance import guided
 from medaug.inverse.priors.networks.precision import economical
 from medaug.inverse.priors.remote_prior import DistantPrior
 from medaug.inverse.protocols import Operator, Prior, Solver
-from medaug.inverse.sampling import guided_ddim
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
@@ -244,28 +244,28 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
         PriorError: the prior has no weights for it, and the profile states none.
     """
     spec = profile.solver
-    steps, t0, levers = spec.steps, spec.start, _levers(profile.levers)
+    steps, t0, guidance = spec.steps, spec.start, _guidance(profile.levers)
     match spec:
         case solvers.PsldSpec():
             omega, gamma = _weights(spec, card)
-            return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, levers=levers)
+            return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, guidance=guidance)
         case solvers.DiffStateGradSpec():
             omega, gamma = _weights(spec, card)
             inside = partial(diffstategrad, share=spec.share, omega=omega, gamma=gamma)
-            return partial(inside, steps=steps, t0=t0, eta=spec.eta, levers=levers)
+            return partial(inside, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case solvers.DdnmSpec():
             data_step = partial(ddnm, sigma_y=spec.sigma_y, iterations=spec.iterations)
-            return partial(data_step, steps=steps, t0=t0, eta=spec.eta, levers=levers)
+            return partial(data_step, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case solvers.ProjectSpec():
-            return partial(project, steps=steps, t0=t0, iterations=spec.iterations, levers=levers)
+            return partial(project, steps=steps, t0=t0, iterations=spec.iterations, guidance=guidance)
         case solvers.BlendSpec():
-            return partial(blend, steps=steps, t0=t0, eta=spec.eta, levers=levers)
+            return partial(blend, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case _:
             assert_never(spec)
 
 
-def _levers(spec: solvers.Levers) -> guided_ddim.Levers:
-    return guided_ddim.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder, spec.closing)
+def _guidance(spec: solvers.Levers) -> Guidance:
+    return Guidance(spec.guide_every, spec.noise_budget, spec.fast_autoencoder, spec.closing)
 
 
 def _weights(spec: solvers.PsldSpec | solvers.DiffStateGradSpec, card: PriorCard) -> tuple[float, float]:

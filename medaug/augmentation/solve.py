@@ -13,7 +13,7 @@ from medaug.augmentation.recipe import Recipe
 from medaug.imaging.volume import Float32, Mask
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
-from medaug.inverse.protocols import Operator, Prior, Solver
+from medaug.inverse.protocols import Operator, Prior, Problem, Solver
 from medaug.processes import threads
 
 
@@ -101,7 +101,7 @@ def solve_rows(
         round_trip = prior.decode(start)[:, 0].cpu().numpy()
     # the slices of a volume share one seed: the start is the same along the normal
     noise = SampleNoise([row.recipe.seed_of("noise") for row in batch], tools.device)
-    x_star = tools.solver(prior, operator, y, noise=noise, start=start, on_step=on_step)
+    x_star = tools.solver(Problem(prior, operator, y, noise, start, on_step))
     solved = x_star[:, 0].float().cpu().numpy()
     return [Solved(solved[n], round_trip[n]) for n in range(len(rows))]
 

@@ -74,6 +74,9 @@ SolverSpec = Annotated[PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | B
 class Levers(Spec):
     """What makes a solve cheaper, and what closes it. Each changes pixels, so each is part of the digest."""
 
+    # guide_every, noise_budget, fast_autoencoder and closing are a solver's `guided_ddim.Guidance`; the others say how
+    # the prior's networks are run, and on what part of the square
+
     guide_every: int = Field(1, ge=1, le=20, description="guide every k-th step only, the last one always")
     noise_budget: float | None = Field(
         None, gt=0, le=1, description="misfit of observed pixels (root mean square, range 2) that ends the guidance"

@@ -20,7 +20,7 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
-from medaug.inverse.sampling import guided_ddim
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.profile import profile as profiles
 from medaug.profile.components import EmbeddedPrior, Inside, Margin, Outside
 from medaug.profile.digest import profile_digest
@@ -148,7 +148,7 @@ def test_the_part_around_the_free_pixels_is_solved_alone_and_nothing_else_change
 def test_levers_reach_the_solver_and_change_the_digest_only_when_pulled() -> None:
     pulled = Levers(guide_every=2, noise_budget=0.1, fast_autoencoder=0.2, closing=3)
     solver = tools(PROFILE.model_copy(update={"prior": _pinned(), "levers": pulled}), "cpu", PixelPrior()).solver
-    assert solver.keywords["levers"] == guided_ddim.Levers(2, 0.1, 0.2, 3)
+    assert solver.keywords["guidance"] == Guidance(2, 0.1, 0.2, 3)
     digests = {load_profile("bone-xray").model_copy(update={"levers": levers}).sha256 for levers in (
         Levers(), Levers(compiled=True), Levers(channels_last=True), Levers(precision="bfloat16"), Levers(crop=0),
         Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0), Levers(closing=1),
