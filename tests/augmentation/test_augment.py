@@ -12,7 +12,7 @@ import torch
 from medaug.assemble import tools
 from medaug.augmentation.augment import augment, present, solve
 from medaug.augmentation.case import Case, Variant
-from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
+from medaug.augmentation.recipe import boxes_digest, kept_digest
 from medaug.augmentation.restore import observed_residual, restore_delta, restore_replace
 from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError, RegionError
@@ -22,22 +22,13 @@ from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
 from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.profile import profile as profiles
-from medaug.profile.components import EmbeddedPrior, Inside, Margin, Outside
+from medaug.profile.components import Inside, Margin, Outside
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import load_profile
-from medaug.profile.solvers import Levers, PsldSpec
+from medaug.profile.solvers import Levers
 from tests.support import make
 from tests.support.analytic import PixelPrior
-
-PROFILE = load_profile("bone-xray").model_copy(
-    update={
-        "size": 64,
-        "domain": ("not-padding",),
-        "solver": PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
-        "batch_size": 4,
-    }
-)
-BOX = Box((0, 30, 40), (1, 50, 60), "fracture")
+from tests.support.cases import BOX, PROFILE, _pinned, case, recipe
 
 
 def bench(**changes: object) -> Tools:
@@ -45,15 +36,6 @@ def bench(**changes: object) -> Tools:
         PROFILE.model_copy(update={"prior": PROFILE.prior.model_copy(update={"sha256": "0" * 64})}), "cpu", PixelPrior()
     )
     return replace(built, **changes)
-
-
-def case(shape: tuple[int, int, int] = (1, 120, 100), **overrides: object) -> Case:
-    return Case(make.volume(shape, **overrides), (BOX,))
-
-
-def recipe(of: Case, seed: int = 7, variant: int = 0) -> Recipe:
-    pinned = PROFILE.model_copy(update={"prior": _pinned()})
-    return Recipe.of(of.volume, of.boxes, pinned, variant=variant, seed=seed)
 
 
 def made(of: Case, seed: int = 7, **changes: object) -> Variant:
@@ -341,10 +323,6 @@ def test_the_unit_key_follows_every_choice() -> None:
     others = [replace(base, **{name: "1" * 64 if isinstance(value, str) else 99}) for name, value in vars(base).items()]
     assert len({base.id, *(other.id for other in others)}) == len(others) + 1
     assert boxes_digest(source.boxes) == boxes_digest(tuple(reversed(source.boxes)))
-
-
-def _pinned() -> EmbeddedPrior:
-    return EmbeddedPrior(kind="embedded", sha256="0" * 64)
 
 
 def test_what_variants_share_is_found_once_and_never_for_another_case() -> None:

@@ -13,8 +13,8 @@ from medaug.augmentation.augment import present, solve
 from medaug.augmentation.solve import Row, Solved, solve_rows
 from medaug.augmentation.tools import Tools
 from medaug.profile.load import load_profile
-from tests.augmentation.test_augment import case, recipe
-from tests.execution.test_execute import small_profile
+from tests.support.cases import case, recipe
+from tests.support.small_runs import small_profile
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 from medaug.audit.verification import faults
 from medaug.audit.verification.faults import CODES, Fault
 from tests.audit.verification import test_frames
-from tests.audit.verification.test_tampering import COVERED, PLAIN
 from tests.support.paths import ROOT
 from tests.support.tables import write_table
+from tests.support.tampering import COVERED, PLAIN
 
 
 def test_every_code_is_documented_with_its_meaning() -> None:

@@ -26,22 +26,13 @@ from medaug.execution.worker import unit_of_work as real_work
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, OnStep
 from medaug.execution.worker.worker import Bench
 from tests.support import null
-
-UNIT = null.unit(1).recipe.id
+from tests.support.outputs import UNIT, dead
 
 
 @pytest.fixture
 def staging(tmp_path: Path) -> Path:
     (tmp_path / "staging").mkdir()
     return tmp_path / "staging"
-
-
-def dead(staging: Path, unit: str = UNIT, *, host: str = "", stage: str = "solve", name: str = "1-aaaaaaaa") -> Path:
-    folder = staging / f"{unit[:16]}.{host or leases._host()}-{name}"
-    folder.mkdir()
-    marker = staging / f"{folder.name}.lock"
-    marker.write_text(stage)
-    return marker
 
 
 def test_a_unit_that_is_held_is_not_given_away_and_is_free_afterwards(staging: Path) -> None:

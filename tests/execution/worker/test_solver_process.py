@@ -28,7 +28,7 @@ from medaug.execution.worker import solver_process
 from medaug.execution.worker.solver_process import CARD, ERROR, SOLVED, STEP, SolverProcess
 from medaug.inverse.priors.remote_prior import DistantPrior
 from medaug.profile.load import load_profile
-from tests.execution.test_execute import arguments, contents, small_profile  # noqa: F401 - a fixture
+from tests.support.small_runs import contents, small_profile
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> list[SolverProcess]:
     return made
 
 
-def planned(arguments: dict[str, Any]) -> medaug.Plan:  # noqa: F811
+def planned(arguments: dict[str, Any]) -> medaug.Plan:
     return medaug.plan(**{k: arguments[k] for k in ("input", "profile", "annotations", "variants", "seed")})
 
 
 def test_the_bytes_are_those_of_a_run_in_one_process(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     apart: list[SolverProcess],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -73,7 +73,7 @@ def test_the_bytes_are_those_of_a_run_in_one_process(
 
 
 def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     apart: list[SolverProcess],
     tmp_path: Path,
 ) -> None:
@@ -100,7 +100,7 @@ def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
 
 
 def test_a_wrong_prior_stops_a_run_before_output_is_made(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,0 +1,36 @@
+"""A case of noise with one box, and a recipe for it."""
+
+from __future__ import annotations
+
+from medaug.augmentation.case import Case
+from medaug.augmentation.recipe import Recipe
+from medaug.imaging.boxes import Box
+from medaug.profile.components import EmbeddedPrior
+from medaug.profile.load import load_profile
+from medaug.profile.solvers import PsldSpec
+from tests.support import make
+
+PROFILE = load_profile("bone-xray").model_copy(
+    update={
+        "size": 64,
+        "domain": ("not-padding",),
+        "solver": PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
+        "batch_size": 4,
+    }
+)
+
+
+BOX = Box((0, 30, 40), (1, 50, 60), "fracture")
+
+
+def case(shape: tuple[int, int, int] = (1, 120, 100), **overrides: object) -> Case:
+    return Case(make.volume(shape, **overrides), (BOX,))
+
+
+def recipe(of: Case, seed: int = 7, variant: int = 0) -> Recipe:
+    pinned = PROFILE.model_copy(update={"prior": _pinned()})
+    return Recipe.of(of.volume, of.boxes, pinned, variant=variant, seed=seed)
+
+
+def _pinned() -> EmbeddedPrior:
+    return EmbeddedPrior(kind="embedded", sha256="0" * 64)
