@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -71,6 +71,17 @@ class BlendSpec(Sampled):
 SolverSpec = Annotated[PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
 
 
+def meets_decoder(solver: SolverSpec) -> bool:
+    """Whether its guided steps decode, and so can see through an operator, or a misfit, or a small autoencoder."""
+    match solver:
+        case PsldSpec() | DiffStateGradSpec() | DdnmSpec() | ProjectSpec():
+            return True
+        case BlendSpec():
+            return False
+        case _:
+            assert_never(solver)
+
+
 class Levers(Spec):
     """What makes a solve cheaper, and what closes it. Each changes pixels, so each is part of the digest."""
 
@@ -129,3 +140,14 @@ class Jpeg(Spec):
 
 
 OperatorSpec = Annotated[NoOperator | GaussianBlur | MotionBlur | Downsampling | Jpeg, Field(discriminator="kind")]
+
+
+def degrades(operator: OperatorSpec) -> bool:
+    """Whether the whole image is seen through it, beside the observed pixels."""
+    match operator:
+        case NoOperator():
+            return False
+        case GaussianBlur() | MotionBlur() | Downsampling() | Jpeg():
+            return True
+        case _:
+            assert_never(operator)
