@@ -120,5 +120,5 @@ def inspect(
     pair = Pair(source, variant, protected, window, known)
     bounds = {**DEFAULT_LIMITS, **limits}
     with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
-        found = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)
-    return tuple(judged(name, value, bounds[name]) for name, value in found.items())
+        values = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)
+    return tuple(judged(name, value, bounds[name]) for name, value in values.items())
