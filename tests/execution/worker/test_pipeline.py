@@ -30,6 +30,7 @@ from medaug.execution.worker.stages import STAGES, Stages
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, Answer
 from medaug.execution.worker.worker import Bench
 from tests.support import null
+from tests.support.cases import changed
 from tests.support.disk import Disk, Killed, copy
 from tests.support.outputs import continued, dead, faults_of, settled, written
 from tests.support.small_runs import contents, small_profile
@@ -336,7 +337,7 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
         sizes.append(len(rows))
         return solve_slices(rows, *rest)
 
-    monkeypatch.setattr(assemble, "tools", lambda *args: replace(real(*args), full=True, solve_slices=counted))
+    monkeypatch.setattr(assemble, "tools", lambda *args: changed(real(*args), full=True, solve_slices=counted))
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     common = arguments | {"profile": small_profile(tmp_path / "b", batch_size=3, solver=solver)}
     together = medaug.run(**common)
