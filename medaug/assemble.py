@@ -54,7 +54,7 @@ from medaug.profile.components import (
     Restore,
     keeps_boxes,
 )
-from medaug.quality import DEFAULT_LIMITS, require_known
+from medaug.quality import DEFAULT_LIMITS
 from medaug.regions import laws
 from medaug.regions.domains import domain as domains
 from medaug.regions.regions import RegionLaw
@@ -70,9 +70,8 @@ def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = No
 
     Raises:
         PriorError: the prior isn't what the profile pins, or has no weights for this solver.
-        ProfileError: a limit is for a check that does not exist.
+        ProfileError: the prior can't do what the profile asks for.
     """
-    require_known(profile.checks)
     on = resolve_device(device)
     loaded = prior or load_prior(profile, on)
     _check_fit(profile, loaded)
@@ -294,7 +293,7 @@ def _domain(latest: Latest[Mask], parts: Sequence[domains.Part], volume: Volume,
     """A volume's domain, found once while it is worked on: all its variants share it."""
 
     def found() -> Mask:
-        mask = domains.domain(volume, window, parts)
+        mask = domains.domain(volume, window, parts=parts)
         mask.setflags(write=False)
         return mask
 
