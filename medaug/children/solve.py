@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 from medaug import assemble
-from medaug.augmentation.solve import solve_rows
+from medaug.augmentation.solve import solve_slices
 from medaug.errors import placed
 from medaug.execution.worker.solver_process import CARD, ERROR, SOLVED, STEP
 from medaug.execution.worker.unit_of_work import let_go, out_of_memory
@@ -41,7 +41,7 @@ def main(asked: IO[bytes], answers: IO[bytes]) -> None:
         asked_for = replace(tools.solve, batch_size=batch, full=full)
         prior = under(prompt) if under and prompt else tools.solve.prior
         try:
-            parts = solve_rows(rows, prior, asked_for, lambda *step: say(STEP, *step))
+            parts = solve_slices(rows, prior, asked_for, lambda *step: say(STEP, *step))
         except Exception as error:  # noqa: BLE001 - likewise
             if out_of_memory(error):
                 let_go()

@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import EMBEDDED
 from medaug.inverse.priors.loaders.load import card_of
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
@@ -52,7 +52,7 @@ def start_trunk(net: nn.Module, trunk: Path, autoencoder: LappedAutoencoder, lat
     """
     z = latents[:: max(1, len(latents) // IMAGES), 0].float()
     there, back = between(z, base_autoencoder(trunk).encode(autoencoder.decode(z).clamp(-1, 1)))
-    weights = {name: value.float() for name, value in load_file(trunk / "unet.safetensors").items()}
+    weights = {name: value.float() for name, value in load_tensors(trunk / "unet.safetensors").items()}
     weights["conv_in.weight"] = torch.einsum("oikl,ij->ojkl", weights["conv_in.weight"], there)
     weights["conv_out.weight"] = torch.einsum("ij,jokl->iokl", back, weights["conv_out.weight"])
     weights["conv_out.bias"] = back @ weights["conv_out.bias"]

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from medaug.audit.record import Record
-from medaug.augmentation.solve import Row, Solved
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.leases import Claim
 from medaug.execution.output.store import Store, disk_errors
@@ -48,7 +48,7 @@ class _Ticket:
     lease: AbstractContextManager[Claim | None]
     ready: Ready | None = None
     rows: int = 0
-    parts: list[Solved] = field(default_factory=list)
+    parts: list[SolvedSlice] = field(default_factory=list)
     answer: Answer | None = None
     error: Exception | None = None
     spent: float = 0.0  # seconds that were its own
@@ -111,7 +111,7 @@ class _Line:
         self._stopped = False
         self._failed: BaseException | None = None
         self._batch = 0
-        self._pool: list[tuple[_Ticket, Row]] = []
+        self._pool: list[tuple[_Ticket, PresentedSlice]] = []
 
     def run(self, on_step: Step | None) -> Iterator[Done]:
         """The caller's thread: solve what is ready, and tell what is done."""
@@ -211,7 +211,7 @@ class _Line:
         if ticket.error is not None or ticket.ready is None:
             self._solved.put(ticket)
         elif ticket.rows:
-            self._pool += [(ticket, row) for row in ticket.ready.presented.rows]
+            self._pool += [(ticket, row) for row in ticket.ready.presented.slices]
             ticket.claim.stage("solve")
             self._empty_pool(all_of_it=False)
         else:
@@ -238,11 +238,11 @@ class _Line:
             self._pool = [entry for entry in self._pool if entry not in batch]
             self._solve_batch(batch, prior)
 
-    def _solve_batch(self, batch: Sequence[tuple[_Ticket, Row]], prior: Any) -> None:
+    def _solve_batch(self, batch: Sequence[tuple[_Ticket, PresentedSlice]], prior: Any) -> None:
         started = time.monotonic()
         tickets = list(dict.fromkeys(ticket for ticket, _ in batch))
         try:
-            parts = self.stages.solve_rows(self.bench, [row for _, row in batch], prior)
+            parts = self.stages.solve_slices(self.bench, [row for _, row in batch], prior)
         except Exception:  # noqa: BLE001 - whose it was shows when each is solved alone
             self._pool = [entry for entry in self._pool if entry[0] not in tickets]
             for ticket in tickets:
@@ -321,6 +321,6 @@ class _Line:
             self._room.notify_all()
 
 
-def _prior(entry: tuple[_Ticket, Row]) -> Any:
+def _prior(entry: tuple[_Ticket, PresentedSlice]) -> Any:
     ready = entry[0].ready
     return ready.presented.prior if ready is not None else None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
-from medaug.augmentation.solve import Row, Solved, SolveTools
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, SolveTools
 from medaug.errors import RunError, SourceError
 from medaug.execution.output.quarantine import WORKER_DIED
 from medaug.inverse.priors.remote_prior import DistantPrior
@@ -64,13 +64,17 @@ class SolverProcess:
             self.close()
             raise
 
-    def solve_rows(
-        self, rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
-    ) -> list[Solved]:
-        """`rows.solve_rows`, there.
+    def solve_slices(
+        self,
+        slices: Sequence[PresentedSlice],
+        prior: Prior,
+        tools: SolveTools,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> list[SolvedSlice]:
+        """`augmentation.solve.solve_slices`, there.
 
         Raises:
-            SourceError: ``worker-died``: the process died over these rows; the next call starts another.
+            SourceError: ``worker-died``: the process died over these slices; the next call starts another.
             MedaugError: as `prior`, where another one is started.
             Exception: what was raised there.
         """
@@ -80,7 +84,7 @@ class SolverProcess:
         process = self._process
         assert process is not None
         try:
-            _say(process, (list(rows), prior.prompt, tools.batch_size, tools.full))
+            _say(process, (list(slices), prior.prompt, tools.batch_size, tools.full))
             while (answer := _hear(process))[0] == STEP:
                 if on_step:
                     on_step(*answer[1:])
@@ -92,7 +96,7 @@ class SolverProcess:
         except BaseException:  # an interrupt, too: what is left in the pipe would be the next answer
             self.close()
             raise
-        solved: list[Solved] = self._heard(answer)
+        solved: list[SolvedSlice] = self._heard(answer)
         return solved
 
     def close(self) -> int | None:

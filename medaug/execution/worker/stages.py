@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medaug.audit.record import Record
-from medaug.augmentation.solve import Row, Solved
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.execution.output.leases import Claim
 from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
@@ -24,7 +24,7 @@ class Stages:
         batch: rows of a shared batch; 0 where units are solved one by one. Loads what solving needs.
         prepare: read and present a unit.
         solve: solve a unit by itself.
-        solve_rows: solve a batch of rows of several units.
+        solve_slices: solve a batch of rows of several units.
         finish: restore, check, write, commit.
         warm: load what finishing needs, while the first unit is read and solved.
     """
@@ -32,7 +32,7 @@ class Stages:
     batch: Callable[[Bench], int]
     prepare: Callable[[Store, Bench, Unit, Claim], Ready]
     solve: Callable[[Bench, Ready, Callable[[int, int], None] | None], Answer]
-    solve_rows: Callable[[Bench, Sequence[Row], Any], list[Solved]]
+    solve_slices: Callable[[Bench, Sequence[PresentedSlice], Any], list[SolvedSlice]]
     finish: Callable[[Store, Bench, Unit, Claim, Ready, Answer], Record]
     warm: Callable[[Bench], None] = lambda _: None
 
@@ -46,8 +46,8 @@ def _solve(bench: Bench, ready: Ready, on_step: Callable[[int, int], None] | Non
     return Answer(solution, batch, 0.0)
 
 
-def _solve_rows(bench: Bench, rows: Sequence[Row], prior: Any) -> list[Solved]:
-    return bench.tools.solve_rows(rows, prior, bench.tools.solve)
+def _solve_slices(bench: Bench, rows: Sequence[PresentedSlice], prior: Any) -> list[SolvedSlice]:
+    return bench.tools.solve_slices(rows, prior, bench.tools.solve)
 
 
 def _warm(bench: Bench) -> None:
@@ -58,4 +58,4 @@ def _warm(bench: Bench) -> None:
         importlib.import_module("medaug.dicom.evidence.report")
 
 
-STAGES = Stages(_batch, prepare, _solve, _solve_rows, finish, _warm)
+STAGES = Stages(_batch, prepare, _solve, _solve_slices, finish, _warm)

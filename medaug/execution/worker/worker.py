@@ -14,6 +14,7 @@ from medaug.execution.planning.sources import Source
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.solver_process import SolverProcess
 from medaug.imaging.volume import Volume
+from medaug.inverse.device import resolve_device
 from medaug.processes.threads import cores, of_a_solve
 from medaug.profile.profile import Profile
 from medaug.report.pictures import Backdrops
@@ -51,7 +52,7 @@ class Bench:
     @cached_property
     def device(self) -> str:
         """The device by its name; found when first asked for."""
-        return assemble.resolve_device(self.wanted_device)
+        return resolve_device(self.wanted_device)
 
     @cached_property
     def threads(self) -> int | None:
@@ -77,9 +78,9 @@ class Bench:
         """
         if self._solver is None:
             here = assemble.tools(self.profile, self.device)
-            return replace(here, solve_rows=on_threads(self.threads, here.solve_rows))
+            return replace(here, solve_slices=on_threads(self.threads, here.solve_slices))
         here = assemble.tools(self.profile, self.device, self._solver.prior())
-        return replace(here, solve_rows=self._solver.solve_rows)
+        return replace(here, solve_slices=self._solver.solve_slices)
 
     @cached_property
     def _solver(self) -> SolverProcess | None:

@@ -14,7 +14,7 @@ import pytest
 import medaug
 from medaug import assemble
 from medaug.audit.record import Record
-from medaug.augmentation.solve import Row, Solved, solve_rows
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.errors import OutputError, ReadError
 from medaug.execution.execute import execute
 from medaug.execution.output import open as opening
@@ -43,7 +43,7 @@ class Case:
     """What of `Ready` and `Presented` the line touches."""
 
     unit: Unit
-    slices: int = 1
+    count: int = 1
     prior: str = "prior"
 
     @property
@@ -52,14 +52,14 @@ class Case:
 
     @property
     def wanted(self) -> list[int]:
-        return list(range(self.slices))
+        return list(range(self.count))
 
     @property
-    def rows(self) -> list[str]:
+    def slices(self) -> list[str]:
         return [f"{self.unit.recipe.id}:{k}" for k in self.wanted]
 
     def solution(self, parts: Sequence[str]) -> list[str]:
-        assert list(parts) == [row.upper() for row in self.rows]
+        assert list(parts) == [row.upper() for row in self.slices]
         return list(parts)
 
 
@@ -75,7 +75,7 @@ class Fake:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stages(self) -> Stages:
-        return Stages(lambda _: self.batch, self.prepare, self.solve, self.solve_rows, self.finish)  # type: ignore[arg-type]
+        return Stages(lambda _: self.batch, self.prepare, self.solve, self.solve_slices, self.finish)  # type: ignore[arg-type]
 
     def prepare(self, _store: Store, _bench: Bench, unit: Unit, claim: Claim) -> Case:
         claim.stage("read")
@@ -85,9 +85,9 @@ class Fake:
         return Case(unit, self.slices)
 
     def solve(self, _bench: Bench, ready: Case, _on_step: Any) -> Answer:
-        return Answer(ready.solution([row.upper() for row in ready.rows]), 1, 0.0)  # type: ignore[arg-type]
+        return Answer(ready.solution([row.upper() for row in ready.slices]), 1, 0.0)  # type: ignore[arg-type]
 
-    def solve_rows(self, _bench: Bench, rows: Sequence[str], _prior: Any) -> list[str]:
+    def solve_slices(self, _bench: Bench, rows: Sequence[str], _prior: Any) -> list[str]:
         self.batches.append(len(rows))
         return [row.upper() for row in rows]
 
@@ -143,7 +143,7 @@ def test_while_one_is_solved_the_next_is_read_and_the_last_is_written(tmp_path: 
         first_written.set()
         return fake.finish(*given)
 
-    stages = Stages(lambda _: 0, prepare, solve, fake.solve_rows, finish)  # type: ignore[arg-type]
+    stages = Stages(lambda _: 0, prepare, solve, fake.solve_slices, finish)  # type: ignore[arg-type]
     setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
     done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), [null.unit(1), null.unit(2)], None, stages))
     assert [record.status for _, record in done if record] == ["written"] * 2
@@ -176,7 +176,7 @@ def test_reading_and_writing_take_no_more_cores_than_a_solve_leaves(
         busily(unit, 1)
         return fake.finish(store, bench, unit, *rest)
 
-    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_rows, finish)  # type: ignore[arg-type]
+    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_slices, finish)  # type: ignore[arg-type]
     setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
     units = [null.unit(n) for n in range(1, 9)]
     done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), units, None, stages))
@@ -196,10 +196,10 @@ def test_what_goes_wrong_in_a_shared_batch_is_only_the_culprits(tmp_path: Path) 
     tried = []
 
     class Sensitive(Fake):
-        def solve_rows(self, bench: Bench, rows: Sequence[str], prior: Any) -> list[str]:
+        def solve_slices(self, bench: Bench, rows: Sequence[str], prior: Any) -> list[str]:
             if any(row.startswith(bad) for row in rows):
                 raise RuntimeError("CUDA out of memory")
-            return super().solve_rows(bench, rows, prior)
+            return super().solve_slices(bench, rows, prior)
 
     def alone(store: Store, bench: Bench, unit: Unit, claim: Claim, _on_step: Any = None) -> Record:
         tried.append(unit.recipe.id)
@@ -333,11 +333,11 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     real, sizes = assemble.tools, []
 
-    def counted(rows: Sequence[Row], *rest: Any) -> list[Solved]:
+    def counted(rows: Sequence[PresentedSlice], *rest: Any) -> list[SolvedSlice]:
         sizes.append(len(rows))
-        return solve_rows(rows, *rest)
+        return solve_slices(rows, *rest)
 
-    monkeypatch.setattr(assemble, "tools", lambda *args: changed(real(*args), full=True, solve_rows=counted))
+    monkeypatch.setattr(assemble, "tools", lambda *args: changed(real(*args), full=True, solve_slices=counted))
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     common = arguments | {"profile": small_profile(tmp_path / "b", batch_size=3, solver=solver)}
     together = medaug.run(**common)
