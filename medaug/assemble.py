@@ -31,7 +31,7 @@ from medaug.inverse.priors.loaders.load import load_folder
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
 from medaug.inverse.priors.networks.precision import economical
-from medaug.inverse.priors.remote_prior import DistantPrior
+from medaug.inverse.priors.remote_prior import RemotePrior
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.inverse.sampling import guided_ddim
 from medaug.inverse.sampling.schedule import times
@@ -154,7 +154,7 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
 
 def _check_fit(profile: specs.Profile, prior: Prior) -> None:
     """Refuse what the profile asks for and the prior can't do, before anything is read."""
-    if isinstance(prior, DistantPrior):
+    if isinstance(prior, RemotePrior):
         return  # it was looked at where it is
     if not re.fullmatch(r"[ -~]{1,64}", prior.card.name):
         raise PriorError(
@@ -227,7 +227,7 @@ def under_prompt(profile: specs.Profile, prior: Prior) -> Callable[[str], Prior]
     Raises:
         PriorError: the prior takes no prompts.
     """
-    if isinstance(prior, DistantPrior):
+    if isinstance(prior, RemotePrior):
         return cache(prior.under)
     if not isinstance(prior, LatentPrior) or prior.prompted is None:
         raise PriorError(

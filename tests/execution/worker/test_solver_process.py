@@ -22,10 +22,9 @@ from medaug.children import solve as distant_child
 from medaug.errors import PriorError, RunError, SourceError, place_of
 from medaug.execution import execute as execution
 from medaug.execution.output import quarantine
-from medaug.execution.planning.options import Options
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker import solver_process
-from medaug.execution.worker.solver_process import CARD, ERROR, SOLVED, STEP, SolverProcess
+from medaug.execution.worker.solver_process import ANSWER, ERROR, STEP, SolverProcess
 from medaug.inverse.priors.remote_prior import DistantPrior
 from medaug.profile.load import load_profile
 from tests.support.small_runs import contents, small_profile
@@ -48,7 +47,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> list[SolverProcess]:
 
 
 def planned(arguments: dict[str, Any]) -> medaug.Plan:
-    return medaug.plan(**{k: arguments[k] for k in ("input", "profile", "annotations", "variants", "seed")})
+    return medaug.plan(**{name: value for name, value in arguments.items() if name != "output"}, device="cpu")
 
 
 def test_the_bytes_are_those_of_a_run_in_one_process(
@@ -57,15 +56,15 @@ def test_the_bytes_are_those_of_a_run_in_one_process(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plan, options = planned(arguments), Options("cpu", arguments["key_file"])
+    plan = planned(arguments)
     there: list[tuple[Unit, int, int]] = []
     here: list[tuple[Unit, int, int]] = []
-    summary = execution.execute(plan, tmp_path / "out", options, on_step=lambda *step: there.append(step))
+    summary = execution.execute(plan, tmp_path / "out", on_step=lambda *step: there.append(step))
     assert summary.counts == {"written": 4}
     assert len(apart) == 1
     assert apart[0]._process is None  # ended with the run
     monkeypatch.setattr(execution, "MANY", 5)
-    execution.execute(plan, tmp_path / "one", options, on_step=lambda *step: here.append(step))
+    execution.execute(plan, tmp_path / "one", on_step=lambda *step: here.append(step))
     assert len(apart) == 1
     assert there == here
     assert {(step, of) for _, step, of in here} == {(0, 3), (1, 3), (2, 3)}
@@ -90,8 +89,7 @@ def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
 
-    options = Options("cpu", arguments["key_file"])
-    summary = execution.execute(plan, tmp_path / "out", options, on_step=kill)
+    summary = execution.execute(plan, tmp_path / "out", on_step=kill)
     assert sorted(died) == sorted([once, always, always])
     assert summary.counts == {"written": 1, "failed": 1}
     (entry,) = quarantine.entries(tmp_path / "out")
@@ -112,7 +110,7 @@ def test_a_wrong_prior_stops_a_run_before_output_is_made(
     monkeypatch.setattr(execution, "MANY", 1)
     monkeypatch.setattr(SolverProcess, "prior", wrong)
     with pytest.raises(PriorError, match="another digest"):
-        execution.execute(planned(arguments), tmp_path / "out", Options("cpu"))
+        execution.execute(planned(arguments), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -145,12 +143,12 @@ def small(tmp_path: Path) -> medaug.Profile:
 
 def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -> None:
     (card, *steps, solved) = answers(small, (rows(), "", 1, False))
-    assert card[0] == CARD
+    assert card[0] == ANSWER
     assert card[1].sha256 == small.prior.sha256
-    assert steps == [(STEP, n, 3) for n in range(3)]
-    assert solved[0] == SOLVED
+    assert steps == [(STEP, (n, 3)) for n in range(3)]
+    assert solved[0] == ANSWER
     tools = assemble.tools(small, "cpu")
-    (mine,) = tools.solve_rows(rows(), tools.prior, tools)
+    (mine,) = tools.solve_rows(rows(), tools.solve.prior, tools.solve)
     assert np.array_equal(solved[1][0].solved, mine.solved)
     assert np.array_equal(solved[1][0].round_trip, mine.round_trip)
 
@@ -198,7 +196,7 @@ def test_what_goes_wrong_there_is_raised_here_with_its_place(
     assert kind == ERROR
     assert type(error) is expected
     assert getattr(error, "code", "some-code") == "some-code"
-    assert place_of(error).startswith("test_distant.py")
+    assert place_of(error).startswith("test_solver_process.py")
     assert bool(let_go) == emptied
 
 
