@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import Recipe
+from medaug.augmentation.tools import Tools
 from medaug.imaging.boxes import Box
 from medaug.profile.components import EmbeddedPrior
 from medaug.profile.load import load_profile
@@ -34,3 +37,12 @@ def recipe(of: Case, seed: int = 7, variant: int = 0) -> Recipe:
 
 def _pinned() -> EmbeddedPrior:
     return EmbeddedPrior(kind="embedded", sha256="0" * 64)
+
+
+def changed(tools: Tools, **changes: object) -> Tools:
+    """The tools with other values for these fields, of whichever stage they are."""
+    for stage in ("present", "solve", "restore"):
+        part = getattr(tools, stage)
+        mine = {name: changes.pop(name) for name in [*changes] if name in part.__dataclass_fields__}
+        tools = replace(tools, **{stage: replace(part, **mine)}) if mine else tools
+    return replace(tools, **changes)

@@ -8,13 +8,16 @@ import json
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from medaug.audit.record import Record
+from medaug.augmentation.prepare import PresentTools
+from medaug.augmentation.restore import RestoreTools
+from medaug.augmentation.solve import SolveTools
+from medaug.augmentation.tools import Tools
 from medaug.errors import RunError
 from medaug.execution import execute
 from medaug.execution.output import leases, quarantine
@@ -148,13 +151,13 @@ def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch: pytest.Monk
     tried = []
 
     def needs_little(_presented: object, tools: Tools, _on_step: object = None) -> str:
-        tried.append(tools.batch_size)
-        if tools.batch_size > 2:
+        tried.append(tools.solve.batch_size)
+        if tools.solve.batch_size > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
         return "done"
 
     monkeypatch.setattr(real_work, "solve_case", needs_little)
-    tools = _Tools()
+    tools = idle_tools()
     assert real_work.solve(SimpleNamespace(tools=tools), None)[1] == 2
     assert tried == [8, 4, 2]
 
@@ -163,11 +166,11 @@ def test_memory_that_never_suffices_ends_in_quarantine(monkeypatch: pytest.Monke
     tried = []
 
     def hungry(_presented: object, tools: Tools, _on_step: object = None) -> None:
-        tried.append(tools.batch_size)
+        tried.append(tools.solve.batch_size)
         raise MemoryError
 
     monkeypatch.setattr(real_work, "solve_case", hungry)
-    tools = _Tools()
+    tools = idle_tools()
 
     def work(_job: Job, _on_step: OnStep | None = None) -> Record:
         return real_work.solve(SimpleNamespace(tools=tools), None)[0]
@@ -214,7 +217,7 @@ def test_too_little_memory_outside_the_solve_is_recorded_and_ends_in_quarantine(
 
 def test_another_runtime_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(real_work, "solve_case", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
-    tools = _Tools()
+    tools = idle_tools()
     with pytest.raises(RuntimeError, match="shapes differ"):
         real_work.solve(SimpleNamespace(tools=tools), None)
 
@@ -231,10 +234,8 @@ def test_a_run_in_which_most_units_fail_is_stopped_and_its_lists_are_written(
     assert summary.counts == {"failed": 8}
 
 
-@dataclass(frozen=True)
-class _Tools:
-    """What of the tools `solve` touches itself."""
-
-    batch_size: int = 8
-    device: str = "cpu"
-    size: int = 256
+def idle_tools() -> Tools:
+    """With what `solve` touches itself; nothing is presented, solved or restored."""
+    nothing = dict.fromkeys(("window", "domain", "protect", "law", "grow", "crop"))
+    present = PresentTools(size=256, feather=3.0, **nothing)
+    return Tools(present, SolveTools(None, None, None, 0.0, batch_size=8, device="cpu"), RestoreTools(None, {}))

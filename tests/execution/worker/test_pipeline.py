@@ -15,7 +15,6 @@ import medaug
 from medaug import assemble
 from medaug.audit.record import Record
 from medaug.augmentation.solve import Row, Solved, solve_rows
-from medaug.augmentation.tools import Tools
 from medaug.errors import OutputError, ReadError
 from medaug.execution.execute import execute
 from medaug.execution.output import open as opening
@@ -29,6 +28,7 @@ from medaug.execution.worker.stages import STAGES, Stages
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY
 from medaug.execution.worker.worker import Worker
 from tests.support import null
+from tests.support.cases import changed
 from tests.support.disk import Disk, Killed, copy
 from tests.support.outputs import continued, dead, faults_of, settled, written
 from tests.support.small_runs import contents, small_profile
@@ -334,11 +334,7 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
         sizes.append(len(rows))
         return solve_rows(rows, *rest)
 
-    def filling(*args: Any) -> Tools:
-        tools = real(*args)
-        return replace(tools, solve=replace(tools.solve, full=True), solve_rows=counted)
-
-    monkeypatch.setattr(assemble, "tools", filling)
+    monkeypatch.setattr(assemble, "tools", lambda *args: changed(real(*args), full=True, solve_rows=counted))
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     common = arguments | {"profile": small_profile(tmp_path / "b", batch_size=3, solver=solver)}
     together = medaug.run(**common)

@@ -7,7 +7,6 @@ import os
 import pickle
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,16 @@ import medaug
 from medaug import assemble
 from medaug.augmentation.recipe import Recipe
 from medaug.augmentation.solve import Row
-from medaug.children import solve as distant_child
+from medaug.children import solve as child
 from medaug.errors import PriorError, RunError, SourceError, place_of
 from medaug.execution import execute as execution
 from medaug.execution.output import quarantine
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker import solver_process
 from medaug.execution.worker.solver_process import ANSWER, ERROR, STEP, SolverProcess
-from medaug.inverse.priors.remote_prior import DistantPrior
+from medaug.inverse.priors.remote_prior import RemotePrior
 from medaug.profile.load import load_profile
+from tests.support.cases import changed
 from tests.support.small_runs import contents, small_profile
 
 
@@ -104,7 +104,7 @@ def test_a_wrong_prior_stops_a_run_before_output_is_made(
 ) -> None:
     """What the child says of a wrong one is shown below."""
 
-    def wrong(_: SolverProcess) -> DistantPrior:
+    def wrong(_: SolverProcess) -> RemotePrior:
         raise PriorError("another digest")
 
     monkeypatch.setattr(execution, "MANY", 1)
@@ -128,7 +128,7 @@ def answers(profile: medaug.Profile, *tasks: object) -> list[tuple[Any, ...]]:
     for task in ((profile, "cpu", None), *tasks):
         pickle.dump(task, asked)
     asked.seek(0)
-    distant_child.main(asked, said)
+    child.main(asked, said)
     said.seek(0)
     found = []
     while said.tell() < len(said.getvalue()):
@@ -190,8 +190,8 @@ def test_what_goes_wrong_there_is_raised_here_with_its_place(
     def broken(*_: Any) -> list[Any]:
         raise raised
 
-    monkeypatch.setattr(distant_child, "solve_rows", broken)
-    monkeypatch.setattr(distant_child, "let_go", lambda: let_go.append(1))
+    monkeypatch.setattr(child, "solve_rows", broken)
+    monkeypatch.setattr(child, "let_go", lambda: let_go.append(1))
     _, (kind, error) = answers(small, (rows(), "", 1, False))
     assert kind == ERROR
     assert type(error) is expected
@@ -204,13 +204,13 @@ def test_the_prior_under_a_prompt_is_asked_for_by_its_text(
     small: medaug.Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompted = small.model_copy(update={"prompt": {"nodule": "a nodule", "mass": "a mass"}})
-    tools = assemble.tools(prompted, "cpu", DistantPrior(assemble.load_prior(small, "cpu").card))
-    assert tools.prompted is not None
-    both, other = tools.prompted(["nodule", "mass", "cyst"]), tools.prompted(["cyst"])
-    assert isinstance(both, DistantPrior)
+    tools = assemble.tools(prompted, "cpu", RemotePrior(assemble.load_prior(small, "cpu").card))
+    assert tools.solve.prompted is not None
+    both, other = tools.solve.prompted(["nodule", "mass", "cyst"]), tools.solve.prompted(["cyst"])
+    assert isinstance(both, RemotePrior)
     assert both.prompt == "a mass, a nodule"
-    assert tools.prompted(["mass", "nodule"]) is both  # so that one batch may hold both cases
-    assert other is tools.prior
+    assert tools.solve.prompted(["mass", "nodule"]) is both  # so that one batch may hold both cases
+    assert other is tools.solve.prior
     seen: list[str] = []
 
     def solve(_rows: Sequence[Row], prior: Any, *_: Any) -> list[Any]:
@@ -218,14 +218,14 @@ def test_the_prior_under_a_prompt_is_asked_for_by_its_text(
         return []
 
     monkeypatch.setattr(assemble, "under_prompt", lambda *_: str.upper)
-    monkeypatch.setattr(assemble, "tools", lambda *_: replace(tools, prompted=None))
-    monkeypatch.setattr(distant_child, "solve_rows", solve)
+    monkeypatch.setattr(assemble, "tools", lambda *_: changed(tools, prompted=None))
+    monkeypatch.setattr(child, "solve_rows", solve)
     answers(prompted, (rows(), both.prompt, 1, False), (rows(), "", 1, False))
-    assert seen == ["A MASS, A NODULE", tools.prior]
+    assert seen == ["A MASS, A NODULE", tools.solve.prior]
 
 
 def test_nothing_is_computed_with_what_stands_for_the_prior(small: medaug.Profile) -> None:
-    stand_in = DistantPrior(assemble.load_prior(small, "cpu").card)
+    stand_in = RemotePrior(assemble.load_prior(small, "cpu").card)
     for use in (stand_in.encode, stand_in.decode, lambda z: stand_in.denoise(z, z), lambda _: stand_in.alphas_cumprod):
         with pytest.raises(NotImplementedError, match="another process"):
             use(None)  # type: ignore[arg-type]
