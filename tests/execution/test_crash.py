@@ -27,7 +27,7 @@ from medaug.execution.output import leases, store
 from medaug.execution.output import open as opening
 from medaug.execution.output.leases import Claim
 from medaug.execution.output.store import Store
-from medaug.execution.worker.job import Job, OnStep, Work
+from medaug.execution.worker.job import Job, OnStep
 from medaug.profile.load import load_profile
 from medaug.storage import atomic
 from tests.support import null
