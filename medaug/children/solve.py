@@ -16,7 +16,7 @@ from typing import IO, Any
 import torch
 
 from medaug import assemble
-from medaug.augmentation.solve import Row, Solved, solve_rows
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.errors import placed
 from medaug.execution.worker.solver_process import ANSWER, ERROR, STEP
 from medaug.execution.worker.unit_of_work import let_go, out_of_memory
@@ -33,10 +33,10 @@ class _Solver:
         self.under = assemble.under_prompt(profile, self.tools.prior) if profile.prompt is not None else None
 
     def solve(
-        self, rows: Sequence[Row], prompt: str, batch: int, full: bool, on_step: Callable[[int, int], None]
-    ) -> list[Solved]:
+        self, rows: Sequence[PresentedSlice], prompt: str, batch: int, full: bool, on_step: Callable[[int, int], None]
+    ) -> list[SolvedSlice]:
         prior = self.under(prompt) if self.under and prompt else self.tools.prior
-        return solve_rows(rows, prior, replace(self.tools, batch_size=batch, full=full), on_step)
+        return solve_slices(rows, prior, replace(self.tools, batch_size=batch, full=full), on_step)
 
 
 def main(asked: IO[bytes], answers: IO[bytes]) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from medaug.assemble import resolve_device
 from medaug.errors import MedaugError, counted
+from medaug.inverse.device import resolve_device
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.processes.threads import of_a_solve
 from medaug.version import versions

@@ -151,7 +151,7 @@ class _Volumes:
 def _again(record: Record, worker: Worker, volume: Volume) -> Replay:
     threads = record.threads if worker.threads else None
     # memory may have made the batch smaller than the profile's
-    tools = replace(worker.tools.with_batch(record.batch_size), solve_rows=on_threads(threads))
+    tools = replace(worker.tools.with_batch(record.batch_size), solve_slices=on_threads(threads))
     variant = augment(Case(volume, record.boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]

@@ -21,7 +21,7 @@ from medaug.imaging.seeds import generator, seed_for
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.card import PriorCard, SolverWeights
-from medaug.inverse.protocols import Prior
+from medaug.inverse.protocols import Prior, Problem
 from medaug.inverse.solvers.psld import psld
 from medaug.regions.laws import gaussian_outside
 
@@ -136,11 +136,13 @@ def measure(
         again = prior.decode(z)
     solved = [
         psld(
-            prior,
-            operator,
-            operator.forward(x),
-            noise=SampleNoise([seed_for(name, index) for index in range(len(x))], x.device),
-            start=z,
+            Problem(
+                prior,
+                operator,
+                operator.forward(x),
+                SampleNoise([seed_for(name, index) for index in range(len(x))], x.device),
+                z,
+            ),
             steps=weights.steps,
             t0=weights.start,
             omega=weights.omega,

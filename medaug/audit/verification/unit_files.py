@@ -22,7 +22,6 @@ from medaug.audit.verification.headers import (
     study_of,
 )
 from medaug.audit.verification.regions import (
-    FREE,
     Marks,
     boxes_on,
     check_marks,
@@ -36,6 +35,7 @@ from medaug.formats.registry import REGIONS
 from medaug.imaging.colour import Colour
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored
+from medaug.regions.marks import FREE
 
 RECORD = "record.json"
 

@@ -65,7 +65,7 @@ class Plan:
     @property
     def seconds(self) -> float | None:
         """Estimated on two CPU cores with the embedded prior; None for a prior of unknown speed."""
-        if self.profile.prior.kind != "embedded":
+        if self.profile.prior_path is not None:
             return None
         per_slice = self.profile.solver.steps * SECONDS_PER_STEP * (self.profile.size / 256) ** 2
         return sum(unit.shape[0] * per_slice + SECONDS_PER_UNIT for unit in self.units)

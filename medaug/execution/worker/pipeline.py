@@ -21,7 +21,7 @@ from types import TracebackType
 from medaug.audit.record import Record
 from medaug.augmentation.augment import Presented
 from medaug.augmentation.restore import Solution
-from medaug.augmentation.solve import Row, Solved
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.leases import Claim
 from medaug.execution.output.store import Store, disk_errors
@@ -50,7 +50,7 @@ class _Ticket:
     lease: AbstractContextManager[Claim | None]
     presented: Presented | None = None
     rows: int = 0
-    parts: list[Solved] = field(default_factory=list)
+    parts: list[SolvedSlice] = field(default_factory=list)
     answer: tuple[Solution, int] | None = None
     error: Exception | None = None
     spent: float = 0.0  # seconds that were its own
@@ -113,7 +113,7 @@ class _Pipeline:
         self._stopped = False
         self._failed: BaseException | None = None
         self._batch = 0
-        self._waiting: list[tuple[_Ticket, Row]] = []  # for a batch to be filled
+        self._waiting: list[tuple[_Ticket, PresentedSlice]] = []  # for a batch to be filled
 
     def run(self, on_step: Step | None) -> Iterator[Done]:
         """The caller's thread: solve what is ready, and tell what is done."""
@@ -214,7 +214,7 @@ class _Pipeline:
         if ticket.error is not None or ticket.presented is None:
             self._solved.put(ticket)
         elif ticket.rows:
-            self._waiting += [(ticket, row) for row in ticket.presented.rows]
+            self._waiting += [(ticket, row) for row in ticket.presented.slices]
             ticket.job.lease.stage("solve")
             self._solve_waiting(all_of_it=False)
         else:
@@ -241,11 +241,11 @@ class _Pipeline:
             self._waiting = [entry for entry in self._waiting if entry not in batch]
             self._solve_batch(batch, prior)
 
-    def _solve_batch(self, batch: Sequence[tuple[_Ticket, Row]], prior: Prior) -> None:
+    def _solve_batch(self, batch: Sequence[tuple[_Ticket, PresentedSlice]], prior: Prior) -> None:
         started = time.monotonic()
         tickets = list(dict.fromkeys(ticket for ticket, _ in batch))
         try:
-            parts = self.stages.solve_rows(self.worker, [row for _, row in batch], prior)
+            parts = self.stages.solve_slices(self.worker, [row for _, row in batch], prior)
         except Exception:  # noqa: BLE001 - whose it was shows when each is solved alone
             self._waiting = [entry for entry in self._waiting if entry[0] not in tickets]
             for ticket in tickets:
@@ -321,7 +321,7 @@ class _Pipeline:
             self._changed.notify_all()
 
 
-def _prior(entry: tuple[_Ticket, Row]) -> Prior:
+def _prior(entry: tuple[_Ticket, PresentedSlice]) -> Prior:
     presented = entry[0].presented
     assert presented is not None
     return presented.prior

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from medaug.augmentation.solve import Row, Solved, SolveTools
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, SolveTools
 from medaug.errors import RunError, SourceError
 from medaug.execution.output.quarantine import WORKER_DIED
 from medaug.inverse.priors.remote_prior import RemotePrior
@@ -61,13 +61,17 @@ class SolverProcess:
             self.close()
             raise
 
-    def solve_rows(
-        self, rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
-    ) -> list[Solved]:
-        """`augmentation.solve.solve_rows`, there.
+    def solve_slices(
+        self,
+        rows: Sequence[PresentedSlice],
+        prior: Prior,
+        tools: SolveTools,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> list[SolvedSlice]:
+        """`augmentation.solve.solve_slices`, there.
 
         Raises:
-            SourceError: ``worker-died``: the process died over these rows; the next call starts another.
+            SourceError: ``worker-died``: the process died over these slices; the next call starts another.
             MedaugError: as `prior`, where another one is started.
             Exception: what was raised there.
         """
@@ -76,8 +80,8 @@ class SolverProcess:
             self.prior()
         assert self._process is not None
         try:
-            task = list(rows), prior.prompt, tools.batch_size, tools.full
-            solved: list[Solved] = self._answer(self._process, task, on_step)
+            task = list(slices), prior.prompt, tools.batch_size, tools.full
+            solved: list[SolvedSlice] = self._answer(self._process, task, on_step)
         except EOFError:
             raise SourceError(
                 f"the process that solved it died (status {self.close()}), most often for lack of memory",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from medaug.audit.record import Record
 from medaug.augmentation.augment import Presented
 from medaug.augmentation.restore import Solution
-from medaug.augmentation.solve import Row, Solved
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.unit_of_work import finish, prepare, solve
 from medaug.execution.worker.worker import Worker
@@ -24,7 +24,7 @@ class Stages:
         batch: rows of a shared batch; 0 where units are solved one by one. Loads what solving needs.
         prepare: read and present a unit.
         solve: solve a unit by itself; how many slices were solved at once comes with it.
-        solve_rows: solve a batch of rows of several units.
+        solve_slices: solve a batch of rows of several units.
         finish: restore, check, write, commit; the batch's size is recorded.
         warm: load what finishing needs, while the first unit is read and solved.
     """
@@ -32,7 +32,7 @@ class Stages:
     batch: Callable[[Worker], int]
     prepare: Callable[[Job], Presented]
     solve: Callable[[Worker, Presented, OnStep | None], tuple[Solution, int]]
-    solve_rows: Callable[[Worker, Sequence[Row], Prior], list[Solved]]
+    solve_slices: Callable[[Worker, Sequence[PresentedSlice], Prior], list[SolvedSlice]]
     finish: Callable[[Job, Presented, Solution, int], Record]
     warm: Callable[[Worker], None] = lambda _: None
 
@@ -41,8 +41,8 @@ def _batch(worker: Worker) -> int:
     return worker.tools.solve.batch_size if worker.tools.solve.full else 0
 
 
-def _solve_rows(worker: Worker, rows: Sequence[Row], prior: Prior) -> list[Solved]:
-    return worker.tools.solve_rows(rows, prior, worker.tools.solve)
+def _solve_slices(worker: Worker, rows: Sequence[PresentedSlice], prior: Prior) -> list[SolvedSlice]:
+    return worker.tools.solve_slices(rows, prior, worker.tools.solve)
 
 
 def _warm(worker: Worker) -> None:
@@ -53,4 +53,4 @@ def _warm(worker: Worker) -> None:
         importlib.import_module("medaug.dicom.evidence.report")
 
 
-STAGES = Stages(_batch, prepare, solve, _solve_rows, finish, _warm)
+STAGES = Stages(_batch, prepare, solve, _solve_slices, finish, _warm)

@@ -18,6 +18,7 @@ from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.worker import Worker
 from medaug.imaging.volume import Volume
 from medaug.profile.profile import Profile
+from medaug.profile.solvers import degrades
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
 from medaug.version import __version__
@@ -162,7 +163,7 @@ def provenance(job: Job) -> Provenance:
 def _seen(profile: Profile) -> str:
     """What the solver was shown: the law of the regions, and the operator with its numbers where there is one."""
     operator = profile.operator
-    if operator.kind == "none":
+    if not degrades(operator):
         return profile.regions.kind
     numbers = " ".join(f"{value:g}" for name, value in operator.model_dump().items() if name != "kind")
     return f"{profile.regions.kind} beside {operator.kind} {numbers}"

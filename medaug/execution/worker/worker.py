@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from medaug import assemble
-from medaug.augmentation.solve import on_threads
 from medaug.augmentation.tools import Tools
 from medaug.dicom.write.source_instances import Originals
 from medaug.errors import ReadError
@@ -17,6 +16,7 @@ from medaug.execution.planning.sources import ImageSource
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.solver_process import SolverProcess
 from medaug.imaging.volume import Volume
+from medaug.inverse.device import resolve_device
 from medaug.processes.threads import cores, of_a_solve
 from medaug.profile.profile import Profile
 from medaug.report.pictures import Backdrops
@@ -56,7 +56,7 @@ class Worker:
     @cached_property
     def device(self) -> str:
         """The device by its name; found when first asked for."""
-        return assemble.resolve_device(self.request.device)
+        return resolve_device(self.request.device)
 
     @cached_property
     def threads(self) -> int | None:
@@ -81,10 +81,9 @@ class Worker:
             PriorError: the prior isn't what the profile pins.
         """
         if self._solver is None:
-            here = assemble.tools(self.profile, self.device)
-            return replace(here, solve_rows=on_threads(self.threads, here.solve_rows))
+            return assemble.tools(self.profile, self.device, threads=self.threads)
         there = assemble.tools(self.profile, self.device, self._solver.prior())
-        return replace(there, solve_rows=self._solver.solve_rows)
+        return replace(there, solve_slices=self._solver.solve_slices)
 
     @cached_property
     def _solver(self) -> SolverProcess | None:

@@ -14,7 +14,7 @@ import pytest
 import medaug
 from medaug import assemble
 from medaug.audit.record import Record
-from medaug.augmentation.solve import Row, Solved, solve_rows
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.errors import OutputError, ReadError
 from medaug.execution.execute import execute
 from medaug.execution.output import open as opening
@@ -41,19 +41,19 @@ class Case:
     """What of `Presented` the pipeline touches."""
 
     unit: Unit
-    slices: int = 1
+    count: int = 1
     prior: str = "prior"
 
     @property
     def wanted(self) -> list[int]:
-        return list(range(self.slices))
+        return list(range(self.count))
 
     @property
-    def rows(self) -> list[str]:
+    def slices(self) -> list[str]:
         return [f"{self.unit.recipe.id}:{k}" for k in self.wanted]
 
     def solution(self, parts: Sequence[str]) -> list[str]:
-        assert list(parts) == [row.upper() for row in self.rows]
+        assert list(parts) == [row.upper() for row in self.slices]
         return list(parts)
 
 
@@ -69,7 +69,7 @@ class Fake:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stages(self) -> Stages:
-        return Stages(lambda _: self.batch, self.prepare, self.solve, self.solve_rows, self.finish)  # type: ignore[arg-type]
+        return Stages(lambda _: self.batch, self.prepare, self.solve, self.solve_slices, self.finish)  # type: ignore[arg-type]
 
     def prepare(self, job: Job) -> Case:
         unit = job.unit
@@ -80,9 +80,9 @@ class Fake:
         return Case(unit, self.slices)
 
     def solve(self, _worker: Worker, case: Case, _on_step: Any) -> tuple[list[str], int]:
-        return case.solution([row.upper() for row in case.rows]), 1
+        return case.solution([row.upper() for row in case.slices]), 1
 
-    def solve_rows(self, _worker: Worker, rows: Sequence[str], _prior: Any) -> list[str]:
+    def solve_slices(self, _worker: Worker, rows: Sequence[str], _prior: Any) -> list[str]:
         self.batches.append(len(rows))
         return [row.upper() for row in rows]
 
@@ -144,7 +144,7 @@ def test_while_one_is_solved_the_next_is_read_and_the_last_is_written(tmp_path: 
         first_written.set()
         return fake.finish(*given)
 
-    stages = Stages(lambda _: 0, prepare, solve, fake.solve_rows, finish)  # type: ignore[arg-type]
+    stages = Stages(lambda _: 0, prepare, solve, fake.solve_slices, finish)  # type: ignore[arg-type]
     done = staged(tmp_path / "out", stages, 1, 2)
     assert [record.status for _, record in done if record] == ["written"] * 2
 
@@ -176,7 +176,7 @@ def test_reading_and_writing_take_no_more_cores_than_a_solve_leaves(
         busily(job.unit, 1)
         return fake.finish(job, *rest)
 
-    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_rows, finish)  # type: ignore[arg-type]
+    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_slices, finish)  # type: ignore[arg-type]
     done = staged(tmp_path / "out", stages, *range(1, 9))
     assert [record.status for _, record in done if record] == ["written"] * 8
     assert most[0] == spare
@@ -194,10 +194,10 @@ def test_what_goes_wrong_in_a_shared_batch_is_only_the_culprits(tmp_path: Path) 
     tried = []
 
     class Sensitive(Fake):
-        def solve_rows(self, worker: Worker, rows: Sequence[str], prior: Any) -> list[str]:
+        def solve_slices(self, worker: Worker, rows: Sequence[str], prior: Any) -> list[str]:
             if any(row.startswith(bad) for row in rows):
                 raise RuntimeError("CUDA out of memory")
-            return super().solve_rows(worker, rows, prior)
+            return super().solve_slices(worker, rows, prior)
 
     def alone(job: Job, _on_step: Any = None) -> Record:
         tried.append(job.unit.recipe.id)
@@ -330,11 +330,11 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     real, sizes = assemble.tools, []
 
-    def counted(rows: Sequence[Row], *rest: Any) -> list[Solved]:
+    def counted(rows: Sequence[PresentedSlice], *rest: Any) -> list[SolvedSlice]:
         sizes.append(len(rows))
-        return solve_rows(rows, *rest)
+        return solve_slices(rows, *rest)
 
-    monkeypatch.setattr(assemble, "tools", lambda *args: changed(real(*args), full=True, solve_rows=counted))
+    monkeypatch.setattr(assemble, "tools", lambda *args, **_: changed(real(*args), full=True, solve_slices=counted))
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     common = arguments | {"profile": small_profile(tmp_path / "b", batch_size=3, solver=solver)}
     together = medaug.run(**common)

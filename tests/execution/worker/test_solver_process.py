@@ -16,7 +16,7 @@ import pytest
 import medaug
 from medaug import assemble
 from medaug.augmentation.recipe import Recipe
-from medaug.augmentation.solve import Row
+from medaug.augmentation.solve import PresentedSlice
 from medaug.children import solve as child
 from medaug.errors import PriorError, RunError, SourceError, place_of
 from medaug.execution import execute as execution
@@ -117,9 +117,9 @@ def test_a_wrong_prior_stops_a_run_before_output_is_made(
 # --- the child, without a process
 
 
-def rows(size: int = 64) -> list[Row]:
+def rows(size: int = 64) -> list[PresentedSlice]:
     pixels = np.zeros((size, size), dtype=np.float32)
-    return [Row(pixels, pixels == 0, Recipe("a" * 64, "b" * 64, 0, 7, "c" * 64, "d" * 64))]
+    return [PresentedSlice(pixels, pixels == 0, Recipe("a" * 64, "b" * 64, 0, 7, "c" * 64, "d" * 64))]
 
 
 def answers(profile: medaug.Profile, *tasks: object) -> list[tuple[Any, ...]]:
@@ -148,7 +148,7 @@ def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -
     assert steps == [(STEP, (n, 3)) for n in range(3)]
     assert solved[0] == ANSWER
     tools = assemble.tools(small, "cpu")
-    (mine,) = tools.solve_rows(rows(), tools.solve.prior, tools.solve)
+    (mine,) = tools.solve_slices(rows(), tools.solve.prior, tools.solve)
     assert np.array_equal(solved[1][0].solved, mine.solved)
     assert np.array_equal(solved[1][0].round_trip, mine.round_trip)
 
@@ -190,7 +190,7 @@ def test_what_goes_wrong_there_is_raised_here_with_its_place(
     def broken(*_: Any) -> list[Any]:
         raise raised
 
-    monkeypatch.setattr(child, "solve_rows", broken)
+    monkeypatch.setattr(child, "solve_slices", broken)
     monkeypatch.setattr(child, "let_go", lambda: let_go.append(1))
     _, (kind, error) = answers(small, (rows(), "", 1, False))
     assert kind == ERROR
@@ -213,13 +213,13 @@ def test_the_prior_under_a_prompt_is_asked_for_by_its_text(
     assert other is tools.solve.prior
     seen: list[str] = []
 
-    def solve(_rows: Sequence[Row], prior: Any, *_: Any) -> list[Any]:
+    def solve(_rows: Sequence[PresentedSlice], prior: Any, *_: Any) -> list[Any]:
         seen.append(prior)
         return []
 
     monkeypatch.setattr(assemble, "under_prompt", lambda *_: str.upper)
     monkeypatch.setattr(assemble, "tools", lambda *_: changed(tools, prompted=None))
-    monkeypatch.setattr(child, "solve_rows", solve)
+    monkeypatch.setattr(child, "solve_slices", solve)
     answers(prompted, (rows(), both.prompt, 1, False), (rows(), "", 1, False))
     assert seen == ["A MASS, A NODULE", tools.solve.prior]
 
