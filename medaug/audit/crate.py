@@ -8,7 +8,6 @@ Source: RO-Crate 1.1, https://w3id.org/ro/crate/1.1; Process Run Crate 0.5, http
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
@@ -16,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.methods import NAME as METHODS
+from medaug.audit import layout
 from medaug.audit.methods import methods
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
@@ -28,21 +27,20 @@ from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again
 
-NAME = "ro-crate-metadata.json"
 CRATE = "https://w3id.org/ro/crate/1.1"
 PROCESS = "https://w3id.org/ro/wfrun/process/0.5"
 CONTEXT = [f"{CRATE}/context", {"sha256": "https://schema.org/sha256"}]
 FILES: Mapping[str, tuple[str, str]] = {  # name → (media type, what it is), of those that a run may leave
-    "FORMAT.json": ("application/json", "Format and version of this folder"),
-    "profile.yaml": ("application/yaml", "The profile with every default filled in"),
-    "plan.json": ("application/json", "The units that this folder is for, and what was left out"),
-    "monai.json": ("application/json", "Decathlon datalist for MONAI"),
-    "coco.json": ("application/json", "Boxes in COCO's form"),
-    "croissant.json": ("application/ld+json", "Description of these lists in MLCommons' Croissant form"),
-    "index.html": ("text/html", "The page to look at"),
-    METHODS: ("text/markdown", "A methods paragraph with what to cite"),
+    layout.FORMAT: ("application/json", "Format and version of this folder"),
+    layout.PROFILE: ("application/yaml", "The profile with every default filled in"),
+    layout.PLAN: ("application/json", "The units that this folder is for, and what was left out"),
+    layout.MONAI: ("application/json", "Decathlon datalist for MONAI"),
+    layout.COCO: ("application/json", "Boxes in COCO's form"),
+    layout.CROISSANT: ("application/ld+json", "Description of these lists in MLCommons' Croissant form"),
+    layout.PAGE: ("text/html", "The page to look at"),
+    layout.METHODS: ("text/markdown", "A methods paragraph with what to cite"),
 }
-INPUTS = frozenset({"profile.yaml", "plan.json"})  # of the run, not results of it
+INPUTS = frozenset({layout.PROFILE, layout.PLAN})  # of the run, not results of it
 
 Entity = dict[str, Any]
 
@@ -58,13 +56,13 @@ def write_crate(records: Iterable[Record], root: Path) -> Path:
         OutputError: the disk didn't take it.
         ProfileError: profile.yaml isn't readable.
     """
-    profile, ordered = load_profile(str(root / "profile.yaml")), Ordered.of(records)
-    replace_file(root / METHODS, methods(profile, ordered).encode())
-    return replace_file(root / NAME, document(_graph(ordered, root, profile)))
+    profile, ordered = load_profile(str(root / layout.PROFILE)), Ordered.of(records)
+    replace_file(root / layout.METHODS, methods(profile, ordered).encode())
+    return replace_file(root / layout.CRATE, document(_graph(ordered, root, profile)))
 
 
 def _graph(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
-    written, created = ordered.written, json.loads((root / "FORMAT.json").read_bytes())["created"]
+    written, created = ordered.written, layout.read_format(root)["created"]
     files = [_file(root, name) for name in FILES if (root / name).is_file()]
     units, inherited = Again(lambda: map(_unit, written)), Again(lambda: _sources(written))
     software, priors = _software(ordered.tally), _priors(ordered.tally)
@@ -96,7 +94,7 @@ def _graph(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
 
 def _descriptor() -> Entity:
     return {
-        "@id": NAME,
+        "@id": layout.CRATE,
         "@type": "CreativeWork",
         "conformsTo": {"@id": CRATE},
         "about": {"@id": "./"},

@@ -33,7 +33,6 @@ from medaug.storage.json_dataclass import decode
 if sys.platform != "win32":
     import fcntl
 
-FOLDER = "ledger"  # inside OUTPUT
 SUFFIX = ".jsonl"
 START = "0" * 64
 BLOCK = 1 << 16

@@ -9,7 +9,6 @@ from medaug.audit.record_order import Ordered, Tally
 from medaug.errors import counted
 from medaug.profile.profile import Profile
 
-NAME = "METHODS.md"
 PAPERS = (
     "Prairie. Data Augmentation as an Inverse Problem.",
     (

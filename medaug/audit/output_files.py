@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from medaug.audit.layout import NO_RESULTS
 from medaug.errors import OutputError
 from medaug.storage.disk_map import Shelf
 
-SEAL = "seal.json"
-# The queue's own state, and the ledger, which the seal holds by its heads. private/ holds a secret and is never listed.
-APART = frozenset({"private", ".staging", "quarantine", "ledger"})
 THREADS = 4
 AT_ONCE = 256  # files
 
@@ -49,7 +47,7 @@ def _results(root: Path, folder: str, others: list[str]) -> Iterator[str]:
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 name = f"{folder}{entry.name}"
-                if name in APART or name == SEAL:
+                if name in NO_RESULTS:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     yield from _results(root, f"{name}/", others)

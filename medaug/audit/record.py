@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from medaug.audit.layout import IMAGE, unit_folder
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
@@ -24,7 +25,6 @@ Row = tuple[float, float, float, float]
 Limit = tuple[float | None, float | None]
 
 HEX64 = re.compile(r"[0-9a-f]{64}")
-FOLDER_DIGITS = 16  # of a unit: short paths for Windows; 64 bits don't collide in one output
 
 
 @dataclass(frozen=True)
@@ -235,12 +235,12 @@ class Record:
     @property
     def folder(self) -> str:
         """The unit's folder, relative to OUTPUT."""
-        return f"variants/{self.unit[:FOLDER_DIGITS]}"
+        return unit_folder(self.unit)
 
     @property
     def images(self) -> tuple[Output, ...]:
         """The outputs that hold the image itself: DICOM files in slice order, or one file of another format."""
-        files = (f"{self.folder}/image/", f"{self.folder}/image.")
+        files = (f"{self.folder}/{IMAGE}/", f"{self.folder}/{IMAGE}.")
         return tuple(output for output in self.outputs if output.path.startswith(files))
 
     @property

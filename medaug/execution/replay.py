@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.audit import ledger
+from medaug.audit import layout, ledger
 from medaug.audit.pixels import stored_of
 from medaug.audit.record import Output, Record
 from medaug.augmentation.augment import augment
@@ -82,9 +82,9 @@ def replay(
         ProfileError: profile.yaml isn't readable.
         PriorError: the prior isn't the recorded one.
     """
-    known = ledger.shelved(output / ledger.FOLDER)
+    known = ledger.shelved(output / layout.LEDGER)
     records = [chosen(known, unit) for unit in units]
-    profile = load_profile(str(output / "profile.yaml"))
+    profile = load_profile(str(output / layout.PROFILE))
     if prior is not None:
         profile = with_folder_prior(profile, prior)
     bench = Bench(profile, device, None)

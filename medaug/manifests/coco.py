@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from medaug.audit.layout import COCO
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again
-
-NAME = "coco.json"
 
 
 def write_coco(records: Iterable[Record], output: Path) -> Path:
@@ -43,7 +42,7 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
             for number, label in enumerate(labels, 1)
         ],
     }
-    return replace_file(output / NAME, document(content))
+    return replace_file(output / COCO, document(content))
 
 
 def labelled_slices(record: Record) -> list[int]:

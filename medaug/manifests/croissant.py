@@ -8,19 +8,17 @@ Source: Croissant 1.0, https://docs.mlcommons.org/croissant/docs/croissant-spec-
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from medaug.audit.layout import COCO, CROISSANT, MONAI, read_format
 from medaug.audit.methods import PAPERS
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
-from medaug.manifests import coco, monai
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical
 
-NAME = "croissant.json"
 CONFORMS = "http://mlcommons.org/croissant/1.0"
 CONTEXT: Mapping[str, Any] = {
     "@language": "en",
@@ -63,7 +61,7 @@ CONTEXT: Mapping[str, Any] = {
 # Table → (file, its rows, columns: name → (place in a row, data type, what it is)).
 TABLES: Mapping[str, tuple[str, str, Mapping[str, tuple[str, str, str]]]] = {
     "variants": (
-        monai.NAME,
+        MONAI,
         "$.training[*]",
         {
             "image": (
@@ -78,7 +76,7 @@ TABLES: Mapping[str, tuple[str, str, Mapping[str, tuple[str, str, str]]]] = {
         },
     ),
     "slices": (
-        coco.NAME,
+        COCO,
         "$.images[*]",
         {
             "id": ("id", "sc:Integer", "Number of the labelled slice"),
@@ -95,12 +93,12 @@ TABLES: Mapping[str, tuple[str, str, Mapping[str, tuple[str, str, str]]]] = {
         },
     ),
     "classes": (
-        coco.NAME,
+        COCO,
         "$.categories[*]",
         {"id": ("id", "sc:Integer", "Number of the class"), "name": ("name", "sc:Text", "The label")},
     ),
     "boxes": (
-        coco.NAME,
+        COCO,
         "$.annotations[*]",
         {
             "id": ("id", "sc:Integer", "Number of the box on this slice"),
@@ -126,7 +124,7 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
         OutputError: the file can't be written; an older one is as it was.
     """
     written = any(record.status == "written" for record in records)
-    created = json.loads((output / "FORMAT.json").read_bytes())["created"]
+    created = read_format(output)["created"]
     content = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -145,7 +143,7 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
         "distribution": [_file(output, name) for name in TABLES],
         "recordSet": [_table(name) for name in TABLES] if written else [],
     }
-    return replace_file(output / NAME, canonical(content) + b"\n")
+    return replace_file(output / CROISSANT, canonical(content) + b"\n")
 
 
 def _file(output: Path, table: str) -> Entity:

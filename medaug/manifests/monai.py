@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from medaug.audit.layout import MONAI, RECORD
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
 from medaug.imaging.boxes import Box
@@ -29,8 +30,6 @@ from medaug.manifests.splits import TRAINING, Entry, check_parts, fold_of
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again
-
-NAME = "monai.json"
 
 
 def write_monai(records: Iterable[Record], output: Path) -> Path:
@@ -60,7 +59,7 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
         "numTraining": len(written),
         "training": Again(lambda: (_item(record, labels) for record in written)),
     }
-    return replace_file(output / NAME, document(content))
+    return replace_file(output / MONAI, document(content))
 
 
 def axes_of(record: Record) -> tuple[int, ...]:
@@ -109,6 +108,6 @@ def _provenance(record: Record) -> dict[str, Any]:
         "source": record.source.key,
         "source_series_uid": record.source.series_uid,
         "patient": record.source.patient,
-        "record": f"{record.folder}/record.json",
+        "record": f"{record.folder}/{RECORD}",
         "axes": " ".join(("slice", "row", "column")[axis] for axis in axes_of(record)),
     }

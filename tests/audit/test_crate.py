@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from medaug.audit.crate import NAME, write_crate
+from medaug.audit.crate import write_crate
+from medaug.audit.layout import CRATE as NAME
 from medaug.audit.methods import PAPERS, methods
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record

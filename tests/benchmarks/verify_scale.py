@@ -122,7 +122,7 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
 
 def timed(folder: Path, source: bool, workers: int) -> None:
     """Verify once and print."""
-    from medaug.audit.verification.verify import verify
+    from medaug.verification.verify import verify
 
     started = time.monotonic()
     verdict = verify(folder / "out", source=folder / "in" if source else None, workers=workers)

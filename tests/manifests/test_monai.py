@@ -15,7 +15,6 @@ import pydicom
 import pytest
 
 from medaug.audit.record import Grid, Output, Record, Source
-from medaug.audit.verification.lists import check_lists
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.dicom.write.provenance import Provenance
@@ -26,6 +25,7 @@ from medaug.imaging.geometry import Geometry
 from medaug.imaging.seeds import generator
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import world, write_monai
+from medaug.verification.lists import check_lists
 from tests.support import make
 from tests.support.dicom_derived import PROVENANCE
 from tests.support.dicom_multiframe import enhanced, placed

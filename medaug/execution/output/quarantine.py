@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from medaug.audit.layout import QUARANTINE, UNIT_DIGITS
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
-from medaug.execution.output.leases import DIGITS
 from medaug.execution.output.store import Store, disk_errors
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical
 
-FOLDER = "quarantine"
 WORKER_DIED = "worker-died"
 DEATHS = 3  # workers that died over a unit before it is left alone
 MEANINGS = {
@@ -80,8 +79,8 @@ def put(store: Store, record: Record, *, stage: str) -> Entry:
     source = record.source
     entry = Entry(record.unit, record.code, stage, record.message, source.key, source.series_uid, record.variant)
     with disk_errors("the quarantine"), store.alone():
-        (store.root / FOLDER).mkdir(exist_ok=True)
-        replace_file(store.root / FOLDER / f"{record.unit[:DIGITS]}.json", canonical(asdict(entry)) + b"\n")
+        (store.root / QUARANTINE).mkdir(exist_ok=True)
+        replace_file(store.root / QUARANTINE / f"{record.unit[:UNIT_DIGITS]}.json", canonical(asdict(entry)) + b"\n")
     return entry
 
 
@@ -100,7 +99,7 @@ def each(root: Path) -> Iterator[Entry]:
     Raises:
         OutputError: an entry is not readable.
     """
-    return map(_read, (root / FOLDER).glob("*.json"))
+    return map(_read, (root / QUARANTINE).glob("*.json"))
 
 
 def release(store: Store, units: Sequence[str]) -> int:
@@ -114,14 +113,14 @@ def release(store: Store, units: Sequence[str]) -> int:
         How many entries were removed.
     """
     with disk_errors("the quarantine"), store.alone():
-        found = [path for path in (store.root / FOLDER).glob("*.json") if _named(path.stem, units)]
+        found = [path for path in (store.root / QUARANTINE).glob("*.json") if _named(path.stem, units)]
         for path in found:
             path.unlink(missing_ok=True)
     return len(found)
 
 
 def _named(stem: str, units: Sequence[str]) -> bool:
-    return any(stem.startswith(unit[:DIGITS]) for unit in units if unit)
+    return any(stem.startswith(unit[:UNIT_DIGITS]) for unit in units if unit)
 
 
 def _read(path: Path) -> Entry:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from medaug.audit.layout import PREVIEW
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.record import Source as RecordedSource
 from medaug.augmentation.augment import Presented, bring_back, present
@@ -133,7 +134,7 @@ def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, a
             ready.source, variant.regions.protected, unit.boxes, variant.window, variant.domain
         )
         dust = variant.regions.observed & ~variant.regions.protected
-        write_previews(claim.folder / "preview", backdrop, result=variant.volume, dust=dust)
+        write_previews(claim.folder / PREVIEW, backdrop, result=variant.volume, dust=dust)
         final = store.folder(unit.recipe.id).relative_to(store.root).as_posix()
         outputs = describe_output(claim.folder, final, written)
         done = Outcome("written", variant=variant, outputs=outputs, batch_size=answer.batch)

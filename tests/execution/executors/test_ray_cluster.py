@@ -19,7 +19,6 @@ import pytest
 
 import medaug
 from medaug.audit.record import Record
-from medaug.audit.verification.verify import verify
 from medaug.errors import OutputError, RunError
 from medaug.execution.execute import execute
 from medaug.execution.executors import ray_cluster as module
@@ -31,6 +30,7 @@ from medaug.execution.planning.units import Unit
 from medaug.execution.worker.unit_of_work import OnStep, work_unit
 from medaug.execution.worker.worker import Bench
 from medaug.profile.load import load_profile
+from medaug.verification.verify import verify
 from tests.execution.executors.test_processes import POISON, full, poisoned
 from tests.execution.test_crash import written
 from tests.execution.test_execute import arguments, contents  # noqa: F401 - a fixture

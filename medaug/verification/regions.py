@@ -10,10 +10,10 @@ import numpy as np
 
 from medaug.audit.pixels import stored_of
 from medaug.audit.record import Record
-from medaug.audit.verification.faults import Fault
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.volume import Mask
+from medaug.verification.faults import Fault
 
 FREE, OBSERVED, LABEL = 1, 2, 3  # segment numbers; bit n - 1 of a label map
 Marks = Callable[[int, int], Mask]  # (segment, slice) → (rows, columns)

@@ -20,11 +20,11 @@ import pytest
 from medaug.audit import keys, ledger
 from medaug.audit.record import CheckResult, Record
 from medaug.audit.seal import seal
-from medaug.audit.verification.faults import CODES
-from medaug.audit.verification.regions import FREE, boxes_on, marks_of_segmentation
-from medaug.audit.verification.verify import Verdict, verify
 from medaug.dicom.read.parse import instance
 from medaug.formats.nifti import read_nifti, write_nifti
+from medaug.verification.faults import CODES
+from medaug.verification.regions import FREE, boxes_on, marks_of_segmentation
+from medaug.verification.verify import Verdict, verify
 from tests.support.sound_output import of, records, redigest, relog, rewrite
 
 

@@ -11,18 +11,19 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from medaug.audit import ledger, output_files
+from medaug.audit import layout, ledger, output_files
 from medaug.audit.record import Record
-from medaug.audit.verification import run_level
-from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.lists import check_lists
-from medaug.audit.verification.records import check_record
-from medaug.audit.verification.unit_files import Findings, Job, check_unit
 from medaug.errors import OutputError, ProfileError, ReadError
+from medaug.formats.registry import REGIONS
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
 from medaug.storage.disk_map import Again, Shelf
+from medaug.verification import run_level
+from medaug.verification.faults import Fault
+from medaug.verification.lists import check_lists
+from medaug.verification.records import check_record
+from medaug.verification.unit_files import Findings, Job, check_unit
 
 THREADS = 4
 AT_ONCE = 256  # files
@@ -82,7 +83,7 @@ def verify(
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the format is unknown",))
     faults += run_level.check_chain(output)
     try:
-        records = ledger.shelved(output / ledger.FOLDER)
+        records = ledger.shelved(output / layout.LEDGER)
     except OutputError:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
     written = Again(lambda: (record for record in records if record.status == "written"))
@@ -185,10 +186,10 @@ class _Choices:
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     try:
-        keys = parse_profile_keys((root / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml")
+        keys = parse_profile_keys((root / layout.PROFILE).read_text(encoding="utf-8"), layout.PROFILE)
         return _Choices(profile_digest(keys), keys["regions"]["kind"] != "inside"), ()
     except (ProfileError, OSError, ValueError, KeyError, TypeError):
-        return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", "profile.yaml"),)
+        return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
 
 
 def _jobs(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[Job]:
@@ -239,10 +240,10 @@ def _checked(jobs: Iterator[Job], total: int, workers: int) -> Iterator[Findings
 def _unchecked(
     written: Iterable[Record], source: Path | None, public_key: Path | None, *, keeps_boxes: bool
 ) -> tuple[str, ...]:
-    sentences = []
+    sentences, regions = [], f"/{layout.EVIDENCE}/{REGIONS}."
     if source is None:
         sentences.append("protected voxels against the source: give --source INPUT")
-    elif any(not any("/evidence/regions." in output.path for output in record.outputs) for record in written):
+    elif any(not any(regions in output.path for output in record.outputs) for record in written):
         what = "only the boxes were compared" if keeps_boxes else "they were not compared"
         sentences.append(f"protected voxels of units without evidence of their regions: {what}")
     if public_key is None:

@@ -15,11 +15,11 @@ import numpy as np
 
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
-from medaug.audit.verification.faults import Fault
 from medaug.imaging.boxes import Box, codes_by_label
 from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.disk_map import Shelf, among
 from medaug.storage.json_stream import rows, scalars
+from medaug.verification.faults import Fault
 
 MONAI, COCO, CROISSANT = "monai.json", "coco.json", "croissant.json"
 _CODE = "list-differs"

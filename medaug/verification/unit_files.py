@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
+from medaug.audit.layout import EVIDENCE, RECORD
 from medaug.audit.output_files import sha256_of
 from medaug.audit.pixels import decoded, stored_of
 from medaug.audit.record import Output, Record
-from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.headers import (
+from medaug.dicom.colour import colour_of
+from medaug.dicom.read.parse import coded, instance
+from medaug.errors import OutputError, ReadError, counted
+from medaug.formats.registry import REGIONS
+from medaug.imaging.colour import Colour
+from medaug.imaging.pixels import pixels_digest
+from medaug.imaging.volume import Mask, Stored
+from medaug.verification.faults import Fault
+from medaug.verification.headers import (
     Slices,
     header_faults,
     meaning_faults,
@@ -21,7 +29,7 @@ from medaug.audit.verification.headers import (
     sources_of,
     study_of,
 )
-from medaug.audit.verification.regions import (
+from medaug.verification.regions import (
     FREE,
     Marks,
     boxes_on,
@@ -29,15 +37,6 @@ from medaug.audit.verification.regions import (
     marks_of_label_map,
     marks_of_segmentation,
 )
-from medaug.dicom.colour import colour_of
-from medaug.dicom.read.parse import coded, instance
-from medaug.errors import OutputError, ReadError, counted
-from medaug.formats.registry import REGIONS
-from medaug.imaging.colour import Colour
-from medaug.imaging.pixels import pixels_digest
-from medaug.imaging.volume import Mask, Stored
-
-RECORD = "record.json"
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
     path = job.root / output.path
     if not _present(path, output, found):
         return None
-    marks, label_map = None, f"{job.record.folder}/evidence/{REGIONS}."
+    marks, label_map = None, f"{job.record.folder}/{EVIDENCE}/{REGIONS}."
     try:
         if path.suffix == ".dcm":
             read = instance(path)
