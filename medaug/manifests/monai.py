@@ -15,7 +15,7 @@ Three habits of MONAI decide its form:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,17 +49,26 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
         ManifestError: a record says nothing of its patient.
     """
     ordered = Ordered.of(records)
-    written, labels, codes = ordered.written, ordered.labels, ordered.codes
-    check_parts(Entry(record.source.patient, TRAINING, record.source.series_uid, synthetic=True) for record in written)
-    content = {
+    check_parts(Entry(r.source.patient, TRAINING, r.source.series_uid, synthetic=True) for r in ordered.written)
+    return replace_file(output / MONAI, document(monai_content(ordered)))
+
+
+def monai_content(ordered: Ordered) -> dict[str, Any]:
+    """What `write_monai` writes; its items are made as they are taken."""
+    written, labels = ordered.written, ordered.labels
+    return {
         "name": "medaug",
         "description": "Synthetic variants for training only. Split by medaug.patient; never validate or test on them.",
-        "labels": {str(number): label for number, label in enumerate(labels)},
-        **({"codes": {str(labels.index(label)): found for label, found in codes.items()}} if codes else {}),
+        **named_classes(labels, ordered.codes),
         "numTraining": len(written),
         "training": Again(lambda: (_item(record, labels) for record in written)),
     }
-    return replace_file(output / MONAI, document(content))
+
+
+def named_classes(labels: Sequence[str], codes: Mapping[str, Any]) -> dict[str, Any]:
+    """Number → class, and number → the coded meanings of those that have some."""
+    numbered = {str(labels.index(label)): found for label, found in codes.items()}
+    return {"labels": {str(n): label for n, label in enumerate(labels)}, **({"codes": numbered} if codes else {})}
 
 
 def axes_of(record: Record) -> tuple[int, ...]:

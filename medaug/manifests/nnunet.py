@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from medaug.audit.record import Record
 from medaug.errors import ManifestError, counted
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.volume import Mask, Rescale, Volume
-from medaug.manifests.rendering import Show, bytes_of
+from medaug.manifests.rendering import Show, bytes_of, write_png
 
 Numbers = npt.NDArray[np.uint8]
 IMAGES, LABELS = "imagesTr", "labelsTr"
@@ -103,8 +102,8 @@ def write_case(folder: Path, record: Record, volume: Volume, numbers: Numbers, s
         (folder / part).mkdir(parents=True, exist_ok=True)
     image, label = folder / IMAGES / f"{case}_0000{kind.ending}", folder / LABELS / f"{case}{kind.ending}"
     if kind.ending == ".png":
-        Image.fromarray(bytes_of(volume, show(volume), 0)).save(image, format="PNG", compress_level=2)
-        Image.fromarray(numbers[0]).save(label, format="PNG", compress_level=2)
+        write_png(bytes_of(volume, show(volume), 0), image)
+        write_png(numbers[0], label)
         return
     write_nifti(_plain(volume), image)
     write_nifti(replace(_plain(volume), stored=numbers, rescale=_ones(volume), stored_range=(0, 255)), label)
