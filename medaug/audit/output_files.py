@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from medaug.audit.layout import NO_RESULTS
 from medaug.errors import OutputError
+from medaug.storage import archive
 from medaug.storage.disk_map import Shelf
 
 THREADS = 4
@@ -80,7 +80,6 @@ def sha256_of(path: Path) -> str:
         OutputError: it can't be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return archive.sha256_of(path)
     except OSError as error:
         raise OutputError(f"OUTPUT: {path.name} can't be read ({error.strerror}); check the disk") from None

@@ -18,7 +18,6 @@ from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.errors import ManifestError, OutputError, ReadError, SourceError, counted
 from medaug.execution.output.lists import read_listing
-from medaug.execution.output.store import disk_errors
 from medaug.execution.planning.sources import collect, load_headers
 from medaug.imaging.volume import Mask, Volume
 from medaug.manifests import nnunet, yolo
@@ -26,6 +25,7 @@ from medaug.manifests.rendering import Show
 from medaug.manifests.splits import for_training
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
+from medaug.storage.atomic import disk_errors
 
 
 @dataclass(frozen=True)

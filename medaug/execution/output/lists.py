@@ -13,13 +13,14 @@ from medaug.audit.ledger import Records
 from medaug.audit.record_order import Ordered
 from medaug.audit.seal import seal
 from medaug.errors import OutputError
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.sources import Skip
 from medaug.execution.planning.units import Unit
 from medaug.manifests.coco import write_coco
 from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.report.page import write_page
+from medaug.storage.atomic import disk_errors
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again, Shelf
 from medaug.storage.json_stream import rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from datetime import UTC, datetime
@@ -29,10 +28,10 @@ from medaug.audit.layout import (
 from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution.output import leases
 from medaug.execution.output.lists import Listing, read_listing
-from medaug.execution.output.store import Ended, Store, disk_errors, keyed
+from medaug.execution.output.store import Ended, Store, keyed
 from medaug.profile.load import parse_profile
 from medaug.profile.profile import Profile
-from medaug.storage.atomic import flush_folder, has_bytes, replace_file
+from medaug.storage.atomic import disk_errors, flush_folder, has_bytes, replace_file, write_secret
 from medaug.storage.locks import locked
 
 KEY_BYTES = 32
@@ -124,7 +123,8 @@ def _check_foreign(root: Path) -> None:
 def _make(root: Path, profile: Profile, listing: Listing, now: datetime, secret: bytes) -> None:
     """Write what a run never changes; FORMAT.json comes last and says that the rest is there."""
     _make_folder(root / PRIVATE, 0o700)
-    _write_key(root / KEY, secret)
+    (root / KEY).unlink(missing_ok=True)
+    write_secret(root / KEY, secret)  # whole before FORMAT.json names the run
     replace_file(root / PROFILE, profile.to_yaml().encode())
     replace_file(root / PLAN, listing.to_json())
     stamp = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "created": now.isoformat(), "run": keyed(secret, "run")}
@@ -139,18 +139,6 @@ def _make_folder(folder: Path, mode: int = 0o777) -> None:
         _make_folder(folder.parent)
     folder.mkdir(mode, exist_ok=True)
     flush_folder(folder.parent)
-
-
-def _write_key(path: Path, secret: bytes) -> None:
-    """Readable by its owner from the first moment on, and whole before FORMAT.json names the run."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        os.write(descriptor, secret)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    flush_folder(path.parent)
 
 
 def _given(key_file: Path | None) -> bytes | None:

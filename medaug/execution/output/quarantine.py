@@ -10,8 +10,8 @@ from pathlib import Path
 from medaug.audit.layout import QUARANTINE, UNIT_DIGITS
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
-from medaug.execution.output.store import Store, disk_errors
-from medaug.storage.atomic import replace_file
+from medaug.execution.output.store import Store
+from medaug.storage.atomic import disk_errors, replace_file
 from medaug.storage.canonical_json import canonical
 
 WORKER_DIED = "worker-died"

@@ -13,7 +13,7 @@ import hmac
 import os
 from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -25,13 +25,12 @@ from medaug.audit.record import Record, Status
 from medaug.execution.output import leases
 from medaug.execution.output.leases import Claim
 from medaug.imaging.volume import SourceRef
-from medaug.storage.atomic import flush_folder, unusable
+from medaug.storage.atomic import disk_errors, flush_file, flush_folder
 from medaug.storage.disk_map import Shelf
 from medaug.storage.locks import locked
 
 TOKEN_DIGITS = 16
 FLUSHES = 8  # at once
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True)
@@ -193,21 +192,6 @@ def keyed(secret: bytes, name: str) -> str:
     return hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:TOKEN_DIGITS]
 
 
-@contextmanager
-def disk_errors(what: str) -> Iterator[None]:
-    """Turn a full, read-only or broken disk, or something in the way, into one sentence.
-
-    Raises:
-        OutputError: in place of such an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK or isinstance(error, PermissionError):
-            raise unusable(what, error) from error
-        raise
-
-
 def flush_tree(folder: Path) -> None:
     """Flush every file below ``folder``, and every folder, to disk.
 
@@ -216,12 +200,7 @@ def flush_tree(folder: Path) -> None:
     """
     inside = [(Path(parent), names) for parent, _, names in os.walk(folder)]
     calls = [partial(flush_folder, parent) for parent, _ in inside]
-    calls += [partial(_flush, parent / name) for parent, names in inside for name in names]
+    calls += [partial(flush_file, parent / name) for parent, names in inside for name in names]
     with ThreadPoolExecutor(FLUSHES) as pool:  # one for each call: threads don't outlive a fork
         for flushed in [pool.submit(call) for call in calls]:
             flushed.result()
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -11,11 +11,12 @@ from medaug.audit.record import Record
 from medaug.errors import MedaugError, SourceError, place_of
 from medaug.execution.output import quarantine
 from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, OnStep, elapsed, failure, work_unit
 from medaug.execution.worker.worker import Bench
 from medaug.profile.profile import Profile
+from medaug.storage.atomic import disk_errors
 
 Work = Callable[[Store, Bench, Unit, Claim, OnStep | None], Record]
 

@@ -23,12 +23,13 @@ from medaug.audit.record import Record
 from medaug.augmentation.solve import Row, Solved
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.attempt import Setup, attempt, settle
 from medaug.execution.worker.stages import STAGES, Stages
 from medaug.execution.worker.unit_of_work import Answer, Ready, out_of_memory, work_unit
 from medaug.execution.worker.worker import Bench
+from medaug.storage.atomic import disk_errors
 
 Done = tuple[Unit, Record | None]
 Step = Callable[[Unit, int, int], None]

@@ -18,7 +18,7 @@ from medaug.augmentation.tools import Tools
 from medaug.dicom.write.provenance import Provenance
 from medaug.errors import QualityError, SourceError, counted
 from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.image_files import describe_output, write_image
 from medaug.execution.worker.worker import Bench
@@ -26,6 +26,7 @@ from medaug.imaging.volume import Volume
 from medaug.profile.profile import Profile
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
+from medaug.storage.atomic import disk_errors
 from medaug.version import __version__
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice

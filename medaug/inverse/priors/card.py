@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from medaug.errors import OutputError, PriorError
+from medaug.storage.atomic import replacing
 
 CARD = "card.json"
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
@@ -266,12 +266,10 @@ def write_card(folder: Path, card: PriorCard) -> None:
     Raises:
         OutputError: the disk didn't take it.
     """
-    part = folder / f".{CARD}.{os.getpid()}"
     try:
-        part.write_text(card.to_json(), encoding="utf-8")
-        part.replace(folder / CARD)
+        with replacing(folder / CARD) as passing:
+            passing.write_text(card.to_json(), encoding="utf-8")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise unwritable(error) from None
 
 

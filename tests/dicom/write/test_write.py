@@ -504,7 +504,7 @@ def test_files_are_flushed_before_they_take_their_name(
 
     monkeypatch.setattr(os, "fsync", watched)
     written(radiograph, tmp_path / "out")
-    assert seen == [["0001.dcm.part"]]
+    assert seen == [[f".0001.dcm.{os.getpid()}"]]
 
 
 @pytest.mark.parametrize("where", [-1, 400])
