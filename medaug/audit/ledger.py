@@ -231,9 +231,8 @@ def lines(path: Path, units: Container[str] | None = None) -> Iterator[Line]:
     for number, text in enumerate(_texts(path), 1):
         if text.endswith(b"\n"):
             try:
-                data = parse(text[:-1])
-                if units is None or _unit(data) in units:
-                    yield decode(Line, data, "line")
+                if units is None or _unit(parse(text[:-1])) in units:
+                    yield decode(Line, text[:-1], "line")
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
 
@@ -273,7 +272,7 @@ def _chain_problems(path: Path) -> Iterator[str]:
             return
         complete = text[:-1]
         try:
-            line: Line = decode(Line, parse(complete), "line")
+            line: Line = decode(Line, complete, "line")
         except ValueError as error:
             yield f"line {number}: {error}"
         else:

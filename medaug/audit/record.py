@@ -17,7 +17,7 @@ from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.volume import SourceRef
-from medaug.storage.canonical_json import canonical, parse
+from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
 
 Status = Literal["written", "rejected", "failed", "crashed"]
@@ -281,18 +281,13 @@ class Record:
         Raises:
             ValueError: not JSON, a missing or unknown key, or a wrong type; the message names the place.
         """
-        return from_data(parse(text))
+        record: Record = decode(cls, text, "record")
+        return record
 
 
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
     return {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
-
-
-def from_data(data: Any) -> Record:
-    """A record from plain JSON data; strict, see `Record.from_json`."""
-    record: Record = decode(Record, data, "record")
-    return record
 
 
 def _check_hex(text: str, where: str) -> None:
