@@ -52,9 +52,10 @@ def _check_keys(value: Any, data: Any, where: str, by_hand: bool) -> None:
     if isinstance(value, tuple):
         for n, (item, given) in enumerate(zip(value, data, strict=True)):
             _check_keys(item, given, f"{where}[{n}]", by_hand)
-    if not is_dataclass(value):
+    kind: Any = type(value)
+    if not is_dataclass(kind):
         return
-    known, needed = _keys(type(value))
+    known, needed = _keys(kind)
     for problem, keys in (("missing", set() if by_hand else needed - data.keys()), ("unknown", data.keys() - known)):
         if keys:
             raise ValueError(f"{where}: {problem} keys: {_listed(keys)}; expected {_listed(known)}")
