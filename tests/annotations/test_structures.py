@@ -16,9 +16,9 @@ from medaug.errors import AnnotationError, OutputError
 from medaug.execution.replay import replay
 from medaug.imaging.volume import Volume
 from medaug.verification.verify import verify
-from tests.execution.test_execute import small_profile
 from tests.support import make
 from tests.support.annotation_cases import loaded, slices_of
+from tests.support.small_runs import small_profile
 from tests.support.sound_output import SMALL as OPEN
 
 

@@ -49,6 +49,7 @@ from medaug.quality.figures import Pair, noise, seam, sharpness
 from tests.benchmarks.measures import patches, sliced_wasserstein
 from tests.benchmarks.tables import markdown
 from tests.benchmarks.tiles import tiled
+from tests.support.cases import changed
 
 REACH = 2.0  # px of the prior: how far around a pixel its local contrast is taken
 COARSE = 4  # native px per px of the second distance
@@ -189,7 +190,7 @@ def scene(name: str, volume: Volume, box: medaug.Box, options: argparse.Namespac
         return restore_delta(source, view, solution)
 
     solve = partial(ddnm, steps=12, t0=0.6)
-    bench = replace(medaug.tools(profile, "cpu"), restore=catch, solver=solve)
+    bench = changed(medaug.tools(profile, "cpu"), restore=catch, solver=solve)
     recipe = medaug.Recipe.of(volume, (box,), profile, variant=0, seed=1)
     variant = medaug.augment(medaug.Case(volume, (box,)), recipe, bench)
     shape = volume.geometry.shape[1:]

@@ -8,7 +8,7 @@ with its operator exchanged for each of the others. Beside each, the same solve 
   kept       protected voxels that hold another stored number (0, or it is a bug)
   passed     variants that the gate lets through
 
-Writes operators.json and operators.md into --out (docs/explanation), and with --picture a picture of each operator on
+Writes operators.json and operators.md into --out (docs/measurements), and with --picture a picture of each operator on
 an image that the prior drew itself: source, what is seen beside the box, variant.
 """
 
@@ -67,11 +67,11 @@ def figures(volume, box, operator: dict) -> dict:
     built, unseeing = tools(profile, "cpu"), tools(blind, "cpu")
     solution, made = variant(volume, box, profile, built)
     other, _ = variant(volume, box, blind, unseeing)
-    assert built.degraded is not None
+    assert built.solve.degraded is not None
 
     def missed(solved: np.ndarray) -> float:
         difference = torch.from_numpy(solved - solution.presented)[:, None]
-        return float(built.degraded.forward(difference).square().mean().sqrt())
+        return float(built.solve.degraded.forward(difference).square().mean().sqrt())
 
     pair = Pair(volume, made.volume, made.regions.protected, WINDOW)
     return {
@@ -130,8 +130,8 @@ def picture() -> Image.Image:
         profile = with_operator(operator)
         built = tools(profile, "cpu")
         solution, made = variant(volume, box, profile, built)
-        assert built.degraded is not None
-        seen = built.degraded.forward(torch.from_numpy(solution.presented.copy())[:, None])[:, 0].numpy()[0]
+        assert built.solve.degraded is not None
+        seen = built.solve.degraded.forward(torch.from_numpy(solution.presented.copy())[:, None])[:, 0].numpy()[0]
         seen = np.kron(seen, np.ones((256 // seen.shape[0],) * 2))
         outline = np.zeros((256, 256), dtype=bool)
         outline[box.slices[1:]] = True
@@ -147,5 +147,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=3)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

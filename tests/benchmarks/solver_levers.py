@@ -8,7 +8,7 @@ Then what a lever can't show on the embedded prior: the FLOPs of a step with Sta
 512 px, with its autoencoder and with the small one (on torch's meta device: nothing is computed). ``--compiled`` adds
 torch.compile, which takes minutes to begin with.
 
-Writes solver-levers.json and solver-levers.md into --out (docs/explanation).
+Writes solver-levers.json and solver-levers.md into --out (docs/measurements).
 """
 
 from __future__ import annotations
@@ -251,5 +251,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--compiled", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

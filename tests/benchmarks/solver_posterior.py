@@ -98,5 +98,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, nargs="+", default=[25, 100])
     parser.add_argument("--rows", nargs="*", choices=list(SOLVERS), help="all if left out")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

@@ -15,10 +15,10 @@ import medaug
 from medaug.execution.replay import replay
 from medaug.verification.faults import Fault
 from medaug.verification.verify import verify
-from tests.execution.test_execute import SMALL, boxes, small_profile
 from tests.support import dicom_validators as validators
 from tests.support.dicom_colour import ENCODINGS, OVERLAY, is_grey, samples, stored, ultrasound
 from tests.support.dicom_edit import edit
+from tests.support.small_runs import SMALL, boxes, small_profile
 from tests.support.sound_output import records, redigest, rewrite
 
 KEPT = (

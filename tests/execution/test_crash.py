@@ -21,7 +21,6 @@ from unittest import mock
 
 import pytest
 
-from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError
 from medaug.execution import execute
@@ -37,60 +36,17 @@ from medaug.profile.load import load_profile
 from medaug.storage import atomic
 from tests.support import null
 from tests.support.disk import Disk, Killed, copy
+from tests.support.outputs import NUMBERS, Work, continued, faults_of, settled, written
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the disk's model reads /proc/self/fd")
-NUMBERS = (1, 2)
 OTHER = load_profile("chest-xray")
-Work = Callable[..., Record]
 
 
 @pytest.fixture(autouse=True)
 def dated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the model keeps account of it; the machine's disk need not wait
-
-
-def settled(output: Path, key: Path, work: Work = null.work) -> dict[str, bytes]:
-    null.run(output, *NUMBERS, key_file=key, work=work)
-    return null.files(output)
-
-
-def faults_of(output: Path) -> list[str]:
-    """What no moment of a run may show, checked on the files alone."""
-    found = []
-    for folder in sorted((output / "variants").glob("*")):
-        try:
-            record = Record.from_json((folder / "record.json").read_text())
-        except (OSError, ValueError):
-            found.append("a visible unit has no whole record")
-            continue
-        found += [f"{part.path} is not whole" for part in record.outputs if not whole(output / part.path, record.unit)]
-    for record in written(output):
-        if not (output / record.folder / "record.json").is_file():
-            found.append("the ledger names a unit that isn't there")
-    return found
-
-
-def whole(path: Path, unit: str) -> bool:
-    return path.is_file() and path.read_bytes() == unit.encode() * (null.PAYLOAD // 64)
-
-
-def written(output: Path) -> list[Record]:
-    segments = ledger.segments(output / "ledger")
-    return [line.record for path in segments for line in ledger.lines(path) if line.record.status == "written"]
-
-
-def continued(output: Path, key: Path, expected: dict[str, bytes], work: Work = null.work) -> list[str]:
-    """What is wrong after the same command was given again."""
-    try:
-        ended = settled(output, key, work)
-    except OutputError as error:
-        return [f"it can't be continued: {error}"]
-    found = sorted(name for name in ended.keys() | expected.keys() if ended.get(name) != expected.get(name))
-    found += ledger.verify_chain(output / "ledger")
-    lines = [record.unit for record in written(output)]
-    return found + (["not one line per unit"] if len(lines) != len(NUMBERS) or len(set(lines)) != len(lines) else [])
 
 
 def deaths(tmp_path: Path, how: str, work: Work = null.work) -> Iterator[tuple[int, Path, Path]]:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-import yaml
 
 import medaug
 from medaug.audit import ledger
@@ -24,80 +23,8 @@ from medaug.execution.worker import unit_of_work
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
-from medaug.profile.load import load_profile
 from tests.support import make
-
-SMALL = {
-    "size": 64,
-    "modalities": ["CR", "DX", "CT", "NIFTI", "NRRD", "RASTER"],
-    "domain": ["not-padding"],
-    "solver": {"kind": "psld", "steps": 3, "start": 0.3, "omega": 0.05, "gamma": 0.01},
-    "checks": {name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "observed_residual")},
-}
-
-
-def small_profile(folder: Path, **changes: object) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "small.yaml"
-    path.write_text(
-        yaml.safe_dump(load_profile("bone-xray").model_dump(mode="json") | {"name": "small"} | SMALL | changes)
-    )
-    return str(path)
-
-
-def export(folder: Path) -> Path:
-    """Two radiographs with COCO boxes, one without, a CT with a gap, and a text file."""
-    for number in (1, 2, 3):
-        make.radiograph(folder / "xray", name=f"x{number}.dcm", rows=120, columns=100, seed=number)
-    make.series(folder / "gap", slices=6, gap_at=2, seed=9)
-    (folder / "readme.txt").write_text("not an image")
-    return folder
-
-
-def boxes(path: Path, names: tuple[str, ...] = ("x1.dcm", "x2.dcm")) -> Path:
-    lesion = make.lesion((1, 120, 100))
-    (_, top, left), (_, bottom, right) = lesion.start, lesion.stop
-    path.write_text(
-        json.dumps(
-            {
-                "images": [{"id": i, "file_name": name, "width": 100, "height": 120} for i, name in enumerate(names)],
-                "annotations": [
-                    {"id": i, "image_id": i, "category_id": 1, "bbox": [left, top, right - left, bottom - top]}
-                    for i in range(len(names))
-                ],
-                "categories": [{"id": 1, "name": "lesion"}],
-            }
-        )
-    )
-    return path
-
-
-@pytest.fixture
-def arguments(tmp_path: Path) -> dict[str, object]:
-    (tmp_path / "key").write_bytes(bytes(range(32)))
-    return {
-        "input": export(tmp_path / "in"),
-        "output": tmp_path / "out",
-        "profile": small_profile(tmp_path),
-        "annotations": boxes(tmp_path / "boxes.json"),
-        "variants": 2,
-        "seed": 7,
-        "key_file": tmp_path / "key",
-    }
-
-
-def contents(output: Path) -> dict[str, bytes]:
-    """Everything a run wrote below ``variants``, by relative path, without the date of the run."""
-    found = {}
-    for path in sorted((output / "variants").rglob("*")):
-        if path.is_file():
-            data = path.read_bytes()
-            if path.name == "record.json":
-                record = json.loads(data)
-                record["created"] = 0
-                data = json.dumps(record).encode()
-            found[path.relative_to(output).as_posix()] = data
-    return found
+from tests.support.small_runs import boxes, contents, small_profile
 
 
 def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[str, object]) -> None:

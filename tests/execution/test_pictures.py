@@ -18,10 +18,10 @@ from medaug.cli import app
 from medaug.execution.replay import replay
 from medaug.formats.raster import read_raster
 from medaug.verification.verify import verify
-from tests.execution.exports.test_datasets import export
-from tests.execution.test_execute import boxes, small_profile
 from tests.support import dicom_validators as validators
 from tests.support import make
+from tests.support.dataset_export import export
+from tests.support.small_runs import boxes, small_profile
 
 NAMES = ("deep.png", "photo.jpg", "scan.tif")
 CANARY = "mustermann"

@@ -12,10 +12,10 @@ from medaug.audit import ledger
 from medaug.errors import OutputError, ReadError
 from medaug.execution.replay import chosen, replay
 from medaug.processes import threads
-from tests.execution.test_execute import boxes, small_profile
 from tests.support import make
+from tests.support.small_runs import boxes, small_profile
 from tests.support.sound_output import redigest, rewrite
-from tests.verification.test_tampering import paint
+from tests.support.tampering import paint
 
 
 @pytest.fixture(scope="module")

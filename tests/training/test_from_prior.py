@@ -22,9 +22,9 @@ from medaug.training.own_images import Presented, presented
 from medaug.training.recipe import AmbientRecipe, TrainingRecipe, read_recipe
 from medaug.training.train import train_on
 from medaug.training.unet import fresh_network
-from tests.execution.test_execute import boxes, small_profile
 from tests.support import make
-from tests.training.test_train import RECIPE
+from tests.support.small_runs import boxes, small_profile
+from tests.support.training import RECIPE
 
 SIZE = 64
 

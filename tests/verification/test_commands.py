@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from medaug.audit import keys
 from medaug.cli import app
 from tests.support.sound_output import of
-from tests.verification.test_tampering import image, paint
+from tests.support.tampering import image, paint
 
 
 def call(*words: object) -> Result:

@@ -9,8 +9,8 @@ from medaug.verification import faults
 from medaug.verification.faults import CODES, Fault
 from tests.support.paths import ROOT
 from tests.support.tables import write_table
+from tests.support.tampering import COVERED, PLAIN
 from tests.verification import test_frames
-from tests.verification.test_tampering import COVERED, PLAIN
 
 
 def test_every_code_is_documented_with_its_meaning() -> None:

@@ -13,7 +13,7 @@ import pytest
 from medaug.errors import OutputError, ReadError
 from medaug.verification.verify import find_files, verify
 from tests.support.sound_output import of, rewrite
-from tests.verification.test_tampering import codes, cover, edit, image, judged, segment
+from tests.support.tampering import codes, cover, edit, image, judged, segment
 
 
 def test_an_image_cut_short_is_unreadable_and_stops_nothing(folder: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,37 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from medaug.audit.record import Record
 from medaug.errors import OutputError
 from medaug.execution.execute import Options, execute
 from medaug.execution.output import quarantine
-from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
-from medaug.execution.worker.unit_of_work import OnStep
-from medaug.execution.worker.worker import Bench
-from tests.execution.test_crash import written
 from tests.support import null
+from tests.support.outputs import written
+from tests.support.poison import POISON, full, poisoned
 
 pytestmark = pytest.mark.slow  # interpreters that import the package, several seconds each
-POISON = null.unit(3).recipe.id
-
-
-def poisoned(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
-    """One unit kills its worker each time, one kills it once, and the others are done."""
-    claim.stage("solve")
-    if on_step:
-        on_step(1, 2)
-    if unit.recipe.id == POISON:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if unit.recipe.id == null.unit(4).recipe.id and not claim.deaths:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return null.work(store, bench, unit, claim, on_step)
-
-
-def full(_store: Store, _bench: Bench, _unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
-    """A disk that takes nothing."""
-    raise OutputError("OUTPUT: no room")
 
 
 @pytest.fixture
@@ -77,7 +53,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from tests.support import null
-from tests.execution.test_crash import written
+from tests.support.outputs import written
 def work(store, bench, unit, claim, on_step=None):
     time.sleep(float(sys.argv[2]))
     return null.work(store, bench, unit, claim)

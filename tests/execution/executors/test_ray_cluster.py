@@ -31,10 +31,10 @@ from medaug.execution.worker.unit_of_work import OnStep, work_unit
 from medaug.execution.worker.worker import Bench
 from medaug.profile.load import load_profile
 from medaug.verification.verify import verify
-from tests.execution.executors.test_processes import POISON, full, poisoned
-from tests.execution.test_crash import written
-from tests.execution.test_execute import arguments, contents  # noqa: F401 - a fixture
 from tests.support import null
+from tests.support.outputs import written
+from tests.support.poison import POISON, full, poisoned
+from tests.support.small_runs import contents
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
@@ -62,7 +62,7 @@ def killed_once(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: O
 
 
 def test_two_workers_one_killed_mid_run_make_what_one_process_makes_and_it_verifies(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

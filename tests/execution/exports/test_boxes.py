@@ -20,10 +20,10 @@ from medaug.execution.planning.units import Unit
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Volume
-from tests.execution.test_execute import small_profile
 from tests.support import make
 from tests.support.annotation_cases import loaded, slices_of
 from tests.support.dicom_validators import dciodvfy, errors
+from tests.support.small_runs import small_profile
 
 
 @pytest.fixture

@@ -8,12 +8,15 @@ import json
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from medaug.audit.record import Record
+from medaug.augmentation.prepare import PresentTools
+from medaug.augmentation.restore import RestoreTools
+from medaug.augmentation.solve import SolveTools
+from medaug.augmentation.tools import Tools
 from medaug.errors import RunError
 from medaug.execution import execute
 from medaug.execution.output import leases, quarantine
@@ -26,22 +29,13 @@ from medaug.execution.worker import unit_of_work as real_work
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, OnStep
 from medaug.execution.worker.worker import Bench
 from tests.support import null
-
-UNIT = null.unit(1).recipe.id
+from tests.support.outputs import UNIT, dead
 
 
 @pytest.fixture
 def staging(tmp_path: Path) -> Path:
     (tmp_path / "staging").mkdir()
     return tmp_path / "staging"
-
-
-def dead(staging: Path, unit: str = UNIT, *, host: str = "", stage: str = "solve", name: str = "1-aaaaaaaa") -> Path:
-    folder = staging / f"{unit[:16]}.{host or leases._host()}-{name}"
-    folder.mkdir()
-    marker = staging / f"{folder.name}.lock"
-    marker.write_text(stage)
-    return marker
 
 
 def test_a_unit_that_is_held_is_not_given_away_and_is_free_afterwards(staging: Path) -> None:
@@ -159,13 +153,13 @@ def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch: pytest.Monk
     tried = []
 
     def needs_little(_presented: object, tools: Bench, _on_step: object = None) -> str:
-        tried.append(tools.batch_size)
-        if tools.batch_size > 2:
+        tried.append(tools.solve.batch_size)
+        if tools.solve.batch_size > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
         return "done"
 
     monkeypatch.setattr(real_work, "solve_case", needs_little)
-    tools = _Tools()
+    tools = idle_tools()
     assert real_work.solve(None, tools)[1] == 2
     assert tried == [8, 4, 2]
 
@@ -174,11 +168,11 @@ def test_memory_that_never_suffices_ends_in_quarantine(monkeypatch: pytest.Monke
     tried = []
 
     def hungry(_presented: object, tools: Bench, _on_step: object = None) -> None:
-        tried.append(tools.batch_size)
+        tried.append(tools.solve.batch_size)
         raise MemoryError
 
     monkeypatch.setattr(real_work, "solve_case", hungry)
-    tools = _Tools()
+    tools = idle_tools()
 
     def work(_store: Store, _bench: Bench, _unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
         return real_work.solve(None, tools)[0]
@@ -225,7 +219,7 @@ def test_too_little_memory_outside_the_solve_is_recorded_and_ends_in_quarantine(
 
 def test_another_runtime_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(real_work, "solve_case", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
-    tools = _Tools()
+    tools = idle_tools()
     with pytest.raises(RuntimeError, match="shapes differ"):
         real_work.solve(None, tools)
 
@@ -242,10 +236,8 @@ def test_a_run_in_which_most_units_fail_is_stopped_and_its_lists_are_written(
     assert summary.counts == {"failed": 8}
 
 
-@dataclass(frozen=True)
-class _Tools:
-    """What of the tools `solve` touches itself."""
-
-    batch_size: int = 8
-    device: str = "cpu"
-    size: int = 256
+def idle_tools() -> Tools:
+    """With what `solve` touches itself; nothing is presented, solved or restored."""
+    nothing = dict.fromkeys(("window", "domain", "protect", "law", "grow", "crop"))
+    present = PresentTools(size=256, feather=3.0, **nothing)
+    return Tools(present, SolveTools(None, None, None, 0.0, batch_size=8, device="cpu"), RestoreTools(None, {}))

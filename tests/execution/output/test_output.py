@@ -28,8 +28,8 @@ from medaug.execution.worker import unit_of_work
 from medaug.execution.worker.unit_of_work import OnStep, failure
 from medaug.execution.worker.worker import Bench
 from medaug.imaging.boxes import Box
-from tests.execution.test_execute import arguments, boxes, small_profile  # noqa: F401 - a fixture
 from tests.support import null
+from tests.support.small_runs import boxes
 
 
 def listed(output: Path) -> set[str]:
@@ -59,7 +59,7 @@ def test_other_inputs_are_refused_unless_asked_for_and_the_lists_hold_the_plan_o
         assert unit not in coco
 
 
-def test_a_withdrawn_label_leaves_the_training_list(arguments: dict[str, object], tmp_path: Path) -> None:  # noqa: F811
+def test_a_withdrawn_label_leaves_the_training_list(arguments: dict[str, object], tmp_path: Path) -> None:
     first = medaug.run(**arguments)
     one = arguments | {"annotations": boxes(tmp_path / "less.json", ("x1.dcm",)), "extend": True}
     with pytest.raises(OutputError, match="another set of inputs"):
@@ -108,7 +108,7 @@ def test_the_key_is_private_and_kept_and_another_one_is_refused(tmp_path: Path) 
         null.run(tmp_path / "out", 1)
 
 
-def test_the_same_unit_in_another_run_gets_other_uids(arguments: dict[str, object], tmp_path: Path) -> None:  # noqa: F811
+def test_the_same_unit_in_another_run_gets_other_uids(arguments: dict[str, object], tmp_path: Path) -> None:
     first = medaug.run(**(arguments | {"variants": 1}))
     other = medaug.run(**(arguments | {"variants": 1, "output": tmp_path / "other", "key_file": None}))
     assert [r.unit for r in first.records] == [r.unit for r in other.records]
@@ -146,7 +146,7 @@ def test_a_unit_whose_folder_was_removed_is_made_again(tmp_path: Path) -> None:
 
 
 def test_the_prior_is_not_loaded_when_nothing_is_to_do(
-    arguments: dict[str, object],  # noqa: F811
+    arguments: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     medaug.run(**arguments)
@@ -155,7 +155,7 @@ def test_the_prior_is_not_loaded_when_nothing_is_to_do(
 
 
 def test_what_can_not_be_stated_is_found_before_the_solve(
-    arguments: dict[str, object],  # noqa: F811
+    arguments: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(unit_of_work, "provenance", lambda *_: (_ for _ in ()).throw(ValueError("provenance")))

@@ -29,11 +29,11 @@ from medaug.execution.worker.pipeline import BATCHES, LEAST, MOST, SMALL, Done, 
 from medaug.execution.worker.stages import STAGES, Stages
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, Answer
 from medaug.execution.worker.worker import Bench
-from tests.execution.output.test_leases import dead
-from tests.execution.test_crash import continued, faults_of, settled, written
-from tests.execution.test_execute import arguments, contents, small_profile  # noqa: F401 - a fixture
 from tests.support import null
+from tests.support.cases import changed
 from tests.support.disk import Disk, Killed, copy
+from tests.support.outputs import continued, dead, faults_of, settled, written
+from tests.support.small_runs import contents, small_profile
 
 PROMPT = 30.0  # seconds after which something that should happen at once didn't
 
@@ -325,7 +325,7 @@ def _by_key(done: Iterator[Done]) -> Iterator[tuple[str, Record]]:
 
 
 def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -337,7 +337,7 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
         sizes.append(len(rows))
         return solve_rows(rows, *rest)
 
-    monkeypatch.setattr(assemble, "tools", lambda *args: replace(real(*args), full=True, solve_rows=counted))
+    monkeypatch.setattr(assemble, "tools", lambda *args: changed(real(*args), full=True, solve_rows=counted))
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     common = arguments | {"profile": small_profile(tmp_path / "b", batch_size=3, solver=solver)}
     together = medaug.run(**common)

@@ -7,7 +7,6 @@ import os
 import pickle
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,8 @@ from medaug.execution.worker import solver_process
 from medaug.execution.worker.solver_process import CARD, ERROR, SOLVED, STEP, SolverProcess
 from medaug.inverse.priors.remote_prior import DistantPrior
 from medaug.profile.load import load_profile
-from tests.execution.test_execute import arguments, contents, small_profile  # noqa: F401 - a fixture
+from tests.support.cases import changed
+from tests.support.small_runs import contents, small_profile
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> list[SolverProcess]:
     return made
 
 
-def planned(arguments: dict[str, Any]) -> medaug.Plan:  # noqa: F811
+def planned(arguments: dict[str, Any]) -> medaug.Plan:
     return medaug.plan(**{k: arguments[k] for k in ("input", "profile", "annotations", "variants", "seed")})
 
 
 def test_the_bytes_are_those_of_a_run_in_one_process(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     apart: list[SolverProcess],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -73,7 +73,7 @@ def test_the_bytes_are_those_of_a_run_in_one_process(
 
 
 def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     apart: list[SolverProcess],
     tmp_path: Path,
 ) -> None:
@@ -100,7 +100,7 @@ def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
 
 
 def test_a_wrong_prior_stops_a_run_before_output_is_made(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -150,7 +150,7 @@ def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -
     assert steps == [(STEP, n, 3) for n in range(3)]
     assert solved[0] == SOLVED
     tools = assemble.tools(small, "cpu")
-    (mine,) = tools.solve_rows(rows(), tools.prior, tools)
+    (mine,) = tools.solve_rows(rows(), tools.solve.prior, tools.solve)
     assert np.array_equal(solved[1][0].solved, mine.solved)
     assert np.array_equal(solved[1][0].round_trip, mine.round_trip)
 
@@ -198,7 +198,7 @@ def test_what_goes_wrong_there_is_raised_here_with_its_place(
     assert kind == ERROR
     assert type(error) is expected
     assert getattr(error, "code", "some-code") == "some-code"
-    assert place_of(error).startswith("test_distant.py")
+    assert place_of(error).startswith("test_solver_process.py")
     assert bool(let_go) == emptied
 
 
@@ -207,12 +207,12 @@ def test_the_prior_under_a_prompt_is_asked_for_by_its_text(
 ) -> None:
     prompted = small.model_copy(update={"prompt": {"nodule": "a nodule", "mass": "a mass"}})
     tools = assemble.tools(prompted, "cpu", DistantPrior(assemble.load_prior(small, "cpu").card))
-    assert tools.prompted is not None
-    both, other = tools.prompted(["nodule", "mass", "cyst"]), tools.prompted(["cyst"])
+    assert tools.solve.prompted is not None
+    both, other = tools.solve.prompted(["nodule", "mass", "cyst"]), tools.solve.prompted(["cyst"])
     assert isinstance(both, DistantPrior)
     assert both.prompt == "a mass, a nodule"
-    assert tools.prompted(["mass", "nodule"]) is both  # so that one batch may hold both cases
-    assert other is tools.prior
+    assert tools.solve.prompted(["mass", "nodule"]) is both  # so that one batch may hold both cases
+    assert other is tools.solve.prior
     seen: list[str] = []
 
     def solve(_rows: Sequence[Row], prior: Any, *_: Any) -> list[Any]:
@@ -220,10 +220,10 @@ def test_the_prior_under_a_prompt_is_asked_for_by_its_text(
         return []
 
     monkeypatch.setattr(assemble, "under_prompt", lambda *_: str.upper)
-    monkeypatch.setattr(assemble, "tools", lambda *_: replace(tools, prompted=None))
+    monkeypatch.setattr(assemble, "tools", lambda *_: changed(tools, prompted=None))
     monkeypatch.setattr(distant_child, "solve_rows", solve)
     answers(prompted, (rows(), both.prompt, 1, False), (rows(), "", 1, False))
-    assert seen == ["A MASS, A NODULE", tools.prior]
+    assert seen == ["A MASS, A NODULE", tools.solve.prior]
 
 
 def test_nothing_is_computed_with_what_stands_for_the_prior(small: medaug.Profile) -> None:

@@ -116,15 +116,15 @@ def _profile(**changes: Any) -> profiles.Profile:
 def test_prompts_by_label_are_joined_in_the_order_of_the_labels(prior: LatentPrior, calls: list[str]) -> None:
     prompts = {"nodule": "a nodule", "fracture": "a broken bone"}
     tools = assemble.tools(_profile(prompt=prompts), "cpu", prior)
-    assert tools.prompted is not None
+    assert tools.solve.prompted is not None
     z, t = torch.ones(1, 4, 8, 8), torch.tensor([400])
-    tools.prompted(["nodule", "fracture", "nodule", "other"]).denoise(z, t)
-    tools.prompted(["other"]).denoise(z, t)
+    tools.solve.prompted(["nodule", "fracture", "nodule", "other"]).denoise(z, t)
+    tools.solve.prompted(["other"]).denoise(z, t)
     assert calls == ["a broken bone, a nodule", ""]
 
 
 def test_a_profile_without_prompt_has_the_digest_it_always_had(prior: LatentPrior) -> None:
-    assert assemble.tools(_profile(), "cpu", prior).prompted is None
+    assert assemble.tools(_profile(), "cpu", prior).solve.prompted is None
     base = load_profile("bone-xray")
     assert base.model_copy(update={"guidance_scale": 3.0}).sha256 == base.sha256
     assert base.model_copy(update={"prompt": "x"}).sha256 != base.sha256
