@@ -21,14 +21,14 @@ from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
 
 Status = Literal["written", "rejected", "failed", "crashed"]
-Row = tuple[float, float, float, float]
+AffineRow = tuple[float, float, float, float]
 Limit = tuple[float | None, float | None]
 
 HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordedSource:
     """The series a unit was made from.
 
     Attributes:
@@ -54,7 +54,7 @@ class Source:
     frames: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, ref: SourceRef, patient: str) -> Source:
+    def of(cls, ref: SourceRef, patient: str) -> RecordedSource:
         """What may be recorded of ``ref``, with ``patient`` as the caller hashed it."""
         return cls(
             key=ref.key,
@@ -147,7 +147,7 @@ class Grid:
     """
 
     shape: Shape
-    affine: tuple[Row, Row, Row, Row]
+    affine: tuple[AffineRow, AffineRow, AffineRow, AffineRow]
     space: Space
     spacing: tuple[float, float, float]
 
@@ -202,7 +202,7 @@ class Record:
 
     unit: str
     status: Status
-    source: Source
+    source: RecordedSource
     variant: int
     seed: str
     profile_sha256: str

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from medaug.audit import layout, ledger
-from medaug.audit.pixels import stored_of
 from medaug.audit.record import Output, Record
+from medaug.audit.stored_pixels import stored_of
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import NUMERICS, Recipe

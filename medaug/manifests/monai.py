@@ -26,7 +26,7 @@ from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
-from medaug.manifests.splits import TRAINING, Entry, check_parts, fold_of
+from medaug.manifests.splits import TRAINING, SplitImage, check_parts, fold_of
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again
@@ -49,7 +49,7 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
         ManifestError: a record says nothing of its patient.
     """
     ordered = Ordered.of(records)
-    check_parts(Entry(r.source.patient, TRAINING, r.source.series_uid, synthetic=True) for r in ordered.written)
+    check_parts(SplitImage(r.source.patient, TRAINING, r.source.series_uid, synthetic=True) for r in ordered.written)
     return replace_file(output / MONAI, document(monai_content(ordered)))
 
 

@@ -27,7 +27,7 @@ IMAGES, LABELS = "imagesTr", "labelsTr"
 
 
 @dataclass(frozen=True)
-class Kind:
+class DatasetKind:
     """What all cases of one data set share.
 
     Attributes:
@@ -39,24 +39,24 @@ class Kind:
     channel: str
 
     @classmethod
-    def of(cls, record: Record) -> Kind:
+    def of(cls, record: Record) -> DatasetKind:
         """The kind of a unit's image."""
         assert record.geometry is not None
         spread = record.geometry.space == "patient"
         return cls(".nii.gz" if spread else ".png", record.source.modality or "image")
 
 
-def one_kind(records: Sequence[Record]) -> Kind:
+def one_kind(records: Sequence[Record]) -> DatasetKind:
     """What the records share.
 
     Raises:
         ManifestError: they are of several kinds, which one nnU-Net data set can't hold, or there are none.
     """
-    kinds = sorted({(kind.channel, kind.ending) for kind in map(Kind.of, records)})
+    kinds = sorted({(kind.channel, kind.ending) for kind in map(DatasetKind.of, records)})
     if len(kinds) != 1:
         found = ", ".join(f"{channel} as {ending}" for channel, ending in kinds) or "none"
         raise ManifestError(f"nnunet: expected masks on images of one kind, found {found}; export each kind by itself")
-    return Kind(kinds[0][1], kinds[0][0])
+    return DatasetKind(kinds[0][1], kinds[0][0])
 
 
 def label_map(record: Record, masks: Mapping[str, Mask], labels: Sequence[str]) -> Numbers:
@@ -97,7 +97,7 @@ def write_case(folder: Path, record: Record, volume: Volume, numbers: Numbers, s
         numbers: from `label_map`.
         show: the window, for radiographs.
     """
-    case, kind = f"medaug_{record.unit[:16]}", Kind.of(record)
+    case, kind = f"medaug_{record.unit[:16]}", DatasetKind.of(record)
     for part in (IMAGES, LABELS):
         (folder / part).mkdir(parents=True, exist_ok=True)
     image, label = folder / IMAGES / f"{case}_0000{kind.ending}", folder / LABELS / f"{case}{kind.ending}"
@@ -109,7 +109,7 @@ def write_case(folder: Path, record: Record, volume: Volume, numbers: Numbers, s
     write_nifti(replace(_plain(volume), stored=numbers, rescale=_ones(volume), stored_range=(0, 255)), label)
 
 
-def write_index(folder: Path, kind: Kind, labels: Sequence[str], cases: int) -> None:
+def write_index(folder: Path, kind: DatasetKind, labels: Sequence[str], cases: int) -> None:
     """dataset.json."""
     content = {
         "name": folder.name,

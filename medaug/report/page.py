@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from medaug.audit.layout import PAGE, PREVIEW, PROFILE
-from medaug.audit.record import Limit, Record, Source
+from medaug.audit.record import Limit, Record, RecordedSource
 from medaug.audit.record_order import Ordered, Tally, kind_of
 from medaug.errors import ProfileError
 from medaug.profile.load import parse_profile_keys
@@ -40,7 +40,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PageEntry:
     """One unit of OUTPUT."""
 
     record: Record
@@ -63,16 +63,16 @@ class Entry:
 class Group:
     """A source and what was made of it; the entries are to be taken once, before the next group."""
 
-    first: Entry
-    others: Iterator[Entry]
+    first: PageEntry
+    others: Iterator[PageEntry]
 
     @property
-    def source(self) -> Source:
+    def source(self) -> RecordedSource:
         """The source."""
         return self.first.record.source
 
     @property
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[PageEntry]:
         """What was made of it."""
         return chain([self.first], self.others)
 
@@ -124,7 +124,7 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
 
 def _groups(ordered: Iterable[Record], output: Path) -> Iterator[Group]:
     """Source by source, what has pictures or was written."""
-    entries = (Entry(record, output) for record in ordered)
+    entries = (PageEntry(record, output) for record in ordered)
     shown = (entry for entry in entries if entry.record.status == "written" or entry.pictures)
     return (Group(next(part), part) for _, part in groupby(shown, key=lambda entry: entry.record.source.key))
 

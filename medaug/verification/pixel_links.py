@@ -9,8 +9,8 @@ from pathlib import Path
 
 from medaug.audit import ledger
 from medaug.audit.layout import LEDGER
-from medaug.audit.pixels import decoded
 from medaug.audit.record import Record
+from medaug.audit.stored_pixels import decoded
 from medaug.dicom.read.parse import instance
 from medaug.errors import OutputError, ReadError
 from medaug.formats.registry import format_of

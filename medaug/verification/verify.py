@@ -21,9 +21,9 @@ from medaug.storage import archive
 from medaug.storage.disk_map import Again, Shelf
 from medaug.verification import run_level
 from medaug.verification.faults import Fault
-from medaug.verification.lists import check_lists
+from medaug.verification.list_entries import check_lists
 from medaug.verification.records import check_record
-from medaug.verification.unit_files import Findings, Job, check_unit
+from medaug.verification.unit_files import Findings, UnitCheck, check_unit
 
 THREADS = 4
 AT_ONCE = 256  # files
@@ -92,8 +92,8 @@ def verify(
     for record in records:
         faults += check_record(record, profile.sha256)
     faults += check_lists(output, written)
-    jobs = _jobs(output, written, source, keeps_boxes=profile.keeps_boxes)
-    digests, problems, compared = _read_units(jobs, len(written), workers, on_unit)
+    checks = _checks(output, written, source, keeps_boxes=profile.keeps_boxes)
+    digests, problems, compared = _read_units(checks, len(written), workers, on_unit)
     faults += problems
     problems, signed, files = _check_files(output, written, digests, public_key)
     unchecked = _unchecked(written, source, public_key, keeps_boxes=profile.keeps_boxes)
@@ -192,17 +192,17 @@ def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
         return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
 
 
-def _jobs(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[Job]:
+def _checks(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[UnitCheck]:
     files: Shelf[Path] = Shelf()
     if source is not None:
         files = find_files(source, (digest for record in written for digest in record.source.sha256))
     for record in written:
         paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
-        yield Job(root, record, paths, keeps_boxes)
+        yield UnitCheck(root, record, paths, keeps_boxes)
 
 
 def _read_units(
-    jobs: Iterator[Job], total: int, workers: int, on_unit: Callable[[int, int], None] | None
+    checks: Iterator[UnitCheck], total: int, workers: int, on_unit: Callable[[int, int], None] | None
 ) -> tuple[Shelf[str], tuple[Fault, ...], int]:
     """Digests, faults and compared voxels of all units; UIDs are compared across them."""
     digests: Shelf[str] = Shelf()
@@ -210,7 +210,7 @@ def _read_units(
     compared = 0
     instances: Shelf[int] = Shelf()
     series: Shelf[int] = Shelf()
-    for done, found in enumerate(_checked(jobs, total, workers), 1):
+    for done, found in enumerate(_checked(checks, total, workers), 1):
         faults += found.faults
         compared += found.compared
         for name, digest in found.digests.items():
@@ -229,12 +229,12 @@ def _read_units(
     return digests, tuple(faults), compared
 
 
-def _checked(jobs: Iterator[Job], total: int, workers: int) -> Iterator[Findings]:
+def _checked(checks: Iterator[UnitCheck], total: int, workers: int) -> Iterator[Findings]:
     if workers < 2 or total < 2:
-        yield from map(check_unit, jobs)
+        yield from map(check_unit, checks)
         return
     with ProcessPoolExecutor(min(workers, total), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(check_unit, jobs, chunksize=CHUNK)
+        yield from pool.map(check_unit, checks, chunksize=CHUNK)
 
 
 def _unchecked(

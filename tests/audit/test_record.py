@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medaug.audit.record import CheckResult, Grid, Output, Record, Source
+from medaug.audit.record import CheckResult, Grid, Output, Record, RecordedSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from tests.support import make
@@ -123,7 +123,7 @@ def test_a_figure_that_json_can_not_hold_is_none(value: float) -> None:
 
 def test_a_source_leaves_paths_and_the_readers_hash_behind() -> None:
     ref = replace(make.volume((1, 8, 8)).source, files=(Path("Doe^Jane/scan.dcm"),), patient="unkeyed")
-    source = Source.of(ref, "keyed")
+    source = RecordedSource.of(ref, "keyed")
     assert (source.key, source.instance_uids, source.patient) == (ref.key, ref.instance_uids, "keyed")
     text = str(asdict(source))
     assert "Doe" not in text

@@ -23,7 +23,7 @@ from medaug.report.page import write_page
 from medaug.storage.atomic import disk_errors
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again, Shelf
-from medaug.storage.json_stream import rows
+from medaug.storage.json_stream import array_items
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def read_listing(root: Path) -> Listing:
     """
     try:
         return Listing(
-            Shelf.of(map(str, rows(root / PLAN, "units"))), tuple(Skip(**skip) for skip in rows(root / PLAN, "skips"))
+            Shelf.of(map(str, array_items(root / PLAN, "units"))),
+            tuple(Skip(**skip) for skip in array_items(root / PLAN, "skips")),
         )
     except FileNotFoundError:
         raise OutputError(f"OUTPUT: {PLAN} is missing; restore it, or give a new folder") from None

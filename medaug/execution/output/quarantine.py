@@ -26,7 +26,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class Quarantined:
     """A unit that is left alone until somebody asks for it again.
 
     Attributes:
@@ -70,21 +70,21 @@ def check_deaths(stages: Sequence[str]) -> None:
         )
 
 
-def put(store: Store, record: Record, *, stage: str) -> Entry:
+def put(store: Store, record: Record, *, stage: str) -> Quarantined:
     """Leave a unit alone.
 
     Raises:
         OutputError: the disk didn't take it.
     """
     source = record.source
-    entry = Entry(record.unit, record.code, stage, record.message, source.key, source.series_uid, record.variant)
+    entry = Quarantined(record.unit, record.code, stage, record.message, source.key, source.series_uid, record.variant)
     with disk_errors("the quarantine"), store.alone():
         (store.root / QUARANTINE).mkdir(exist_ok=True)
         replace_file(store.root / QUARANTINE / f"{record.unit[:UNIT_DIGITS]}.json", canonical(asdict(entry)) + b"\n")
     return entry
 
 
-def entries(root: Path) -> tuple[Entry, ...]:
+def entries(root: Path) -> tuple[Quarantined, ...]:
     """Every unit that is left alone, in the order of their keys.
 
     Raises:
@@ -93,7 +93,7 @@ def entries(root: Path) -> tuple[Entry, ...]:
     return tuple(sorted(each(root), key=lambda entry: entry.unit))
 
 
-def each(root: Path) -> Iterator[Entry]:
+def each(root: Path) -> Iterator[Quarantined]:
     """`entries` in no order, one at a time.
 
     Raises:
@@ -123,9 +123,9 @@ def _named(stem: str, units: Sequence[str]) -> bool:
     return any(stem.startswith(unit[:UNIT_DIGITS]) for unit in units if unit)
 
 
-def _read(path: Path) -> Entry:
+def _read(path: Path) -> Quarantined:
     try:
-        return Entry(**json.loads(path.read_bytes()))
+        return Quarantined(**json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise OutputError(
             f"OUTPUT: quarantine/{path.name} is not readable ({type(error).__name__}); remove it to try the unit again"

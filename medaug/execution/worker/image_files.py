@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from medaug.audit.layout import IMAGE
 from medaug.audit.output_files import sha256_of
-from medaug.audit.pixels import decoded, digest_of_image
 from medaug.audit.record import Output
+from medaug.audit.stored_pixels import decoded, image_digest
 from medaug.augmentation.case import Variant
 from medaug.dicom.read.parse import instance
 from medaug.dicom.write.provenance import Provenance
@@ -79,7 +79,7 @@ def _described(path: Path, name: str, known: Written | None) -> Output:
     if known is not None:
         return Output(name, known.sha256, known.pixels_sha256, known.sop_instance_uid)
     if path.suffix != ".dcm":
-        pixels = digest_of_image(path) if path.name.startswith(f"{IMAGE}.") else ""
+        pixels = image_digest(path) if path.name.startswith(f"{IMAGE}.") else ""
         return Output(name, sha256_of(path), pixels)
     read = instance(path)
     pixels = pixels_digest(decoded(read)) if path.parent.name == IMAGE else ""

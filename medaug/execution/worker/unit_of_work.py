@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from medaug.audit.layout import PREVIEW
-from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
-from medaug.audit.record import Source as RecordedSource
+from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordedSource, Status
 from medaug.augmentation.augment import Presented, bring_back, present
 from medaug.augmentation.augment import solve as solve_case
 from medaug.augmentation.case import Case, Variant

@@ -21,7 +21,7 @@ from medaug.manifests.monai import monai_content
 from medaug.storage.atomic import has_bytes
 from medaug.storage.canonical_json import canonical, document, parse
 from medaug.storage.disk_map import Shelf, among
-from medaug.storage.json_stream import rows, scalars
+from medaug.storage.json_stream import array_items, other_members
 from medaug.verification.faults import Fault
 
 _CODE = "list-differs"
@@ -47,7 +47,7 @@ def check_lists(root: Path, written: Collection[Record]) -> Iterator[Fault]:
 def _planned(root: Path, written: Collection[Record]) -> Collection[Record]:
     """Those that plan.json asks for, where there is one: labels may have been withdrawn since."""
     try:
-        units = Shelf.of(map(_text, rows(root / PLAN, "units")))
+        units = Shelf.of(map(_text, array_items(root / PLAN, "units")))
     except (OSError, ValueError, TypeError):
         return written
     return among(written, lambda record: record.unit, units)
@@ -57,7 +57,7 @@ def _check(path: Path, read: Callable[[Items, Mapping[str, Any]], Listed], made:
     """Its bytes are those of the list made again, or else each entry is compared: numbers of classes may shift."""
     try:
         if not has_bytes(path, document(made)):
-            said = read(partial(rows, path), scalars(path))
+            said = read(partial(array_items, path), other_members(path))
             yield from _compared(path.name, said, read(made.__getitem__, made))
     except OSError:
         yield Fault("file-missing", "the list can't be read", path.name)

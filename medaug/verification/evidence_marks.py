@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from medaug.audit.pixels import stored_of
 from medaug.audit.record import Record
+from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.volume import Mask
