@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from medaug.storage.canonical_json import parse
 
 FORMAT_NAME, FORMAT_VERSION = "medaug-output", 1  # what FORMAT.json declares
+KNOWN = f"{FORMAT_NAME} version {FORMAT_VERSION}"
 
 FORMAT = "FORMAT.json"
 PROFILE = "profile.yaml"
@@ -41,6 +43,12 @@ NO_RESULTS = frozenset({PRIVATE, STAGING, QUARANTINE, LEDGER, SEAL})
 def unit_folder(unit: str) -> str:
     """Where a unit lies, relative to OUTPUT."""
     return f"{VARIANTS}/{unit[:UNIT_DIGITS]}"
+
+
+def declaration(created: str, run: str) -> bytes:
+    """What FORMAT.json holds: the format, when the run was first started, and its public name."""
+    stamp = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "created": created, "run": run}
+    return (json.dumps(stamp, indent=2) + "\n").encode()
 
 
 def read_format(root: Path) -> dict[str, Any]:

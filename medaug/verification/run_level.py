@@ -27,8 +27,8 @@ def check_format(root: Path) -> Iterator[Fault]:
         what = "expected FORMAT.json with a format and a version; is this what `medaug run` made?"
         yield Fault("format", what, layout.FORMAT)
     elif not layout.is_known(declared):
-        known = f"{layout.FORMAT_NAME} version {layout.FORMAT_VERSION}"
-        yield Fault("format", f"expected {known}, found another; use the medaug that made it", layout.FORMAT)
+        what = f"expected {layout.KNOWN}, found another; use the medaug that made it"
+        yield Fault("format", what, layout.FORMAT)
 
 
 def check_chain(root: Path) -> Iterator[Fault]:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medaug.audit import ledger
-from medaug.audit.layout import (
-    FORMAT,
-    FORMAT_NAME,
-    FORMAT_VERSION,
-    KEY,
-    LEDGER,
-    PLAN,
-    PRIVATE,
-    PROFILE,
-    QUARANTINE,
-    STAGING,
-    VARIANTS,
-    is_known,
-    read_format,
-)
+from medaug.audit import layout, ledger
 from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution.output import leases
 from medaug.execution.output.lists import Listing, read_listing
@@ -35,7 +19,8 @@ from medaug.storage.atomic import disk_errors, flush_folder, has_bytes, replace_
 from medaug.storage.locks import locked
 
 KEY_BYTES = 32
-_BEFORE_MARK = {STAGING, PRIVATE, PROFILE, PLAN}  # what may lie there before FORMAT.json does
+# What may lie there before FORMAT.json does.
+_BEFORE_FORMAT = {layout.STAGING, layout.PRIVATE, layout.PROFILE, layout.PLAN}
 _LEFTOVER = re.compile(r"\..+\.\d+")  # of `replace_file`
 
 
@@ -61,16 +46,16 @@ def open_store(
     with disk_errors("OUTPUT"):
         _check_foreign(root)
         _make_folder(root)
-        _make_folder(root / STAGING)
-        with locked(root / STAGING / leases.LOCK):
+        _make_folder(root / layout.STAGING)
+        with locked(root / layout.STAGING / leases.LOCK):
             _remove_leftovers(root)
-            if not (root / FORMAT).exists():
+            if not (root / layout.FORMAT).exists():
                 _make(root, profile, listing, now, _given(key_file) or secrets.token_bytes(KEY_BYTES))
             store = attach(root)
             _check_profile(root, profile)
             _check_key(store, _given(key_file))
             _check_plan(root, listing, extend=extend)
-            for folder in (VARIANTS, LEDGER):
+            for folder in (layout.VARIANTS, layout.LEDGER):
                 _make_folder(root / folder)
             leases.tidy(store.staging)
             ledger.mend(store.ledger)
@@ -88,47 +73,47 @@ def attach(root: Path) -> Store:
     stamp = _stamp(root)
     try:
         created, run = datetime.fromisoformat(stamp["created"]).astimezone(UTC), str(stamp["run"])
-        secret = (root / KEY).read_bytes()
+        secret = (root / layout.KEY).read_bytes()
     except FileNotFoundError:
-        raise OutputError(f"OUTPUT: {KEY} is missing; restore it, or give a new folder") from None
+        raise OutputError(f"OUTPUT: {layout.KEY} is missing; restore it, or give a new folder") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"OUTPUT: {FORMAT} is not readable ({error}); give a new folder") from None
+        raise OutputError(f"OUTPUT: {layout.FORMAT} is not readable ({error}); give a new folder") from None
     if keyed(secret, "run") != run:
-        raise OutputError(f"OUTPUT: {KEY} is not the key that this run was made with; restore it, or give a new folder")
+        what = f"{layout.KEY} is not the key that this run was made with"
+        raise OutputError(f"OUTPUT: {what}; restore it, or give a new folder")
     return Store(root, created, run, leases.worker_name(), secret)
 
 
 def _stamp(root: Path) -> dict[str, Any]:
     try:
-        stamp = read_format(root)
+        stamp = layout.read_format(root)
     except FileNotFoundError:
-        raise OutputError(f"OUTPUT: expected {FORMAT}, found none; give a folder that `medaug run` made") from None
+        raise OutputError("OUTPUT: expected FORMAT.json, found none; give a folder that `medaug run` made") from None
     except ValueError as error:
-        raise OutputError(f"OUTPUT: {FORMAT} is not readable ({error}); give a new folder") from None
-    if not is_known(stamp):
+        raise OutputError(f"OUTPUT: {layout.FORMAT} is not readable ({error}); give a new folder") from None
+    if not layout.is_known(stamp):
         found = f"{stamp.get('format')} version {stamp.get('version')}"
-        raise OutputError(f"OUTPUT: expected {FORMAT_NAME} version {FORMAT_VERSION}, found {found}; give a new folder")
+        raise OutputError(f"OUTPUT: expected {layout.KNOWN}, found {found}; give a new folder")
     return stamp
 
 
 def _check_foreign(root: Path) -> None:
     """Nobody's thesis is overwritten. What a run that was killed on its first steps left counts as nothing."""
-    if not root.exists() or (root / FORMAT).exists():
+    if not root.exists() or (root / layout.FORMAT).exists():
         return
     names = {path.name for path in root.iterdir()}
-    if any(not _LEFTOVER.fullmatch(name) for name in names - _BEFORE_MARK):
+    if any(not _LEFTOVER.fullmatch(name) for name in names - _BEFORE_FORMAT):
         raise OutputError("OUTPUT: the folder is not empty and no medaug output; give a new or an empty folder")
 
 
 def _make(root: Path, profile: Profile, listing: Listing, now: datetime, secret: bytes) -> None:
     """Write what a run never changes; FORMAT.json comes last and says that the rest is there."""
-    _make_folder(root / PRIVATE, 0o700)
-    (root / KEY).unlink(missing_ok=True)
-    write_secret(root / KEY, secret)  # whole before FORMAT.json names the run
-    replace_file(root / PROFILE, profile.to_yaml().encode())
-    replace_file(root / PLAN, listing.to_json())
-    stamp = {"format": FORMAT_NAME, "version": FORMAT_VERSION, "created": now.isoformat(), "run": keyed(secret, "run")}
-    replace_file(root / FORMAT, (json.dumps(stamp, indent=2) + "\n").encode())
+    _make_folder(root / layout.PRIVATE, 0o700)
+    (root / layout.KEY).unlink(missing_ok=True)
+    write_secret(root / layout.KEY, secret)  # whole before FORMAT.json names the run
+    replace_file(root / layout.PROFILE, profile.to_yaml().encode())
+    replace_file(root / layout.PLAN, listing.to_json())
+    replace_file(root / layout.FORMAT, layout.declaration(now.isoformat(), keyed(secret, "run")))
 
 
 def _make_folder(folder: Path, mode: int = 0o777) -> None:
@@ -156,7 +141,7 @@ def _given(key_file: Path | None) -> bytes | None:
 
 
 def _check_profile(root: Path, profile: Profile) -> None:
-    resolved = root / PROFILE
+    resolved = root / layout.PROFILE
     if not resolved.exists() or not _same(resolved.read_text(encoding="utf-8"), profile):
         raise OutputError(
             f"OUTPUT: it was made with another profile than {profile.name!r} as it is now (see its profile.yaml); "
@@ -167,7 +152,7 @@ def _check_profile(root: Path, profile: Profile) -> None:
 def _same(text: str, profile: Profile) -> bool:
     """By digest: where a prior lies, and what the profile says of itself, may change."""
     try:
-        return parse_profile(text, PROFILE).sha256 == profile.sha256
+        return parse_profile(text, layout.PROFILE).sha256 == profile.sha256
     except ProfileError:
         return False
 
@@ -179,7 +164,7 @@ def _check_key(store: Store, given: bytes | None) -> None:
 
 def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
     """Another set of units is another run, unless it was asked for: labels may have been withdrawn by mistake."""
-    if has_bytes(root / PLAN, listing.to_json()):
+    if has_bytes(root / layout.PLAN, listing.to_json()):
         return
     before = read_listing(root)
     mine, theirs = listing.units, before.units
@@ -192,12 +177,12 @@ def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
             "what it doesn't hold leaves the lists"
         )
     if new or gone or listing.skips != before.skips:
-        replace_file(root / PLAN, listing.to_json())
+        replace_file(root / layout.PLAN, listing.to_json())
 
 
 def _remove_leftovers(root: Path) -> None:
     """Files that a killed `replace_file` left; nobody else writes here while the folder is locked."""
-    for folder in (root, root / QUARANTINE):
+    for folder in (root, root / layout.QUARANTINE):
         for path in folder.iterdir() if folder.is_dir() else ():
             if _LEFTOVER.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
