@@ -1,7 +1,7 @@
 """Every code that a record, a skip or a refusal may carry, with what it means and what to do.
 
 Frozen: a code is never given another meaning, and none is taken away. Annotations that fit no image have the codes of
-`annotations.table.SENTENCES`, and what `medaug verify` finds those of `audit.verification.faults.CODES`.
+`annotations.table.SENTENCES`, and what `medaug verify` finds those of `verification.faults.CODES`.
 ``docs/reference/codes.md`` is made of all three.
 """
 

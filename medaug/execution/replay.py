@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.audit import ledger
-from medaug.audit.pixels import stored_of
+from medaug.audit import layout, ledger
 from medaug.audit.record import Output, Record
+from medaug.audit.stored_pixels import stored_of
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import NUMERICS, Recipe
@@ -84,9 +84,9 @@ def replay(
         ProfileError: profile.yaml isn't readable.
         PriorError: the prior isn't the recorded one.
     """
-    known = ledger.shelved(output / ledger.FOLDER)
+    known = ledger.shelved(output / layout.LEDGER)
     records = [chosen(known, unit) for unit in units]
-    profile = load_profile(str(output / "profile.yaml"))
+    profile = load_profile(str(output / layout.PROFILE))
     if prior is not None:
         profile = with_folder_prior(profile, prior)
     worker = Worker(RunRequest(source, profile, device=device), output)

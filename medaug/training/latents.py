@@ -12,6 +12,7 @@ from torch import Tensor
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_metadata, load_tensors
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
+from medaug.storage.atomic import replacing
 from medaug.training.ambient_diffusion import known_cells
 from medaug.training.autoencoder import Log, encoded, psnr, to_latents, train_autoencoder
 from medaug.training.from_prior import base_autoencoder
@@ -80,9 +81,8 @@ def views_of(recipe: TrainingRecipe, net: LappedAutoencoder, pool: Pool) -> Tens
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, recipe: str) -> None:
     """Write safetensors under a temporary name, then rename: a reader never sees half a file."""
-    part = path.with_suffix(".part")
-    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, part, metadata={"recipe": recipe})
-    part.replace(path)
+    with replacing(path) as passing:
+        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, passing, metadata={"recipe": recipe})
 
 
 def read_tensors(path: Path, recipe: str) -> dict[str, Tensor]:

@@ -10,8 +10,8 @@ import yaml
 
 from medaug.errors import PriorError, ReadError
 from medaug.inverse.priors.card import EMBEDDED
-from medaug.inverse.priors.loaders.layout import file_digest
 from medaug.inverse.priors.loaders.trained import load_trained
+from medaug.storage.archive import sha256_of
 from medaug.training import diffusion, from_prior
 from medaug.training.ambient_diffusion import REACH, further, known_cells, without_lesions
 from medaug.training.diffusion import train_diffusion
@@ -198,7 +198,7 @@ def test_ones_own_images_become_a_prior_and_the_next_starts_from_it(found: Prese
     second = train_on(recipe, read, tmp_path / "two", base=base)
     prior = load_trained(tmp_path / "two" / "prior")
     assert prior.card == second
-    assert second.files["autoencoder.safetensors"] == file_digest(base / "autoencoder.safetensors")
+    assert second.files["autoencoder.safetensors"] == sha256_of(base / "autoencoder.safetensors")
     assert second.latent_channels == first.latent_channels == 4
     z = prior.encode(torch.zeros(1, 1, SIZE, SIZE))
     assert prior.denoise(z, torch.tensor([500])).shape == z.shape

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from medaug.inverse.priors.latent_prior import frozen
 from medaug.inverse.priors.loaders.layout import shown
 from medaug.inverse.priors.loaders.monai import LATENT, WEIGHTS, Axes, LatentFacts, build, load_monai, maps
 from medaug.inverse.priors.loaders.monai_bundle import CONFIG, METADATA, read_bundle, stated_facts
+from medaug.storage.atomic import new_folder
 
 CHECKPOINTS = {
     "autoencoder": ("models/model_autoencoder.pt", "models/autoencoder.pt", "models/model_autoencoder.safetensors"),
@@ -64,31 +64,28 @@ def convert_bundle(
             "log, or --images with some of the images it is meant for, and it is estimated"
         )
     read = read_bundle(bundle)
-    staged = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        for name in (CONFIG, METADATA):
-            (staged / name).parent.mkdir(parents=True, exist_ok=True)
-            if (bundle / name).is_file():
-                shutil.copyfile(bundle / name, staged / name)
-        (staged / "models").mkdir()
-        autoencoder = _converted(bundle, staged, "autoencoder", build("AutoencoderKL", read.autoencoder, bundle))
-        _converted(bundle, staged, "network", build("DiffusionModelUNet", read.network, bundle))
-        facts = _facts(bundle, value_range, axes)
-        if scale_factor is None:
-            assert images is not None
-            facts = _estimated(
-                facts, frozen(autoencoder, "cpu"), images(_size(bundle, read.multiple)), read.autoencoder
-            )
-        else:
-            facts = replace(facts, scale_factor=scale_factor, scale_from="given")
-        (staged / LATENT).write_text(facts.to_json(), encoding="utf-8")
-        card = replace(load_monai(staged).card, name=shown(output))
-        write_card(staged, card)
-        staged.rename(output)
+        with new_folder(output) as staged:
+            for name in (CONFIG, METADATA):
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                if (bundle / name).is_file():
+                    shutil.copyfile(bundle / name, staged / name)
+            (staged / "models").mkdir()
+            autoencoder = _converted(bundle, staged, "autoencoder", build("AutoencoderKL", read.autoencoder, bundle))
+            _converted(bundle, staged, "network", build("DiffusionModelUNet", read.network, bundle))
+            facts = _facts(bundle, value_range, axes)
+            if scale_factor is None:
+                assert images is not None
+                facts = _estimated(
+                    facts, frozen(autoencoder, "cpu"), images(_size(bundle, read.multiple)), read.autoencoder
+                )
+            else:
+                facts = replace(facts, scale_factor=scale_factor, scale_from="given")
+            (staged / LATENT).write_text(facts.to_json(), encoding="utf-8")
+            card = replace(load_monai(staged).card, name=shown(output))
+            write_card(staged, card)
     except OSError as error:
         raise unwritable(error) from None
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
     return card
 
 
