@@ -73,7 +73,7 @@ def replace_file(path: Path, data: bytes | Iterable[bytes]) -> Path:
     return path
 
 
-def place(path: Path, data: bytes, check: Callable[[Path], T]) -> T:
+def write_checked(path: Path, data: bytes, check: Callable[[Path], T]) -> T:
     """Write ``data`` to ``path``, whose folder is flushed later.
 
     Args:
