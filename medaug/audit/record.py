@@ -198,6 +198,8 @@ class Record:
         geometry: the grid, None where the source was not readable.
         threads: of the processor that solved it, which decide last digits; None where a device did, or nothing was
             solved.
+        processor: its model and the vectors that kernels take there, which decide last digits; noise is drawn on it
+            wherever the solve runs.
     """
 
     unit: str
@@ -220,6 +222,7 @@ class Record:
     boxes: tuple[Box, ...] = ()
     geometry: Grid | None = None
     threads: int | None = None
+    processor: str = ""
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")

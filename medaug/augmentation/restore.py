@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medaug.imaging.crop import WHOLE, Part
+from medaug.imaging.crop import WHOLE
 from medaug.imaging.presentation import Presentation
-from medaug.imaging.volume import Float32, Mask, Strip, Volume
+from medaug.imaging.volume import Area, Float32, Mask, Strip, Volume
 from medaug.quality import Limits
 from medaug.regions.regions import Regions
 
@@ -30,7 +30,7 @@ class Solution:
     solved: Float32
     round_trip: Float32
     taper: Float32
-    part: Part = WHOLE
+    part: Area = WHOLE
 
 
 Restoration = Callable[[Volume, Presentation, Solution], Iterator[Strip]]

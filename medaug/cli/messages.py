@@ -57,7 +57,7 @@ def show_plan(planned: Plan) -> None:
 
     firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
     typer.echo(
-        f"profile {planned.profile.name}, seed {planned.seed}: {counted(len(planned.units), 'variant')} of "
+        f"profile {planned.profile.name}, seed {planned.request.seed}: {counted(len(planned.units), 'variant')} of "
         f"{counted(len(firsts), 'source')}"
     )
     for unit in firsts:

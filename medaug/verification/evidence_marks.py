@@ -13,9 +13,9 @@ from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.volume import Mask
+from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
 from medaug.verification.faults import Fault
 
-FREE, OBSERVED, LABEL = 1, 2, 3  # segment numbers; bit n - 1 of a label map
 Marks = Callable[[int, int], Mask]  # (segment, slice) → (rows, columns)
 
 
@@ -58,7 +58,7 @@ def marks_of_label_map(path: Path, record: Record) -> Marks:
     stored = stored_of(path)
     if stored.dtype != np.uint8 or stored.shape != record.geometry.shape:
         raise ReadError(f"expected a label map of uint8 and {record.geometry.shape}, found {stored.shape}")
-    return lambda segment, k: np.asarray(stored[k] >> (segment - 1) & 1, dtype=np.bool_)
+    return lambda segment, k: np.asarray(stored[k] & bit(segment), dtype=np.bool_)
 
 
 def boxes_on(record: Record, k: int) -> Mask:

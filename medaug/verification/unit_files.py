@@ -19,8 +19,8 @@ from medaug.formats.registry import REGIONS
 from medaug.imaging.colour import Colour
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored
+from medaug.regions.marks import FREE
 from medaug.verification.evidence_marks import (
-    FREE,
     Marks,
     boxes_on,
     check_marks,

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import get_args
 
 from medaug.audit import layout, ledger, output_files
 from medaug.audit.record import Record
 from medaug.errors import OutputError, ProfileError, ReadError
 from medaug.formats.registry import REGIONS
+from medaug.profile.components import LawKind, keeps_boxes
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
@@ -187,9 +189,13 @@ class _Choices:
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     try:
         keys = parse_profile_keys((root / layout.PROFILE).read_text(encoding="utf-8"), layout.PROFILE)
-        return _Choices(profile_digest(keys), keys["regions"]["kind"] != "inside"), ()
+        digest, law = profile_digest(keys), keys["regions"]["kind"]
     except (ProfileError, OSError, ValueError, KeyError, TypeError):
         return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
+    if law not in get_args(LawKind):
+        unknown = f"this version doesn't know the law {law!r:.40}, so boxes are taken for kept"
+        return _Choices(digest, True), (Fault("profile-differs", unknown, layout.PROFILE),)
+    return _Choices(digest, keeps_boxes(law)), ()
 
 
 def _checks(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[UnitCheck]:

@@ -20,7 +20,7 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
-from medaug.inverse.sampling import guided_ddim
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.profile import profile as profiles
 from medaug.profile.components import Inside, Margin, Outside
 from medaug.profile.digest import profile_digest
@@ -130,7 +130,7 @@ def test_the_part_around_the_free_pixels_is_solved_alone_and_nothing_else_change
 def test_levers_reach_the_solver_and_change_the_digest_only_when_pulled() -> None:
     pulled = Levers(guide_every=2, noise_budget=0.1, fast_autoencoder=0.2, closing=3)
     solver = tools(PROFILE.model_copy(update={"prior": _pinned(), "levers": pulled}), "cpu", PixelPrior()).solve.solver
-    assert solver.keywords["levers"] == guided_ddim.Levers(2, 0.1, 0.2, 3)
+    assert solver.keywords["guidance"] == Guidance(2, 0.1, 0.2, 3)
     digests = {load_profile("bone-xray").model_copy(update={"levers": levers}).sha256 for levers in (
         Levers(), Levers(compiled=True), Levers(channels_last=True), Levers(precision="bfloat16"), Levers(crop=0),
         Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0), Levers(closing=1),
@@ -327,23 +327,23 @@ def test_the_unit_key_follows_every_choice() -> None:
 
 def test_what_variants_share_is_found_once_and_never_for_another_case() -> None:
     source, built = case(), bench()
-    first = present(source, recipe(source), built).scene
-    assert present(source, recipe(source, variant=1), built).scene is first
-    assert present(Case(source.volume, source.boxes), recipe(source), built).scene is first
+    first = present(source, recipe(source), built).prepared
+    assert present(source, recipe(source, variant=1), built).prepared is first
+    assert present(Case(source.volume, source.boxes), recipe(source), built).prepared is first
     wider = changed(built, feather=built.present.feather + 1)
-    assert present(source, recipe(source), wider).scene is not first
+    assert present(source, recipe(source), wider).prepared is not first
     smaller = Case(source.volume, (replace(BOX, stop=(1, 40, 60)),))
-    again = present(smaller, recipe(smaller), built).scene
+    again = present(smaller, recipe(smaller), built).prepared
     assert again is not first
     assert (again.protected != first.protected).any()
     kept = np.zeros(source.volume.stored.shape, dtype=np.bool_)
     kept[:, :20] = True
     fixed = Case(source.volume, source.boxes, kept)
     drawn = replace(recipe(source), kept=kept_digest(kept))
-    assert present(fixed, drawn, built).scene.protected[kept].all()
+    assert present(fixed, drawn, built).prepared.protected[kept].all()
     other = case(stored=source.volume.stored[:, ::-1].copy())
-    flipped = present(other, replace(recipe(other), source=other.volume.source.key), built).scene
-    np.testing.assert_array_equal(flipped.pixels, present(other, recipe(other), bench()).scene.pixels)
+    flipped = present(other, replace(recipe(other), source=other.volume.source.key), built).prepared
+    np.testing.assert_array_equal(flipped.pixels, present(other, recipe(other), bench()).prepared.pixels)
     assert (flipped.pixels != first.pixels).any()
 
 
@@ -359,8 +359,8 @@ def test_a_variant_is_the_same_whatever_was_made_before_it() -> None:
 
 def test_what_variants_share_is_let_go_of_with_its_volume() -> None:
     source, built = case(), bench()
-    scene = weakref.ref(present(source, recipe(source), built).scene)
-    assert scene() is not None
+    prepared = weakref.ref(present(source, recipe(source), built).prepared)
+    assert prepared() is not None
     del source
     gc.collect()
-    assert scene() is None
+    assert prepared() is None

@@ -39,6 +39,7 @@ from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.diffusers import autoencoder
 from medaug.inverse.priors.networks.unet import schedule
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks.tables import markdown
@@ -145,7 +146,7 @@ class Bench:
         with torch.no_grad():
             z = self.prior.encode(x)
         extra = {} if method == "upstream" else {"t0": start}
-        made: Tensor = solver(self.prior, operator, operator.forward(x), noise=drawn, start=z, steps=steps, **extra)
+        made: Tensor = solver(Problem(self.prior, operator, operator.forward(x), drawn, z), steps=steps, **extra)
         return made
 
     def seconds(self, method: str, batch: int, steps: int) -> float:

@@ -44,6 +44,7 @@ from medaug.imaging.resample import resize, spread_matrix
 from medaug.imaging.volume import Strip, Volume
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from tests.benchmarks.measures import patches, sliced_wasserstein
@@ -111,7 +112,7 @@ def in_tiles(scene: Scene, first: Image, start: float, steps: int) -> tuple[Imag
     with torch.no_grad():
         z = prior.encode(begin)
         back = prior.decode(z)
-    made = ddnm(prior, operator, operator.forward(x), noise=drawn, start=z, steps=steps, t0=start)
+    made = ddnm(Problem(prior, operator, operator.forward(x), drawn, z), steps=steps, t0=start)
     return made[0, 0].numpy(), back[0, 0].numpy()
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from medaug.augmentation.augment import bring_back, present, solve
 from medaug.augmentation.tools import Tools
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.psld import psld
 from medaug.quality.figures import Pair, noise, protected_identity, seam, sharpness
 from medaug.training.image_pool import read_pool
@@ -122,8 +122,8 @@ def picture() -> Image.Image:
     """A sample of the prior as source, nobody's image; each row an operator."""
     own = bench.embedded()
     nothing = Inpainting(torch.zeros(1, 1, 256, 256, dtype=torch.bool))
-    draw = partial(psld, steps=60, t0=1.0, omega=0.0, gamma=0.0)
-    image = draw(own, nothing, torch.zeros(1, 1, 256, 256), noise=SampleNoise([11]))[0, 0].clamp(-1, 1).numpy()
+    unguided = Problem(own, nothing, torch.zeros(1, 1, 256, 256), SampleNoise([11]))
+    image = psld(unguided, steps=60, t0=1.0, omega=0.0, gamma=0.0)[0, 0].clamp(-1, 1).numpy()
     volume = medaug.from_array(((image + 1) * 127.5).round().astype(np.uint8), window=WINDOW)
     box, lines = _box(volume, 0), []
     for operator in OPERATORS:

@@ -103,7 +103,7 @@ def presented(volume: Volume, profile: medaug.Profile, tools: medaug.Tools) -> l
     start, stop = (0, height * 9 // 20, width * 9 // 20), (count, height * 11 // 20, width * 11 // 20)
     box = medaug.Box(start, stop, "lesion")
     seen = present(medaug.Case(volume, (box,)), medaug.Recipe.of(volume, (box,), profile, variant=0, seed=1), tools)
-    return list(map(Slice, seen.scene.pixels, seen.on_grid.protected, seen.on_grid.observed))
+    return list(map(Slice, seen.prepared.pixels, seen.on_grid.protected, seen.on_grid.observed))
 
 
 def pairs_of(slices: list[Slice], count: int) -> list[tuple[list[Slice], solver_rows.Reference]]:

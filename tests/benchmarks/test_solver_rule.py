@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import medaug
-from medaug.inverse.sampling.guided_ddim import Levers
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.training.calibration import lay_out
 from tests.benchmarks import solver_bench as bench
@@ -173,7 +173,7 @@ def test_a_closing_that_shares_its_solve_is_the_lever(monkeypatch: pytest.Monkey
     solve = partial(diffstategrad, steps=2, t0=0.4, omega=0.03, gamma=0.01)
     monkeypatch.setattr(bench, "flop_of_steps", lambda *_: (0.0, 0.0))
     shared = measured("name", solve, these, own_distance, (0, 1))["rows"]
-    alone = measured("name", partial(solve, levers=Levers(closing=1)), these, own_distance, (0,))["rows"]["name"]
+    alone = measured("name", partial(solve, guidance=Guidance(closing=1)), these, own_distance, (0,))["rows"]["name"]
     assert shared[label("name", 1)]["images"] == alone["images"]
     assert shared[label("name", 1)]["calls"] == alone["calls"]
     assert shared["name"]["images"] != alone["images"]

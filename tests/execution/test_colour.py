@@ -168,7 +168,7 @@ def ran_on(name: str, data: Path, tmp_path: Path) -> tuple[Path, medaug.executio
         profile=profile,
         annotations=tmp_path / "boxes.json",
         seed=5,
-        identity_reason="a public test file",
+        accept_identity="a public test file",
     )
     return tmp_path / "in" / "x1.dcm", summary
 

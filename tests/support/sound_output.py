@@ -79,7 +79,7 @@ def build(folder: Path) -> Path:
         annotations=annotations,
         variants=2,
         seed=7,
-        identity_reason="a test",
+        accept_identity="a test",
     )
     assert summary.counts == {"written": 6}, [record.message for record in summary.records]
     return folder / "out"

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import PriorCard, unwritable, write_card
 from medaug.inverse.priors.latent_prior import frozen
 from medaug.inverse.priors.loaders.layout import shown
@@ -107,7 +108,7 @@ def _converted(bundle: Path, staged: Path, part: str, net: nn.Module) -> nn.Modu
             f"prior {shown(bundle)}: expected {' or '.join(CHECKPOINTS[part][:2])}, found none; download the bundle "
             "with its large files"
         )
-    weights = load_file(source) if source.suffix == ".safetensors" else _unpickled(source, bundle)
+    weights = load_tensors(source) if source.suffix == ".safetensors" else _unpickled(source, bundle)
     try:
         if set(weights) == set(net.state_dict()):
             net.load_state_dict(weights)
@@ -137,7 +138,7 @@ def _unpickled(source: Path, bundle: Path) -> dict[str, Tensor]:
                 f"prior {shown(bundle)}: {source.name}: expected a checkpoint of tensors alone, found something that "
                 "isn't one or would run code; nothing of it was executed here: get the bundle from its publisher"
             )
-        return load_file(target)
+        return load_tensors(target)
 
 
 def _facts(bundle: Path, value_range: tuple[float, float] | None, axes: Axes | None) -> LatentFacts:

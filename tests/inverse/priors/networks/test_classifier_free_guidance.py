@@ -26,6 +26,7 @@ from medaug.inverse.priors.loaders.diffusers import load_diffusers
 from medaug.inverse.priors.loaders.layout import NULL_EMBEDDING
 from medaug.inverse.priors.loaders.text_encoder import prompt_embedding
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.psld import psld
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
@@ -60,7 +61,7 @@ def _solve(prior: LatentPrior, steps: int = 3) -> torch.Tensor:
     x = _image()
     operator = Inpainting(torch.arange(16).remainder(2).bool().expand(1, 1, 16, 16))
     solver = partial(psld, steps=steps, t0=0.3, omega=0.1, gamma=0.01)
-    return solver(prior, operator, operator.forward(x), noise=SampleNoise([1]), start=prior.encode(x))
+    return solver(Problem(prior, operator, operator.forward(x), SampleNoise([1]), start=prior.encode(x)))
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, ["knee"]), (2.5, ["", "knee"]), (0.0, [""])])
@@ -207,7 +208,7 @@ def _solved_at(prior: LatentPrior, size: int) -> torch.Tensor:
     x = _image(size)
     operator = Inpainting(torch.ones(1, 1, size, size, dtype=torch.bool))
     return psld(
-        prior, operator, x, noise=SampleNoise([1]), start=prior.encode(x), steps=2, t0=0.3, omega=0.1, gamma=0.01
+        Problem(prior, operator, x, SampleNoise([1]), start=prior.encode(x)), steps=2, t0=0.3, omega=0.1, gamma=0.01
     )
 
 

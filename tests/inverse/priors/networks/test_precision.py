@@ -12,6 +12,7 @@ from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.latent_prior import LatentPrior, clean_from
 from medaug.inverse.priors.networks.precision import economical
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
 from tests.support.analytic import PixelPrior
@@ -79,9 +80,9 @@ def test_solvers_keep_their_contract(way: dict, solve) -> None:
     operator = Inpainting(torch.rand(1, 1, 8, 8, generator=draw) < 0.5)
     y = operator.forward(x)
     options = {"steps": 4, "t0": 0.6}
-    together, again = (solve(run, operator, y, noise=SampleNoise(range(3)), start=x, **options) for _ in range(2))
+    together, again = (solve(Problem(run, operator, y, SampleNoise(range(3)), start=x), **options) for _ in range(2))
     alone = [
-        solve(run, operator, y[n : n + 1], noise=SampleNoise([n]), start=x[n : n + 1], **options) for n in range(3)
+        solve(Problem(run, operator, y[n : n + 1], SampleNoise([n]), start=x[n : n + 1]), **options) for n in range(3)
     ]
     assert together.dtype == torch.float32
     assert torch.equal(together, again)
@@ -118,7 +119,9 @@ def test_a_compiled_prior_gives_what_the_plain_one_gives(solve) -> None:
     run = economical(own, "cpu", compiled=True)
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     operator = Inpainting(torch.ones(1, 1, 8, 8, dtype=torch.bool))
-    one, other = (solve(which, operator, x, noise=SampleNoise([0]), start=x, steps=3, t0=0.6) for which in (run, own))
+    one, other = (
+        solve(Problem(which, operator, x, SampleNoise([0]), start=x), steps=3, t0=0.6) for which in (run, own)
+    )
     torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
 
 
