@@ -53,7 +53,8 @@ def main(asked: IO[bytes], answers: IO[bytes]) -> None:
                 solver = _Solver(*task)
                 say(ANSWER, solver.tools.prior.card)
             else:
-                say(ANSWER, solver.solve(*task, lambda *step: say(STEP, step)))
+                slices, prompt, batch, full = task
+                say(ANSWER, solver.solve(slices, prompt, batch, full, lambda *step: say(STEP, step)))
         except Exception as error:  # noqa: BLE001 - the parent raises it
             if out_of_memory(error):
                 let_go()

@@ -23,7 +23,7 @@ from medaug.inverse.priors.card import PriorCard, unwritable, write_card
 from medaug.inverse.priors.latent_prior import frozen
 from medaug.inverse.priors.loaders.layout import shown
 from medaug.inverse.priors.loaders.monai import LATENT, WEIGHTS, Axes, LatentFacts, build, load_monai, maps
-from medaug.inverse.priors.loaders.monai_bundle import CONFIG, METADATA, read_bundle, stated_facts
+from medaug.inverse.priors.loaders.monai_bundle import CONFIG, METADATA, Bundle, read_bundle, stated_facts
 from medaug.storage.atomic import new_folder
 
 CHECKPOINTS = {
@@ -66,13 +66,7 @@ def convert_bundle(
     read = read_bundle(bundle)
     try:
         with new_folder(output) as staged:
-            for name in (CONFIG, METADATA):
-                (staged / name).parent.mkdir(parents=True, exist_ok=True)
-                if (bundle / name).is_file():
-                    shutil.copyfile(bundle / name, staged / name)
-            (staged / "models").mkdir()
-            autoencoder = _converted(bundle, staged, "autoencoder", build("AutoencoderKL", read.autoencoder, bundle))
-            _converted(bundle, staged, "network", build("DiffusionModelUNet", read.network, bundle))
+            autoencoder = _networks(bundle, staged, read)
             facts = _facts(bundle, value_range, axes)
             if scale_factor is None:
                 assert images is not None
@@ -98,6 +92,18 @@ def estimated_scale(net: nn.Module, facts: LatentFacts, images: Tensor, channels
     encode, _ = maps(net, replace(facts, scale_factor=1.0), channels)
     latents = torch.cat([encode(image[None]) for image in images])
     return 1.0 / max(latents.std().item(), 1e-6)
+
+
+def _networks(bundle: Path, staged: Path, read: Bundle) -> nn.Module:
+    """Copy the configuration, write both networks' weights beside it, and give the autoencoder."""
+    for name in (CONFIG, METADATA):
+        (staged / name).parent.mkdir(parents=True, exist_ok=True)
+        if (bundle / name).is_file():
+            shutil.copyfile(bundle / name, staged / name)
+    (staged / "models").mkdir()
+    autoencoder = _converted(bundle, staged, "autoencoder", build("AutoencoderKL", read.autoencoder, bundle))
+    _converted(bundle, staged, "network", build("DiffusionModelUNet", read.network, bundle))
+    return autoencoder
 
 
 def _converted(bundle: Path, staged: Path, part: str, net: nn.Module) -> nn.Module:
