@@ -1,4 +1,4 @@
-"""The lapped autoencoder's two passes at half of the cost: the same sums as `LappedAutoencoder`, in another order.
+"""The lapped autoencoder's two passes at 0.8 of the cost: the same sums as `LappedAutoencoder`, in another order.
 
 A convolution with 16 taps, stride 8 and one grey channel leaves most of a vector unit idle. Over blocks of 8×8 px taken
 as 64 channels it is one with 2×2 taps and stride 1, which doesn't. Only training uses it: rounding differs.
