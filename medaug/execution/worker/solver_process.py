@@ -63,7 +63,7 @@ class SolverProcess:
 
     def solve_slices(
         self,
-        rows: Sequence[PresentedSlice],
+        slices: Sequence[PresentedSlice],
         prior: Prior,
         tools: SolveTools,
         on_step: Callable[[int, int], None] | None = None,
