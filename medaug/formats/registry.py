@@ -9,7 +9,7 @@ from pathlib import Path
 from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.formats.nrrd import read_nrrd, write_nrrd
 from medaug.formats.raster import SUFFIX, channels_of, kind_of, read_raster, write_raster
-from medaug.imaging.volume import Stored, Volume
+from medaug.imaging.volume import Volume
 
 REGIONS = "regions"  # stem of the label map in evidence/
 
@@ -71,14 +71,3 @@ def format_of(path: Path) -> Format | None:
         return FORMATS["nrrd"]
     kind = kind_of(path)
     return FORMATS[kind] if kind else None
-
-
-def stored_of(path: Path) -> Stored | None:
-    """The stored values of such a file, (slices, rows, columns); None for any other.
-
-    Raises:
-        ReadError: it can't be read.
-        OSError: likewise.
-    """
-    found = format_of(path)
-    return found.read(path).stored if found else None
