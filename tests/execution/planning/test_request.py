@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import pickle
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
-from medaug.errors import RunError
+import medaug
+from medaug.cli.run import run_command
+from medaug.errors import MedaugError, RunError
+from medaug.execution.planning.request import RunOptions, RunRequest
+from medaug.execution.worker.worker import Worker
 from tests.support import null
 
 
@@ -89,7 +97,8 @@ def test_the_package_lists_its_names_and_its_exceptions() -> None:
 
 
 def _below(kind: type[Exception]) -> set[type[Exception]]:
-    return {each for child in kind.__subclasses__() for each in (child, *_below(child))}
+    children = [child for child in kind.__subclasses__() if child.__module__ == kind.__module__]
+    return {each for child in children for each in (child, *_below(child))}
 
 
 def test_a_worker_travels_without_what_it_loaded(tmp_path: Path) -> None:
