@@ -13,7 +13,7 @@ from typing import assert_never
 
 from medaug.augmentation.prepare import Latest, PresentTools
 from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
-from medaug.augmentation.solve import SolveTools
+from medaug.augmentation.solve import SolveTools, on_threads
 from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError
 from medaug.imaging.crop import around_domain, free_part, whole_frame
@@ -29,7 +29,7 @@ from medaug.inverse.priors.loaders.load import load_folder
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
 from medaug.inverse.priors.networks.precision import economical
-from medaug.inverse.priors.remote_prior import DistantPrior
+from medaug.inverse.priors.remote_prior import RemotePrior
 from medaug.inverse.protocols import Operator, Prior, Solver
 from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.inverse.sampling.schedule import times
@@ -38,6 +38,7 @@ from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
+from medaug.processes.threads import of_a_solve
 from medaug.profile import profile as specs
 from medaug.profile import solvers
 from medaug.profile.components import (
@@ -60,39 +61,52 @@ from medaug.regions.domains import domain as domains
 from medaug.regions.regions import RegionLaw
 
 
-def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = None) -> Tools:
-    """Everything `augment` needs, as the profile says.
+def tools(
+    profile: specs.Profile, device: str = "auto", prior: Prior | None = None, *, threads: int | None = None
+) -> Tools:
+    """Everything `augment` needs, as the profile says; it can be pickled, and loads its prior again where it arrives.
 
     Args:
         profile: the resolved profile.
         device: ``auto``, ``cpu`` or a torch device such as ``cuda:1``.
         prior: a prior that is already loaded; the profile's otherwise.
+        threads: of the processor's that a solve takes, which decides its last digits; `threads.of_a_solve` if left out.
 
     Raises:
         PriorError: the prior isn't what the profile pins, or has no weights for this solver.
         ProfileError: the prior can't do what the profile asks for.
     """
     on = resolve_device(device)
-    loaded = prior or load_prior(profile, on)
-    _check_fit(profile, loaded)
-    fitted = _fitted(profile, loaded, on) if isinstance(loaded, LatentPrior) else loaded
+    fitted, prompted = _prior(profile, on, prior)
     return Tools(
-        _present_tools(profile, loaded.card),
+        _present_tools(profile, fitted.card),
         SolveTools(
             prior=fitted,
-            solver=solver_of(profile, loaded.card),
+            solver=solver_of(profile, fitted.card),
             degraded=_degradation(profile.operator),
             measurement_noise=profile.measurement_noise,
             batch_size=profile.batch_size,
             device=on,
-            prompted=_prompted(profile, fitted),
+            prompted=prompted,
             full=on != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
+            load=partial(_prior, profile, on) if prior is None else None,
         ),
         RestoreTools(
-            restore=_restoration(profile.restore, profile.size, loaded.card),
+            restore=_restoration(profile.restore, profile.size, fitted.card),
             limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
         ),
+        on_threads((threads or of_a_solve()) if on == "cpu" else None),
     )
+
+
+def _prior(
+    profile: specs.Profile, device: str, given: Prior | None = None
+) -> tuple[Prior, Callable[[Iterable[str]], Prior] | None]:
+    """The prior as the profile wants it, and what it is under the prompt of a case's labels."""
+    loaded = given or load_prior(profile, device)
+    _check_fit(profile, loaded)
+    fitted = _fitted(profile, loaded, device) if isinstance(loaded, LatentPrior) else loaded
+    return fitted, _prompted(profile, fitted)
 
 
 def _present_tools(profile: specs.Profile, card: PriorCard) -> PresentTools:
@@ -135,7 +149,7 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
 
 def _check_fit(profile: specs.Profile, prior: Prior) -> None:
     """Refuse what the profile asks for and the prior can't do, before anything is read."""
-    if isinstance(prior, DistantPrior):
+    if isinstance(prior, RemotePrior):
         return  # it was looked at where it is
     if not re.fullmatch(r"[ -~]{1,64}", prior.card.name):
         raise PriorError(
@@ -208,7 +222,7 @@ def under_prompt(profile: specs.Profile, prior: Prior) -> Callable[[str], Prior]
     Raises:
         PriorError: the prior takes no prompts.
     """
-    if isinstance(prior, DistantPrior):
+    if isinstance(prior, RemotePrior):
         return cache(prior.under)
     if not isinstance(prior, LatentPrior) or prior.prompted is None:
         raise PriorError(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from medaug.augmentation.recipe import Recipe
 from medaug.imaging.volume import Float32, Mask
+from medaug.inverse.aligned import from_array
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Problem, Solver
@@ -19,7 +21,7 @@ from medaug.processes import threads
 
 @dataclass(frozen=True, eq=False)
 class SolveTools:
-    """What slices are solved with.
+    """What slices are solved with. Pickled, it leaves the weights out where ``load`` finds them again.
 
     Attributes:
         prior: the latent diffusion model, on its device.
@@ -30,6 +32,7 @@ class SolveTools:
         device: where tensors live.
         prompted: the prior under the prompt of these labels; None without prompts.
         full: fill short batches up, see `solve_slices`; batches may then hold slices of several cases.
+        load: ``prior`` and ``prompted`` once more, for those who unpickle this; None where they are pickled, too.
     """
 
     prior: Prior
@@ -40,6 +43,15 @@ class SolveTools:
     device: str
     prompted: Callable[[Iterable[str]], Prior] | None = None
     full: bool = False
+    load: Callable[[], tuple[Prior, Callable[[Iterable[str]], Prior] | None]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) if self.load is None else {**vars(self), "prior": None, "prompted": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self.load is not None:
+            vars(self).update(zip(("prior", "prompted"), self.load(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +106,8 @@ def solve_slices(
     """
     missing = tools.batch_size - len(slices) if tools.full else 0
     batch = [*slices, *[slices[-1]] * missing]
-    x = torch.from_numpy(np.stack([one.pixels for one in batch])[:, None]).to(tools.device)
-    observed = torch.from_numpy(np.stack([one.observed for one in batch])[:, None]).to(tools.device)
+    x = from_array(np.stack([one.pixels for one in batch])[:, None]).to(tools.device)
+    observed = from_array(np.stack([one.observed for one in batch])[:, None]).to(tools.device)
     regions = Inpainting(observed)
     operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
     measured = SampleNoise([one.recipe.seed_of("measurement") for one in batch], tools.device)
@@ -112,14 +124,16 @@ def solve_slices(
 
 def on_threads(count: int | None, solver: SliceSolver = solve_slices) -> SliceSolver:
     """A solver with so many of the processor's threads; None leaves their number alone."""
+    return partial(_on_threads, count, solver)
 
-    def solve(
-        slices: Sequence[PresentedSlice],
-        prior: Prior,
-        tools: SolveTools,
-        on_step: Callable[[int, int], None] | None = None,
-    ) -> list[SolvedSlice]:
-        with threads.taken(count):
-            return solver(slices, prior, tools, on_step)
 
-    return solve
+def _on_threads(
+    count: int | None,
+    solver: SliceSolver,
+    slices: Sequence[PresentedSlice],
+    prior: Prior,
+    tools: SolveTools,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[SolvedSlice]:
+    with threads.taken(count):
+        return solver(slices, prior, tools, on_step)

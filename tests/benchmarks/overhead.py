@@ -198,7 +198,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         planned = planned_in(folder, options, options.variants)
         # one piece of work per unit keeps it in one thread; `medaug run` solves one unit while it writes another
         unit = clock.timed(REST, unit_of_work.work_unit)
-        execute(planned, folder / "out", Options(device="cpu", key_file=folder / "key"), work=unit)
+        execute(planned, folder / "out", Options(device="cpu", key=folder / "key"), work=unit)
         found = digests(folder / "out")
     counted = [unit for unit in clock.units if unit.source != clock.units[0].source]
     before = [clock.units[n - 1].source for n, unit in enumerate(clock.units) if unit in counted]

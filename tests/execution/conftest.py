@@ -17,5 +17,5 @@ def arguments(tmp_path: Path) -> dict[str, object]:
         "annotations": boxes(tmp_path / "boxes.json"),
         "variants": 2,
         "seed": 7,
-        "key_file": tmp_path / "key",
+        "key": tmp_path / "key",
     }

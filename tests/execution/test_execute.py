@@ -218,7 +218,7 @@ def test_identity_must_be_declared_or_stated(tmp_path: Path) -> None:
     assert stopped.exit_code == 3
     assert [skip.code for skip in stopped.skips if skip.refused] == ["identity"]
     assert not (tmp_path / "out").exists()
-    accepted = medaug.run(**common, output=tmp_path / "out", identity_reason="checked by the data office, ticket 12")
+    accepted = medaug.run(**common, output=tmp_path / "out", accept_identity="checked by the data office, ticket 12")
     assert accepted.counts == {"written": 1}
     assert accepted.records[0].identity.state == "identified"
     assert accepted.records[0].identity.accepted_reason == "checked by the data office, ticket 12"
@@ -237,7 +237,7 @@ def test_no_identity_in_any_output_but_the_copied_attributes(tmp_path: Path) -> 
         tmp_path / "out",
         profile=small_profile(tmp_path),
         annotations=boxes(tmp_path / "boxes.json", (f"{canary}.dcm",)),
-        identity_reason="a test",
+        accept_identity="a test",
     )
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert any(path.suffix == ".dcm" for path in files)
@@ -270,18 +270,18 @@ def test_an_input_that_changes_while_the_run_is_on_fails_by_itself_and_is_planne
     arguments: dict[str, object],
 ) -> None:
     one = arguments | {"variants": 1}
-    planned = medaug.plan(**{k: one[k] for k in ("input", "profile", "annotations", "variants", "seed")})  # type: ignore[arg-type]
+    planned = medaug.plan(**{k: v for k, v in one.items() if k != "output"})  # type: ignore[arg-type]
     path = Path(str(one["input"])) / "xray" / "x1.dcm"
     changed = pydicom.dcmread(path)
     changed.PixelData = bytes(len(changed.PixelData))
     changed.save_as(path)
     output = Path(str(one["output"]))
-    summary = execution.execute(planned, output, execution.Options("cpu"))
+    summary = execution.execute(planned, output)
     assert summary.counts == {"written": 1, "failed": 1}
     assert [record.code for record in summary.records if record.status == "failed"] == ["input-changed"]
     assert [record.code for record in summary.records if record.status == "written"] == [""]
     with pytest.raises(OutputError, match="another set of inputs"):
-        medaug.run(**(one | {"key_file": None}))
+        medaug.run(**(one | {"key": None}))
 
 
 def test_a_source_whose_box_could_not_be_placed_is_skipped_for_that_reason(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_nifti_and_annotations_in_input_are_no_skips(tmp_path: Path) -> None:
         tmp_path / "in",
         profile=small_profile(tmp_path),
         annotations=tmp_path / "in" / "labels",
-        identity_reason="a test",
+        accept_identity="a test",
     )
     assert [(unit.boxes[0].label, unit.shape) for unit in planned.units] == [("tumour", (4, 40, 40))]
     assert [(skip.code, skip.files) for skip in planned.skips] == [("not-dicom", 1)]
@@ -335,9 +335,9 @@ def test_the_format_can_be_stated(tmp_path: Path) -> None:
     common = {"input": tmp_path / "in", "profile": small_profile(tmp_path), "annotations": table}
     with pytest.raises(AnnotationError, match="label file 0, line 1"):
         medaug.plan(**common)
-    assert len(medaug.plan(**common, annotation_format="csv").units) == 1
+    assert len(medaug.plan(**common, format="csv").units) == 1
     with pytest.raises(AnnotationError, match="expected one of coco"):
-        medaug.plan(**common, annotation_format="pdf")
+        medaug.plan(**common, format="pdf")
 
 
 def test_input_is_not_changed(arguments: dict[str, object]) -> None:

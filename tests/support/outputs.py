@@ -18,7 +18,7 @@ Work = Callable[..., Record]
 
 
 def settled(output: Path, key: Path, work: Work = null.work) -> dict[str, bytes]:
-    null.run(output, *NUMBERS, key_file=key, work=work)
+    null.run(output, *NUMBERS, key=key, work=work)
     return null.files(output)
 
 

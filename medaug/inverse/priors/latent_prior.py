@@ -10,6 +10,7 @@ from typing import TypeVar, assert_never
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from medaug.inverse.aligned import aligned
 from medaug.inverse.priors.card import PredictionType, PriorCard
 
 Map = Callable[[Tensor], Tensor]
@@ -114,8 +115,8 @@ def target_of(kind: PredictionType, z0: Tensor, noise: Tensor, abar: Tensor) -> 
 
 
 def frozen(net: nn.Module, device: str) -> nn.Module:
-    """The network on its device, in evaluation mode, float32, without gradients of its weights.
+    """The network on its device, in evaluation mode, float32, aligned, without gradients of its weights.
 
     Gradients still flow to the input, which is all that a solver needs.
     """
-    return net.to(device).float().eval().requires_grad_(False)
+    return aligned(net.to(device).float()).eval().requires_grad_(False)

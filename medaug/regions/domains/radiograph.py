@@ -213,11 +213,22 @@ def _above_surface(smooth: Float32, flat: Mask) -> tuple[Float32, float]:
         points, values = terms.reshape(-1, terms.shape[-1])[some], smooth.ravel()[some]
         if len(values) < 4 * terms.shape[-1]:
             break
-        surface = terms @ np.linalg.lstsq(points, values, rcond=None)[0]
+        surface = np.einsum("ijn,n->ij", terms, _fitted(points, values))
         above = smooth - np.clip(surface, *np.percentile(values, [1, 99]))
         scatter = 1.4826 * float(np.median(np.abs(above[air]))) + 0.002  # never 0: clipped air has no noise
         air = flat & (np.abs(above) < 3 * scatter)
     return np.asarray(above, dtype=np.float32), scatter
+
+
+def _fitted(points: Float32, values: Float32) -> npt.NDArray[np.float64]:
+    """The least squares weights of terms (N, terms); directions that float32 doesn't tell apart get none.
+
+    By sums of numpy's own: a library's factorisation takes all cores, and their number would decide last digits.
+    """
+    wide = points.astype(np.float64)
+    blurred = float(np.finfo(np.float32).eps) * len(wide)
+    squares, right = np.einsum("na,nb->ab", wide, wide), np.einsum("na,n->a", wide, values)
+    return np.asarray(np.linalg.lstsq(squares, right, rcond=blurred**2)[0])
 
 
 def _shutters(air: Mask, bright: Mask) -> Mask:

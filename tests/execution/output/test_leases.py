@@ -9,6 +9,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,13 +22,10 @@ from medaug.errors import RunError
 from medaug.execution import execute
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output import open as opening
-from medaug.execution.output.leases import Claim
 from medaug.execution.output.status import status
-from medaug.execution.output.store import Store
-from medaug.execution.planning.units import Unit
 from medaug.execution.worker import unit_of_work as real_work
-from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, OnStep
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY
 from tests.support import null
 from tests.support.outputs import UNIT, dead
 
@@ -134,8 +132,8 @@ def test_a_real_worker_that_dies_leaves_one_attempt(tmp_path: Path) -> None:
     out = tmp_path / "out"
     null.run(out, 1)
 
-    def die(_store: Store, _bench: Bench, _unit: Unit, claim: Claim, _on_step: OnStep | None = None) -> Record:
-        claim.stage("solve")
+    def die(job: Job, _on_step: OnStep | None = None) -> Record:
+        job.lease.stage("solve")
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
@@ -152,7 +150,7 @@ def test_a_real_worker_that_dies_leaves_one_attempt(tmp_path: Path) -> None:
 def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def needs_little(_presented: object, tools: Bench, _on_step: object = None) -> str:
+    def needs_little(_presented: object, tools: Tools, _on_step: object = None) -> str:
         tried.append(tools.solve.batch_size)
         if tools.solve.batch_size > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
@@ -160,22 +158,22 @@ def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(real_work, "solve_case", needs_little)
     tools = idle_tools()
-    assert real_work.solve(None, tools)[1] == 2
+    assert real_work.solve(SimpleNamespace(tools=tools), None)[1] == 2
     assert tried == [8, 4, 2]
 
 
 def test_memory_that_never_suffices_ends_in_quarantine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tried = []
 
-    def hungry(_presented: object, tools: Bench, _on_step: object = None) -> None:
+    def hungry(_presented: object, tools: Tools, _on_step: object = None) -> None:
         tried.append(tools.solve.batch_size)
         raise MemoryError
 
     monkeypatch.setattr(real_work, "solve_case", hungry)
     tools = idle_tools()
 
-    def work(_store: Store, _bench: Bench, _unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
-        return real_work.solve(None, tools)[0]
+    def work(_job: Job, _on_step: OnStep | None = None) -> Record:
+        return real_work.solve(SimpleNamespace(tools=tools), None)[0]
 
     summary = null.run(tmp_path / "out", 1, 2, work=work)
     assert tried == [8, 4, 2, 1] * 2
@@ -206,10 +204,10 @@ def _raise(error: Exception) -> None:
 
 
 def test_too_little_memory_outside_the_solve_is_recorded_and_ends_in_quarantine(tmp_path: Path) -> None:
-    def work(_store: Store, _bench: Bench, unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
-        if unit.recipe.id == UNIT:
+    def work(job: Job, _on_step: OnStep | None = None) -> Record:
+        if job.unit.recipe.id == UNIT:
             raise MemoryError
-        return null.work(_store, _bench, unit, _claim)
+        return null.work(job)
 
     summary = null.run(tmp_path / "out", 1, 2, work=work)
     assert summary.counts == {"written": 1, "failed": 1}
@@ -221,7 +219,7 @@ def test_another_runtime_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(real_work, "solve_case", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
     tools = idle_tools()
     with pytest.raises(RuntimeError, match="shapes differ"):
-        real_work.solve(None, tools)
+        real_work.solve(SimpleNamespace(tools=tools), None)
 
 
 def test_a_run_in_which_most_units_fail_is_stopped_and_its_lists_are_written(

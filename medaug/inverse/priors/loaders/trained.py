@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load
 from torch import nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import EMBEDDED, PriorCard, read_card
 from medaug.inverse.priors.latent_prior import LatentPrior, Network, frozen
 from medaug.inverse.priors.loaders.layout import TRAINED
@@ -45,7 +45,7 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
         autoencoder = LappedAutoencoder(**json.loads(content["autoencoder.json"]))
     network = unet(json.loads(content["unet.json"]))
     for net, name in ((autoencoder, "autoencoder"), (network, "unet")):
-        net.load_state_dict(load(content[f"{name}.safetensors"]))
+        net.load_state_dict(load_tensors(content[f"{name}.safetensors"]))
         frozen(net, device)
     alphas = schedule(json.loads(content["scheduler.json"])).to(device)
     whole = telling_all(network, card.latent_channels)

@@ -15,7 +15,7 @@ from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored
 
 
-def digest_of_image(path: Path) -> str:
+def image_digest(path: Path) -> str:
     """`pixels_digest` of an image file.
 
     Raises:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from medaug.audit.pixels import stored_of
 from medaug.audit.record import Record
-from medaug.audit.verification.faults import Fault
+from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.volume import Mask
 from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
+from medaug.verification.faults import Fault
 
 Marks = Callable[[int, int], Mask]  # (segment, slice) → (rows, columns)
 

@@ -19,10 +19,10 @@ import medaug
 from medaug.audit import keys
 from medaug.audit.record import Record
 from medaug.audit.seal import seal
-from medaug.audit.verification.pixel_links import link_by_pixels
-from medaug.audit.verification.verify import Verdict, verify
 from medaug.execution.replay import replay
 from medaug.profile.load import load_profile
+from medaug.verification.pixel_links import link_by_pixels
+from medaug.verification.verify import Verdict, verify
 from tests.support.dicom_multiframe import enhanced, placed
 from tests.support.make import uid
 from tests.support.sound_output import SMALL, records, redigest, rewrite

@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 import yaml
 
-from medaug.audit.verification import verify
 from medaug.profile.components import LawKind, keeps_boxes
 from medaug.profile.load import load_profile
+from medaug.verification import verify
 
 
 def of_law(kind: object, folder: Path) -> tuple[bool, list[str]]:

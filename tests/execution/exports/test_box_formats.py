@@ -15,7 +15,7 @@ import medaug
 from medaug.annotations.registry import read_annotations
 from medaug.augmentation.recipe import Recipe
 from medaug.errors import AnnotationError
-from medaug.execution.exports import boxes as conversion
+from medaug.execution.exports import box_formats as conversion
 from medaug.execution.planning.units import Unit
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, Code

@@ -8,26 +8,10 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
+from medaug.audit.layout import EVIDENCE, RECORD
 from medaug.audit.output_files import sha256_of
-from medaug.audit.pixels import decoded, stored_of
 from medaug.audit.record import Output, Record
-from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.headers import (
-    Slices,
-    header_faults,
-    meaning_faults,
-    says_carried,
-    slices_of,
-    sources_of,
-    study_of,
-)
-from medaug.audit.verification.regions import (
-    Marks,
-    boxes_on,
-    check_marks,
-    marks_of_label_map,
-    marks_of_segmentation,
-)
+from medaug.audit.stored_pixels import decoded, stored_of
 from medaug.dicom.colour import colour_of
 from medaug.dicom.read.parse import coded, instance
 from medaug.errors import OutputError, ReadError, counted
@@ -36,12 +20,27 @@ from medaug.imaging.colour import Colour
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored
 from medaug.regions.marks import FREE
-
-RECORD = "record.json"
+from medaug.verification.evidence_marks import (
+    Marks,
+    boxes_on,
+    check_marks,
+    marks_of_label_map,
+    marks_of_segmentation,
+)
+from medaug.verification.faults import Fault
+from medaug.verification.instance_headers import (
+    Slices,
+    header_faults,
+    meaning_faults,
+    says_carried,
+    slices_of,
+    sources_of,
+    study_of,
+)
 
 
 @dataclass(frozen=True)
-class Job:
+class UnitCheck:
     """A unit to check.
 
     Attributes:
@@ -81,59 +80,59 @@ class Findings:
         self.faults.append(Fault(code, message, file, self.unit))
 
 
-def check_unit(job: Job) -> Findings:
+def check_unit(check: UnitCheck) -> Findings:
     """Check all files of a written unit against its record, and with the source voxel by voxel."""
-    found = Findings(job.record.unit)
-    _check_record_file(job, found)
-    images = {output.path for output in job.record.images}
+    found = Findings(check.record.unit)
+    _check_record_file(check, found)
+    images = {output.path for output in check.record.images}
     marks = None
-    for output in job.record.outputs:
+    for output in check.record.outputs:
         if output.path not in images:
-            marks = _check_other(job, output, found) or marks
-    if job.sources is not None and None in job.sources:
-        missing = sum(path is None for path in job.sources)
+            marks = _check_other(check, output, found) or marks
+    if check.sources is not None and None in check.sources:
+        missing = sum(path is None for path in check.sources)
         found.add(
             "source-missing",
-            f"no match among the given files for {missing} of {counted(len(job.sources), 'source file')}",
+            f"no match among the given files for {missing} of {counted(len(check.sources), 'source file')}",
         )
-    for output, slices in zip(job.record.images, slices_of(job.record), strict=True):
-        _check_image(job, output, slices, marks, found)
+    for output, slices in zip(check.record.images, slices_of(check.record), strict=True):
+        _check_image(check, output, slices, marks, found)
     if len(found.series) > 1:
         found.add("uid-differs", f"the image has {len(found.series)} SeriesInstanceUIDs, expected one")
     return found
 
 
-def _check_record_file(job: Job, found: Findings) -> None:
-    name = f"{job.record.folder}/{RECORD}"
-    path = job.root / name
+def _check_record_file(check: UnitCheck, found: Findings) -> None:
+    name = f"{check.record.folder}/{RECORD}"
+    path = check.root / name
     if not path.is_file():
         found.add("file-missing", "a written unit has no record", name)
         return
     found.digests[name] = sha256_of(path)
-    if path.read_bytes() != job.record.to_json().encode() + b"\n":
+    if path.read_bytes() != check.record.to_json().encode() + b"\n":
         found.add("record-differs", "it isn't the ledger's record of the unit", name)
 
 
-def _check_other(job: Job, output: Output, found: Findings) -> Marks | None:
+def _check_other(check: UnitCheck, output: Output, found: Findings) -> Marks | None:
     """A file that is no image: its digest, and what evidence says."""
-    path = job.root / output.path
+    path = check.root / output.path
     if not _present(path, output, found):
         return None
-    marks, label_map = None, f"{job.record.folder}/evidence/{REGIONS}."
+    marks, label_map = None, f"{check.record.folder}/{EVIDENCE}/{REGIONS}."
     try:
         if path.suffix == ".dcm":
             read = instance(path)
             _note(read.sha256, output, found)
             with coded():
-                _check_evidence(job.record, output, read.dataset, found)
-                marks = marks_of_segmentation(read, job.record) if path.name == "regions.dcm" else None
+                _check_evidence(check.record, output, read.dataset, found)
+                marks = marks_of_segmentation(read, check.record) if path.name == "regions.dcm" else None
         else:
             _note(sha256_of(path), output, found)
-            marks = marks_of_label_map(path, job.record) if output.path.startswith(label_map) else None
+            marks = marks_of_label_map(path, check.record) if output.path.startswith(label_map) else None
         if marks:
-            found.faults += check_marks(marks, job.record, output.path, keeps_boxes=job.keeps_boxes)
+            found.faults += check_marks(marks, check.record, output.path, keeps_boxes=check.keeps_boxes)
     except (ReadError, OutputError) as error:
-        _note_unreadable(job, output, str(error), found)
+        _note_unreadable(check, output, str(error), found)
     return marks
 
 
@@ -168,51 +167,51 @@ class _Image:
     slices: Slices
 
 
-def _check_image(job: Job, output: Output, slices: Slices, marks: Marks | None, found: Findings) -> None:
-    path = job.root / output.path
+def _check_image(check: UnitCheck, output: Output, slices: Slices, marks: Marks | None, found: Findings) -> None:
+    path = check.root / output.path
     if not (_present(path, output, found) and slices):
         return
     try:
-        image = _read_image(job, output, slices, found)
+        image = _read_image(check, output, slices, found)
     except (ReadError, OutputError) as error:
-        _note_unreadable(job, output, str(error), found)
+        _note_unreadable(check, output, str(error), found)
         return
-    stored, shape = image.stored, job.record.geometry.shape if job.record.geometry else (0, 0, 0)
+    stored, shape = image.stored, check.record.geometry.shape if check.record.geometry else (0, 0, 0)
     if pixels_digest(stored) != output.pixels_sha256:
         found.add("pixels-differ", "its stored values have another digest than in the record", output.path)
     if stored.shape[:3] != (len(slices), *shape[1:]):
         expected = (len(slices), *shape[1:])
         found.add("grid-differs", f"expected {expected} (slices, rows, columns), found {stored.shape}", output.path)
-    elif job.sources is not None:
-        _check_source(job, output, image, marks, found)
+    elif check.sources is not None:
+        _check_source(check, output, image, marks, found)
 
 
-def _read_image(job: Job, output: Output, slices: Slices, found: Findings) -> _Image:
-    path = job.root / output.path
+def _read_image(check: UnitCheck, output: Output, slices: Slices, found: Findings) -> _Image:
+    path = check.root / output.path
     if path.suffix != ".dcm":
         _note(sha256_of(path), output, found)
         return _Image(stored_of(path), None, slices)
     read = instance(path)
     _note(read.sha256, output, found)
-    for code, message in header_faults(job.record, output.sop_instance_uid, slices, read):
+    for code, message in header_faults(check.record, output.sop_instance_uid, slices, read):
         found.add(code, message, output.path)
     found.instances.append(str(read.dataset.get("SOPInstanceUID", "")))
     found.series.add(str(read.dataset.get("SeriesInstanceUID", "")))
     return _Image(decoded(read), read.dataset, slices)
 
 
-def _check_source(job: Job, output: Output, image: _Image, marks: Marks | None, found: Findings) -> None:
+def _check_source(check: UnitCheck, output: Output, image: _Image, marks: Marks | None, found: Findings) -> None:
     """Every protected voxel against the source's stored value, and what makes equal numbers mean the same."""
-    assert job.sources is not None
+    assert check.sources is not None
     first = image.slices[0][0]
-    path = job.sources[first]
+    path = check.sources[first]
     if path is None:
         return
     try:
-        read = instance(path) if job.record.source.format == "dicom" else None
-        original = decoded(read) if read else stored_of(path, job.record.source.format)
+        read = instance(path) if check.record.source.format == "dicom" else None
+        original = decoded(read) if read else stored_of(path, check.record.source.format)
         if read and image.dataset:
-            pairs = [(frame, _source_frame(job.record, k)) for k, frame in image.slices]
+            pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
             names = list(meaning_faults(image.dataset, read.dataset, pairs))
             if names:
                 found.add("meaning-differs", f"not as in the source: {', '.join(names)}", output.path)
@@ -223,12 +222,12 @@ def _check_source(job: Job, output: Output, image: _Image, marks: Marks | None, 
         found.add("protected-changed", "the source has another size or kind of number", output.path)
         return
     for k, frame in image.slices:
-        place = _source_frame(job.record, k) if read else k
+        place = _source_frame(check.record, k) if read else k
         if place >= len(original) or frame >= len(image.stored):
             found.add("protected-changed", f"slice {k + 1}: the image or the source has no such frame", output.path)
         else:
             planes = image.stored[frame], original[place]
-            _compare(job, output, k, planes, marks, found)
+            _compare(check, output, k, planes, marks, found)
             _compare_colour(output, k, planes, colour_of(read.dataset, planes[1]) if read else None, found)
             if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
                 found.add(
@@ -241,15 +240,15 @@ def _source_frame(record: Record, k: int) -> int:
 
 
 def _compare(
-    job: Job, output: Output, k: int, planes: tuple[Stored, Stored], marks: Marks | None, found: Findings
+    check: UnitCheck, output: Output, k: int, planes: tuple[Stored, Stored], marks: Marks | None, found: Findings
 ) -> None:
     """One slice: (its values, the source's)."""
-    kept = _protected(job, k, marks)
+    kept = _protected(check, k, marks)
     differ = kept & _apart(*planes)
     found.compared += int(np.count_nonzero(kept))
     if differ.any():
         i, j = (int(x) for x in np.argwhere(differ)[0])
-        count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(job.record, k)))
+        count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(check.record, k)))
         where = f"slice {k + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
         found.add("protected-changed", f"not the source's: {counted(count, 'protected voxel')}, {where}", output.path)
 
@@ -273,10 +272,10 @@ def _compare_colour(
         found.add("protected-changed", f"{what}, slice {k + 1}, the first at row {i}, column {j}", output.path)
 
 
-def _protected(job: Job, k: int, marks: Marks | None) -> Mask:
+def _protected(check: UnitCheck, k: int, marks: Marks | None) -> Mask:
     """All that the evidence doesn't mark as free; without evidence the boxes at least."""
-    boxes = boxes_on(job.record, k)
-    if not job.keeps_boxes:
+    boxes = boxes_on(check.record, k)
+    if not check.keeps_boxes:
         return ~marks(FREE, k) if marks else np.zeros_like(boxes)
     return ~marks(FREE, k) | boxes if marks else boxes
 
@@ -288,10 +287,10 @@ def _present(path: Path, output: Output, found: Findings) -> bool:
     return False
 
 
-def _note_unreadable(job: Job, output: Output, why: str, found: Findings) -> None:
+def _note_unreadable(check: UnitCheck, output: Output, why: str, found: Findings) -> None:
     found.add("unreadable", why, output.path)
     if output.path not in found.digests:
-        _note(sha256_of(job.root / output.path), output, found)
+        _note(sha256_of(check.root / output.path), output, found)
 
 
 def _note(sha256: str, output: Output, found: Findings) -> None:

@@ -12,19 +12,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
-from medaug.audit import ledger, output_files
+from medaug.audit import layout, ledger, output_files
 from medaug.audit.record import Record
-from medaug.audit.verification import run_level
-from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.lists import check_lists
-from medaug.audit.verification.records import check_record
-from medaug.audit.verification.unit_files import Findings, Job, check_unit
 from medaug.errors import OutputError, ProfileError, ReadError
+from medaug.formats.registry import REGIONS
 from medaug.profile.components import LawKind, keeps_boxes
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
 from medaug.storage.disk_map import Again, Shelf
+from medaug.verification import run_level
+from medaug.verification.faults import Fault
+from medaug.verification.list_entries import check_lists
+from medaug.verification.records import check_record
+from medaug.verification.unit_files import Findings, UnitCheck, check_unit
 
 THREADS = 4
 AT_ONCE = 256  # files
@@ -84,7 +85,7 @@ def verify(
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the format is unknown",))
     faults += run_level.check_chain(output)
     try:
-        records = ledger.shelved(output / ledger.FOLDER)
+        records = ledger.shelved(output / layout.LEDGER)
     except OutputError:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
     written = Again(lambda: (record for record in records if record.status == "written"))
@@ -93,8 +94,8 @@ def verify(
     for record in records:
         faults += check_record(record, profile.sha256)
     faults += check_lists(output, written)
-    jobs = _jobs(output, written, source, keeps_boxes=profile.keeps_boxes)
-    digests, problems, compared = _read_units(jobs, len(written), workers, on_unit)
+    checks = _checks(output, written, source, keeps_boxes=profile.keeps_boxes)
+    digests, problems, compared = _read_units(checks, len(written), workers, on_unit)
     faults += problems
     problems, signed, files = _check_files(output, written, digests, public_key)
     unchecked = _unchecked(written, source, public_key, keeps_boxes=profile.keeps_boxes)
@@ -187,27 +188,27 @@ class _Choices:
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     try:
-        keys = parse_profile_keys((root / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml")
+        keys = parse_profile_keys((root / layout.PROFILE).read_text(encoding="utf-8"), layout.PROFILE)
         digest, law = profile_digest(keys), keys["regions"]["kind"]
     except (ProfileError, OSError, ValueError, KeyError, TypeError):
-        return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", "profile.yaml"),)
+        return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
     if law not in get_args(LawKind):
         unknown = f"this version doesn't know the law {law!r:.40}, so boxes are taken for kept"
-        return _Choices(digest, True), (Fault("profile-differs", unknown, "profile.yaml"),)
+        return _Choices(digest, True), (Fault("profile-differs", unknown, layout.PROFILE),)
     return _Choices(digest, keeps_boxes(law)), ()
 
 
-def _jobs(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[Job]:
+def _checks(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[UnitCheck]:
     files: Shelf[Path] = Shelf()
     if source is not None:
         files = find_files(source, (digest for record in written for digest in record.source.sha256))
     for record in written:
         paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
-        yield Job(root, record, paths, keeps_boxes)
+        yield UnitCheck(root, record, paths, keeps_boxes)
 
 
 def _read_units(
-    jobs: Iterator[Job], total: int, workers: int, on_unit: Callable[[int, int], None] | None
+    checks: Iterator[UnitCheck], total: int, workers: int, on_unit: Callable[[int, int], None] | None
 ) -> tuple[Shelf[str], tuple[Fault, ...], int]:
     """Digests, faults and compared voxels of all units; UIDs are compared across them."""
     digests: Shelf[str] = Shelf()
@@ -215,7 +216,7 @@ def _read_units(
     compared = 0
     instances: Shelf[int] = Shelf()
     series: Shelf[int] = Shelf()
-    for done, found in enumerate(_checked(jobs, total, workers), 1):
+    for done, found in enumerate(_checked(checks, total, workers), 1):
         faults += found.faults
         compared += found.compared
         for name, digest in found.digests.items():
@@ -234,21 +235,21 @@ def _read_units(
     return digests, tuple(faults), compared
 
 
-def _checked(jobs: Iterator[Job], total: int, workers: int) -> Iterator[Findings]:
+def _checked(checks: Iterator[UnitCheck], total: int, workers: int) -> Iterator[Findings]:
     if workers < 2 or total < 2:
-        yield from map(check_unit, jobs)
+        yield from map(check_unit, checks)
         return
     with ProcessPoolExecutor(min(workers, total), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(check_unit, jobs, chunksize=CHUNK)
+        yield from pool.map(check_unit, checks, chunksize=CHUNK)
 
 
 def _unchecked(
     written: Iterable[Record], source: Path | None, public_key: Path | None, *, keeps_boxes: bool
 ) -> tuple[str, ...]:
-    sentences = []
+    sentences, regions = [], f"/{layout.EVIDENCE}/{REGIONS}."
     if source is None:
         sentences.append("protected voxels against the source: give --source INPUT")
-    elif any(not any("/evidence/regions." in output.path for output in record.outputs) for record in written):
+    elif any(not any(regions in output.path for output in record.outputs) for record in written):
         what = "only the boxes were compared" if keeps_boxes else "they were not compared"
         sentences.append(f"protected voxels of units without evidence of their regions: {what}")
     if public_key is None:

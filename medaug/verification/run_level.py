@@ -6,36 +6,35 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from medaug.audit import ledger
+from medaug.audit import layout, ledger
 from medaug.audit.keys import load_public
+from medaug.audit.layout import LEDGER, RECORD, SEAL, VARIANTS
 from medaug.audit.merkle import files_root
 from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal, signed_by
-from medaug.audit.verification.faults import Fault
 from medaug.errors import counted
-from medaug.storage.canonical_json import parse
 from medaug.storage.disk_map import Shelf
-
-FORMAT, VERSION = "medaug-output", 1
-MARK, SEAL = "FORMAT.json", "seal.json"
+from medaug.verification.faults import Fault
 
 
 def check_format(root: Path) -> Iterator[Fault]:
     """Whether this is an OUTPUT that can be judged at all."""
     try:
-        data = parse((root / MARK).read_bytes())
-        found = data["format"], data["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        yield Fault("format", "expected FORMAT.json with a format and a version; is this what `medaug run` made?", MARK)
-        return
-    if found != (FORMAT, VERSION):
-        yield Fault("format", f"expected {FORMAT} version {VERSION}, found another; use the medaug that made it", MARK)
+        declared = layout.read_format(root)
+    except (OSError, ValueError):
+        declared = {}
+    if not {"format", "version"} <= declared.keys():
+        what = "expected FORMAT.json with a format and a version; is this what `medaug run` made?"
+        yield Fault("format", what, layout.FORMAT)
+    elif not layout.is_known(declared):
+        what = f"expected {layout.KNOWN}, found another; use the medaug that made it"
+        yield Fault("format", what, layout.FORMAT)
 
 
 def check_chain(root: Path) -> Iterator[Fault]:
     """Every segment by itself."""
-    for problem in ledger.verify_chain(root / ledger.FOLDER):
-        yield Fault("ledger-chain", problem, ledger.FOLDER)
+    for problem in ledger.verify_chain(root / LEDGER):
+        yield Fault("ledger-chain", problem, LEDGER)
 
 
 def open_seal(root: Path) -> tuple[Sealed | None, tuple[Fault, ...]]:
@@ -67,10 +66,10 @@ def check_signature(sealed: Sealed, public_key: Path) -> Iterator[Fault]:
 
 def check_sealed_ledger(root: Path, sealed: Sealed) -> Iterator[Fault]:
     """Segments, their number of lines and their last digests, both ways."""
-    found = {path.name: ledger.head(path) for path in ledger.segments(root / ledger.FOLDER)}
+    found = {path.name: ledger.head(path) for path in ledger.segments(root / LEDGER)}
     wanted = {segment.name: segment for segment in sealed.segments}
     for name in sorted(wanted.keys() | found.keys()):
-        file = f"{ledger.FOLDER}/{name}"
+        file = f"{LEDGER}/{name}"
         if name not in found:
             yield Fault("seal-ledger", "a sealed segment isn't there", file)
         elif name not in wanted:
@@ -108,11 +107,11 @@ def check_variants(names: Iterable[str], others: Iterable[str], written: Iterabl
         yield Fault("file-unknown", "neither a file nor a folder; a run writes nothing else", name)
     listed: Shelf[str] = Shelf()
     for record in written:
-        for path in (f"{record.folder}/record.json", *(output.path for output in record.outputs)):
+        for path in (f"{record.folder}/{RECORD}", *(output.path for output in record.outputs)):
             listed[path] = record.unit
-    below = (name for name in names if name.startswith("variants/"))
+    below = (name for name in names if name.startswith(f"{VARIANTS}/"))
     for folder, files in groupby(below, key=lambda name: "/".join(name.split("/")[:2])):
-        unit = listed.get(f"{folder}/record.json")
+        unit = listed.get(f"{folder}/{RECORD}")
         strange = [name for name in files if name not in listed]
         if unit is None and strange:
             yield Fault("unit-unlogged", "no line in the ledger says that this unit was written", folder)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 
 from medaug.audit.record import Record
-from medaug.audit.verification.faults import Fault
 from medaug.augmentation.recipe import boxes_digest
 from medaug.errors import counted
+from medaug.verification.faults import Fault
 
 
 def check_record(record: Record, profile_sha256: str | None) -> Iterator[Fault]:

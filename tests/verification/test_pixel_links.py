@@ -11,8 +11,8 @@ import pydicom
 import pytest
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from medaug.audit.verification.pixel_links import link_by_pixels
 from medaug.errors import OutputError, ReadError
+from medaug.verification.pixel_links import link_by_pixels
 from tests.support.sound_output import of, records
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from medaug.audit.verification.verify import find_files, verify
 from medaug.errors import OutputError, ReadError
+from medaug.verification.verify import find_files, verify
 from tests.support.sound_output import of, rewrite
 from tests.support.tampering import codes, cover, edit, image, judged, segment
 

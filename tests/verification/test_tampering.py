@@ -15,8 +15,8 @@ import pydicom
 import pytest
 
 from medaug.audit import keys
-from medaug.audit.verification.faults import CODES
-from medaug.audit.verification.verify import verify
+from medaug.verification.faults import CODES
+from medaug.verification.verify import verify
 from tests.support.sound_output import of, records
 from tests.support.tampering import COVERED, PLAIN, _pixel_in_a_box, codes, cover, judged, paint
 

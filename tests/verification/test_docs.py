@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from medaug.audit.verification import faults
-from medaug.audit.verification.faults import CODES, Fault
-from tests.audit.verification import test_frames
+from medaug.verification import faults
+from medaug.verification.faults import CODES, Fault
 from tests.support.paths import ROOT
 from tests.support.tables import write_table
 from tests.support.tampering import COVERED, PLAIN
+from tests.verification import test_frames
 
 
 def test_every_code_is_documented_with_its_meaning() -> None:
@@ -36,7 +36,7 @@ def test_every_code_is_raised_somewhere_and_most_are_seen_in_the_tables() -> Non
 
 
 def test_the_documents_table_of_tamperings_is_what_the_tests_find() -> None:
-    """Write it anew with ``MEDAUG_WRITE_DOCS=1 pytest tests/audit/verification/test_docs.py``."""
+    """Write it anew with ``MEDAUG_WRITE_DOCS=1 pytest tests/verification/test_docs.py``."""
     groups = (
         ("nothing else", PLAIN),
         ("digests, chain, lists and seal made to fit", COVERED),

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit import ledger
-from medaug.audit.pixels import decoded
+from medaug.audit.layout import LEDGER
 from medaug.audit.record import Record
-from medaug.audit.verification import run_level
-from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.verify import regular_files
+from medaug.audit.stored_pixels import decoded
 from medaug.dicom.read.parse import instance
 from medaug.errors import OutputError, ReadError
 from medaug.formats.registry import format_of
 from medaug.imaging.pixels import pixels_digest
+from medaug.verification import run_level
+from medaug.verification.faults import Fault
+from medaug.verification.verify import regular_files
 
 NO_IMAGE = frozenset({"archive", "dicomdir", "empty", "no-pixels", "not-an-image", "not-dicom"})
 
@@ -54,7 +55,7 @@ def link_by_pixels(output: Path, folder: Path) -> Links:
     faults = [*run_level.check_format(output), *run_level.check_chain(output)]
     if faults:
         raise OutputError(f"OUTPUT: {faults[0].message}")
-    known = _known(ledger.read(output / ledger.FOLDER))
+    known = _known(ledger.read(output / LEDGER))
     pictures = any(path.endswith((".png", ".tif")) for images in known.values() for _, path in images)
     linked: dict[str, tuple[tuple[str, str], ...]] = {}
     ignored, seen = 0, set()

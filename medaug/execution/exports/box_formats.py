@@ -14,6 +14,9 @@ from medaug.errors import AnnotationError
 from medaug.execution.planning.units import Unit
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, codes_by_label
+from medaug.manifests.coco import coco_box
+from medaug.manifests.monai import named_classes
+from medaug.manifests.yolo import yolo_lines
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Labelled:
 
 def labelled(units: Sequence[Unit]) -> Iterator[Labelled]:
     """Every slice with boxes, each source once; a box over several slices is one on each of them."""
-    for unit in {unit.recipe.source: unit for unit in units}.values():
+    for unit in _sources(units):
         slices, rows, columns = unit.shape
         uids = unit.reference.instance_uids
         for k in range(slices):
@@ -76,7 +79,7 @@ def to_coco(images: Sequence[Labelled]) -> str:
             for n, image in enumerate(images, 1)
         ],
         "annotations": [
-            {"id": m, "image_id": n, "category_id": labels.index(box.label) + 1, "iscrowd": 0, **_sides(box)}
+            {"id": m, "image_id": n, "category_id": labels.index(box.label) + 1, "iscrowd": 0, **coco_box(box)}
             for m, (n, box) in enumerate(((n, b) for n, i in enumerate(images, 1) for b in i.boxes), 1)
         ],
         "categories": [{"id": n, "name": label} for n, label in enumerate(labels, 1)],
@@ -95,14 +98,7 @@ def to_yolo(images: Sequence[Labelled]) -> dict[str, str]:
     labels = _labels(images)
     files = {"classes.txt": "".join(f"{label}\n" for label in labels)}
     for image in images:
-        lines = []
-        for box in image.boxes:
-            (_, top, left), (_, bottom, right) = box.start, box.stop
-            shares = ((left + right) / 2 / image.columns, (top + bottom) / 2 / image.rows)
-            sides = ((right - left) / image.columns, (bottom - top) / image.rows)
-            # eight decimals: of 60,000 px less than a thousandth of a pixel
-            lines.append(" ".join((str(labels.index(box.label)), *(f"{n:.8f}" for n in (*shares, *sides)))))
-        files[f"{image.uid}.txt"] = "\n".join(lines) + "\n"
+        files[f"{image.uid}.txt"] = yolo_lines(image.boxes, labels, image.rows, image.columns)
     return files
 
 
@@ -111,12 +107,10 @@ def to_monai(units: Sequence[Unit]) -> str:
 
     Boxes are as `annotations.monai` reads them: x counts columns, y rows and z slices; a single DICOM slice has no z.
     """
-    sources = list({unit.recipe.source: unit for unit in units}.values())
+    sources = _sources(units)
     labels = sorted({box.label for unit in sources for box in unit.boxes})
-    codes = codes_by_label(box for unit in sources for box in unit.boxes)
     content = {
-        "labels": {str(n): label for n, label in enumerate(labels)},
-        **({"codes": {str(labels.index(label)): found for label, found in codes.items()}} if codes else {}),
+        **named_classes(labels, codes_by_label(box for unit in sources for box in unit.boxes)),
         "numTraining": len(sources),
         "training": [_item(unit, labels) for unit in sources],
     }
@@ -146,7 +140,7 @@ def write_sr(units: Sequence[Unit], folder: Path, created: datetime) -> None:
     """
     from medaug.dicom.evidence.source_report import write_labels
 
-    sources = list({unit.recipe.source: unit for unit in units}.values())
+    sources = _sources(units)
     if any(unit.reference.format != "dicom" for unit in sources):
         raise AnnotationError("SR: expected DICOM series only, found another format; convert to monai, coco or csv")
     folder.mkdir(parents=True)
@@ -159,6 +153,6 @@ def _labels(images: Sequence[Labelled]) -> list[str]:
     return sorted({box.label for image in images for box in image.boxes})
 
 
-def _sides(box: Box) -> dict[str, object]:
-    (_, top, left), (_, bottom, right) = box.start, box.stop
-    return {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top)}
+def _sources(units: Sequence[Unit]) -> list[Unit]:
+    """One unit of each source."""
+    return list({unit.recipe.source: unit for unit in units}.values())

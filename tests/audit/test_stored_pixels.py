@@ -9,7 +9,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEGLSLossless, RLELossless
 
-from medaug.audit.pixels import digest_of_image
+from medaug.audit.stored_pixels import image_digest
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.pixels import pixels_digest
 from tests.support import make
@@ -33,23 +33,23 @@ def test_values_shape_and_kind_of_number_decide() -> None:
 @pytest.mark.parametrize("syntax", [JPEGLSLossless, RLELossless])
 def test_the_digest_outlives_another_header_and_lossless_compression(tmp_path: Path, syntax: str) -> None:
     path = make.radiograph(tmp_path, name="a.dcm", rows=60, columns=50)
-    before, raw = digest_of_image(path), dcmread(path).PixelData
+    before, raw = image_digest(path), dcmread(path).PixelData
     ds = dcmread(path)
     ds.PatientName, ds.SOPInstanceUID = "Other", make.uid("other")
     ds.compress(syntax)
     ds.save_as(path, enforce_file_format=True)
     assert dcmread(path).PixelData != raw
-    assert digest_of_image(path) == before
+    assert image_digest(path) == before
 
 
 def test_one_other_pixel_is_another_digest(tmp_path: Path) -> None:
     path = make.radiograph(tmp_path, name="a.dcm", rows=60, columns=50)
-    before, ds = digest_of_image(path), dcmread(path)
+    before, ds = image_digest(path), dcmread(path)
     pixels = ds.pixel_array.copy()
     pixels[30, 20] += 1
     ds.PixelData = pixels.tobytes()
     ds.save_as(path)
-    assert digest_of_image(path) != before
+    assert image_digest(path) != before
 
 
 def test_a_nifti_file_has_the_digest_of_its_voxels(tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_a_nifti_file_has_the_digest_of_its_voxels(tmp_path: Path) -> None:
     volume = replace(volume, rescale=(volume.rescale[0],) * 3)
     for name in ("image.nii.gz", "image.nii"):
         write_nifti(volume, tmp_path / name)
-        assert digest_of_image(tmp_path / name) == pixels_digest(volume.stored)
+        assert image_digest(tmp_path / name) == pixels_digest(volume.stored)
