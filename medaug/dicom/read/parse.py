@@ -37,7 +37,7 @@ class Instance:
     sha256: str
 
 
-def header(path: Path, keywords: Sequence[str]) -> tuple[Dataset, Outline]:
+def header(path: Path, keywords: Sequence[str | int]) -> tuple[Dataset, Outline]:
     """Parse the named elements of a file; its pixels are stepped over.
 
     Raises:
@@ -107,7 +107,7 @@ def coded() -> Iterator[None]:
         raise ReadError(f"the file can't be parsed ({kind}); export it again", code="unreadable") from error
 
 
-def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str] | None) -> Dataset:
+def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str | int] | None) -> Dataset:
     stream.seek(0)
     dataset = dcmread(
         stream,
