@@ -15,7 +15,6 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
-    UID,
     EnhancedCTImageStorage,
     EnhancedMRImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
@@ -118,9 +117,7 @@ def frame_count(ds: Dataset) -> int:
 
 def is_enhanced(ds: Dataset) -> bool:
     """Whether the SOP class keeps its geometry in functional groups."""
-    meta = getattr(ds, "file_meta", None)
-    stated = fields.text(ds, "SOPClassUID") or (fields.text(meta, "MediaStorageSOPClassUID") if meta else "")
-    return UID(stated) in ENHANCED
+    return fields.text(ds, "SOPClassUID") in ENHANCED
 
 
 def frame_of(ds: Dataset, frame: int) -> Dataset:

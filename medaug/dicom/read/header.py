@@ -177,7 +177,7 @@ def instance_header(path: Path, ds: Dataset, outline: Outline) -> InstanceHeader
     return InstanceHeader(
         path=path,
         kind=kind,
-        sop_class=sop_class_of(ds),
+        sop_class=UID(fields.uid(ds, "SOPClassUID")),
         syntax=ds.file_meta.TransferSyntaxUID,
         instance_uid=fields.uid(ds, "SOPInstanceUID"),
         study_uid=fields.uid(ds, "StudyInstanceUID"),
@@ -246,10 +246,11 @@ def kind_of(ds: Dataset, outline: Outline) -> Kind:
     Raises:
         ReadError: ``dicomdir``, ``not-an-image``, ``unsupported-class``, ``subtraction`` or ``missing-attribute``.
     """
-    meta = UID(fields.text(ds.file_meta, "MediaStorageSOPClassUID"))
-    if meta == MediaStorageDirectoryStorage:
+    sop_class = UID(fields.uid(ds, "SOPClassUID", required=False))
+    if MediaStorageDirectoryStorage in {sop_class, fields.text(ds.file_meta, "MediaStorageSOPClassUID")}:
         raise ReadError("a DICOMDIR: an index; the files that it lists are found by themselves", code="dicomdir")
-    sop_class = sop_class_of(ds)
+    if not sop_class:
+        raise ReadError("SOPClassUID is missing; export the file again", code="missing-attribute")
     name = "a private SOP class" if sop_class.name == sop_class else sop_class.name
     if sop_class == SegmentationStorage or (sop_class not in KINDS and not outline.has_pixels):
         raise ReadError(f"{name}: not an image to augment", code="not-an-image")
@@ -261,19 +262,6 @@ def kind_of(ds: Dataset, outline: Outline) -> Kind:
     if fields.value(ds, "MaskSubtractionSequence"):
         raise ReadError("a mask is to be subtracted before display; export the subtracted image", code="subtraction")
     return KINDS[sop_class]
-
-
-def sop_class_of(ds: Dataset) -> UID:
-    """The SOP class as the data set states it, else as the file meta group does.
-
-    Raises:
-        ReadError: ``missing-attribute`` or ``bad-value``.
-    """
-    meta = fields.text(ds.file_meta, "MediaStorageSOPClassUID")
-    sop_class = UID(fields.uid(ds, "SOPClassUID", required=False) or meta)
-    if not sop_class:
-        raise ReadError("SOPClassUID is missing; export the file again", code="missing-attribute")
-    return sop_class
 
 
 def modality_of(ds: Dataset) -> str:

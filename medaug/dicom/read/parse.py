@@ -27,7 +27,8 @@ class Instance:
     """One file, parsed.
 
     Attributes:
-        dataset: the data set, with a transfer syntax in its file meta even where the file had none.
+        dataset: the data set, with a transfer syntax in its file meta even where the file had none, and the SOP class
+            that the file meta states where it has none of its own.
         outline: its structure.
         sha256: digest of the whole file.
     """
@@ -118,4 +119,6 @@ def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str | int] | No
     if not found.transfer_syntax:  # no file meta group: pydicom guessed the encoding from the first element
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    if not dataset.get("SOPClassUID") and (stated := dataset.file_meta.get("MediaStorageSOPClassUID")):
+        dataset.SOPClassUID = stated
     return dataset
