@@ -64,6 +64,15 @@ CLASSIC: dict[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
     "ct_turned_by_noise": ("CT", _noisy),
     "mr_no_thickness": ("MR", lambda _: {"SliceThickness": None}),
 }
+def _referring() -> Dataset:
+    """An item about the patient that names an object of another study."""
+    ds, other = Dataset(), Dataset()
+    ds.PatientID, ds.TypeOfPatientID = "another", "TEXT"
+    other.ReferencedSOPClassUID, other.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "1.2.3.4"
+    ds.ReferencedImageSequence = [other]
+    return ds
+
+
 # name → what a radiograph says otherwise
 RADIOGRAPHS: dict[str, dict[str, Any]] = {
     "cr_spacing_0": {"PixelSpacing": [0, 0]},
@@ -72,6 +81,7 @@ RADIOGRAPHS: dict[str, dict[str, Any]] = {
     "cr_placed": {"ImagePositionPatient": [1, 2, 3], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
                   "FrameOfReferenceUID": "1.2.3"},
     "cr_window_1": {"WindowCenter": 0, "WindowWidth": 1},
+    "cr_patient_refers": {"OtherPatientIDsSequence": [_referring()]},
 }  # fmt: skip
 
 

@@ -290,5 +290,5 @@ def _notes(ds: Dataset, kind: Kind) -> tuple[str, ...]:
         notes.append("colour: usable where the profile says colour: grey and half of the pixels are grey; others stay")
     if kind == "radiograph":
         notes += [f"{keyword} isn't above 0: taken as unknown" for keyword in unknown_spacing(ds)]
-    notes += [f"window {window}: left aside" for window in unused_windows(ds)]
+    notes += [f"window {window} leaves no grey levels: left aside" for window in unused_windows(ds)]
     return tuple(notes)
