@@ -64,6 +64,8 @@ CLASSIC: dict[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
     "ct_turned_by_noise": ("CT", _noisy),
     "mr_no_thickness": ("MR", lambda _: {"SliceThickness": None}),
 }
+
+
 def _referring() -> Dataset:
     """An item about the patient that names an object of another study."""
     ds, other = Dataset(), Dataset()

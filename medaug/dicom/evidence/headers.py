@@ -42,7 +42,8 @@ IDENTITY = (
 # What the builders need to see of an image: what it is, nothing of whom; where it lies is added by `source_images`.
 SHOWN = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
-    "PositionReferenceIndicator", "Modality", "ImageType", "InstanceNumber", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod", "PatientOrientation",
+    "PositionReferenceIndicator", "Modality", "ImageType", "InstanceNumber", "LossyImageCompression",
+    "LossyImageCompressionRatio", "LossyImageCompressionMethod", "PatientOrientation",
 )  # fmt: skip
 EMPTY = (  # of type 2: written without a value where the source has none
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",

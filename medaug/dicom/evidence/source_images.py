@@ -19,7 +19,11 @@ from medaug.dicom.uids import derived_uid
 from medaug.dicom.write.attribute_values import item, put
 
 _PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
-_SHARED = ("ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices")  # by all slices, within what reading tolerates
+_SHARED = (
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SpacingBetweenSlices",
+)  # by all slices, within what reading tolerates
 
 
 def source_images(places: Sequence[Place], side: int) -> tuple[Dataset, ...]:

@@ -19,6 +19,7 @@ from medaug.errors import ReadError
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Window
 
+
 @dataclass(frozen=True)
 class SeriesFacts:
     """A series as its headers describe it. Holds no name, no path and no free text of the input.

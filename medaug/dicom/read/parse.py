@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medaug.dicom.read.preflight import Outline, outline
@@ -114,7 +115,7 @@ def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str | int] | No
         stream,
         force=not found.preamble,
         stop_before_pixels=keywords is not None,
-        specific_tags=None if keywords is None else list(keywords),
+        specific_tags=None if keywords is None else [Tag(keyword) for keyword in keywords],
     )
     if not found.transfer_syntax:  # no file meta group: pydicom guessed the encoding from the first element
         implicit = dataset.original_encoding[0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,15 @@ def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ..
 
 def _images(files: SeriesFiles, where: str) -> Iterator[_Image]:
     """The listed images, each file parsed once: its frames stand one after the other."""
-    listed, unit = files.images, "frame" if any(frame for _, frame in files.images) else "file"
-    of_file: Iterator[_Image] = iter(())
-    for index, (path, _) in enumerate(listed):
-        with _at(f"{where}: {unit} {index + 1} of {len(listed)}"), quiet():
-            if not index or path != listed[index - 1][0]:
-                of_file = iter(())  # let go of the last file first
-                of_file = _of_file(path, [frame for _, frame in takewhile(lambda i, p=path: i[0] == p, listed[index:])])
-            yield next(of_file)
+    unit = "frame" if any(frame for _, frame in files.images) else "file"
+    number = count(1)
+    for path, same in groupby(files.images, itemgetter(0)):
+        frames = [frame for _, frame in same]
+        of_file = _of_file(path, frames)  # the last file is let go of before this one is parsed
+        for _ in frames:
+            with _at(f"{where}: {unit} {next(number)} of {len(files.images)}"), quiet():
+                image = next(of_file)
+            yield image
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def group(images: Iterable[ImageHeader]) -> tuple[tuple[SeriesFiles, ...], tuple
         stacks[image.instance.series_uid].add(image.stack)
     for one_grid in _by(every, _grid):
         flat = one_grid[0].instance.kind == "radiograph"
-        for stack in ([[image] for image in one_grid] if flat else _alike(one_grid)):
+        for stack in [[image] for image in one_grid] if flat else _alike(one_grid):
             parts = [("", stack)] if flat else _repeats(stack)
             found += [_series(f"{_stack_name(stack[0], stacks)} {part}".strip(), files) for part, files in parts]
     found.sort(key=lambda s: (s.study_uid, s.series_uid))  # stable: inside a series the order of the groups stays
