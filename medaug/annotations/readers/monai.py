@@ -220,9 +220,9 @@ def _on_voxels(box: Marked, volumes: Sequence[Volume]) -> Placed:
         keys = frozenset(volume.source.key for volume in volumes)
         return Placed(unsure=keys, notes=(Note("slice-not-stated", box.where),))
     boxes: list[tuple[str, Box]] = []
-    low, high = (
-        ([0.0, *box.low[::-1]], [1.0, *box.high[::-1]]) if len(box.low) == 2 else (box.low[::-1], box.high[::-1])
-    )
+    flat = len(box.low) == 2
+    low = [*[0.0] * flat, *box.low[::-1].tolist()]
+    high = [*[1.0] * flat, *box.high[::-1].tolist()]
     for k, volume in enumerate(volumes):
         if found := enclosing([low[0] - k, *low[1:]], [high[0] - k, *high[1:]], volume.geometry.shape, box.label):
             boxes.append((volume.source.key, found))

@@ -11,6 +11,7 @@ import pytest
 from medaug.execution.planning.inventory import inventory
 from medaug.execution.planning.plan import plan
 from medaug.formats.nifti import write_nifti
+from medaug.imaging.volume import Rescale
 from tests.support import make
 
 
@@ -19,7 +20,7 @@ def written(path: Path, seed: int, *, labels: bool = False) -> Path:
     stored = np.zeros(volume.geometry.shape, dtype=np.uint8)
     stored[1:3, 20:30, 24:32] = 1
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_nifti(replace(volume, stored=stored) if labels else volume, path)
+    write_nifti(replace(volume, stored=stored, rescale=(Rescale(),) * 4) if labels else volume, path)
     return path
 
 
