@@ -60,6 +60,7 @@ IDLE = ("kinds", "space dimension", "space units", "units", "centers", "centerin
         "spacings", "axis mins", "axis maxs", "axismins", "axismaxs", "measurement frame")  # fmt: skip
 FREE_TEXT = ("content", "labels", "sample units", "sampleunits", "number")
 SKIPS = frozenset({"lineskip", "byteskip"})
+EVERY_WRITERS = ("# Complete NRRD file format specification", "# http://teem.sourceforge.net")  # comments
 DOMAIN = frozenset({"domain", "space", "???", "none"})
 
 
@@ -199,7 +200,7 @@ def _header(stream: BinaryIO) -> tuple[Mapping[str, str], bool]:
     nameless = True
     for line in found[1].decode("latin-1").splitlines():
         if line.startswith("#") or re.match(r"[^:]+:=", line):  # a comment, or a key/value pair
-            nameless = nameless and _own(line)
+            nameless = nameless and line.startswith(EVERY_WRITERS)
             continue
         name, colon, value = line.partition(":")
         name = " ".join(name.lower().split())
@@ -210,11 +211,6 @@ def _header(stream: BinaryIO) -> tuple[Mapping[str, str], bool]:
         fields[name] = value.strip()
         nameless = nameless and name not in FREE_TEXT
     return fields, nameless
-
-
-def _own(line: str) -> bool:
-    """Whether a line is one that every writer adds."""
-    return line.startswith(("# Complete NRRD file format specification", "# http://teem.sourceforge.net"))
 
 
 def _wanted(fields: Mapping[str, str], name: str) -> str:

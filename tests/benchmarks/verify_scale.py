@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from medaug.audit import ledger
+from medaug.audit.layout import FORMAT, VERSION
 from medaug.audit.record import Grid, Identity, PriorRef, Record, RecordedSource
 from medaug.audit.seal import seal
 from medaug.augmentation.recipe import Recipe
@@ -29,7 +30,6 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.write import write_series
-from medaug.execution.output.open import FORMAT, VERSION
 from medaug.execution.worker.image_files import describe_output
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume

@@ -11,11 +11,11 @@ import numpy as np
 import pydicom
 import pytest
 import yaml
-from medaug.audit.verification.verify import verify
 from pydicom.dataset import Dataset
 
 import medaug
 from medaug.profile.load import load_profile
+from medaug.verification.verify import verify
 from tests.support import make
 from tests.support.dicom_edit import edit
 from tests.support.dicom_multiframe import enhanced, placed

@@ -97,7 +97,7 @@ def placements(dataset: Any, frames: Sequence[Frame], volumes: Sequence[Volume],
             _file(result[v], frame, step, known=bool(slices))
     placed = {frame.number for placement in result for frame, _ in placement.frames}
     for p in result:
-        # a frame that found its grid elsewhere in the series, or that merely shares the room, is no misfit here
+        # a frame that found its grid elsewhere in the series, or merely shares a frame of reference, is no misfit here
         own = p.volume.source.instance_uids
         p.misfits[:] = [f for f in p.misfits if f.uid in own or not (nowhere or f.number in placed)]
     return [p for p in result if p.frames or p.misfits or instances.intersection(p.volume.source.instance_uids)]

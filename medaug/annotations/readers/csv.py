@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from medaug.annotations.matching.by_name import place
+from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.reader_consensus import UNION, Reading, settled
@@ -52,7 +52,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: a column is missing, or a row doesn't say which image it means.
     """
-    return place(settled(_readings(read_text(path, "CSV file"), images.readers), images.readers), images)
+    return match_by_name(settled(_readings(read_text(path, "CSV file"), images.readers), images.readers), images)
 
 
 def _readings(content: str, readers: str) -> Iterator[Reading]:

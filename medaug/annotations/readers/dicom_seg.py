@@ -127,7 +127,7 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     for number in _unlisted(frames, parsed.segments, pixels):
         fault = f"{where}, frame {number}: expected a segment that the object lists, found none; export it again"
         notes.append(Note("bad-entry", fault))
-    doubted = {p.volume.source.key for p in found if any(note.code == "bad-entry" for note in notes)}
+    doubted = frozenset(p.volume.source.key for p in found if any(note.code == "bad-entry" for note in notes))
     unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
     boxes = [(p.volume.source.key, b) for p in found for s in parsed.segments for b in _boxes(pixels, p, s, where)]
     return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), doubted.union(unsure), tuple(notes))
