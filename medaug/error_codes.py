@@ -53,6 +53,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "decoder-died": "The process that decodes died of this image; export it again.",
         "decoder-limits": "Decoding takes more memory or processor time than one image may have; export it plain.",
         "functional-groups": "The groups that say where each frame lies are missing or don't fit the frames.",
+        "mosaic": "Several images side by side in one picture; export single slices or an Enhanced object.",
         "multi-frame": "Several frames that nothing places, or that can't be followed; export single frames.",
         "no-pixels": "An image object without pixel data; export the image itself.",
         "palette": "The stored numbers are indices of colours, not grey levels.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from medaug.dicom.frames import frame_count
-from medaug.dicom.read.decode import stored_values
+from medaug.dicom.read.decode import stored_frames
 from medaug.dicom.read.parse import Instance, instance
 from medaug.errors import ReadError
 from medaug.formats.registry import FORMATS, format_of
@@ -47,5 +47,5 @@ def decoded(read: Instance) -> Stored:
     Raises:
         ReadError: the pixel data can't be decoded.
     """
-    count = frame_count(read.dataset)
-    return np.stack([stored_values(read.dataset, read.outline, frame) for frame in range(count)])
+    frames = range(frame_count(read.dataset))
+    return np.stack(list(stored_frames(read.dataset, read.outline, frames)))

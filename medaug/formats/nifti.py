@@ -126,7 +126,7 @@ def _grid(stream: IO[bytes], datatypes: Mapping[int, str]) -> _Grid:
     return _Grid(header, geometry, _dtype(header, order, datatypes), _offset(header))
 
 
-def _voxels(stream: IO[bytes], grid: _Grid, on_disk: int) -> Stored:
+def _voxels(stream: IO[bytes], grid: _Grid, on_disk: int) -> npt.NDArray[Any]:
     """All stored numbers, once it is certain that they are as many bytes as the file has left: none missing, none over.
 
     Bytes that are left over mean that ``vox_offset`` or ``dim`` is wrong, and then each voxel lies somewhere else.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError, counted
 from medaug.imaging.geometry import Float64, Geometry, Shape
@@ -102,7 +103,7 @@ def nrrd_geometry(path: Path) -> Geometry:
         return _grid(_header(stream)[0], LABEL_TYPES)[0]
 
 
-def nrrd_labels(path: Path) -> Stored:
+def nrrd_labels(path: Path) -> npt.NDArray[Any]:
     """The values of a label map, (slices, rows, columns); whole numbers of 64 bits are read here, too.
 
     Raises:
@@ -298,7 +299,9 @@ def _check_rest(fields: Mapping[str, str]) -> None:
         raise _refused(f"{found}; save it again", "nrrd-header")
 
 
-def _voxels(stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np.dtype[Any], on_disk: int) -> Stored:
+def _voxels(
+    stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np.dtype[Any], on_disk: int
+) -> npt.NDArray[Any]:
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if size > MAX_BYTES:
         raise _refused(f"expected at most {MAX_BYTES >> 20} MiB of voxels, found {size >> 20} MiB", "nrrd-too-large")

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from medaug.audit.record import Record
 from medaug.dicom import fields
-from medaug.dicom.frames import PER_FRAME, SHARED, frame_of, is_enhanced
+from medaug.dicom.frames import PER_FRAME, SHARED, frames_of, is_enhanced
 from medaug.dicom.read.parse import Instance, coded
 from medaug.dicom.read.stack import Plane, plane_of
 from medaug.dicom.write.secondary_capture import study_uid
@@ -84,8 +84,8 @@ def meaning_faults(derived: Dataset, source: Dataset, pairs: Slices) -> Iterator
     """
     with coded():
         wrong = {name for name in MEANING if derived.get(name) != source.get(name)}
-        for mine, theirs in pairs if is_enhanced(source) else ():
-            one, other = frame_of(derived, mine), frame_of(source, theirs)
+        mine, theirs = zip(*pairs, strict=True) if is_enhanced(source) else ((), ())
+        for one, other in zip(frames_of(derived, mine), frames_of(source, theirs), strict=True):
             wrong |= {e.keyword for e in other if e.keyword != "ImageType" and one.get(e.keyword) != e.value}
     yield from sorted(wrong)
 
@@ -165,7 +165,8 @@ def _misplaced(record: Record, slices: Slices, ds: Dataset) -> Found:
     if record.geometry.space != "patient":
         return
     try:
-        wrong = [k + 1 for k, frame in slices if not _lies(record, k, plane_of(frame_of(ds, frame)))]
+        flat = frames_of(ds, [frame for _, frame in slices])
+        wrong = [k + 1 for (k, _), one in zip(slices, flat, strict=True) if not _lies(record, k, plane_of(one))]
     except (ReadError, IndexError):
         yield "grid-differs", "its position, orientation or pixel spacing can't be read"
         return

@@ -13,6 +13,7 @@ from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
 from medaug.audit.stored_pixels import decoded, stored_of
 from medaug.dicom.colour import colour_of
+from medaug.dicom.evidence.headers import IDENTITY
 from medaug.dicom.read.parse import coded, instance
 from medaug.errors import OutputError, ReadError, counted
 from medaug.formats.registry import REGIONS
@@ -152,7 +153,8 @@ def _check_evidence(record: Record, output: Output, ds: Dataset, found: Findings
 def _referred(ds: Dataset) -> set[str]:
     """The instances that an evidence object refers to."""
     if "PerFrameFunctionalGroupsSequence" not in ds:
-        return {str(e.value) for e in ds.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+        own = (Dataset({e.tag: e}) for e in ds if e.keyword not in IDENTITY)  # what is the source's may refer anywhere
+        return {str(e.value) for part in own for e in part.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
     series = ds.get("ReferencedSeriesSequence") or []  # where they are known: looking at every element takes long
     items = [item for entry in series for item in entry.get("ReferencedInstanceSequence") or []]
     return {*sources_of(ds), *(str(item.get("ReferencedSOPInstanceUID", "")) for item in items)}

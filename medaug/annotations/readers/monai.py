@@ -77,7 +77,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not a datalist with boxes, an item names no image, or a size is below 0.
     """
-    content = parsed(path, "MONAI datalist")
+    content: Any = parsed(path, "MONAI datalist")
     space = content.get("box_space", "image") if isinstance(content, dict) else None
     if space not in SPACES:
         raise AnnotationError(f"MONAI datalist: expected an object, with a box_space of {', '.join(SPACES)}")
@@ -145,7 +145,8 @@ def _marked(box: object, label: str, mode: object, where: str) -> Marked:
     count = len(box) if isinstance(box, list) else 0
     chosen = mode if mode is not None else {4: "xyxy", 6: "xyzxyz"}.get(count)
     if not isinstance(chosen, str) or chosen not in MODES or len(chosen) != count:
-        raise AnnotationError(f"{where}: expected 4 or 6 numbers, and a box_mode of {', '.join(MODES)} for them")
+        problem = f"{where}: expected 4 or 6 numbers, and a box_mode of {', '.join(MODES)} for them"
+        raise ListError(problem) if mode is not None else AnnotationError(problem)
     low, high = MODES[chosen](np.array(numbers(box, count, where, "the box")))
     if (high < low).any():  # then the others aren't what they seem, either
         raise ListError(f"{where}: expected sizes above 0, found others; is it {chosen}? State box_mode")
