@@ -139,8 +139,12 @@ def unusable(name: str, error: OSError, *, needed: int = 0) -> OutputError:
 
 
 @contextmanager
-def disk_errors(what: str) -> Iterator[None]:
+def disk_errors(what: str, *more: int) -> Iterator[None]:
     """Turn a full, read-only or broken disk, or something in the way, into one sentence.
+
+    Args:
+        what: was written, in OUTPUT's words.
+        more: further errnos that are the disk's here.
 
     Raises:
         OutputError: in place of such an OSError.
@@ -148,7 +152,7 @@ def disk_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK or isinstance(error, PermissionError):
+        if error.errno in {*_DISK, *more} or isinstance(error, PermissionError):
             raise unusable(what, error) from error
         raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -154,7 +155,7 @@ def save(made: Dataset, path: Path) -> Written:
             code="evidence",
         ) from error
     data = buffer.getvalue()
-    with disk_errors(path.name), replacing(path) as passing:
+    with disk_errors(path.name, errno.ENOENT), replacing(path) as passing:
         passing.write_bytes(data)
         if passing.read_bytes() != data:
             raise WriteError("evidence: the file read back holds other bytes; check the disk", code="not-read-back")

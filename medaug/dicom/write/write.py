@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -198,7 +199,7 @@ def _header_errors(k: int) -> Iterator[None]:
 
 
 def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> Written:
-    with disk_errors(path.name), replacing(path) as passing:
+    with disk_errors(path.name, errno.ENOENT), replacing(path) as passing:
         passing.write_bytes(data)
         read, pixels = _compare(passing, data, ds, expected, policy)
     digest = pixels_digest(pixels if is_enhanced(ds) else pixels[None])
