@@ -148,7 +148,7 @@ def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -
     assert steps == [(STEP, (n, 3)) for n in range(3)]
     assert solved[0] == ANSWER
     tools = assemble.tools(small, "cpu")
-    (mine,) = solve_slices(rows(), tools.solve.prior, tools.solve)  # with as many threads as torch takes, like the child
+    (mine,) = solve_slices(rows(), tools.solve.prior, tools.solve)  # on the threads of the child
     assert np.array_equal(solved[1][0].solved, mine.solved)
     assert np.array_equal(solved[1][0].round_trip, mine.round_trip)
 
