@@ -101,7 +101,7 @@ def _finetune(
     lora: bool,
     device: str,
 ) -> None:
-    from medaug.assemble import resolve_device
+    from medaug.inverse.device import resolve_device
     from medaug.training.finetuning.finetune import finetune_on
     from medaug.training.finetuning.learner import prompt_of, tuned_from
     from medaug.training.finetuning.recipe import finetuning, read_finetune_recipe

@@ -14,8 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from medaug.execution.execute import execute
 from medaug.execution.planning.options import ExecutorName, Options
+
+from medaug.execution.execute import execute
 from tests.support import null
 
 WORKERS: dict[ExecutorName, int] = {"serial": 1, "processes": 2, "ray": 2}

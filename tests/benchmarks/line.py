@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import medaug
-from medaug.augmentation.solve import Solved
+from medaug.augmentation.solve import SolvedSlice
 from medaug.execution.execute import moment
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.open import open_store
@@ -60,7 +60,7 @@ def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str
     def solve(_bench: Bench, ready: Ready, _on_step: Any) -> Answer:
         solved_at.append(time.monotonic())
         time.sleep(seconds)
-        parts = [Solved(row.pixels * 0.98, row.pixels) for row in ready.presented.rows]
+        parts = [SolvedSlice(row.pixels * 0.98, row.pixels) for row in ready.presented.slices]
         return Answer(ready.presented.solution(parts), 1, time.monotonic())
 
     taken: dict[str, list[float]] = {"reading": [], "writing": []}

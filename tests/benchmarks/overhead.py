@@ -45,7 +45,7 @@ import numpy as np
 import medaug
 from medaug import assemble
 from medaug.augmentation import augment
-from medaug.augmentation.prepare import Scenes
+from medaug.augmentation.prepare import Latest
 from medaug.augmentation.tools import Tools
 from medaug.execution.execute import Options, execute, moment
 from medaug.execution.output.lists import listing_of
@@ -76,7 +76,7 @@ PAGE = (
 )
 STAGES = {  # label → where the functions of a stage are looked up
     "domain": [(Tools, "domain")],
-    "scene: presentation, taper, the source's side of the checks": [(Scenes, "of")],
+    "preparation: presentation, taper, the source's side of the checks": [(Latest, "of")],
     "regions": [(unit_of_work, "present")],
     "restoring": [(Volume, "with_strips")],
     "checks": [(augment, "inspect")],
@@ -85,7 +85,7 @@ STAGES = {  # label → where the functions of a stage are looked up
     "image, written and read back": [(unit_of_work, "write_image")],
     "digests": [(unit_of_work, "describe_output")],
     "record and commit": [(unit_of_work, "to_record"), (Store, "commit")],
-    NETWORK: [(Tools, "solve_rows")],
+    NETWORK: [(Tools, "solve_slices")],
     READING: [(Bench, "volume")],
 }
 
@@ -198,7 +198,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         planned = planned_in(folder, options, options.variants)
         # one piece of work per unit keeps it in one thread; `medaug run` solves one unit while it writes another
         unit = clock.timed(REST, unit_of_work.work_unit)
-        execute(planned, folder / "out", Options(device="cpu", key_file=folder / "key"), work=unit)
+        execute(planned, folder / "out", Options(device="cpu", key=folder / "key"), work=unit)
         found = digests(folder / "out")
     counted = [unit for unit in clock.units if unit.source != clock.units[0].source]
     before = [clock.units[n - 1].source for n, unit in enumerate(clock.units) if unit in counted]
@@ -219,7 +219,7 @@ def in_a_run(options: argparse.Namespace) -> list[dict[str, Any]]:
         real = bench.tools
         for first in range(0, len(units) - STRETCH + 1, STRETCH):
             watch = Watch(real)
-            bench.__dict__["tools"] = replace(real, solve_rows=watch.solve_rows)
+            bench.__dict__["tools"] = replace(real, solve_slices=watch.solve_slices)
             processor = time.process_time()
             for _ in flow(setup, store, bench, units[first : first + STRETCH]):
                 pass
@@ -242,10 +242,10 @@ class Watch:
         self._began: list[float] = []
         self._took: list[float] = []
 
-    def solve_rows(self, *task: Any) -> Any:
+    def solve_slices(self, *task: Any) -> Any:
         self._began.append(time.monotonic())
         self._tasks.append(task[:3])
-        parts = self._tools.solve_rows(*task)
+        parts = self._tools.solve_slices(*task)
         self._took.append(time.monotonic() - self._began[-1])
         return parts
 
@@ -263,7 +263,7 @@ class Watch:
         """Seconds that the same solves take in the mean."""
         tasks, started = self._tasks[SKIPPED:-1], time.monotonic()
         for task in tasks:
-            self._tools.solve_rows(*task)
+            self._tools.solve_slices(*task)
         return (time.monotonic() - started) / len(tasks)
 
 

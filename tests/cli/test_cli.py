@@ -15,8 +15,8 @@ import pytest
 from medaug.cli.messages import Voice
 from medaug.execution.output import open as opening
 from medaug.execution.output import quarantine
-from tests.execution.test_execute import boxes, export, small_profile
 from tests.support import make, null
+from tests.support.small_runs import boxes, export, small_profile
 
 
 def medaug(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -21,9 +21,9 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
-from tests.dicom.read.test_stack import rotation
 from tests.support.dicom_edit import load, only
 from tests.support.dicom_multiframe import enhanced, placed, values
+from tests.support.rotations import rotation
 
 OBLIQUE = [tuple(np.concatenate([rotation(seed)[:, 0], rotation(seed)[:, 1]])) for seed in range(3)]
 

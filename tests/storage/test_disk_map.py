@@ -10,7 +10,7 @@ import pytest
 
 from medaug.errors import OutputError
 from medaug.execution.planning.units import Queue, units_of
-from medaug.storage.disk_map import Again, Shelf, among, distinct
+from medaug.storage.disk_map import Again, Shelf, among
 from tests.support import null
 from tests.support.paths import ROOT
 
@@ -52,7 +52,6 @@ def test_a_shelf_is_a_dictionary_in_the_order_of_its_keys() -> None:
     assert list(shelf.values()) == [value for _, value in shelf.items()]
     assert (shelf.get("b"), shelf.get("d"), "a" in shelf, "d" in shelf, len(shelf)) == ((4, "ä"), None, True, False, 3)
     assert list(Shelf.of(["ä", "z", "b", "z"])) == sorted({"ä", "z", "b"}, key=str.encode)
-    assert distinct(["x", "y", "x"]) == 2
 
 
 def test_two_can_go_through_a_shelf_at_once() -> None:

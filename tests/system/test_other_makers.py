@@ -14,8 +14,8 @@ import yaml
 from pydicom.dataset import Dataset
 
 import medaug
-from medaug.audit.verification.verify import verify
 from medaug.profile.load import load_profile
+from medaug.verification.verify import verify
 from tests.support import make
 from tests.support.dicom_edit import edit
 from tests.support.dicom_multiframe import enhanced, placed

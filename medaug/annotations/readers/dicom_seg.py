@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.annotations.dicom_codes import code_of
-from medaug.annotations.dicom_objects import DEFLATED, kind_of, objects
+from medaug.annotations.dicom_objects import every, loaded, objects
 from medaug.annotations.matching.components import component_spans
 from medaug.annotations.matching.seg_frames import Frame, Placement, frames_of, placements, referenced
-from medaug.annotations.model import Images, Marked, Note, Placed, joined
+from medaug.annotations.model import Images, Marked, Note, Placed
 from medaug.annotations.parsing import text
 from medaug.errors import AnnotationError, ReadError
 from medaug.imaging.boxes import Box, Code
@@ -36,8 +36,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not a readable Segmentation, or it contradicts its images.
     """
-    files = objects(path, "seg")
-    return joined(tuple(_one(file, images, f"segmentation {n}") for n, file in enumerate(files)))
+    return every(path, "seg", "segmentation", images, _one)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ class _Parsed:
 
 
 def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
-    dataset = _loaded(path, where)
+    dataset = loaded(path, "seg", where, MAX_BYTES)
     try:
         with quiet():
             frames = frames_of(dataset)
@@ -157,22 +156,6 @@ def _marked(masks: Masks, placement: Placement, segment: Segment) -> Mask | None
     for p in inside:
         marked[tuple(p.T)] = True
     return marked
-
-
-def _loaded(path: Path, where: str) -> Any:
-    from highdicom import imread  # segread refuses masks of radiographs, which have a spacing but no thickness
-
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if kind_of(path) != "seg" or DEFLATED in head or path.stat().st_size > MAX_BYTES:
-        expected = f"a DICOM Segmentation, not deflated, of at most {MAX_BYTES >> 20} MiB"
-        raise AnnotationError(f"{where}: expected {expected}, found something else")
-    try:
-        with quiet():
-            return imread(path)
-    except Exception as error:  # noqa: BLE001 - a parser of foreign bytes; its message may hold content
-        kind = type(error).__name__
-        raise AnnotationError(f"{where}: can't be parsed as a Segmentation ({kind}); export it again") from None
 
 
 def _pixels(path: Path, dataset: Any, frames: int, where: str) -> npt.NDArray[np.integer]:

@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
-from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number
+from medaug.dicom.evidence.evidence_headers import evidence_uid, finish, headers, places, save, series_number
 from medaug.dicom.evidence.source_images import put_back, source_images
 from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
 from medaug.dicom.write.provenance import Provenance
@@ -21,6 +21,7 @@ from medaug.errors import WriteError
 from medaug.imaging.boxes import Code as BoxCode
 from medaug.imaging.volume import Mask
 from medaug.processes.quiet import quiet
+from medaug.regions.marks import MARKS
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Segment:
     colour: tuple[int, int, int]
 
 
-# Numbered from 1 in this order. They overlap: what is observed may be generated anew, and every box is observed.
+# In the order of `MARKS`. They overlap: what is observed may be generated anew, and every box is observed.
 SEGMENTS = (
     Segment("synthetic", "FREE", "Pixels that may be generated", "AUTOMATIC", (245, 130, 20)),
     Segment("observed", "OBSERVED", "Pixels that guided the solution", "AUTOMATIC", (255, 210, 40)),
@@ -126,7 +127,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
         source_images=images,
         pixel_array=blank,
         segmentation_type="BINARY",
-        segment_descriptions=[_described(n, s, provenance) for n, s in enumerate(SEGMENTS, 1)],
+        segment_descriptions=[_described(n, s, provenance) for n, s in zip(MARKS, SEGMENTS, strict=True)],
         series_instance_uid=evidence_uid("regions series", first),
         series_number=series_number(first, SERIES_OFFSET),
         sop_instance_uid=evidence_uid("regions", first),

@@ -8,7 +8,7 @@ from itertools import islice
 
 from medaug.annotations.structures import Packed, unpacked
 from medaug.augmentation.recipe import Recipe
-from medaug.execution.planning.sources import Source
+from medaug.execution.planning.sources import ImageSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, SourceRef
 from medaug.storage.disk_map import Again, Shelf
@@ -29,7 +29,7 @@ class Unit:
     """
 
     recipe: Recipe
-    source: Source
+    source: ImageSource
     reference: SourceRef
     boxes: tuple[Box, ...]
     shape: tuple[int, int, int]

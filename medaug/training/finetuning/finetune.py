@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
+from medaug.inverse.aligned import load_dtype
 from medaug.inverse.priors.card import CARD, PriorCard
 from medaug.inverse.priors.loaders.layout import parts_of
 from medaug.inverse.priors.loaders.load import card_of
@@ -61,7 +60,7 @@ def write_tuned(recipe: FinetuneRecipe, found: Learner, base: Path, folder: Path
             (staged / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, staged / name)
     if recipe.lora:
-        kind = _stored_as(base)
+        kind = load_dtype(min((base / "unet").glob("*.safetensors")))  # of the base
         weights = {name: value.cpu().to(kind).contiguous() for name, value in added_up(found.unet).items()}
         save_file(weights, staged / UNET, metadata={"format": "pt"})
     if found.words:
@@ -72,10 +71,3 @@ def write_tuned(recipe: FinetuneRecipe, found: Learner, base: Path, folder: Path
     shutil.rmtree(folder, ignore_errors=True)
     staged.rename(folder)
     return card
-
-
-def _stored_as(base: Path) -> torch.dtype:
-    """The dtype of the base's network on disk."""
-    with safe_open(min((base / "unet").glob("*.safetensors")), framework="pt") as file:
-        first: torch.Tensor = file.get_tensor(next(iter(file.keys())))
-        return first.dtype

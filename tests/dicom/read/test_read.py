@@ -15,9 +15,9 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
-from tests.dicom.read.test_stack import rotation
 from tests.support import make
 from tests.support.dicom_edit import edit, load, only
+from tests.support.rotations import rotation
 
 OBLIQUE = [tuple(np.concatenate([rotation(seed)[:, 0], rotation(seed)[:, 1]])) for seed in range(6)]
 FLIPPED = [(1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, 1, 0), (1, 0, 0, 0, -1, 0), (0, 1, 0, 0, 0, -1), (0, 0, 1, 1, 0, 0)]

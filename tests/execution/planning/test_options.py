@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from medaug.errors import RunError
-from medaug.execution.planning.options import Options
 from tests.support import null
 
 
@@ -25,14 +24,17 @@ from tests.support import null
 )
 def test_what_contradicts_itself_is_refused(wrong: dict[str, object], word: str) -> None:
     with pytest.raises(RunError, match=word):
-        Options(**wrong)  # type: ignore[arg-type]
+        null.plan(**wrong)
 
 
 def test_the_executor_follows_from_the_workers_unless_it_is_named() -> None:
-    assert Options().chosen == Options(workers=1).chosen == "serial"
-    assert Options(workers=2).chosen == "processes"
-    assert Options(workers=1, executor="processes").chosen == "processes"
-    assert Options(workers=2, executor="ray").chosen == "ray"
+    def chosen(**options: object) -> str:
+        return null.plan(**options).request.chosen_executor
+
+    assert chosen() == chosen(workers=1) == "serial"
+    assert chosen(workers=2) == "processes"
+    assert chosen(workers=1, executor="processes") == "processes"
+    assert chosen(workers=2, executor="ray") == "ray"
 
 
 def test_a_run_without_the_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD
+from medaug.storage.archive import sha256_of
 
 Layout = Literal["medaug", "diffusers", "monai"]
 TRAINED = ("autoencoder.json", "autoencoder.safetensors", "scheduler.json", "unet.json", "unet.safetensors")
@@ -55,13 +56,7 @@ def parts_of(folder: Path, layout: Layout) -> dict[str, Path]:
 
 def digests(folder: Path, layout: Layout) -> dict[str, str]:
     """The sha256 of each of `parts_of`, in hex."""
-    return {name: file_digest(path) for name, path in parts_of(folder, layout).items()}
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {name: sha256_of(path) for name, path in parts_of(folder, layout).items()}
 
 
 def shown(folder: Path) -> str:

@@ -17,10 +17,10 @@ from typing import Any, Literal, cast, get_args
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import CARD, PredictionType, PriorCard, digest_of, with_facts
 from medaug.inverse.priors.latent_prior import LatentPrior, Map, frozen
 from medaug.inverse.priors.loaders.layout import digests, shown
@@ -160,7 +160,7 @@ def filled(net: nn.Module, path: Path, part: str, device: str) -> nn.Module:
             "code: convert it once with `medaug prior convert BUNDLE -o FOLDER`"
         )
     try:
-        net.load_state_dict(load_file(file))
+        net.load_state_dict(load_tensors(file))
     except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise PriorError(
