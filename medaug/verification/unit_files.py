@@ -12,8 +12,8 @@ from medaug.audit.layout import EVIDENCE, RECORD
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
 from medaug.audit.stored_pixels import decoded, stored_of
-from medaug.dicom.colour import colour_of
-from medaug.dicom.evidence.headers import IDENTITY
+from medaug.dicom.colour_encoding import colour_of
+from medaug.dicom.evidence.evidence_headers import IDENTITY
 from medaug.dicom.read.parse import coded, instance
 from medaug.errors import OutputError, ReadError, counted
 from medaug.formats.registry import REGIONS

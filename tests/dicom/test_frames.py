@@ -16,6 +16,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from medaug.dicom import fields
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
@@ -241,3 +242,17 @@ def _large() -> Dataset:
     ds.add_new("PixelData", "OW", bytes(64 * 64 * 2))
     ds.compress(JPEG2000Lossless, generate_instance_uid=False)
     return ds
+
+
+def test_work_grows_with_the_frames_and_not_with_their_square(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in items of sequences that are gone through: with twice the frames, twice as many."""
+    seen: list[int] = []
+    items = fields.items
+    monkeypatch.setattr(fields, "items", lambda ds, name: (found := items(ds, name), seen.append(len(found)))[0])
+    counts = []
+    for count in (20, 40):
+        enhanced(tmp_path / str(count), [placed(3.0 * k) for k in range(count)])
+        seen.clear()
+        assert load(tmp_path / str(count)).geometry.shape[0] == count
+        counts.append(sum(seen))
+    assert counts[1] < 2.2 * counts[0]

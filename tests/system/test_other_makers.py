@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,11 @@ BARE = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 Frames = list[dict[str, Any]]
 
 
-def _frames(**macros: dict[str, Any]) -> Frames:
+def _frames(**macros: Any) -> Frames:
     return [placed(3.0 * k, **macros) for k in range(4)]
 
 
-def _without(ds: Dataset, *names: str) -> None:
+def _without(ds: Dataset, names: tuple[str, ...]) -> None:
     for name in names:
         for holder in (ds, ds.SharedFunctionalGroupsSequence[0]):
             if name in holder:
@@ -91,7 +92,7 @@ def _export(root: Path) -> Path:
     """Every kind below ``root``/in, and a table with a box in each."""
     rows = []
     for name, (frames, missing) in ENHANCED.items():
-        enhanced(root / "in", frames, name=f"{name}.dcm", change=lambda ds, m=missing: _without(ds, *m))
+        enhanced(root / "in", frames, name=f"{name}.dcm", change=partial(_without, names=missing))
         rows.append((f"{name}.dcm", 2))
     for number, (name, (modality, values)) in enumerate(CLASSIC.items()):
         files = make.series(root / "in" / name, slices=4, modality=modality, seed=10 + number)
@@ -143,7 +144,7 @@ def _label(regions: Any, slices: int) -> np.ndarray:
     assert len(own) == slices
     if slices > 1:
         own.sort(key=lambda n: groups[n].PlanePositionSequence[0].ImagePositionPatient[2])
-    return pixels[own]
+    return np.asarray(pixels[own])
 
 
 def test_no_fault_is_found_in_it(done: tuple[Path, dict[str, Any]]) -> None:

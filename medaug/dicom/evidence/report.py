@@ -11,7 +11,16 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import coded
-from medaug.dicom.evidence.headers import Place, evidence_uid, finish, headers, places, save, series_number, shown
+from medaug.dicom.evidence.evidence_headers import (
+    Place,
+    evidence_uid,
+    finish,
+    headers,
+    places,
+    save,
+    series_number,
+    shown,
+)
 from medaug.dicom.uids import derived_uid
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written

@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
-from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number
+from medaug.dicom.evidence.evidence_headers import evidence_uid, finish, headers, places, save, series_number
 from medaug.dicom.evidence.source_images import put_back, source_images
 from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
 from medaug.dicom.write.provenance import Provenance

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 
-from medaug.dicom.evidence.headers import Place, evidence_uid, shown
+from medaug.dicom.evidence.evidence_headers import Place, evidence_uid, shown
 from medaug.dicom.frames import frames_of, is_enhanced
 from medaug.dicom.read.header import KINDS
 from medaug.dicom.read.stack import plane_of

@@ -30,7 +30,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.colour import BYTES, check_layout, is_colour, photometric
+from medaug.dicom.colour_encoding import BYTES, check_layout, is_colour, photometric
 from medaug.dicom.frames import frame_count
 from medaug.dicom.read import jpeg12
 from medaug.dicom.read.codestream import dimensions, ended

@@ -25,12 +25,12 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.colour import BYTES, is_colour
+from medaug.dicom.colour_encoding import BYTES, is_colour
 from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frames_of
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.read.decode import check_encoding, check_size
 from medaug.dicom.read.interpretation import INTERPRETED, unknown_spacing, unused_windows
-from medaug.dicom.read.layout import LAYOUT, several_pictures
+from medaug.dicom.read.mosaic import MOSAIC, several_pictures
 from medaug.dicom.read.preflight import Outline
 from medaug.errors import ReadError, counted
 
@@ -72,7 +72,7 @@ KEYWORDS = (
     *REPEATS,
     *GROUPS,
     *INTERPRETED,
-    *LAYOUT,
+    *MOSAIC,
     "MaskSubtractionSequence",
     "SOPClassUID",
     "SOPInstanceUID",
@@ -167,11 +167,11 @@ def instance_header(path: Path, ds: Dataset, outline: Outline) -> InstanceHeader
     """What a parsed file is.
 
     Raises:
-        ReadError: it is no image, or none that is handled; see `kind_of`, `layout`, `decode` and `identity`.
+        ReadError: it is no image, or none that is handled; see `kind_of`, `mosaic`, `decode` and `identity`.
     """
     kind = kind_of(ds, outline)
     check_encoding(ds)
-    layout_notes = several_pictures(ds)
+    mosaic_notes = several_pictures(ds)
     check_size(ds, outline)
     refuse_burned_in(ds)
     return InstanceHeader(
@@ -190,7 +190,7 @@ def instance_header(path: Path, ds: Dataset, outline: Outline) -> InstanceHeader
         encoding=tuple(fields.integer(ds, name) for name in ("BitsAllocated", "BitsStored", "PixelRepresentation")),
         photometric=fields.text(ds, "PhotometricInterpretation"),
         frame_of_reference_uid=fields.uid(ds, "FrameOfReferenceUID", required=False),
-        notes=(*layout_notes, *_notes(ds, kind)),
+        notes=(*mosaic_notes, *_notes(ds, kind)),
     )
 
 

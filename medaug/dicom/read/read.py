@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from medaug.dicom.colour import colour_of, mostly_grey
+from medaug.dicom.colour_encoding import colour_of, mostly_grey
 from medaug.dicom.frames import frame_count, frames_of
 from medaug.dicom.identity import identity_of_all
 from medaug.dicom.read import parse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,10 @@ def _holders(ds: Dataset) -> list[Dataset]:
     return [ds, *groups, *(item for group in groups for element in group for item in element.value)]
 
 
+def _take_out(ds: Dataset, number: int, keyword: str) -> None:
+    delattr(_holders(ds)[number], keyword)
+
+
 @pytest.mark.parametrize("kind", MAKE)
 def test_no_attribute_that_is_missing_hinders_it(tmp_path: Path, kind: str) -> None:
     whole = pydicom.dcmread(MAKE[kind](tmp_path / "whole")[0])
@@ -59,7 +64,7 @@ def test_no_attribute_that_is_missing_hinders_it(tmp_path: Path, kind: str) -> N
     for number, keyword in stated:
         root = tmp_path / f"{number}-{keyword}"
         for path in MAKE[kind](root / "in"):
-            edit(path, lambda ds, n=number, k=keyword: delattr(_holders(ds)[n], k))
+            edit(path, partial(_take_out, number=number, keyword=keyword))
         try:
             (volume,) = read_series(only(root / "in"))
         except (ReadError, AssertionError):
@@ -94,7 +99,7 @@ def test_directions_that_reading_takes_are_shown_as_one(tmp_path: Path, kind: st
                 group.PlaneOrientationSequence = [item]
 
     for k, path in enumerate(MAKE[kind](tmp_path / "in")):
-        edit(path, lambda ds, k=k: turned(ds, k))
+        edit(path, partial(turned, k=k))
     regions, _ = evidence(load(tmp_path / "in"), tmp_path / "out")
     assert errors(dciodvfy(regions)) == set()
     (shared,) = pydicom.dcmread(regions).SharedFunctionalGroupsSequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -16,7 +17,7 @@ from tests.support.dicom_multiframe import enhanced, placed
 TYPE = ["ORIGINAL", "PRIMARY", "M", "ND"]
 
 
-def mr(folder: Path, **values: object) -> Path:
+def mr(folder: Path, **values: Any) -> Path:
     return edit(make.series(folder, slices=1, modality="MR")[0], **values)
 
 
@@ -77,8 +78,8 @@ def source(number: int) -> Dataset:
 
 @pytest.mark.parametrize(("sources", "named"), [((1, 2), True), ((1, 1), False), ((), False)])
 def test_a_capture_of_several_images_is_named(tmp_path: Path, sources: tuple[int, ...], named: bool) -> None:
-    values = {"SOPClassUID": SecondaryCaptureImageStorage, "Modality": "OT"}
-    edit(make.radiograph(tmp_path), SourceImageSequence=[source(n) for n in sources], **values)
+    path = edit(make.radiograph(tmp_path), SOPClassUID=SecondaryCaptureImageStorage, Modality="OT")
+    edit(path, SourceImageSequence=[source(n) for n in sources])
     assert any("captured from" in note for note in only(tmp_path).notes) == named
 
 

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
 from medaug.audit.stored_pixels import image_digest
-from medaug.dicom.colour import laid_out
+from medaug.dicom.colour_encoding import laid_out
 from medaug.dicom.read.discover import discover
 from medaug.dicom.write.stored_values import check_change
 from medaug.errors import ReadError, WriteError

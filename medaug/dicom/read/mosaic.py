@@ -18,7 +18,7 @@ from medaug.errors import ReadError
 TILED = frozenset({"MOSAIC", "MONTAGE", "COLLAGE", "CONTACT SHEET", "CONTACT_SHEET"})
 # Siemens's private count of a mosaic's images, and who owns the block: it stays where ImageType was rewritten.
 _OWNER, _COUNT = 0x00190010, 0x0019100A
-LAYOUT: tuple[str | int, ...] = (
+MOSAIC: tuple[str | int, ...] = (
     "SequenceOfUltrasoundRegions",
     "SourceImageSequence",
     _OWNER,
