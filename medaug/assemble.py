@@ -55,7 +55,7 @@ from medaug.profile.components import (
     Restore,
     keeps_boxes,
 )
-from medaug.quality import DEFAULT_LIMITS, require_known
+from medaug.quality import DEFAULT_LIMITS
 from medaug.regions import laws
 from medaug.regions.domains import domain as domains
 from medaug.regions.regions import RegionLaw
@@ -74,9 +74,8 @@ def tools(
 
     Raises:
         PriorError: the prior isn't what the profile pins, or has no weights for this solver.
-        ProfileError: a limit is for a check that does not exist.
+        ProfileError: the prior can't do what the profile asks for.
     """
-    require_known(profile.checks)
     on = resolve_device(device)
     fitted, prompted = _prior(profile, on, prior)
     return Tools(
@@ -307,12 +306,12 @@ def _law(spec: LawSpec) -> RegionLaw:
 def _domain(latest: Latest[Mask], parts: Sequence[domains.Part], volume: Volume, window: Window) -> Mask:
     """A volume's domain, found once while it is worked on: all its variants share it."""
 
-    def found() -> Mask:
-        mask = domains.domain(volume, window, parts)
+    def find() -> Mask:
+        mask = domains.domain(volume, window, parts=parts)
         mask.setflags(write=False)
         return mask
 
-    return latest.of(volume, window, found)
+    return latest.of(volume, window, find)
 
 
 def _restoration(spec: Restore, size: int, card: PriorCard) -> Restoration:

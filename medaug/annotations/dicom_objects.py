@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from medaug.annotations.folder_files import files_below
+from medaug.annotations.model import Images, Placed, joined, withheld
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Volume
 from medaug.processes.quiet import quiet
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"  # inflated whole by every reader, with no bound: refused
 UNDEFINED = 0xFFFFFFFF
+MAGIC = b"DICM"  # behind the preamble of 128 bytes
+SOP_CLASS = 0x00080016
 DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of a sequence, little endian
+TAIL = 64 << 10  # bytes
 MAX_BYTES = 256 << 20  # of one file; the largest structure sets have some tens of MiB
 
-# SOP class → the reader's name in `table.READERS` (PS3.6 Annex A)
+# SOP class → the reader's name in `registry.READERS` (PS3.6 Annex A)
 CLASSES: dict[bytes, str] = {
     b"1.2.840.10008.5.1.4.1.1.66.4": "seg",
     b"1.2.840.10008.5.1.4.1.1.66.7": "seg",
@@ -31,44 +36,104 @@ CLASSES: dict[bytes, str] = {
 
 
 def kind_of(path: Path) -> str | None:
-    """The reader for a file's SOP class, by its meta information (PS3.10 7.1, always explicit little endian)."""
+    """The reader for a file's SOP class."""
+    return CLASSES.get(sop_class(path))
+
+
+def sop_class(path: Path) -> bytes:
+    """A file's SOP class by its meta information (PS3.10 7.1), or without one by the data set; b"" for none."""
     with path.open("rb") as file:
         head = file.read(1024)
-    start = head.find(b"\x02\x00\x02\x00UI", 132)  # (0002,0002) MediaStorageSOPClassUID
-    if head[128:132] != b"DICM" or start < 0:
-        return None
-    length = int.from_bytes(head[start + 6 : start + 8], "little")
-    return CLASSES.get(head[start + 8 : start + 8 + length].rstrip(b"\0 "))
+    start = head.find(b"\x02\x00\x02\x00UI", 132) if head[128:132] == MAGIC else -1  # (0002,0002), explicit always
+    if start >= 0:
+        length = int.from_bytes(head[start + 6 : start + 8], "little")
+        return head[start + 8 : start + 8 + length].rstrip(b"\0 ")
+    return _stated_class(path) if is_dicom(head) else b""
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether a file begins as DICOM, with preamble or (as some archives strip it) with its first elements."""
+    bare = head[:1] in (b"\x02", b"\x08") and head[1:2] + head[3:4] == b"\0\0" and len(head) > 8
+    return head[128:132] == MAGIC or bare
+
+
+def _stated_class(path: Path) -> bytes:
+    """(0008,0016) of a data set without meta information; b"" where there is none."""
+    from pydicom.filereader import read_partial
+
+    try:
+        with quiet(), path.open("rb") as file:
+            found = read_partial(file, lambda tag, *_: tag > SOP_CLASS, force=True)
+            return str(found.get("SOPClassUID") or "").encode()
+    except Exception:  # noqa: BLE001 - a parser of foreign bytes
+        return b""
 
 
 def objects(path: Path, kind: str) -> list[Path]:
-    """The file, or the files of that kind below a folder, in order; other files are passed over."""
+    """The file, or the files of that kind below a folder, in order; see `passed_over` for the others."""
     if path.is_file():
         return [path]
-    return sorted(p for p in path.rglob("*") if p.is_file() and kind_of(p) == kind)
+    return [file for file in files_below(path).files if kind_of(file) == kind]
 
 
-def loaded(path: Path, kind: str, where: str) -> Any:
-    """The data set of an object of that kind.
+def every(path: Path, kind: str, what: str, images: Images, one: Callable[[Path, Images, str], Placed]) -> Placed:
+    """What ``one`` finds in the file, or in each of that kind below a folder.
+
+    In a folder an object that can't be used costs the others nothing: it withholds the volumes of the studies whose
+    UID its bytes hold, or, as where they are cut or coded, all.
+
+    Args:
+        path: a file or folder.
+        kind: the reader's name.
+        what: how messages name an object, such as ``report``.
+        images: everything that may be annotated.
+        one: (file, images, how messages name it) → its boxes.
 
     Raises:
-        AnnotationError: another kind, deflated, too large, or not readable.
+        AnnotationError: the single file can't be used.
+    """
+    if path.is_file():
+        return one(path, images, f"{what} 0")
+    parts = []
+    for n, file in enumerate(objects(path, kind)):
+        try:
+            parts.append(one(file, images, f"{what} {n}"))
+        except AnnotationError as error:
+            parts.append(withheld(_of_its_studies(file, images.volumes), "bad-entry", str(error)))
+    return joined(tuple(parts))
+
+
+def _of_its_studies(file: Path, volumes: Sequence[Volume]) -> Sequence[Volume]:
+    with file.open("rb") as stream:
+        data = stream.read(MAX_BYTES)
+    return [v for v in volumes if v.source.study_uid.encode() in data] or volumes
+
+
+def loaded(path: Path, kind: str, where: str, limit: int = MAX_BYTES) -> Any:
+    """The data set of an object of that kind, with its transfer syntax; one without meta information is read, too.
+
+    Raises:
+        AnnotationError: another kind, deflated, larger than ``limit`` bytes, or not readable.
     """
     from pydicom import dcmread
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     with path.open("rb") as file:
         head = file.read(1024)
-    if kind_of(path) != kind or DEFLATED in head or path.stat().st_size > MAX_BYTES:
-        expected = f"a DICOM object of the kind {kind!r}, not deflated, of at most {MAX_BYTES >> 20} MiB"
+    if kind_of(path) != kind or DEFLATED in head or path.stat().st_size > limit:
+        expected = f"a DICOM object of the kind {kind!r}, not deflated, of at most {limit >> 20} MiB"
         raise AnnotationError(f"{where}: expected {expected}, found something else")
     try:
         with quiet():
-            dataset = dcmread(path)
+            dataset = dcmread(path, force=True)
             whole = _is_whole(dataset, path)
     except Exception as error:  # noqa: BLE001 - a parser of foreign bytes; its message may hold content
         raise AnnotationError(f"{where}: can't be parsed ({type(error).__name__}); export it again") from None
     if not whole:
         raise AnnotationError(f"{where}: expected a whole object, found one cut short; copy it again")
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return dataset
 
 
@@ -77,12 +142,24 @@ def _is_whole(dataset: Any, path: Path) -> bool:
 
     An element of undefined length, which pydicom has parsed to its delimiter, leaves that as the file's end.
     """
-    data = path.read_bytes().rstrip(b"\0")  # some writers pad
-    last = dataset.get_item(max(dataset.keys()))
+    size, last = path.stat().st_size, dataset.get_item(max(dataset.keys()))
+    end, tail = _written(path)
     if getattr(last, "is_undefined_length", False) or getattr(last, "length", 0) == UNDEFINED:
-        return data.endswith(DELIMITER.rstrip(b"\0"))
+        return tail.endswith(DELIMITER.rstrip(b"\0"))
     tell = last.value_tell if hasattr(last, "value_tell") else last.file_tell
-    return len(data) <= int(tell) + int(last.length) <= path.stat().st_size
+    return end <= int(tell) + int(last.length) <= size
+
+
+def _written(path: Path) -> tuple[int, bytes]:
+    """Where a file ends but for zeros, with which some writers pad, and its last bytes there."""
+    end, tail = path.stat().st_size, b""
+    with path.open("rb") as file:
+        while end and not tail:
+            start = max(0, end - TAIL)
+            file.seek(start)
+            tail = file.read(end - start).rstrip(b"\0")
+            end = start + len(tail)
+    return end, tail
 
 
 def carriers(uid: str, volumes: Sequence[Volume]) -> frozenset[str]:

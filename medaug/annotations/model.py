@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Mask, Volume
 
@@ -18,7 +20,7 @@ class Images:
         volumes: everything that may be annotated; pixels are not looked at.
         known: every file found where the volumes were, also those that are no volume: a name that one of them has
             in common with a volume doesn't say which of the two is meant. Spelt as in ``SourceRef.files``.
-        readers: which of several readers of an image count, see `agreement.settled`.
+        readers: which of several readers of an image count, see `reader_consensus.settled`.
         copies: which known file is a copy of a volume's file, so that its name means that one.
         left_out: UIDs of images and series that were found and are not among the volumes.
     """
@@ -69,6 +71,7 @@ class Entry:
         name: file name as the annotations give it, or "". Never shown in a message.
         size: (width, height) as the annotations state it, or None.
         slice: 0-based index k, needed only where one file holds several slices.
+        faults: sentences about what is annotated on it and can't be used; with one, the image is withheld.
     """
 
     rectangles: tuple[Rectangle, ...]
@@ -76,11 +79,12 @@ class Entry:
     name: str = ""
     size: tuple[int, int] | None = None
     slice: int | None = None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Note:
-    """One annotation that gave no box: a code of `table.SENTENCES` and where it stands."""
+    """One annotation that gave no box: a code of `registry.SENTENCES` and where it stands."""
 
     code: str
     where: str
@@ -127,3 +131,25 @@ def joined(parts: tuple[Placed, ...]) -> Placed:
         frozenset().union(*(part.unsure for part in parts)),
         tuple(note for part in parts for note in part.notes),
     )
+
+
+def withheld(volumes: Iterable[Volume], code: str, where: str) -> Placed:
+    """Something that may be annotated on any of these volumes, and on which nobody knows."""
+    return Placed(unsure=frozenset(volume.source.key for volume in volumes), notes=(Note(code, where),))
+
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def sound(items: Iterable[T], read: Callable[[T], U]) -> tuple[tuple[U, ...], tuple[str, ...]]:
+    """What ``read`` makes of each item, and a sentence for each that it refuses: one bad entry costs no other."""
+    kept, faults = [], []
+    for item in items:
+        try:
+            kept.append(read(item))
+        except AnnotationError as error:
+            if type(error) is not AnnotationError:  # one that concerns more than this item
+                raise
+            faults.append(str(error))
+    return tuple(kept), tuple(faults)

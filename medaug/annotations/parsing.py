@@ -7,6 +7,7 @@ import math
 import unicodedata
 from pathlib import Path
 
+from medaug.annotations.folder_files import files_below
 from medaug.errors import AnnotationError
 
 MAX_TEXT = 512 << 20  # bytes; a COCO file of a million boxes has some 200 MiB
@@ -148,17 +149,23 @@ def _kind(value: object) -> str:
 
 
 def parsed(path: Path, where: str, limit: int = MAX_TEXT) -> object:
-    """The content of a JSON file; NaN and infinity are no numbers.
+    """The content of a JSON file. NaN and infinity are no numbers, and no object has a key twice.
 
     Raises:
-        AnnotationError: too large, not UTF-8, or not JSON.
+        AnnotationError: too large, not UTF-8, not JSON, or a key that stands twice, of which readers take either.
     """
 
     def refuse(_: str) -> float:
         raise ValueError
 
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise AnnotationError(f"{where}: expected each key once in an object, found one twice; remove one of them")
+        return found
+
     try:
-        return json.loads(read_text(path, where, limit), parse_constant=refuse)
+        return json.loads(read_text(path, where, limit), parse_constant=refuse, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise AnnotationError(f"{where}: line {error.lineno}: expected JSON; check the file") from None
     except (ValueError, RecursionError):
@@ -191,4 +198,4 @@ def json_files(path: Path, suffix: str = ".json") -> list[Path]:
     """The files of a path with a suffix, in order."""
     if path.is_file():
         return [path]
-    return sorted(p for p in path.rglob("*") if p.name.lower().endswith(suffix) and p.is_file())
+    return [file for file in files_below(path).files if file.name.lower().endswith(suffix)]

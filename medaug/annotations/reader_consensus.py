@@ -65,7 +65,8 @@ def _agreed(rows: Sequence[Reading]) -> Entry:
     drawn = [(row.reader, rectangle) for row in rows for rectangle in row.entry.rectangles]
     findings = (group for label in sorted({r.label for _, r in drawn}) for group in _findings(drawn, label))
     kept = tuple(_around(group) for group in findings if 2 * len({reader for reader, _ in group}) > readers)
-    return replace(rows[0].entry, rectangles=kept)
+    faults = tuple(fault for row in rows for fault in row.entry.faults)
+    return replace(rows[0].entry, rectangles=kept, faults=faults)
 
 
 Drawn = tuple[str, Rectangle]

@@ -10,7 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from medaug.annotations import dicom_objects, reader_consensus
-from medaug.annotations.model import Images, Marked, Note, Placed
+from medaug.annotations.folder_files import files_below
+from medaug.annotations.matching.label_map_names import SUFFIXES
+from medaug.annotations.model import Images, Marked, Note, Placed, joined, withheld
+from medaug.annotations.passed_over import passed_over
 from medaug.annotations.readers import (
     coco,
     csv,
@@ -66,8 +69,20 @@ SENTENCES: dict[str, str] = {
     "nothing-drawn": "the object holds no coordinates; a report may name a Segmentation instead: give that",
     "no-extent": "a point, or something drawn on the screen, doesn't say how far it reaches, so its series is left "
     "out; draw a box",
-    "outside": "nothing of the box lies inside its image",
+    "no-lesion": "the patient's outline, a support, a mark of the treatment or an organ without a name: no label",
+    "point": "single points beside outlines mark no lesion: no label",
+    "outside": "nothing of the box lies inside its image, which is left out: it stands in another frame or unit",
+    "beyond": "the box reaches far beyond its image, which is left out: it stands in another frame or unit, or two "
+    "corners are given as a corner and a size",
+    "first-pixel": "the box lies within the first pixel, and its image is left out: are these shares of the image? "
+    "Convert them to pixels",
+    "other-frame": "a box of this list lies far outside its image, so all images of the list are left out: state what "
+    "its numbers are (box_mode, box_space)",
+    "bad-entry": "what is annotated there can't be used, so the image that it may mark is left out; correct it",
+    "not-read": "files below the annotations that can't be read as such, so what they may mark is left out; unpack, "
+    "repair or remove them",
 }
+LISTS = ("coco", "csv", "cvat", "labelstudio", "luna", "monai")  # one file for many images
 SHOWN = 5  # places a sentence names; the rest is a count
 
 
@@ -114,14 +129,16 @@ def read_annotations(
     Raises:
         AnnotationError: unknown format, malformed, or a format that doesn't say who drew what.
     """
-    images = frozenset(file.resolve() for volume in volumes for file in volume.source.files)
     try:
-        name = detect(path, images) if format is None else format
+        name = detect(path, image_files(volumes, known)) if format is None else format
         if name not in READERS:
             raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
         if readers != reader_consensus.UNION and name != "csv":
             raise AnnotationError(f"readers: {name} doesn't say who drew what, a csv with a column rad_id does")
-        placed = READERS[name](path, Images(volumes, known, readers, copies, left_out))
+        images = Images(volumes, known, readers, copies, left_out)
+        placed = READERS[name](path, images)
+        if path.is_dir():
+            placed = joined((placed, passed_over(path, name, images), _other_lists(path, placed, images)))
     except OSError as error:
         raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
     keys = list(dict.fromkeys(volume.source.key for volume in volumes))
@@ -131,6 +148,23 @@ def read_annotations(
     boxes = {key: tuple(sorted(drawn[key])) for key in keys if key in placed.named - placed.unsure}
     missing = tuple(key for key in keys if key not in boxes)
     return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure)
+
+
+def _other_lists(folder: Path, placed: Placed, images: Images) -> Placed:
+    """Lists of another format below a folder: nobody knows whether what they mark beyond its boxes counts."""
+    known = {(key, box.start, box.stop) for key, box in placed.boxes}
+    parts = []
+    for n, file in enumerate(files_below(folder).files):
+        kind = _kind(file)
+        if kind in LISTS:
+            try:
+                found = READERS[kind](file, images)
+            except AnnotationError:
+                continue  # such as names of classes beside a label map
+            more = {key for key, box in found.boxes if (key, box.start, box.stop) not in known} | found.unsure
+            meant = [volume for volume in images.volumes if volume.source.key in more]
+            parts += [withheld(meant, "not-read", f"file {n}, of the format {kind}")] if meant else []
+    return joined(tuple(parts))
 
 
 def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()) -> tuple[Marked, ...]:
@@ -145,8 +179,14 @@ def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()
         AnnotationError: malformed.
     """
     readers = {"seg": dicom_seg.masks, "labelmap": labelmap.masks}
-    kind = detect(path, frozenset(file.resolve() for volume in volumes for file in volume.source.files))
+    kind = detect(path, image_files(volumes, known))
     return tuple(readers[kind](path, Images(volumes, known))) if kind in readers else ()
+
+
+def image_files(volumes: Sequence[Volume], known: Sequence[Path]) -> frozenset[Path]:
+    """Resolved paths of all image files: those of the volumes, and every other NIfTI and NRRD image of INPUT."""
+    others = (file for file in known if file.name.lower().endswith(SUFFIXES))
+    return frozenset(file.resolve() for file in (*others, *(f for v in volumes for f in v.source.files)))
 
 
 def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
@@ -164,7 +204,7 @@ def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
             "annotations: a zip archive's content isn't read as annotations; unpack it, give the files"
         )
     if path.is_dir():
-        files = (file for file in path.rglob("*") if file.is_file() and file.resolve() not in images)
+        files = (file for file in files_below(path).files if file.resolve() not in images)
         found = {name for file in files if (name := _in_folder(file))}
     elif path.is_file():
         found = {name for name in (_kind(path),) if name}
@@ -186,7 +226,7 @@ def in_archive(path: Path) -> bool:
 
 def _kind(file: Path) -> str | None:
     name = file.name.lower()
-    if name.endswith(labelmap.SUFFIXES):
+    if name.endswith(SUFFIXES):
         return "labelmap"
     if name.endswith(slicer.SUFFIX):
         return "slicer"
@@ -217,7 +257,7 @@ def _dialect(file: Path, kind: str) -> str:
 def _in_folder(file: Path) -> str | None:
     """A folder is read as many small files; its tables, lists and notes don't decide what it is."""
     kind = None if file.name.lower() in yolo.NOT_LABELS else _kind(file)
-    return None if kind in ("coco", "csv", "cvat", "labelstudio", "luna", "monai") else kind
+    return None if kind in LISTS else kind
 
 
 def is_annotation(file: Path) -> bool:

@@ -65,6 +65,13 @@ def turned(
     return [(pivot[0] + x * c - y * s, pivot[1] + x * s + y * c) for x, y in square]
 
 
+def turned_about_centre(
+    low: tuple[float, float], high: tuple[float, float], degrees: float
+) -> list[tuple[float, float]]:
+    """Likewise, about the rectangle's own centre."""
+    return turned(low, high, degrees, ((low[0] + high[0]) / 2, (low[1] + high[1]) / 2))
+
+
 def thickened(low: Float64, high: Float64) -> Extent:
     """A flat extent made `THIN`."""
     flat = (high - low) < THIN

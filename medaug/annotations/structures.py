@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.annotations.registry import detect, in_archive, read_annotations, read_masks
+from medaug.annotations.registry import detect, image_files, in_archive, read_annotations, read_masks
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Mask, Volume
 
@@ -28,7 +28,7 @@ def read_structures(
         AnnotationError: no Segmentation or label map, one that is malformed or doesn't fit its series, or none that
             lies on any of the volumes.
     """
-    name = _format(path, volumes, what)
+    name = _format(path, volumes, known, what)
     matched = read_annotations(path, volumes, known=known, format=name)
     if matched.withheld:
         reasons = "; ".join(matched.unmatched_annotations)
@@ -43,7 +43,7 @@ def read_structures(
     return found
 
 
-def _format(path: Path, volumes: Sequence[Volume], what: str) -> str:
+def _format(path: Path, volumes: Sequence[Volume], known: Sequence[Path], what: str) -> str:
     expected = f"{what}: expected a DICOM Segmentation or a NIfTI or NRRD label map"
     try:
         archived = in_archive(path)
@@ -53,7 +53,7 @@ def _format(path: Path, volumes: Sequence[Volume], what: str) -> str:
         found = "a zip archive or a path into one; unpack it" if archived else "nothing there; check the path"
         raise AnnotationError(f"{expected}, found {found}")
     try:
-        name = detect(path, frozenset(file.resolve() for volume in volumes for file in volume.source.files))
+        name = detect(path, image_files(volumes, known))
     except OSError as error:
         raise AnnotationError(f"{what}: can't be read ({error.strerror}); check the path") from None
     except AnnotationError as error:

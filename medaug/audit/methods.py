@@ -10,7 +10,6 @@ from medaug.errors import counted
 from medaug.profile.profile import Profile
 from medaug.profile.solvers import degrades
 
-NAME = "METHODS.md"
 PAPERS = (
     "Prairie. Data Augmentation as an Inverse Problem.",
     (

@@ -12,6 +12,7 @@ import torch
 
 from medaug.augmentation.recipe import Recipe
 from medaug.imaging.volume import Float32, Mask
+from medaug.inverse.aligned import from_array
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Problem, Solver
@@ -105,8 +106,8 @@ def solve_slices(
     """
     missing = tools.batch_size - len(slices) if tools.full else 0
     batch = [*slices, *[slices[-1]] * missing]
-    x = torch.from_numpy(np.stack([one.pixels for one in batch])[:, None]).to(tools.device)
-    observed = torch.from_numpy(np.stack([one.observed for one in batch])[:, None]).to(tools.device)
+    x = from_array(np.stack([one.pixels for one in batch])[:, None]).to(tools.device)
+    observed = from_array(np.stack([one.observed for one in batch])[:, None]).to(tools.device)
     regions = Inpainting(observed)
     operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
     measured = SampleNoise([one.recipe.seed_of("measurement") for one in batch], tools.device)

@@ -75,20 +75,6 @@ def _segmentation(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], b
     return {"bytes": pixels.dtype.itemsize}, pixels.tobytes()
 
 
-def _labelmap(facts: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
-    """A NIfTI or NRRD file by its path: SimpleITK reads from nowhere else."""
-    import SimpleITK
-
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        labels = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(facts["path"]))
-    except RuntimeError as error:  # ITK says "Failed to allocate memory for image", or std::bad_alloc
-        raise (MemoryError if "alloc" in str(error) else ValueError) from None
-    if labels.size != facts["voxels"]:
-        raise ValueError("shape")
-    return {"dtype": labels.dtype.str}, labels.tobytes()
-
-
 def _frame(facts: dict[str, Any], codestream: bytes) -> tuple[dict[str, Any], bytes]:
     return {}, _cells(facts, codestream)
 
@@ -112,7 +98,7 @@ def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
     return cells.astype(np.dtype(f"u{ds.BitsAllocated // 8}"), copy=False).tobytes()
 
 
-TASKS = {"frame": _frame, "labelmap": _labelmap, "raster": _raster, "segmentation": _segmentation}
+TASKS = {"frame": _frame, "raster": _raster, "segmentation": _segmentation}
 
 
 def _limit_memory(over: int) -> None:

@@ -74,7 +74,7 @@ def _convert(planned: Plan, to: Target, output: Path | None) -> None:
 
 def _write(planned: Plan, to: Target, output: Path | None) -> None:
     from medaug.execution.execute import moment
-    from medaug.execution.exports import boxes as conversion
+    from medaug.execution.exports import box_formats as conversion
 
     if to is Target.sr and output is not None:
         conversion.write_sr(planned.units, output, moment())

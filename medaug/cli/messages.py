@@ -78,6 +78,8 @@ def show_plan(planned: Plan) -> None:
 
 def show_summary(summary: Summary) -> None:
     """What was done."""
+    from medaug.audit.layout import MONAI, PAGE
+
     counts = summary.counts
     parts = [f"{counts[status]} {status}" for status in ("written", "rejected", "failed", "crashed") if counts[status]]
     typer.echo(f"{', '.join(parts) or 'nothing written'} ({summary.already_done} were done before)")
@@ -88,7 +90,7 @@ def show_summary(summary: Summary) -> None:
         typer.echo(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
     show_left_out(summary.skips, summary.unmatched, summary.notes)
     if counts["written"]:
-        typer.echo(f"look at {summary.output / 'index.html'}; train on {summary.output / 'monai.json'}")
+        typer.echo(f"look at {summary.output / PAGE}; train on {summary.output / MONAI}")
 
 
 def duration(seconds: float) -> str:

@@ -47,11 +47,12 @@ def _figure(rate: float) -> str:
 @app.command("finish")
 def finish_command(output: Output) -> None:
     """Write the manifests and the page again, for what is there now: after the last shard, or a removed unit."""
+    from medaug.audit.layout import MONAI, PAGE
     from medaug.execution.output.lists import write_lists
     from medaug.execution.output.open import attach
 
     write_lists(attach(output))
-    typer.echo(f"look at {output / 'index.html'}; train on {output / 'monai.json'}")
+    typer.echo(f"look at {output / PAGE}; train on {output / MONAI}")
 
 
 @quarantine_app.command("list")

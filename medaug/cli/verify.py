@@ -14,10 +14,10 @@ from medaug.cli.options import AsJson, PriorChoice, app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
-    from medaug.audit.verification.faults import Fault
-    from medaug.audit.verification.pixel_links import Links
-    from medaug.audit.verification.verify import Verdict
     from medaug.execution.replay import Replay
+    from medaug.verification.faults import Fault
+    from medaug.verification.pixel_links import Links
+    from medaug.verification.verify import Verdict
 
 FAILED = 5  # exit code
 keys_app = typer.Typer(help="Keys that sign seals.", no_args_is_help=True)
@@ -47,7 +47,7 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
         return
     if replay and source is None:
         raise typer.BadParameter("--replay makes units again from the source: give --source, too")
-    from medaug.audit.verification.verify import verify
+    from medaug.verification.verify import verify
 
     verdict = verify(output, source=source, public_key=public_key, workers=workers)
     again = _replayed(output, replay, source, prior) if replay and source and verdict.units else ()
@@ -100,10 +100,10 @@ def keys_new(
 
 def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) -> tuple[Replay, ...]:
     """Units that nobody can foresee: the draw is the system's, not the run's."""
-    from medaug.audit import ledger
+    from medaug.audit import layout, ledger
     from medaug.execution.replay import replay
 
-    records = ledger.shelved(output / ledger.FOLDER)
+    records = ledger.shelved(output / layout.LEDGER)
     written = sum(record.status == "written" for record in records)
     numbers = set(random.SystemRandom().sample(range(written), min(count, written)))
     units = (record.unit for record in records if record.status == "written")
@@ -112,7 +112,7 @@ def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) 
 
 
 def _replay_faults(replayed: Replay) -> list[Fault]:
-    from medaug.audit.verification.faults import Fault
+    from medaug.verification.faults import Fault
 
     changed = ", ".join(f"{name} {then} → {now}" for name, (then, now) in replayed.changes.items())
     return [
@@ -169,7 +169,7 @@ def _as_data(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, .
 
 
 def _link(output: Path, folder: Path, *, as_json: bool) -> None:
-    from medaug.audit.verification.pixel_links import link_by_pixels
+    from medaug.verification.pixel_links import link_by_pixels
 
     links = link_by_pixels(output, folder)
     if as_json:

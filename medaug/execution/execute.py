@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Unpack, assert_never
 
+from medaug.audit.layout import FORMAT
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, OutputError, RunError, counted
 from medaug.execution.executors.executor import Executor, serial
@@ -19,7 +20,7 @@ from medaug.execution.executors.processes import processes
 from medaug.execution.executors.ray_cluster import cluster
 from medaug.execution.output import quarantine
 from medaug.execution.output.lists import listing_of, write_lists
-from medaug.execution.output.open import MARK, open_store
+from medaug.execution.output.open import open_store
 from medaug.execution.output.store import Ended, Store
 from medaug.execution.planning.plan import Plan, plan
 from medaug.execution.planning.request import RunOptions, RunRequest
@@ -86,12 +87,12 @@ def execute(
         OutputError: OUTPUT can't be used; nothing partial is visible.
         RunError: more units fail than the request allows.
     """
-    if not planned.units and not (output / MARK).exists():
+    if not planned.units and not (output / FORMAT).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
     request = planned.request
     serially = request.chosen_executor == "serial" and work is work_unit
     worker = Worker(request, output, solver_process=serially and len(planned.units) >= MANY)
-    if not (output / MARK).exists() and serially:
+    if not (output / FORMAT).exists() and serially:
         _ = worker.tools  # a wrong prior stops a run before OUTPUT is made
     listing = listing_of(planned.units, planned.skips)
     store, ended = open_store(output, planned.profile, listing, moment(), key_file=request.key, extend=request.extend)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.audit import ledger
-from medaug.audit.pixels import stored_of
+from medaug.audit import layout, ledger
 from medaug.audit.record import Output, Record
+from medaug.audit.stored_pixels import stored_of
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import NUMERICS, Recipe
@@ -21,6 +21,7 @@ from medaug.execution.planning.sources import collect
 from medaug.execution.worker.worker import Worker
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
+from medaug.processes.processor import processor
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_folder_prior
 from medaug.profile.profile import Profile
@@ -83,9 +84,9 @@ def replay(
         ProfileError: profile.yaml isn't readable.
         PriorError: the prior isn't the recorded one.
     """
-    known = ledger.shelved(output / ledger.FOLDER)
+    known = ledger.shelved(output / layout.LEDGER)
     records = [chosen(known, unit) for unit in units]
-    profile = load_profile(str(output / "profile.yaml"))
+    profile = load_profile(str(output / layout.PROFILE))
     if prior is not None:
         profile = with_folder_prior(profile, prior)
     worker = Worker(RunRequest(source, profile, device=device), output)
@@ -208,6 +209,6 @@ def _difference(output: Path, image: Output, made: Stored) -> Difference:
 
 
 def _changes(record: Record, worker: Worker) -> Mapping[str, tuple[str, str]]:
-    now = {**worker.versions, "device": worker.device}
-    then = {**record.versions, "device": record.device}
+    now = {**worker.versions, "device": worker.device, "processor": processor()}
+    then = {**record.versions, "device": record.device, "processor": record.processor}
     return {name: (then.get(name, ""), value) for name, value in now.items() if then.get(name, "") != value}

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -27,6 +27,7 @@ from medaug.formats.nifti_affine import affine_of, quaternion_of, writable_affin
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 from medaug.storage import archive
+from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
 MAX_BYTES = 4 << 30  # decoded voxels of one file
@@ -47,6 +48,7 @@ FIELDS = {
 _KINDS, _OFFSETS = zip(*FIELDS.values(), strict=True)
 HEADER = np.dtype({"names": list(FIELDS), "formats": list(_KINDS), "offsets": list(_OFFSETS), "itemsize": 348})
 DATATYPES: dict[int, str] = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 768: "u4", 16: "f4", 64: "f8"}
+LABEL_TYPES = DATATYPES | {1024: "i8", 1280: "u8"}  # many a tool writes the labels of its masks so
 FREE_TEXT = ("data_type", "db_name", "descrip", "aux_file", "intent_name")
 
 Order = Literal["<", ">"]
@@ -64,29 +66,83 @@ def read_nifti(path: Path) -> Volume:
         ReadError: not NIfTI-1, not 3-D, colour, no or a singular or sheared orientation, truncated, or too large.
     """
     with _opened(path) as stream:
-        header, order = _header(_exactly(stream, HEADER.itemsize, "header"))
-        shape, stored_type = _shape(header), _dtype(header, order)
-        size = int(np.prod(shape, dtype=np.int64)) * stored_type.itemsize
-        _refuse_bomb(size, archive.size(path), zipped=isinstance(stream, gzip.GzipFile))
-        extensions = _exactly(stream, _offset(header) - HEADER.itemsize, "extension")
-        data = _exactly(stream, size, "voxel")
-    stored = np.frombuffer(data, stored_type).reshape(shape).astype(stored_type.newbyteorder("="), copy=False)
-    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
-        raise _refused("expected finite voxels, found NaN or infinity; replace them", "nifti-values")
-    geometry = Geometry(shape, affine_of(header, shape), "patient")
+        grid = _grid(stream, DATATYPES)
+        extensions = _exactly(stream, grid.offset - HEADER.itemsize, "extension")
+        stored = _voxels(stream, grid, archive.size(path))
+    header, geometry = grid.header, grid.geometry
     rescale = _rescale(header)
     nameless = not any(header[name].strip(b"\0 ") for name in FREE_TEXT) and not any(extensions)
     limits = np.iinfo(stored.dtype) if stored.dtype.kind in "iu" else np.finfo(stored.dtype)
     return Volume(
         stored=stored,
         geometry=geometry,
-        rescale=(rescale,) * shape[0],
+        rescale=(rescale,) * geometry.shape[0],
         window=None,
         stored_range=(float(limits.min), float(limits.max)),
         padding=None,
         inverted=False,
         source=_source(path, stored, geometry, rescale, nameless=nameless),
     )
+
+
+def nifti_geometry(path: Path) -> Geometry:
+    """Where the voxels of a label map lie, by its header alone.
+
+    Raises:
+        ReadError: as `read_nifti`, but for what only its voxels tell.
+    """
+    with _opened(path) as stream:
+        return _grid(stream, LABEL_TYPES).geometry
+
+
+def nifti_labels(path: Path) -> npt.NDArray[Any]:
+    """The values of a label map, (slices, rows, columns), rescaled; whole numbers of 64 bits are read here, too.
+
+    Raises:
+        ReadError: as `read_nifti`.
+    """
+    with _opened(path) as stream:
+        grid = _grid(stream, LABEL_TYPES)
+        _exactly(stream, grid.offset - HEADER.itemsize, "extension")
+        stored = _voxels(stream, grid, archive.size(path))
+    rescale = _rescale(grid.header)
+    return stored if rescale == Rescale() else np.asarray(stored * rescale.slope + rescale.intercept)
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """A header that was found sound: the grid, and how its voxels are stored, from ``offset`` on."""
+
+    header: Header
+    geometry: Geometry
+    dtype: np.dtype[Any]
+    offset: int
+
+
+def _grid(stream: IO[bytes], datatypes: Mapping[int, str]) -> _Grid:
+    header, order = _header(_exactly(stream, HEADER.itemsize, "header"))
+    shape = _shape(header)
+    geometry = Geometry(shape, affine_of(header, shape), "patient")
+    return _Grid(header, geometry, _dtype(header, order, datatypes), _offset(header))
+
+
+def _voxels(stream: IO[bytes], grid: _Grid, on_disk: int) -> npt.NDArray[Any]:
+    """All stored numbers, once it is certain that they are as many bytes as the file has left: none missing, none over.
+
+    Bytes that are left over mean that ``vox_offset`` or ``dim`` is wrong, and then each voxel lies somewhere else.
+    """
+    shape = grid.geometry.shape
+    size = int(np.prod(shape, dtype=np.int64)) * grid.dtype.itemsize
+    _refuse_bomb(size, on_disk, zipped=isinstance(stream, gzip.GzipFile))
+    data = _exactly(stream, size, "voxel")
+    if stream.read(1):  # of a gzip stream, this checks its sum, too
+        raise _refused(
+            "bytes are left over after the voxels, so dim or vox_offset is wrong; save it again", "nifti-header"
+        )
+    stored = np.frombuffer(data, grid.dtype).reshape(shape).astype(grid.dtype.newbyteorder("="), copy=False)
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        raise _refused("expected finite voxels, found NaN or infinity; replace them", "nifti-values")
+    return stored
 
 
 def write_nifti(volume: Volume, path: Path) -> None:
@@ -107,17 +163,10 @@ def write_nifti(volume: Volume, path: Path) -> None:
     header = _new_header(volume)
     stored = volume.stored.astype(volume.stored.dtype.newbyteorder("<"), copy=False)
     content = header.tobytes() + bytes(4) + np.ascontiguousarray(stored).tobytes()
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            # no name and no time in the gzip header: the same volume gives the same bytes
-            file.write(gzip.compress(content, compresslevel=6, mtime=0) if path.name.endswith(".gz") else content)
-            file.flush()
-            os.fsync(file.fileno())
-        _compare(volume, read_nifti(part))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as passing:
+        # no name and no time in the gzip header: the same volume gives the same bytes
+        passing.write_bytes(gzip.compress(content, compresslevel=6, mtime=0) if path.name.endswith(".gz") else content)
+        _compare(volume, read_nifti(passing))
 
 
 @contextmanager
@@ -178,12 +227,12 @@ def _shape(header: Header) -> tuple[int, int, int]:
     return dim[3], dim[2], dim[1]
 
 
-def _dtype(header: Header, order: Order) -> np.dtype[Any]:
+def _dtype(header: Header, order: Order, datatypes: Mapping[int, str]) -> np.dtype[Any]:
     code = int(header["datatype"])
-    if code not in DATATYPES:
-        kinds = ", ".join(f"{c} ({np.dtype(t).name})" for c, t in DATATYPES.items())
+    if code not in datatypes:
+        kinds = ", ".join(f"{c} ({np.dtype(t).name})" for c, t in datatypes.items())
         raise _refused(f"expected datatype {kinds}, found {code}; convert it", "nifti-type")
-    dtype = np.dtype(DATATYPES[code]).newbyteorder(order)
+    dtype = np.dtype(datatypes[code]).newbyteorder(order)
     if int(header["bitpix"]) != dtype.itemsize * 8:
         found = int(header["bitpix"])
         raise _refused(f"expected bitpix {dtype.itemsize * 8} for datatype {code}, found {found}", "nifti-type")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,11 +18,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError, counted
 from medaug.imaging.geometry import Float64, Geometry, Shape
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 from medaug.storage import archive
+from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
 MAX_BYTES = 4 << 30  # decoded voxels of one file
@@ -40,6 +41,10 @@ TYPES: dict[str, str] = {
     "i4": "int|signed int|int32|int32_t", "u4": "uint|unsigned int|uint32|uint32_t",
     "f4": "float", "f8": "double",
 }  # fmt: skip
+LABEL_TYPES = TYPES | {
+    "i8": "longlong|long long|long long int|signed long long|signed long long int|int64|int64_t",
+    "u8": "ulonglong|unsigned long long|unsigned long long int|uint64|uint64_t",
+}  # many a tool writes the labels of its masks so
 NAMES = {"i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32",
          "f4": "float", "f8": "double"}  # fmt: skip
 # To LPS, which DICOM calls the patient's frame.
@@ -73,24 +78,49 @@ def read_nrrd(path: Path) -> Volume:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO is enough
         stream.seek(0)
         fields, nameless = _header(stream)
-        shape, dtype = _shape(fields), _dtype(fields)
-        affine = _affine(fields)
-        _check_rest(fields)
-        data = _voxels(stream, fields, shape, dtype, archive.size(path))
-    stored = np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
-    if not np.isfinite(stored).all():
-        raise _refused("expected finite voxels, found NaN or infinity; replace them", "nrrd-values")
+        geometry, dtype = _grid(fields, TYPES)
+        stored = _voxels(stream, fields, geometry.shape, dtype, archive.size(path))
     limits = np.iinfo(stored.dtype) if stored.dtype.kind in "iu" else np.finfo(stored.dtype)
     return Volume(
         stored=stored,
-        geometry=Geometry(shape, affine, "patient"),
-        rescale=(Rescale(),) * shape[0],
+        geometry=geometry,
+        rescale=(Rescale(),) * geometry.shape[0],
         window=None,
         stored_range=(float(limits.min), float(limits.max)),
         padding=None,
         inverted=False,
-        source=_source(path, stored, affine, digest, nameless=nameless),
+        source=_source(path, stored, geometry.affine, digest, nameless=nameless),
     )
+
+
+def nrrd_geometry(path: Path) -> Geometry:
+    """Where the voxels of a label map lie, by its header alone.
+
+    Raises:
+        ReadError: as `read_nrrd`, but for what only its voxels tell.
+    """
+    with _opened(path) as stream:
+        return _grid(_header(stream)[0], LABEL_TYPES)[0]
+
+
+def nrrd_labels(path: Path) -> npt.NDArray[Any]:
+    """The values of a label map, (slices, rows, columns); whole numbers of 64 bits are read here, too.
+
+    Raises:
+        ReadError: as `read_nrrd`.
+    """
+    with _opened(path) as stream:
+        fields, _ = _header(stream)
+        geometry, dtype = _grid(fields, LABEL_TYPES)
+        return _voxels(stream, fields, geometry.shape, dtype, archive.size(path))
+
+
+def _grid(fields: Mapping[str, str], types: Mapping[str, str]) -> tuple[Geometry, np.dtype[Any]]:
+    """The grid and the type of the voxels of a header that was found sound."""
+    shape, dtype = _shape(fields), _dtype(fields, types)
+    geometry = Geometry(shape, _affine(fields), "patient")
+    _check_rest(fields)
+    return geometry, dtype
 
 
 def write_nrrd(volume: Volume, path: Path) -> None:
@@ -114,20 +144,14 @@ def write_nrrd(volume: Volume, path: Path) -> None:
             f"NRRD file: expected a grid in patient space of {', '.join(NAMES.values())} without a rescale, found "
             f"{volume.geometry.space} space of {stored.dtype.name}"
         )
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
+    with replacing(path) as passing:
+        with passing.open("wb") as file:
             file.write(_text(volume, kind).encode("ascii"))
             file.write(gzip.compress(np.ascontiguousarray(stored).tobytes(), compresslevel=6, mtime=0))
-            file.flush()
-            os.fsync(file.fileno())
-        found = read_nrrd(part)
+        found = read_nrrd(passing)
         same = found.stored.dtype == volume.stored.dtype and np.array_equal(found.stored, volume.stored)
         if not (same and found.geometry.close_to(volume.geometry, 1e-6)):
             raise WriteError("NRRD file: what was written did not read back equal; check the disk")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _text(volume: Volume, kind: str) -> str:
@@ -151,6 +175,8 @@ def _text(volume: Volume, kind: str) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
+    if path.name.lower().endswith(".nhdr"):
+        raise _refused("its voxels lie in another file, as those of every .nhdr; save it as one .nrrd", "nrrd-detached")
     try:
         with archive.opened(path) as stream:
             yield stream
@@ -214,9 +240,9 @@ def _shape(fields: Mapping[str, str]) -> Shape:
     return sizes[2], sizes[1], sizes[0]
 
 
-def _dtype(fields: Mapping[str, str]) -> np.dtype[Any]:
+def _dtype(fields: Mapping[str, str], types: Mapping[str, str]) -> np.dtype[Any]:
     stated = " ".join(_wanted(fields, "type").lower().split())
-    kind = next((kind for kind, names in TYPES.items() if stated in names.split("|")), None)
+    kind = next((kind for kind, names in types.items() if stated in names.split("|")), None)
     if kind is None:
         raise _refused(f"expected type {', '.join(NAMES.values())}, found another; convert it", "nrrd-type")
     endian = fields.get("endian", "").lower()
@@ -273,7 +299,9 @@ def _check_rest(fields: Mapping[str, str]) -> None:
         raise _refused(f"{found}; save it again", "nrrd-header")
 
 
-def _voxels(stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np.dtype[Any], on_disk: int) -> bytes:
+def _voxels(
+    stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np.dtype[Any], on_disk: int
+) -> npt.NDArray[Any]:
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if size > MAX_BYTES:
         raise _refused(f"expected at most {MAX_BYTES >> 20} MiB of voxels, found {size >> 20} MiB", "nrrd-too-large")
@@ -297,7 +325,10 @@ def _voxels(stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np
     if len(data) != size:
         more = "more" if len(data) > size else str(len(data))
         raise _refused(f"expected {size} bytes of voxels, found {more}; copy it again", "nrrd-truncated")
-    return data
+    stored = np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    if not np.isfinite(stored).all():
+        raise _refused("expected finite voxels, found NaN or infinity; replace them", "nrrd-values")
+    return stored
 
 
 def _source(path: Path, stored: Stored, affine: Float64, digest: str, *, nameless: bool) -> SourceRef:

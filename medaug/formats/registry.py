@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from medaug.formats.nifti import read_nifti, write_nifti
-from medaug.formats.nrrd import read_nrrd, write_nrrd
+import numpy.typing as npt
+
+from medaug.formats.nifti import nifti_geometry, nifti_labels, read_nifti, write_nifti
+from medaug.formats.nrrd import nrrd_geometry, nrrd_labels, read_nrrd, write_nrrd
 from medaug.formats.raster import SUFFIX, channels_of, kind_of, read_raster, write_raster
+from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Volume
 
 REGIONS = "regions"  # stem of the label map in evidence/
+
+
+@dataclass(frozen=True)
+class LabelReader:
+    """How a label map is read.
+
+    Attributes:
+        geometry: path → the grid, by the header alone.
+        values: path → the values, (slices, rows, columns), rescaled.
+    """
+
+    geometry: Callable[[Path], Geometry]
+    values: Callable[[Path], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,7 @@ class Format:
         volumetric: whether it has a third axis and a place in the patient.
         read: path → volume.
         write: (variant, its path, a file to take the number of channels from) → None.
+        labels: how label maps of this kind are read, with the refusals of ``read``; None where there are none.
     """
 
     name: str
@@ -37,6 +55,7 @@ class Format:
     volumetric: bool
     read: Callable[[Path], Volume]
     write: Callable[[Volume, Path, Path | None], None]
+    labels: LabelReader | None = None
 
 
 def _write_raster(volume: Volume, path: Path, like: Path | None) -> None:
@@ -47,9 +66,9 @@ FORMATS = {
     each.name: each
     for each in (
         Format("nifti", "NIFTI", "NIfTI-1", "application/x-nifti", ".nii.gz", True, read_nifti,
-               lambda volume, path, _: write_nifti(volume, path)),
+               lambda volume, path, _: write_nifti(volume, path), LabelReader(nifti_geometry, nifti_labels)),
         Format("nrrd", "NRRD", "NRRD", "application/x-nrrd", ".nrrd", True, read_nrrd,
-               lambda volume, path, _: write_nrrd(volume, path)),
+               lambda volume, path, _: write_nrrd(volume, path), LabelReader(nrrd_geometry, nrrd_labels)),
         Format("png", "RASTER", "PNG", "image/png", SUFFIX["png"], False, read_raster, _write_raster),
         Format("jpeg", "RASTER", "JPEG", "image/jpeg", SUFFIX["jpeg"], False, read_raster, _write_raster),
         Format("tiff", "RASTER", "TIFF", "image/tiff", SUFFIX["tiff"], False, read_raster, _write_raster),
@@ -64,10 +83,15 @@ def format_of(path: Path) -> Format | None:
         OSError: it can't be opened.
         ReadError: it lies in an archive that can't be read.
     """
+    if found := volumetric_format(path):
+        return found
+    kind = kind_of(path)
+    return FORMATS[kind] if kind else None
+
+
+def volumetric_format(path: Path) -> Format | None:
+    """NIfTI or NRRD by the file's name alone; the reader of NRRD refuses ``.nhdr``, whose voxels lie elsewhere."""
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         return FORMATS["nifti"]
-    if name.endswith(".nrrd"):
-        return FORMATS["nrrd"]
-    kind = kind_of(path)
-    return FORMATS[kind] if kind else None
+    return FORMATS["nrrd"] if name.endswith((".nrrd", ".nhdr")) else None

@@ -30,7 +30,7 @@ ENDING = 5.0  # seconds for a child that closed its pipe
 CHILD = "medaug.children.decode"
 MAX_FACTS = 1 << 16  # bytes of JSON in an answer
 
-Task = Literal["frame", "labelmap", "raster", "segmentation"]
+Task = Literal["frame", "raster", "segmentation"]
 
 
 def seconds(pixels: int, length: int) -> float:

@@ -169,14 +169,14 @@ def _inside(shape: tuple[int, ...], boxes: Sequence[Box]) -> Mask:
         raise RegionError(
             "regions: the image has no box, so there is no lesion to keep; give its boxes", code="no-boxes"
         )
-    found = np.zeros(shape, dtype=np.bool_)
+    inside = np.zeros(shape, dtype=np.bool_)
     for box in boxes:
         if any(stop > n for stop, n in zip(box.stop, shape, strict=True)):
             raise RegionError(
                 f"regions: box {box.start}…{box.stop} reaches outside the grid {shape}", code="box-outside"
             )
-        found[box.slices] = True
-    return found
+        inside[box.slices] = True
+    return inside
 
 
 def _distance(inside_boxes: Mask, sampling: Sampling) -> Float32:

@@ -18,6 +18,7 @@ from torch import Tensor
 from medaug.errors import PriorError
 from medaug.imaging.boxes import Box
 from medaug.imaging.seeds import generator, seed_for
+from medaug.inverse.aligned import from_array
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.card import PriorCard, SolverWeights
@@ -200,5 +201,5 @@ def _layout(x: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
     regions = gaussian_outside(domain, [box], seed_for("calibration", index), sigma=0.32)
     inside = np.zeros_like(domain)
     inside[box.slices] = True
-    protected, observed, boxed = (torch.from_numpy(m.copy()) for m in (regions.protected, regions.observed, inside))
+    protected, observed, boxed = (from_array(m) for m in (regions.protected, regions.observed, inside))
     return protected, observed, boxed

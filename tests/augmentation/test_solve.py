@@ -51,11 +51,10 @@ def test_a_full_batch_gives_a_row_the_same_bytes_whoever_is_in_it_and_wherever_i
     assert not same([alone], [other])
 
 
-def test_a_batch_that_is_not_filled_up_gives_other_last_digits(tools: Tools, rows: list[PresentedSlice]) -> None:
-    """Why batches are filled up; within rounding they are the same."""
+def test_a_batch_that_is_not_filled_up_is_the_same_within_rounding(tools: Tools, rows: list[PresentedSlice]) -> None:
+    """It may give other last digits, as many processors do: why batches are filled up."""
     short = solve_slices(rows[:1], tools.solve.prior, replace(tools.solve, full=False))
     full = solve_slices(rows[:1], tools.solve.prior, tools.solve)
-    assert not same(short, full)
     np.testing.assert_allclose(short[0].solved, full[0].solved, atol=2e-5)
 
 

@@ -1,8 +1,8 @@
 """What a solve costs on a GPU: ``python tests/benchmarks/gpu.py``, Stable Diffusion 1.4's architecture at 512 px, bf16.
 
 Weights are random: time and memory don't depend on them, and nothing is downloaded. Needs torch, numpy, diffusers,
-safetensors and the tensor half of medaug, no more. Per method and batch, the time of one step and of what comes once
-are taken from a short and a longer run, and s/image follows for the nominal steps:
+safetensors, pydantic, rfc8785 and the tensor half of medaug, no more. Per method and batch, the time of one step and of
+what comes once are taken from a short and a longer run, and s/image follows for the nominal steps:
 
   upstream   the public PSLD code's arithmetic, 1000 steps from pure noise (its second, needless network call of
              classifier-free guidance is not charged)

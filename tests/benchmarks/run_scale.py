@@ -32,7 +32,6 @@ from pathlib import Path
 
 from medaug.audit.ledger import START, Line, spell
 from medaug.audit.record import Record
-from medaug.audit.verification.verify import verify
 from medaug.execution import execute
 from medaug.execution.executors.executor import stretch
 from medaug.execution.output.lists import listing_of, write_lists
@@ -43,6 +42,7 @@ from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Queue, units_of
 from medaug.execution.worker.job import Job
 from medaug.storage import disk_map
+from medaug.verification.verify import verify
 from tests.support import null
 
 Figures = dict[str, float]
@@ -171,7 +171,7 @@ def verifying(folder: Path) -> Figures:
 @contextmanager
 def silent() -> Iterator[None]:
     """Faults of made-up images, lines and records are none: a million sentences would be all of the memory."""
-    from medaug.audit.verification import verify as module
+    from medaug.verification import verify as module
 
     nothing = {
         (module, "check_unit"): lambda job: module.Findings(job.record.unit),

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from medaug.audit import ledger
-from medaug.audit.record import Grid, Identity, PriorRef, Record, Source
+from medaug.audit.record import Grid, Identity, PriorRef, Record, RecordedSource
 from medaug.audit.seal import seal
 from medaug.augmentation.recipe import Recipe
 from medaug.dicom.evidence.segmentation import write_segmentation
@@ -101,7 +101,7 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
     record = Record(
         unit=recipe.id,
         status="written",
-        source=Source.of(volume.source, "0" * 16),
+        source=RecordedSource.of(volume.source, "0" * 16),
         variant=variant,
         seed="0",
         profile_sha256=recipe.profile_sha256,
@@ -122,7 +122,7 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
 
 def timed(folder: Path, source: bool, workers: int) -> None:
     """Verify once and print."""
-    from medaug.audit.verification.verify import verify
+    from medaug.verification.verify import verify
 
     started = time.monotonic()
     verdict = verify(folder / "out", source=folder / "in" if source else None, workers=workers)

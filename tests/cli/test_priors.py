@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from medaug import assemble
-from medaug.audit import ledger
+from medaug.audit import layout, ledger
 from medaug.cli import app
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import EMBEDDED, SolverWeights, read_card
@@ -103,7 +103,7 @@ def test_the_run_itself(root: Path, tmp_path: Path) -> None:
     ]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert "2 written" in result.output
-    records = list(ledger.read(tmp_path / "out" / ledger.FOLDER))
+    records = list(ledger.read(tmp_path / "out" / layout.LEDGER))
     assert {record.prior.name for record in records if record.prior} == {"mine"}
     assert str(root) not in (tmp_path / "out" / "profile.yaml").read_text()
 

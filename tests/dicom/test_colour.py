@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
-from medaug.audit.pixels import digest_of_image
+from medaug.audit.stored_pixels import image_digest
 from medaug.dicom.colour import laid_out
 from medaug.dicom.read.discover import discover
 from medaug.dicom.write.stored_values import check_change
@@ -117,7 +117,7 @@ def test_compressed_colour_is_refused_with_what_was_found(tmp_path: Path) -> Non
 def test_the_digest_is_of_all_samples_as_documented(tmp_path: Path, encoding: str, planar: int) -> None:
     path = ultrasound(tmp_path, encoding, planar)
     expected = hashlib.sha256(b"medaug-pixels-1 u1 1 120 100 3\n" + samples(encoding).tobytes()).hexdigest()
-    assert digest_of_image(path) == expected
+    assert image_digest(path) == expected
 
     def one_chroma_bit(ds: Dataset) -> None:
         data = bytearray(ds.PixelData)
@@ -125,7 +125,7 @@ def test_the_digest_is_of_all_samples_as_documented(tmp_path: Path, encoding: st
         ds.PixelData = bytes(data)
 
     edit(path, one_chroma_bit)
-    assert digest_of_image(path) != expected
+    assert image_digest(path) != expected
 
 
 @pytest.mark.parametrize(("encoding", "planar"), ENCODINGS)

@@ -199,7 +199,7 @@ def test_localizer_frames_are_left_out_and_named(tmp_path: Path) -> None:
     overview = {"MRImageFrameTypeSequence": {"FrameType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]}}
     enhanced(tmp_path, [placed(0.0), placed(3.0), placed(77.0, **overview)])
     series = only(tmp_path)
-    assert series.frames == (0, 1)
+    assert [frame for _, frame in series.images] == [0, 1]
     assert series.notes == ("left out as a localizer: 1 frame",)
 
 
@@ -225,7 +225,7 @@ def test_the_same_object_twice_is_read_once_and_another_one_is_a_conflict(tmp_pa
     (tmp_path / "copy").write_bytes(path.read_bytes())
     found = discover(tmp_path)
     assert [(s.code, s.count) for s in found.skipped] == [("duplicate-file", 1)]
-    assert found.series[0].frames == (0, 1)
+    assert [frame for _, frame in found.series[0].images] == [0, 1]
     (tmp_path / "copy").unlink()
     enhanced(tmp_path / "other", [placed(0.0), placed(5.0)])
     assert [(s.code, s.count) for s in discover(tmp_path).skipped] == [("uid-conflict", 2)]

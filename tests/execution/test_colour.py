@@ -12,9 +12,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 import medaug
-from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.verify import verify
 from medaug.execution.replay import replay
+from medaug.verification.faults import Fault
+from medaug.verification.verify import verify
 from tests.support import dicom_validators as validators
 from tests.support.dicom_colour import ENCODINGS, OVERLAY, is_grey, samples, stored, ultrasound
 from tests.support.dicom_edit import edit

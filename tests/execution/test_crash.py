@@ -114,7 +114,7 @@ def line_before_rename() -> AbstractContextManager[object]:
         (staged / "record.json").write_text(record.to_json() + "\n")
         store.flush_tree(staged)
         self.log(record, seconds)
-        store.place(staged, self.folder(record.unit))
+        store.rename_durably(staged, self.folder(record.unit))
 
     return mock.patch.object(Store, "commit", commit)
 
@@ -125,7 +125,7 @@ def no_recovery() -> AbstractContextManager[object]:
 
 def mark_first() -> AbstractContextManager[object]:
     """FORMAT.json before the key it speaks of."""
-    real = opening._write_key
+    real = opening.write_secret
 
     def late(path: Path, secret: bytes) -> None:
         stamp = {"format": "medaug-output", "version": 1, "created": "2025-06-15T15:06:40+00:00"}
@@ -133,7 +133,7 @@ def mark_first() -> AbstractContextManager[object]:
         atomic.replace_file(path.parent.parent / "FORMAT.json", json.dumps(stamp).encode())
         real(path, secret)
 
-    return mock.patch.object(opening, "_write_key", late)
+    return mock.patch.object(opening, "write_secret", late)
 
 
 def order_dependent() -> Work:

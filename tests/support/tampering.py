@@ -14,10 +14,10 @@ import pydicom
 from medaug.audit import keys, ledger
 from medaug.audit.record import CheckResult, Record
 from medaug.audit.seal import seal
-from medaug.audit.verification.regions import FREE, boxes_on, marks_of_segmentation
-from medaug.audit.verification.verify import Verdict, verify
 from medaug.dicom.read.parse import instance
 from medaug.formats.nifti import read_nifti, write_nifti
+from medaug.verification.evidence_marks import FREE, boxes_on, marks_of_segmentation
+from medaug.verification.verify import Verdict, verify
 from tests.support.sound_output import of, records, redigest, relog, rewrite
 
 

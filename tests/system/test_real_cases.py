@@ -13,11 +13,11 @@ import yaml
 from pydicom.dataset import Dataset
 
 import medaug
-from medaug.audit.verification.verify import verify
 from medaug.execution.replay import replay
 from medaug.execution.summary import Summary
 from medaug.formats.nifti import read_nifti
 from medaug.profile.load import load_profile
+from medaug.verification.verify import verify
 from tests.support import make
 from tests.support.annotation_objects import item
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle
-from medaug.annotations.parsing import base_name, common, folders, stem
+from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined, withheld
+from medaug.annotations.parsing import base_name, beside, common, folders, stem
+from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.volume import Volume
 
 # A number written with four decimals is known to ±0.00005 of the width. An edge that lies within that of a whole pixel
 # is that pixel, and would otherwise grow the box by one. Beyond a twentieth of a pixel, outward is the only safe way.
 MAX_SLACK_PX = 0.05
+# A box may be drawn a little over its image's edge. One that reaches farther than this, and than this part of the side,
+# stands in another frame or unit, or its numbers mean something else, such as corners for a size.
+MAX_BEYOND_PX, MAX_BEYOND = 8.0, 0.1
+FIRST_PIXEL = 1.01  # where the first pixel ends, and what shares that were rounded may reach
 
 Place = tuple[int, int]  # (volume's position in the list, slice k)
 
@@ -85,14 +91,15 @@ def place(entries: Iterable[Entry], images: Images) -> Placed:
     """Put rectangles on the slices that their image names.
 
     A rectangle that may lie on a volume but can't be placed makes that volume ``unsure``: it has a lesion nobody can
-    protect. A rectangle wholly outside its image protects nothing and only gets a note.
+    protect. So does one whose numbers can't be what the reader takes them for: it lies outside its image or reaches far
+    beyond it, or within the first pixel, as shares of the image do where pixels are expected.
 
     Args:
         entries: in file order.
         images: everything that may be meant.
     """
     listed, volumes = list(entries), images.volumes
-    index = Index.of(images)
+    index, shares = Index.of(images), any(_is_share(r) for entry in listed for r in entry.rectangles)
     hits = [index.find(entry) for entry in listed]
     claims = _claims(listed, hits)
     boxes: list[tuple[str, Box]] = []
@@ -102,18 +109,66 @@ def place(entries: Iterable[Entry], images: Images) -> Placed:
     for entry, hit in zip(listed, hits, strict=True):
         code, spot = _spot(entry, hit, claims, images)
         keys = {volumes[v].source.key for v, _ in hit.places}
+        marked = [rectangle.where for rectangle in entry.rectangles]
         if spot is None:
-            notes += [Note(code, rectangle.where) for rectangle in entry.rectangles]
-            unsure |= keys if entry.rectangles and code != "no-image" else set()
+            notes += [Note(code, where) for where in (*marked, *entry.faults)]
+            unsure |= keys if (marked or entry.faults) and code != "no-image" else set()
             continue
+        notes += [Note("bad-entry", fault) for fault in entry.faults]
+        unsure |= keys if entry.faults else set()
         volume = volumes[spot[0]]
         named |= keys
-        for rectangle, box in _boxes(entry, volume, spot[1]):
-            if box is None:
-                notes.append(Note("outside", rectangle.where))
-            else:
+        for rectangle in entry.rectangles:
+            box = _box(rectangle, volume, spot[1])
+            if isinstance(box, Box) and not (shares and _in_first_pixel(rectangle)):
                 boxes.append((volume.source.key, box))
+            else:
+                notes.append(Note(box if isinstance(box, str) else "first-pixel", rectangle.where))
+                unsure |= keys
     return Placed(tuple(boxes), frozenset(named), frozenset(unsure), tuple(notes))
+
+
+def read_each(
+    files: Sequence[Path],
+    root: Path,
+    images: Images,
+    what: str,
+    entry_of: Callable[[Path, str], Entry],
+    named: Callable[[Path, str, Path], str] = beside,
+) -> Placed:
+    """Boxes of files that are about one image each.
+
+    A folder's file that can't be read withholds the image that it is named like, where the files that can be read are
+    all named like theirs. Where they aren't, it may mean any.
+
+    Args:
+        files: in order.
+        root: the file or folder that was given.
+        images: everything that may be meant.
+        what: how messages name a file, such as ``XML file``.
+        entry_of: (file, how messages name it) → the entry; its name may lack the folders.
+        named: (file, name, ``root``) → the name with the folders that the file states by lying in them.
+
+    Raises:
+        AnnotationError: ``root`` is a file that can't be read.
+    """
+    entries: list[Entry] = []
+    broken: list[tuple[Path, str]] = []
+    by_own_name = True
+    for n, file in enumerate(files):
+        try:
+            entry = entry_of(file, f"{what} {n}")
+        except AnnotationError as error:
+            if file == root:
+                raise
+            broken.append((file, str(error)))
+            continue
+        by_own_name &= stem(entry.name) in (stem(file.name), stem(file.stem))
+        entries.append(replace(entry, name=named(file, entry.name, root)))
+    if not by_own_name:
+        return joined((place(entries, images), *(withheld(images.volumes, "bad-entry", why) for _, why in broken)))
+    entries += [Entry((), name=named(file, file.stem, root), faults=(why,)) for file, why in broken]
+    return place(entries, images)
 
 
 Claims = dict[str, tuple[int, set[tuple[str, ...]]]]
@@ -168,14 +223,31 @@ def _doubt(entry: Entry, hit: Hit, claims: Claims, images: Images) -> str:
     return ""
 
 
-def _boxes(entry: Entry, volume: Volume, k: int) -> Iterator[tuple[Rectangle, Box | None]]:
-    _, rows, columns = volume.geometry.shape
-    for rectangle in entry.rectangles:
-        x0, x1 = (_pixels(rectangle, corner[0], columns) for corner in (rectangle.low, rectangle.high))
-        y0, y1 = (_pixels(rectangle, corner[1], rows) for corner in (rectangle.low, rectangle.high))
-        low, high, shape = (k, y0, x0), (k + 1, y1, x1), volume.geometry.shape
-        box = enclosing(low, high, shape, rectangle.label, rectangle.id, rectangle.code)
-        yield rectangle, box
+def _box(rectangle: Rectangle, volume: Volume, k: int) -> Box | str:
+    """The rectangle on slice k, or the code of why it can't be what it says."""
+    shape = volume.geometry.shape
+    x0, x1 = (_pixels(rectangle, corner[0], shape[2]) for corner in (rectangle.low, rectangle.high))
+    y0, y1 = (_pixels(rectangle, corner[1], shape[1]) for corner in (rectangle.low, rectangle.high))
+    box = enclosing((k, y0, x0), (k + 1, y1, x1), shape, rectangle.label, rectangle.id, rectangle.code)
+    if box is None:
+        return "outside"
+    return "beyond" if far_outside((y0, x0), (y1, x1), shape[1:]) else box
+
+
+def far_outside(low: Sequence[float], high: Sequence[float], sides: Sequence[int]) -> bool:
+    """Whether a box reaches so far beyond an image that its numbers can't be what they are taken for."""
+    reach = zip(low, high, sides, strict=True)
+    beyond = (max(-a, b - side) / max(MAX_BEYOND_PX, MAX_BEYOND * side) for a, b, side in reach)
+    return max(beyond) > 1
+
+
+def _in_first_pixel(rectangle: Rectangle) -> bool:
+    return not rectangle.shares and min(rectangle.low) >= 0 and max(rectangle.high) <= FIRST_PIXEL
+
+
+def _is_share(rectangle: Rectangle) -> bool:
+    """Within the first pixel and not all of it: as nobody draws in pixels, and as every share of an image is."""
+    return _in_first_pixel(rectangle) and any(not float(n).is_integer() for n in (*rectangle.low, *rectangle.high))
 
 
 def _pixels(rectangle: Rectangle, edge: float, size: int) -> float:

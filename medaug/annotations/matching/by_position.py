@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from medaug.annotations.model import Note, Placed
 from medaug.annotations.shapes import extent, thickened
+from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, Code, enclosing
 from medaug.imaging.geometry import Float64
 from medaug.imaging.volume import Volume
@@ -17,7 +18,7 @@ class Figure:
     """Something drawn in patient space.
 
     Attributes:
-        kind: a graphic type, see `graphics.extent`.
+        kind: a graphic type, see `shapes.extent`.
         points: (N, 3) in LPS mm.
         label: the class by name.
         where: where in the file it stands.
@@ -50,7 +51,8 @@ def box_of(figure: Figure, volume: Volume) -> Box | None:
 def put(figures: Iterable[Figure], volumes: Sequence[Volume]) -> Placed:
     """Every figure onto every one of these volumes, which are all meant.
 
-    A figure without extent withholds them all: its lesion is somewhere around, and nobody knows how far.
+    A figure without extent withholds them all: its lesion is somewhere around, and nobody knows how far. So does one
+    that lies on none of them.
     """
     boxes: list[tuple[str, Box]] = []
     notes: list[Note] = []
@@ -67,9 +69,15 @@ def put(figures: Iterable[Figure], volumes: Sequence[Volume]) -> Placed:
             continue
         unsure |= {volume.source.key for volume in flat}
         notes += [Note("grid-differs", figure.where)] * bool(flat)
-        found = [(volume.source.key, box) for volume in solid if (box := box_of(figure, volume))]
-        if solid and not found:
+        try:
+            found = [(volume.source.key, box) for volume in solid if (box := box_of(figure, volume))]
+        except AnnotationError as error:
+            notes.append(Note("bad-entry", str(error)))
+            unsure |= keys
+            continue
+        if solid and not found:  # it is drawn on one of them, in another frame than it says
             notes.append(Note("outside", figure.where))
+            unsure |= keys
         boxes += found
     return Placed(tuple(boxes), keys, frozenset(unsure), tuple(notes))
 

@@ -1,4 +1,8 @@
-"""Which images a label map is named like: case7 for case7, case7_seg and, as nnU-Net's channel, case7_0000."""
+"""Which images a label map is named like: case7 for case7, case7_seg and, as nnU-Net's channel, case7_0000.
+
+A map of a case with several sequences (BraTS: case7_t1, case7_flair and one case7_seg) is named like all of them, and
+one that has a folder's only image beside or above it (TotalSegmentator: ct and segmentations/liver) is that image's.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,20 @@ from pathlib import Path
 from medaug.annotations.model import Images
 from medaug.annotations.parsing import common, folders, stem
 
-VOLUMES = (".nii", ".nii.gz", ".nrrd")
+SUFFIXES = (".nii", ".nii.gz", ".nrrd")
+NEAR = -1  # the score of a map that goes by its folder alone: less than any name's
+MAP_WORDS = frozenset(
+    {"seg", "dseg", "segmentation", "segmentations", "mask", "masks", "label", "labels", "labelmap", "lesion",
+     "lesions", "roi", "gt", "groundtruth", "annotation", "annotations", "tumor", "tumour"}
+)  # fmt: skip
+MAP_FOLDERS = frozenset({"seg", "segmentation", "segmentations", "mask", "masks", "label", "labels", "labelstr",
+                         "labelsts", "annotations"})  # fmt: skip
 _CHANNEL = re.compile(r"(.+)_\d{4}")
 _KIND = re.compile(r"[_.\- ](?=[a-z][a-z_\- ]*$)")  # where a kind such as _seg begins; case7_2 is another case
+# An image's sequence or modality as BraTS, BIDS, PI-CAI and others put it at the end of its name.
+_SEQUENCE = re.compile(
+    r"(.+)[_.\- ](?:t1|t2|pd|flair|dwi|adc|swi|hbv|dce|bold|ct|cbct|pet|mr|cor|sag|tra)[a-z0-9]{0,6}"
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +37,7 @@ class Alike:
 
     Attributes:
         files: their paths.
-        score: how many folders they share with the map, counted from the file upwards.
+        score: how many folders they share with the map, counted from the file upwards; `NEAR` without a name.
     """
 
     files: tuple[str, ...] = ()
@@ -31,32 +46,64 @@ class Alike:
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """NIfTI and NRRD files by their name without suffix, and by that without the channel's number."""
+    """NIfTI and NRRD images by their name without suffix, by that without the channel's number, or the sequence."""
 
     stems: dict[str, list[str]]
     channels: dict[str, list[str]]
+    sequences: dict[str, list[str]]
 
     @classmethod
     def of(cls, images: Images, maps: Iterable[Path]) -> Names:
         """Index all such images, also those that can't be used; a label map is none."""
-        stems, channels = defaultdict(list), defaultdict(list)
         volumes = [v.source.files[0] for v in images.volumes if v.source.format in {"nifti", "nrrd"}]
-        known = [file for file in images.known if file.name.lower().endswith(VOLUMES)]
-        for file in dict.fromkeys((*volumes, *known)).keys() - set(maps):
+        known = [file for file in images.known if file.name.lower().endswith(SUFFIXES)]
+        return cls.among(dict.fromkeys((*volumes, *known)).keys() - set(maps))
+
+    @classmethod
+    def among(cls, files: Iterable[Path]) -> Names:
+        """Index these image files."""
+        stems, channels, sequences = defaultdict(list), defaultdict(list), defaultdict(list)
+        for file in sorted(files):
             name = stem(file.name)
             stems[name].append(str(file))
             if match := _CHANNEL.fullmatch(name):
                 channels[match[1]].append(str(file))
-        return cls(dict(stems), dict(channels))
+            if match := _SEQUENCE.fullmatch(name):
+                sequences[match[1]].append(str(file))
+        return cls(dict(stems), dict(channels), dict(sequences))
 
     def like(self, path: Path) -> Alike:
         """The images that a map is named like; of several with one name, those whose folders fit best."""
         own = stem(path.name)
-        shorter = [own[: match.start()] for match in _KIND.finditer(own)]
+        shorter = [own[: match.start()] for match in reversed(list(_KIND.finditer(own)))]
         options = [self.stems.get(own, []) + self.channels.get(own, [])]
-        options += [self.stems.get(name, []) for name in reversed(shorter)]
+        options += [self.stems.get(name, []) + self.channels.get(name, []) for name in shorter]
+        if own.rsplit("_", 1)[-1].rsplit("-", 1)[-1] in MAP_WORDS:
+            options += [self.sequences.get(name, []) for name in shorter]
         files = next((option for option in options if option), [])
         stated = folders(str(path))
         scores = [common(stated, folders(file)) for file in files]
         best = max(scores, default=0)
         return Alike(tuple(sorted(f for f, score in zip(files, scores, strict=True) if score == best)), best)
+
+
+def near(path: Path, files: Iterable[str]) -> Alike:
+    """The one of these images whose folder is the map's own or the one above, in its tree or in another like it."""
+    own = folders(str(path))
+    scores = {file: max(common(own, folders(file)), common(own[:-1], folders(file))) for file in files}
+    best = [file for file, score in scores.items() if score and score == max(scores.values())]
+    return Alike(tuple(best), NEAR) if len(best) == 1 else Alike()
+
+
+def maps_beside(files: Iterable[Path]) -> frozenset[Path]:
+    """Which of the NIfTI and NRRD files of INPUT are label maps of others there, by their names and folders alone."""
+    every = [file for file in files if file.name.lower().endswith(SUFFIXES)]
+    called = {file for file in every if _map_word(file)}
+    names = Names.among(set(every) - called)
+    homes = {file.parent for file in set(every) - called}
+    return frozenset(file for file in called if names.like(file).files or not homes.isdisjoint(file.parents[:2]))
+
+
+def _map_word(file: Path) -> bool:
+    words = re.split(r"[_.\- ]", stem(file.name))
+    return words[-1] in MAP_WORDS or file.parent.name.casefold() in MAP_FOLDERS

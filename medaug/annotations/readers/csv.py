@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from medaug.annotations.matching.by_name import place
-from medaug.annotations.model import Entry, Images, Placed, Rectangle
+from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.reader_consensus import UNION, Reading, settled
 from medaug.errors import AnnotationError
@@ -29,7 +31,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "y_min": ("y_min", "ymin"),
     "x_max": ("x_max", "xmax"),
     "y_max": ("y_max", "ymax"),
+    "rotation": ("rotation", "angle", "theta"),
 }
+NOTHING = re.compile(r"(|0|no\b.*|none|normal|negative|healthy|nan)", re.IGNORECASE)  # labels of rows without a box
+ABSENT = frozenset({"", "nan", "na", "n/a", "null", "none"})  # how tables write a cell without a value
+OFF_PX = 1.0  # how far the two ways of stating one box may differ
 SIZED = ("x", "y", "width", "height")
 CORNERED = ("x_min", "y_min", "x_max", "y_max")
 
@@ -37,12 +43,14 @@ CORNERED = ("x_min", "y_min", "x_max", "y_max")
 def read(path: Path, images: Images) -> Placed:
     """Boxes of one table, in continuous pixels from 0; x runs along columns.
 
-    A row whose coordinates are all empty says that nothing was found. Where several readers drew on one image, those
+    A row whose coordinates are all empty, or NaN, says that nothing was found, unless its label says what was. Where a
+    table has columns for both corners and sizes, a row may fill either, and both must agree. A row that can't be used
+    withholds its image. Where several readers drew on one image, those
     that ``images.readers`` says count (`agreement.settled`). The separator is what the header uses: comma,
     semicolon or tab.
 
     Raises:
-        AnnotationError: a column is missing, or a row is malformed.
+        AnnotationError: a column is missing, or a row doesn't say which image it means.
     """
     return place(settled(_readings(read_text(path, "CSV file"), images.readers), images.readers), images)
 
@@ -99,12 +107,29 @@ def _entry(row: list[str], columns: dict[str, int], where: str) -> Entry:
     uid, name = cell("uid"), cell("image")
     if not (uid or name):
         raise AnnotationError(f"{where}: expected the image's sop_instance_uid or name, found neither")
-    k = whole(cell("slice"), where, "slice") if cell("slice") else None
-    kind = CORNERED if _has(columns, CORNERED) else SIZED
-    cells = [cell(meaning) for meaning in kind]
-    if not any(cells):
-        return Entry((), uid, name, slice=k)
+    k = whole(cell("slice"), where, "slice") if cell("slice") not in ABSENT else None
+    found, faults = sound([{meaning: cell(meaning) for meaning in COLUMNS}], partial(_rectangles, where=where))
+    return Entry(found[0] if found else (), uid, name, slice=k, faults=faults)
+
+
+def _rectangles(cells: dict[str, str], where: str) -> tuple[Rectangle, ...]:
+    """The row's rectangle, or none where nothing was found."""
+    ways = [kind for kind in (CORNERED, SIZED) if any(cells[name].casefold() not in ABSENT for name in kind)]
+    if not ways:
+        if not NOTHING.fullmatch(cells["label"]):
+            raise AnnotationError(f"{where}: expected coordinates of what the label names, found none")
+        return ()
+    if cells["rotation"].casefold() not in ABSENT and number(cells["rotation"], where, "rotation"):
+        raise AnnotationError(f"{where}: expected an upright box, found a turned one, about which point isn't known")
+    found = [_corners([cells[name] for name in kind], kind, where) for kind in ways]
+    off = max(abs(a - b) for a, b in zip((*found[0][0], *found[0][1]), (*found[-1][0], *found[-1][1]), strict=True))
+    if off > OFF_PX:
+        raise AnnotationError(f"{where}: expected one box, found corners and a size that differ by {off:g} px")
+    low = (min(low[0] for low, _ in found), min(low[1] for low, _ in found))
+    high = (max(high[0] for _, high in found), max(high[1] for _, high in found))
+    return (Rectangle(low, high, text(cells["label"], where, "label"), where),)
+
+
+def _corners(cells: list[str], kind: tuple[str, ...], where: str) -> tuple[tuple[float, float], tuple[float, float]]:
     a, b, c, d = (number(value, where, meaning) for value, meaning in zip(cells, kind, strict=True))
-    high = (c, d) if kind is CORNERED else (a + c, b + d)
-    low, high = corners((a, b), high, where)
-    return Entry((Rectangle(low, high, text(cell("label"), where, "label"), where),), uid, name, slice=k)
+    return corners((a, b), (c, d) if kind is CORNERED else (a + c, b + d), where)

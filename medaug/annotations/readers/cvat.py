@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medaug.annotations.matching.by_name import place
-from medaug.annotations.model import Entry, Images, Placed, Rectangle
+from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.readers.voc import tree
-from medaug.annotations.shapes import around, turned
+from medaug.annotations.shapes import around, turned_about_centre
 from medaug.errors import AnnotationError
 
 MAX_XML = 256 << 20  # bytes; one file holds a whole task
@@ -20,8 +20,10 @@ IGNORED = frozenset({"tag"})
 def read(path: Path, images: Images) -> Placed:
     """Boxes of one export. The image is ``name``; turned boxes and ellipses become the box around them.
 
+    A shape that is malformed, or of a kind without an outline, withholds its image.
+
     Raises:
-        AnnotationError: not CVAT's, a video, or a shape is malformed or of a kind without an outline.
+        AnnotationError: not CVAT's, or a video.
     """
     return place(_entries(tree(read_text(path, "CVAT file", MAX_XML), "CVAT file", "annotations")), images)
 
@@ -32,21 +34,24 @@ def _entries(top: ET.Element) -> Iterator[Entry]:
     for n, image in enumerate(top.iter("image")):
         where = f"image {n}"
         size = (whole(image.get("width"), where, "width"), whole(image.get("height"), where, "height"))
-        drawn = [_rectangle(s, f"{where}, shape {m}") for m, s in enumerate(image) if s.tag not in IGNORED]
-        yield Entry(tuple(drawn), name=text(image.get("name"), where, "name", limit=4096), size=size)
+        shapes = [(f"{where}, shape {m}", s) for m, s in enumerate(image) if s.tag not in IGNORED]
+        drawn, faults = sound(shapes, _rectangle)
+        yield Entry(drawn, name=text(image.get("name"), where, "name", limit=4096), size=size, faults=faults)
 
 
-def _rectangle(shape: ET.Element, where: str) -> Rectangle:
+def _rectangle(one: tuple[str, ET.Element]) -> Rectangle:
+    where, shape = one
+
     def at(*names: str) -> list[float]:
         return [number(shape.get(name), where, name) for name in names]
 
     angle = number(shape.get("rotation") or "0", where, "rotation")
     if shape.tag == "box":
         x0, y0, x1, y1 = at("xtl", "ytl", "xbr", "ybr")
-        points = turned(*corners((x0, y0), (x1, y1), where), angle, ((x0 + x1) / 2, (y0 + y1) / 2))
+        points = turned_about_centre(*corners((x0, y0), (x1, y1), where), angle)
     elif shape.tag == "ellipse":
         cx, cy, rx, ry = at("cx", "cy", "rx", "ry")
-        points = turned(*corners((cx - rx, cy - ry), (cx + rx, cy + ry), where), angle, (cx, cy))
+        points = turned_about_centre(*corners((cx - rx, cy - ry), (cx + rx, cy + ry), where), angle)
     elif shape.tag in ("polygon", "polyline"):
         points = [_pair(pair, where) for pair in (shape.get("points") or "").split(";") if pair]
     else:

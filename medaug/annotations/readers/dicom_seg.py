@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.annotations.dicom_codes import code_of
-from medaug.annotations.dicom_objects import DEFLATED, kind_of, objects
+from medaug.annotations.dicom_objects import every, loaded, objects
 from medaug.annotations.matching.components import component_spans
 from medaug.annotations.matching.seg_frames import Frame, Placement, frames_of, placements, referenced
-from medaug.annotations.model import Images, Marked, Note, Placed, joined
+from medaug.annotations.model import Images, Marked, Note, Placed
 from medaug.annotations.parsing import text
 from medaug.errors import AnnotationError, ReadError
 from medaug.imaging.boxes import Box, Code
@@ -36,8 +36,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not a readable Segmentation, or it contradicts its images.
     """
-    files = objects(path, "seg")
-    return joined(tuple(_one(file, images, f"segmentation {n}") for n, file in enumerate(files)))
+    return every(path, "seg", "segmentation", images, _one)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +102,17 @@ class _Parsed:
 
 
 def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
-    dataset = _loaded(path, where)
+    dataset = loaded(path, "seg", where, MAX_BYTES)
     try:
         with quiet():
             frames = frames_of(dataset)
             found = placements(dataset, frames, volumes, where)
             meant = frozenset().union(*referenced(dataset))
-        every = [_segment(item, where) for item in dataset.SegmentSequence]
+        listed = [_segment(item, where) for item in dataset.SegmentSequence]
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
-    segments = [segment for segment in every if segment.number > 0]  # 0 is a label map's background
+    background = dataset.SegmentationType == "LABELMAP"  # which is the value 0 there, and no segment
+    segments = [segment for segment in listed if segment.number > 0 or not background]
     pixels = Masks(dataset, _pixels(path, dataset, len(frames), where)) if found else None
     return _Parsed(frames, found, segments, pixels, meant)
 
@@ -124,9 +124,23 @@ def _one(path: Path, images: Images, where: str) -> Placed:
         return Placed(notes=(Note(images.missing(*parsed.meant, *(frame.uid for frame in frames)), where),))
     drawn = {frame.number for frame in frames if pixels.pixels[frame.number].any()}
     notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found, images) if n in drawn]
+    for number in _unlisted(frames, parsed.segments, pixels):
+        fault = f"{where}, frame {number}: expected a segment that the object lists, found none; export it again"
+        notes.append(Note("bad-entry", fault))
+    doubted = {p.volume.source.key for p in found if any(note.code == "bad-entry" for note in notes)}
     unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
     boxes = [(p.volume.source.key, b) for p in found for s in parsed.segments for b in _boxes(pixels, p, s, where)]
-    return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), frozenset(unsure), tuple(notes))
+    return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), doubted.union(unsure), tuple(notes))
+
+
+def _unlisted(frames: Sequence[Frame], segments: Sequence[Segment], masks: Masks) -> Iterator[int]:
+    """Frames with something drawn that belongs to no segment."""
+    numbers = {segment.number for segment in segments}
+    for frame in frames:
+        pixels = masks.pixels[frame.number]
+        values = set(np.unique(pixels[pixels > 0]).tolist()) if frame.segment is None else {frame.segment}
+        if pixels.any() and not values <= numbers:
+            yield frame.number
 
 
 def _unplaced(frames: Sequence[Frame], found: Sequence[Placement], images: Images) -> Iterator[tuple[int, str]]:
@@ -157,22 +171,6 @@ def _marked(masks: Masks, placement: Placement, segment: Segment) -> Mask | None
     for p in inside:
         marked[tuple(p.T)] = True
     return marked
-
-
-def _loaded(path: Path, where: str) -> Any:
-    from highdicom import imread  # segread refuses masks of radiographs, which have a spacing but no thickness
-
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if kind_of(path) != "seg" or DEFLATED in head or path.stat().st_size > MAX_BYTES:
-        expected = f"a DICOM Segmentation, not deflated, of at most {MAX_BYTES >> 20} MiB"
-        raise AnnotationError(f"{where}: expected {expected}, found something else")
-    try:
-        with quiet():
-            return imread(path)
-    except Exception as error:  # noqa: BLE001 - a parser of foreign bytes; its message may hold content
-        kind = type(error).__name__
-        raise AnnotationError(f"{where}: can't be parsed as a Segmentation ({kind}); export it again") from None
 
 
 def _pixels(path: Path, dataset: Any, frames: int, where: str) -> npt.NDArray[np.integer]:

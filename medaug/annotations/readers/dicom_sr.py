@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medaug.annotations.dicom_codes import code_of, own_label
-from medaug.annotations.dicom_objects import carriers, loaded, objects
+from medaug.annotations.dicom_objects import carriers, every, loaded
 from medaug.annotations.matching.by_name import place
 from medaug.annotations.matching.by_position import Figure, put
 from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined
@@ -69,8 +69,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not a readable report.
     """
-    files = objects(path, "sr")
-    return joined(tuple(_one(file, images, f"report {n}") for n, file in enumerate(files)))
+    return every(path, "sr", "report", images, _one)
 
 
 def _one(path: Path, images: Images, where: str) -> Placed:
@@ -86,8 +85,15 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     outlined = {item.group for item in drawn if item.kind != "POINT"}
     kept = [item for item in drawn if item.kind != "POINT" or item.group not in outlined]
     flat = [item for item in kept if item.points.shape[1] == 2]
-    parts = [_flat(item, images) for item in flat]
+    parts = [_flat_or_withheld(item, images) for item in flat]
     return joined((*parts, *(_solid(item, images, evidence) for item in kept if item.points.shape[1] == 3)))
+
+
+def _flat_or_withheld(item: Drawn, images: Images) -> Placed:
+    try:
+        return _flat(item, images)
+    except AnnotationError as error:
+        return Placed(unsure=carriers(item.uid, images.volumes), notes=(Note("bad-entry", str(error)),))
 
 
 def _flat(item: Drawn, images: Images) -> Placed:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medaug.annotations.dicom_objects import carriers, loaded, objects
+from medaug.annotations.dicom_objects import carriers, every, loaded
 from medaug.annotations.matching.by_name import place
 from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined
 from medaug.annotations.parsing import text
@@ -27,8 +27,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not a readable presentation state.
     """
-    files = objects(path, "gsps")
-    return joined(tuple(_one(file, images, f"presentation state {n}") for n, file in enumerate(files)))
+    return every(path, "gsps", "presentation state", images, _one)
 
 
 def _one(path: Path, images: Images, where: str) -> Placed:
@@ -55,6 +54,13 @@ def _drawn(dataset: Any, every: list[str], images: Images, where: str) -> Iterat
 
 
 def _placed(graphic: Any, uid: str, label: str, images: Images, where: str) -> Placed:
+    try:
+        return _on_image(graphic, uid, label, images, where)
+    except AnnotationError as error:
+        return Placed(unsure=carriers(uid, images.volumes), notes=(Note("bad-entry", str(error)),))
+
+
+def _on_image(graphic: Any, uid: str, label: str, images: Images, where: str) -> Placed:
     points = np.array([float(n) for n in graphic.GraphicData]).reshape(-1, 2)
     found = extent(str(graphic.GraphicType), points, where) if graphic.GraphicAnnotationUnits == "PIXEL" else None
     if found is None:

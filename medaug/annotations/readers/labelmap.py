@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from medaug.annotations.folder_files import files_below
 from medaug.annotations.matching.by_position import together
 from medaug.annotations.matching.components import component_spans
 from medaug.annotations.matching.grid_alignment import Step, between
-from medaug.annotations.matching.label_map_names import Alike, Names
-from medaug.annotations.model import Images, Marked, Note, Placed, joined
-from medaug.annotations.parsing import read_text, text
+from medaug.annotations.matching.label_map_names import NEAR, SUFFIXES, Alike, Names, near
+from medaug.annotations.model import Images, Marked, Placed, joined, withheld
+from medaug.annotations.parsing import parsed, text
 from medaug.errors import AnnotationError, ReadError
+from medaug.formats.registry import LabelReader, volumetric_format
 from medaug.imaging.boxes import Box, enclosing
-from medaug.imaging.geometry import Float64, Shape
+from medaug.imaging.geometry import Shape
 from medaug.imaging.volume import Volume
-from medaug.processes import decoder
 
-SUFFIXES = (".nii", ".nii.gz", ".nrrd")
-MAX_BYTES = 4 << 30  # decoded voxels
 MAX_VALUE = 65_535
 MAX_VALUES = 256  # different values; more is an image, not a label map
-MAX_HEADER = 64 << 10  # bytes of NRRD text
 MAX_SIDECAR = 1 << 20  # bytes
+SUFFIX = re.compile(r"\.(nii\.gz|nii|nrrd)$", re.IGNORECASE)
+STRUCTURE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 
 Values = npt.NDArray[np.int32]
 Fits = tuple[tuple[Volume, Step], ...]
@@ -44,20 +41,24 @@ class Claim:
     Attributes:
         path: the file.
         where: how messages name it.
-        reader: SimpleITK's, with the header read.
         fits: volumes that share its voxels; only those named like it, where any file is.
         alike: the files that it is named like, which need not be volumes.
+        meant: the volumes among them.
+        fault: why its header can't be used, or "".
+        structure: what it marks by its file's name, where it is one of several maps without an image's name.
     """
 
     path: Path
     where: str
-    reader: Any
-    fits: tuple[tuple[Volume, Step], ...]
+    fits: Fits
     alike: Alike
+    meant: tuple[Volume, ...] = ()
+    fault: str = ""
+    structure: str = ""
 
     @property
     def keys(self) -> frozenset[str]:
-        """The volumes' keys."""
+        """The keys of the volumes that share its voxels."""
         return frozenset(volume.source.key for volume, _ in self.fits)
 
 
@@ -89,32 +90,38 @@ class Claims:
 def read(path: Path, images: Images) -> Placed:
     """Boxes of one label map, or of every one below a folder that is not itself one of the volumes.
 
-    A map belongs to the volume whose voxels it shares. Where several volumes do, they must be of one series, or of one
-    study and frame of reference; NIfTI has neither, so there the file's name decides, and of several images with one
-    name the one whose folders fit best. Names of classes come from a JSON beside the map with the same stem,
-    ``{"1": "tumour"}``, else value 1 is ``label-1``.
+    A map is read by the reader of images of its format, with that reader's refusals. It belongs to the volume whose
+    voxels it shares. Where several volumes do, they must be of one series, or of one study and frame of reference;
+    NIfTI has neither, so there the file's name decides, and of several images with one name the one whose folders fit
+    best. Names of classes come from a JSON beside the map with the same stem, ``{"1": "tumour"}``; else a folder's map
+    of one structure on a volume that has several such maps is called like its file, and value 1 of others ``label-1``.
+
+    A map that can't be used withholds the volumes that it is named like, or else all that it may mark.
 
     Raises:
-        AnnotationError: not a label map, or (a single file) on no volume's voxels, or named like a NIfTI volume but
-            not on its voxels.
+        AnnotationError: a single file that no reader takes and that is named like no image, or on no volume's voxels.
     """
-    return joined(tuple(_placed(claim, *meant) for claim, meant in _certain(path, images)))
+    certain = _certain(path, images)
+    named = frozenset(key for claim, _ in certain if claim.alike.files for key in claim.keys)
+    others = [volume for volume in images.volumes if volume.source.key not in named]
+    return joined(tuple(_placed(claim, *meant, others) for claim, meant in certain))
 
 
 def masks(path: Path, images: Images) -> Iterator[Marked]:
     """What `read` makes boxes of, as masks on the volumes.
 
     Raises:
-        AnnotationError: as `read`.
+        AnnotationError: as `read`, and where a map's voxels can't be used.
     """
     for claim, (code, fits) in _certain(path, images):
-        values, names = _values(claim), _names(claim.path, claim.where)
-        for volume, step in () if code else fits:
+        if code or not fits:
+            continue
+        values = _values(claim)
+        names = _labels(claim, values)
+        for volume, step in fits:
             for value in np.unique(values[values != 0]).tolist():
-                marked, points = (
-                    np.zeros(volume.geometry.shape, dtype=np.bool_),
-                    step.points(np.argwhere(values == value)),
-                )
+                marked = np.zeros(volume.geometry.shape, dtype=np.bool_)
+                points = step.points(np.argwhere(values == value))
                 inside = points[((points >= 0) & (points < marked.shape)).all(axis=1)]
                 marked[tuple(inside.T)] = True
                 if len(inside):
@@ -123,11 +130,13 @@ def masks(path: Path, images: Images) -> Iterator[Marked]:
 
 def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]:
     """Every map with a code for why it isn't certain whose it is, or ``""``, and the volumes that are meant."""
-    files = map_files(path, images.volumes) if path.is_dir() else [path]
+    files = map_files(path, images) if path.is_dir() else [path]
     names = Names.of(images, files)
     wheres = [f"label map {n}" if path.is_dir() else "label map" for n in range(len(files))]
     claims = [_claim(file, images.volumes, names, where) for file, where in zip(files, wheres, strict=True)]
     if path.is_file() and not claims[0].fits and not claims[0].alike.files:
+        if claims[0].fault:
+            raise AnnotationError(claims[0].fault)
         if not images.volumes:
             return [(claims[0], ("no-image", ()))]
         raise AnnotationError(
@@ -136,41 +145,79 @@ def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]
             code="grid-differs",
         )
     every = Claims.of(claims)
-    return [(claim, (_named if claim.alike.files else _unnamed)(claim, every)) for claim in claims]
+    return [(claim, _fits(claim, every)) for claim in _structures(claims)]
 
 
-def map_files(folder: Path, volumes: Sequence[Volume]) -> list[Path]:
-    """The label maps below a folder, in order."""
-    images = {file.resolve() for volume in volumes for file in volume.source.files}
-    found = sorted(p for p in folder.rglob("*") if p.name.lower().endswith(SUFFIXES) and p.is_file())
-    return [p for p in found if p.resolve() not in images]
+def _structures(claims: Sequence[Claim]) -> Iterator[Claim]:
+    """One file a structure, as TotalSegmentator writes them: the file's name is the only one that there is."""
+    counts = Counter(
+        key for claim in claims if claim.alike.score == NEAR or not claim.alike.files for key in claim.keys
+    )
+    for claim in claims:
+        own = claim.alike.score == NEAR or not claim.alike.files
+        several = own and any(counts[key] > 1 for key in claim.keys)
+        name = SUFFIX.sub("", claim.path.name)
+        yield replace(claim, structure=name) if several and STRUCTURE.fullmatch(name) else claim
+
+
+def _fits(claim: Claim, claims: Claims) -> tuple[str, Fits]:
+    """A code for why it isn't certain whose a map is, or ``""``, and the volumes that it may mark."""
+    if claim.fault and not claim.alike.files:
+        return "bad-entry", ()
+    return (_named if claim.alike.files else _unnamed)(claim, claims)
+
+
+def map_files(folder: Path, images: Images) -> list[Path]:
+    """The label maps below a folder, in order: no volume, and no other image of INPUT."""
+    taken = {file.resolve() for volume in images.volumes for file in volume.source.files}
+    taken |= {file.resolve() for file in images.known}
+    found = [p for p in files_below(folder).files if p.name.lower().endswith(SUFFIXES)]
+    return [p for p in found if p.resolve() not in taken]
 
 
 def _claim(path: Path, volumes: Sequence[Volume], names: Names, where: str) -> Claim:
-    reader = _header(path, where)
-    affine, shape = _grid(reader)
-    fits = [(volume, step) for volume in volumes if (step := between(affine, shape, volume.geometry)) is not None]
     alike = names.like(path)
-    if alike.files:
-        meant = [volume for volume in volumes if str(volume.source.files[0]) in alike.files]
-        fits = [(volume, step) for volume, step in fits if str(volume.source.files[0]) in alike.files]
-        if meant and not fits:
-            raise AnnotationError(
-                f"{where}: is named like a series but lies on another grid; resample it onto its image"
-            )
-        elsewhere = {str(volume.source.files[0]) for volume in meant} - {str(v.source.files[0]) for v, _ in fits}
-        alike = Alike(tuple(file for file in alike.files if file not in elsewhere), alike.score)
-    return Claim(path, where, reader, tuple(fits), alike)
+    meant = tuple(volume for volume in volumes if str(volume.source.files[0]) in alike.files)
+    try:
+        grid = _reader(path).geometry(path)
+    except ReadError as error:
+        return Claim(path, where, (), alike, meant, f"{where}: {error}")
+    candidates = meant if alike.files else volumes
+    fits = tuple((v, step) for v in candidates if (step := between(grid.affine, grid.shape, v.geometry)) is not None)
+    if meant and not fits:
+        fault = f"{where}: is named like a series but lies on another grid; resample it onto its image"
+        return Claim(path, where, (), alike, meant, fault)
+    if not alike.files:
+        alike = near(path, (str(v.source.files[0]) for v, _ in fits if v.source.format in {"nifti", "nrrd"}))
+        nearest = tuple((volume, step) for volume, step in fits if str(volume.source.files[0]) in alike.files)
+        return Claim(path, where, nearest or fits, alike)
+    elsewhere = {str(volume.source.files[0]) for volume in meant} - {str(v.source.files[0]) for v, _ in fits}
+    alike = Alike(tuple(file for file in alike.files if file not in elsewhere), alike.score)
+    return Claim(path, where, fits, alike, meant)
 
 
-def _placed(claim: Claim, code: str, fits: Fits) -> Placed:
-    """Boxes of one map, once it is certain whose they are."""
-    keys = frozenset(volume.source.key for volume, _ in fits)
+def _reader(path: Path) -> LabelReader:
+    found = volumetric_format(path)
+    if found is None or found.labels is None:
+        raise ReadError("expected a NIfTI or NRRD file by its name, found another; rename or convert it")
+    return found.labels
+
+
+def _placed(claim: Claim, code: str, fits: Fits, others: Sequence[Volume]) -> Placed:
+    """Boxes of one map, once it is certain whose they are; ``others`` are the volumes that no map is named like."""
+    if claim.fault:
+        return withheld(claim.meant if claim.alike.files else others, "bad-entry", claim.fault)
     if code:
-        return Placed(unsure=keys, notes=(Note(code, claim.where),))
-    values, names = _values(claim), _names(claim.path, claim.where)
-    boxes = [(v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, claim.where)]
-    return Placed(tuple(boxes), keys)
+        return withheld((volume for volume, _ in fits), code, claim.where)
+    try:
+        values = _values(claim)
+        names = _labels(claim, values)
+        boxes = [
+            (v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, claim.where)
+        ]
+    except AnnotationError as error:
+        return withheld((volume for volume, _ in fits), "bad-entry", str(error))
+    return Placed(tuple(boxes), frozenset(volume.source.key for volume, _ in fits))
 
 
 def _named(claim: Claim, claims: Claims) -> tuple[str, Fits]:
@@ -221,98 +268,38 @@ def _boxes(values: Values, step: Step, limit: Shape, names: dict[int, str], wher
     return boxes
 
 
-def _header(path: Path, where: str) -> Any:
-    """A SimpleITK reader that has read the header only and found it harmless."""
-    import SimpleITK
-
-    if path.name.lower().endswith(".nrrd"):
-        _check_nrrd(path, where)
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings on stderr quote the path
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:
-        raise AnnotationError(f"{where}: expected a NIfTI or NRRD file, found something else; check the file") from None
-    dimension, parts = reader.GetDimension(), reader.GetNumberOfComponents()
-    if dimension != 3 or parts != 1:
-        found = f"{dimension} dimensions with {parts} values per voxel"
-        raise AnnotationError(f"{where}: expected 3 dimensions with one value per voxel, found {found}; split it")
-    size = int(np.prod(reader.GetSize(), dtype=object)) * 8
-    if size > MAX_BYTES:
-        raise AnnotationError(f"{where}: expected at most {MAX_BYTES >> 20} MiB, its header claims {size >> 20} MiB")
-    return reader
-
-
-def _check_nrrd(path: Path, where: str) -> None:
-    """Refuse a header that points to another file, or that doesn't say which way its axes go."""
-    with path.open("rb") as file:
-        lines = file.read(MAX_HEADER).split(b"\n\n", 1)[0].lower()
-    if not lines.startswith(b"nrrd") or re.search(rb"^data ?file:", lines, re.MULTILINE):
-        raise AnnotationError(f"{where}: expected an NRRD with its data inside; save it as one file")
-    spaces = rb"^space: *(left-posterior|right-anterior|left-anterior|lps|ras|las)(-superior)?\s*$"
-    if not re.search(spaces, lines, re.MULTILINE):
-        raise AnnotationError(f"{where}: expected 'space: left-posterior-superior' or the like, found no patient space")
-
-
-def _grid(reader: Any) -> tuple[Float64, Shape]:
-    """Affine (k, i, j) → LPS mm, and shape. SimpleITK has turned RAS into LPS already, for both formats."""
-    axes = np.array(reader.GetDirection()).reshape(3, 3) * reader.GetSpacing()
-    affine = np.eye(4)
-    affine[:3, :3], affine[:3, 3] = axes[:, ::-1], reader.GetOrigin()
-    j, i, k = (int(n) for n in reader.GetSize())
-    return affine, (k, i, j)
-
-
 def _values(claim: Claim) -> Values:
-    import SimpleITK
-
-    where, reader = claim.where, claim.reader
+    where = claim.where
     try:
-        values = _apart(claim) if _compressed(claim.path) else SimpleITK.GetArrayFromImage(reader.Execute())
+        values = _reader(claim.path).values(claim.path)
     except ReadError as error:
-        if error.code in {"decoder-limits", "decoder-died"}:
-            raise AnnotationError(f"{where}: {error}", code=error.code) from None
-        raise AnnotationError(f"{where}: its voxels can't be read; the file is damaged or cut short") from None
-    except RuntimeError:
-        raise AnnotationError(f"{where}: its voxels can't be read; the file is damaged or cut short") from None
+        raise AnnotationError(f"{where}: {error}") from None
     found = np.unique(values)
-    if not np.isfinite(found).all() or (found != np.rint(found)).any() or found[0] < 0 or found[-1] > MAX_VALUE:
+    if (found != np.rint(found)).any() or found[0] < 0 or found[-1] > MAX_VALUE:
         raise AnnotationError(f"{where}: expected whole numbers from 0 to {MAX_VALUE}; is it an image?")
     if found.size > MAX_VALUES:
         raise AnnotationError(f"{where}: expected at most {MAX_VALUES} values, found {found.size}; is it an image?")
     return np.asarray(values.astype(np.int32))
 
 
-def _compressed(path: Path) -> bool:
-    """Whether a few bytes may become many: a name decides as it does for SimpleITK, and in an NRRD the encoding."""
-    name = path.name.lower()
-    if not name.endswith(".nrrd"):
-        return name.endswith(".gz")
-    with path.open("rb") as file:
-        lines = file.read(MAX_HEADER).split(b"\n\n", 1)[0].lower()
-    return not re.search(rb"^encoding: *raw\s*$", lines, re.MULTILINE)
+def _labels(claim: Claim, values: Values) -> dict[int, str]:
+    """Value → name: of the sidecar, or the structure's where the map marks one."""
+    marked = np.unique(values[values != 0]).tolist()
+    if claim.structure and len(marked) == 1 and not _sidecar(claim.path).is_file():
+        return {marked[0]: claim.structure.strip()}
+    return _names(claim.path, claim.where)
 
 
-def _apart(claim: Claim) -> npt.NDArray[Any]:
-    """Compressed voxels, inflated in a process of their own, see `apart`."""
-    _, shape = _grid(claim.reader)
-    voxels = math.prod(shape)
-    facts = {"path": str(claim.path.resolve()), "voxels": voxels}
-    said, cells = decoder.ask("labelmap", facts, b"", pixels=voxels, most=8 * voxels)
-    return np.frombuffer(cells, dtype=np.dtype(said["dtype"])).reshape(shape)
+def _sidecar(path: Path) -> Path:
+    return path.with_name(f"{SUFFIX.sub('', path.name)}.json")
 
 
 def _names(path: Path, where: str) -> dict[int, str]:
     """Value → name from the sidecar; keys that are no numbers belong to somebody else's format."""
-    base = re.sub(r"\.(nii\.gz|nii|nrrd)$", "", path.name, flags=re.IGNORECASE)
-    sidecar = path.with_name(f"{base}.json")
+    sidecar, where = _sidecar(path), f"{where}, names"
     if not sidecar.is_file():
         return {}
-    try:
-        content = json.loads(read_text(sidecar, f"{where}, names", MAX_SIDECAR))
-    except (ValueError, RecursionError):
-        raise AnnotationError(f"{where}, names: expected JSON; check the file") from None
+    content = parsed(sidecar, where, MAX_SIDECAR)
     if not isinstance(content, dict):
-        raise AnnotationError(f'{where}, names: expected an object such as {{"1": "tumour"}}')
-    return {int(key): text(name, f"{where}, names", "every value") for key, name in content.items() if key.isdecimal()}
+        raise AnnotationError(f'{where}: expected an object such as {{"1": "tumour"}}')
+    return {int(key): text(name, where, "every value") for key, name in content.items() if key.isdecimal()}

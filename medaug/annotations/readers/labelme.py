@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from medaug.annotations.matching.by_name import place
-from medaug.annotations.model import Entry, Images, Placed, Rectangle
-from medaug.annotations.parsing import beside, get, json_files, listed, numbers, parsed, text, whole
+from medaug.annotations.matching.by_name import read_each
+from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.parsing import get, json_files, listed, numbers, parsed, text, whole
 from medaug.annotations.shapes import around, extent
 from medaug.errors import AnnotationError
 
-KINDS = {"polygon": "POLYGON", "rectangle": "POLYGON", "circle": "CIRCLE", "linestrip": "POLYGON", "line": "POLYLINE"}
+KINDS = {"polygon": "POLYGON", "rectangle": "POLYGON", "rotation": "POLYGON", "circle": "CIRCLE",
+         "linestrip": "POLYGON", "line": "POLYLINE"}  # fmt: skip
 
 
 def read(path: Path, images: Images) -> Placed:
     """Boxes of one file, or of every ``.json`` below a folder. The image is ``imagePath``.
 
+    A shape that is malformed or without extent withholds its image; a folder's file that isn't LabelMe's, see
+    `read_each`.
+
     Raises:
-        AnnotationError: not LabelMe, or a shape is malformed or without extent.
+        AnnotationError: a single file that isn't LabelMe's.
     """
-    return place(_entries(json_files(path), path), images)
+    return read_each(json_files(path), path, images, "LabelMe file", _entry)
 
 
-def _entries(files: list[Path], root: Path) -> Iterator[Entry]:
-    for n, file in enumerate(files):
-        where = f"LabelMe file {n}"
-        content = parsed(file, where)
-        shapes = [_rectangle(s, f"{where}, shape {m}") for m, s in enumerate(listed(content, "shapes", where))]
-        assert isinstance(content, dict)
-        name = content.get("imagePath")
-        size = None
-        if content.get("imageWidth") is not None and content.get("imageHeight") is not None:
-            size = (whole(content["imageWidth"], where, "imageWidth"), whole(content["imageHeight"], where, "height"))
-        name = name.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(name, str) and name else file.stem
-        yield Entry(tuple(shapes), name=beside(file, name, root), size=size)
+def _entry(file: Path, where: str) -> Entry:
+    content = parsed(file, where)
+    shapes = [(f"{where}, shape {m}", s) for m, s in enumerate(listed(content, "shapes", where))]
+    drawn, faults = sound(shapes, _rectangle)
+    assert isinstance(content, dict)
+    name = content.get("imagePath")
+    size = None
+    if content.get("imageWidth") is not None and content.get("imageHeight") is not None:
+        size = (whole(content["imageWidth"], where, "imageWidth"), whole(content["imageHeight"], where, "height"))
+    name = _base(name) if isinstance(name, str) and name else file.stem
+    return Entry(drawn, name=name, size=size, faults=faults)
 
 
-def _rectangle(shape: object, where: str) -> Rectangle:
+def _base(name: str) -> str:
+    """The last part of a path of either kind, as it is spelt."""
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _rectangle(one: tuple[str, object]) -> Rectangle:
+    where, shape = one
     label = text(get(shape, "label", where), where, "label")
     assert isinstance(shape, dict)
     kind = KINDS.get(str(shape.get("shape_type") or "polygon"))

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from medaug.annotations.matching.by_name import place
-from medaug.annotations.model import Entry, Images, Placed, Rectangle
+from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, get, listed, number, numbers, parsed, text, whole
 from medaug.annotations.shapes import around, turned
 from medaug.errors import AnnotationError
@@ -22,10 +23,11 @@ Point = tuple[float, float]
 def read(path: Path, images: Images) -> Placed:
     """Boxes of one export in Label Studio's own JSON; all annotators' shapes count, cancelled annotations don't.
 
-    Rectangles may be turned, about their upper left corner; ellipses and polygons become the box around them.
+    Rectangles may be turned, about their upper left corner; ellipses and polygons become the box around them. A shape
+    that is malformed or of another kind (brush) withholds its image.
 
     Raises:
-        AnnotationError: not Label Studio's, or a shape is malformed or of another kind (brush).
+        AnnotationError: not Label Studio's, or a task doesn't say which image it means.
     """
     content = parsed(path, "Label Studio file")
     if not isinstance(content, list):
@@ -39,26 +41,38 @@ def _entries(tasks: list[Any]) -> Iterator[Entry]:
         data = get(task, "data", where)
         if not isinstance(data, dict):
             raise AnnotationError(f"{where}: expected an object for 'data'")
-        named = data.get("image") or next((v for v in data.values() if isinstance(v, str) and "/" in v), "")
-        path, _, name = str(named).replace("\\", "/").partition("?")[0].rpartition("/")
-        if not name:
-            raise AnnotationError(f"{where}: expected the image's address in data")
-        shapes, size = [], None
-        for annotation in listed(task, "annotations", where):
-            if not (isinstance(annotation, dict) and annotation.get("was_cancelled")):
-                for m, item in enumerate(listed(annotation, "result", where)):
-                    found = _shape(item, f"{where}, result {m}")
-                    if found:
-                        shapes.append(found[0])
-                        size = found[1]
-        uploaded = "/upload/" in f"{path}/"
-        yield Entry(tuple(shapes), name=UPLOAD.sub("", name) if uploaded else f"{path}/{name}".lstrip("/"), size=size)
+        annotations = listed(task, "annotations", where)
+        kept = [a for a in annotations if not (isinstance(a, dict) and a.get("was_cancelled"))]
+        items = [(f"{where}, result {m}", item) for a in kept for m, item in enumerate(listed(a, "result", where))]
+        found, faults = sound(items, _shape)
+        shapes = [shape for shape in found if shape]
+        sizes = {size for _, size in shapes}
+        if len(sizes) > 1:
+            faults = (*faults, f"{where}: expected one original size, found {len(sizes)}")
+        size = sizes.pop() if len(sizes) == 1 else None
+        yield Entry(tuple(rectangle for rectangle, _ in shapes), name=_name(data, where), size=size, faults=faults)
 
 
-def _shape(item: Any, where: str) -> tuple[Rectangle, tuple[int, int]] | None:
+def _name(data: dict[str, Any], where: str) -> str:
+    """The image's name and folders: of a path, an address, or one of local storage (``/data/local-files/?d=…``)."""
+    stated = data.get("image") or next((v for v in data.values() if isinstance(v, str) and "/" in v), "")
+    address, _, query = str(stated).partition("?")
+    local = [value for key, _, value in (part.partition("=") for part in query.split("&")) if key == "d" and value]
+    path = unquote(local[0] if local else address).replace("\\", "/")
+    folder, _, name = path.rpartition("/")
+    if not name:
+        raise AnnotationError(f"{where}: expected the image's address in data")
+    uploaded = "/upload/" in f"{folder}/"
+    return UPLOAD.sub("", name) if uploaded else f"{folder}/{name}".lstrip("/")
+
+
+def _shape(one: tuple[str, Any]) -> tuple[Rectangle, tuple[int, int]] | None:
+    where, item = one
     kind = get(item, "type", where)
     if kind in NO_SHAPES or item.get("type") == "relation":
         return None
+    if item.get("image_rotation"):
+        raise AnnotationError(f"{where}: expected an image as it is stored, found one turned for drawing; turn it back")
     value: Any = get(item, "value", where)
     columns, rows = (whole(get(item, f"original_{side}", where), where, side) for side in ("width", "height"))
     labels = value.get(kind) if isinstance(value, dict) else None

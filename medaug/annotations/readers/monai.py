@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from medaug.annotations.dicom_objects import carriers
-from medaug.annotations.matching.by_name import place
+from medaug.annotations.matching.by_name import far_outside, place
 from medaug.annotations.matching.by_position import Figure, put
-from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined
+from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined, sound, withheld
 from medaug.annotations.parsing import get, listed, numbers, parsed, text, whole
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, enclosing
@@ -39,6 +39,10 @@ SPACES = ("image", "LPS", "RAS")
 TO_LPS = {"LPS": np.ones(3), "RAS": np.array([-1.0, -1.0, 1.0])}
 
 
+class ListError(AnnotationError):
+    """What is wrong with one box says that all of the list are read in the wrong way."""
+
+
 @dataclass(frozen=True, eq=False)
 class Marked:
     """One box: its corners in x, y (, z), its label and where it stands."""
@@ -57,6 +61,7 @@ class Item:
     uid: str
     boxes: tuple[Marked, ...]
     where: str
+    faults: tuple[str, ...] = ()
 
 
 def read(path: Path, images: Images) -> Placed:
@@ -66,12 +71,13 @@ def read(path: Path, images: Images) -> Placed:
     the column in MONAI's readers, y the row, z the slice along the normal. ``box_mode`` beside the lists names another
     of MONAI's modes, and ``box_space`` (``LPS``, ``RAS``) says that the numbers are mm in patient space. Names of
     classes come from ``labels`` ({"0": "nodule"}), else 3 is ``class-3``. An image is a file's name, or a folder whose
-    path ends as stated.
+    path ends as stated. A malformed box withholds its image; one of a size below 0, or far outside its image where
+    ``box_mode`` and ``box_space`` aren't both stated, says that all are read in the wrong way.
 
     Raises:
-        AnnotationError: not a datalist with boxes, or an item is malformed.
+        AnnotationError: not a datalist with boxes, an item names no image, or a size is below 0.
     """
-    content = parsed(path, "MONAI datalist")
+    content: Any = parsed(path, "MONAI datalist")
     space = content.get("box_space", "image") if isinstance(content, dict) else None
     if space not in SPACES:
         raise AnnotationError(f"MONAI datalist: expected an object, with a box_space of {', '.join(SPACES)}")
@@ -82,7 +88,18 @@ def read(path: Path, images: Images) -> Placed:
     volume_of = {volume.source.key: volume for volume in images.volumes}
     found |= {int(box.id): [volume_of[key]] for key, box in by_name.boxes}
     parts = [_placed(items[n], found[n], str(space)) for n in sorted(found)]
-    return joined((Placed(named=by_name.named, unsure=by_name.unsure, notes=by_name.notes), *parts))
+    named = Placed(named=by_name.named, unsure=by_name.unsure, notes=by_name.notes)
+    stated = "box_mode" in content and "box_space" in content
+    return _one_frame(joined((named, *parts)), stated=stated)
+
+
+def _one_frame(placed: Placed, *, stated: bool) -> Placed:
+    """All boxes of a list stand in one frame: where one lies outside its image and none is stated, all are doubted."""
+    outside = [note for note in placed.notes if note.code in ("outside", "beyond")]
+    if stated or not outside:
+        return placed
+    doubted = (Note("other-frame", outside[0].where),)
+    return replace(placed, unsure=placed.unsure | placed.named, notes=(*placed.notes, *doubted))
 
 
 def _items(content: Any) -> Iterator[Item]:
@@ -105,9 +122,14 @@ def _item(entry: object, where: str, mode: object, names: dict[str, object]) -> 
     nested = entry.get("medaug") if isinstance(entry, dict) else None
     uid = nested.get("sop_instance_uid") if isinstance(nested, dict) else None
     axes = nested.get("axes") if isinstance(nested, dict) else None
-    pairs = enumerate(zip(boxes, labels, strict=True))
-    marked = [_marked(box, _name(label, names, where), mode, f"{where}, box {n}") for n, (box, label) in pairs]
-    return Item(image, str(uid or ""), tuple(_turned(box, axes) for box in marked), where)
+    pairs = [(f"{where}, box {n}", box, label) for n, (box, label) in enumerate(zip(boxes, labels, strict=True))]
+
+    def marked(one: tuple[str, object, object]) -> Marked:
+        spot, box, label = one
+        return _turned(_marked(box, _name(label, names, where), mode, spot), axes)
+
+    kept, faults = sound(pairs, marked)
+    return Item(image, str(uid or ""), kept, where, faults)
 
 
 def _turned(box: Marked, axes: object) -> Marked:
@@ -123,10 +145,13 @@ def _marked(box: object, label: str, mode: object, where: str) -> Marked:
     count = len(box) if isinstance(box, list) else 0
     chosen = mode if mode is not None else {4: "xyxy", 6: "xyzxyz"}.get(count)
     if not isinstance(chosen, str) or chosen not in MODES or len(chosen) != count:
-        raise AnnotationError(f"{where}: expected 4 or 6 numbers, and a box_mode of {', '.join(MODES)} for them")
+        problem = f"{where}: expected 4 or 6 numbers, and a box_mode of {', '.join(MODES)} for them"
+        raise ListError(problem) if mode is not None else AnnotationError(problem)
     low, high = MODES[chosen](np.array(numbers(box, count, where, "the box")))
+    if (high < low).any():  # then the others aren't what they seem, either
+        raise ListError(f"{where}: expected sizes above 0, found others; is it {chosen}? State box_mode")
     if not (high > low).all():
-        raise AnnotationError(f"{where}: expected sizes above 0, found others; is it {chosen}? State box_mode")
+        raise AnnotationError(f"{where}: expected sizes above 0, found 0")
     return Marked(low, high, label, where)
 
 
@@ -163,7 +188,7 @@ def _ordered(volumes: Sequence[Volume]) -> list[Volume]:
 def _probe(n: int, item: Item) -> Entry:
     """Which image is meant is asked with a rectangle that lies on any; its ``id`` is the item."""
     asked = Rectangle((0, 0), (1, 1), "asked", item.where, str(n))
-    return Entry((asked,) if item.boxes else (), name=item.name, slice=0)
+    return Entry((asked,) if item.boxes else (), name=item.name, slice=0, faults=item.faults)
 
 
 def _placed(item: Item, volumes: Sequence[Volume], space: str) -> Placed:
@@ -172,10 +197,11 @@ def _placed(item: Item, volumes: Sequence[Volume], space: str) -> Placed:
         v.geometry.shape[0] == 1 and v.source.series_uid == volumes[0].source.series_uid for v in volumes
     )
     if not stack:
-        return Placed(unsure=keys, notes=(Note("several-images", item.where),)) if item.boxes else Placed()
+        return withheld(volumes, "several-images", item.where) if item.boxes or item.faults else Placed()
+    faulty = [withheld(volumes, "bad-entry", fault) for fault in item.faults]
     if space != "image":
-        return joined((Placed(named=keys), put([_figure(box, space) for box in item.boxes], volumes)))
-    return joined((Placed(named=keys), *(_on_voxels(box, volumes) for box in item.boxes)))
+        return joined((Placed(named=keys), *faulty, put([_figure(box, space) for box in item.boxes], volumes)))
+    return joined((Placed(named=keys), *faulty, *(_on_voxels(box, volumes) for box in item.boxes)))
 
 
 def _figure(box: Marked, space: str) -> Figure:
@@ -192,13 +218,15 @@ def _on_voxels(box: Marked, volumes: Sequence[Volume]) -> Placed:
         keys = frozenset(volume.source.key for volume in volumes)
         return Placed(unsure=keys, notes=(Note("slice-not-stated", box.where),))
     boxes: list[tuple[str, Box]] = []
+    low, high = (
+        ([0.0, *box.low[::-1]], [1.0, *box.high[::-1]]) if len(box.low) == 2 else (box.low[::-1], box.high[::-1])
+    )
     for k, volume in enumerate(volumes):
-        low, high = (list(corner[::-1]) for corner in (box.low, box.high))
-        if len(low) == 2:
-            low, high = [0.0, *low], [1.0, *high]
         if found := enclosing([low[0] - k, *low[1:]], [high[0] - k, *high[1:]], volume.geometry.shape, box.label):
             boxes.append((volume.source.key, found))
-    return Placed(tuple(boxes), notes=() if boxes else (Note("outside", box.where),))
+    if boxes and not far_outside(low, high, (slices, *volumes[0].geometry.shape[1:])):
+        return Placed(tuple(boxes))
+    return withheld(volumes, "beyond" if boxes else "outside", box.where)
 
 
 def _plain(split: str) -> str:

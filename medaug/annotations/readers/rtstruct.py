@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from medaug.annotations.dicom_codes import code_of
-from medaug.annotations.dicom_objects import loaded, objects, references
+from medaug.annotations.dicom_objects import every, loaded, references
 from medaug.annotations.matching.by_position import Figure, put
-from medaug.annotations.model import Images, Note, Placed, joined
+from medaug.annotations.model import Images, Note, Placed, joined, withheld
 from medaug.annotations.parsing import text
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Code
@@ -22,24 +22,58 @@ from medaug.processes.quiet import quiet
 
 OFF_PLANE = 0.5  # slices; a contour that lies farther from the slice it names belongs to another
 
+# RTROIInterpretedType (PS3.3 C.8.8.8) of what is no lesion however it is drawn, and the names that planning systems
+# give the patient's outline where they state no type.
+NO_LESIONS = frozenset({"EXTERNAL", "SUPPORT", "FIXATION", "BOLUS", "ISOCENTER", "REGISTRATION", "CONTROL",
+                        "DOSE_REGION", "DOSE_MEASUREMENT", "IRRAD_VOLUME", "TREATED_VOLUME", "BRACHY_CHANNEL",
+                        "BRACHY_ACCESSORY", "BRACHY_SRC_APP", "BRACHY_CHNL_SHLD"})  # fmt: skip
+OUTLINES = frozenset({"body", "external", "z_external", "skin", "patient outline", "outer contour"})
+ORGANS = frozenset({"ORGAN", "OAR", "AVOIDANCE", "CONTRAST_AGENT", "CAVITY"})
+MARKS = frozenset({"MARKER", "DEVICE", *ORGANS, *NO_LESIONS})  # whose single points mark no lesion
+
 
 @dataclass(frozen=True, eq=False)
 class Contour:
-    """One closed planar curve, or a point: (N, 3) in LPS mm, and the images that it names."""
+    """One contour: (N, 3) in LPS mm, and the images that it names; of a point there is one row."""
 
     points: Float64
     images: tuple[str, ...]
 
+    @property
+    def is_point(self) -> bool:
+        """Whether it says where and not how far."""
+        return len(self.points) == 1
+
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One region of interest with its contours, and its code where an observation identifies it."""
+    """One region of interest.
+
+    Attributes:
+        name: ROIName; without one ``region-3``.
+        named: whether it has a name of its own.
+        kind: RTROIInterpretedType, or "".
+        where: how messages name it.
+        number: ROINumber.
+        contours: its contours; those of the kind POINT, which may be several, as one each.
+        code: where an observation identifies it.
+        fault: why its name or contours can't be used, or "".
+    """
 
     name: str
+    named: bool
+    kind: str
     where: str
     number: int
     contours: tuple[Contour, ...]
     code: Code | None
+    fault: str = ""
+
+    @property
+    def is_lesion(self) -> bool:
+        """Whether it may be one: not the patient's outline, a support, the beam's, or an organ that nobody named."""
+        outline = not self.kind and self.name.casefold() in OUTLINES
+        return not (outline or self.kind in NO_LESIONS or (self.kind in ORGANS and not self.named))
 
 
 def read(path: Path, images: Images) -> Placed:
@@ -49,11 +83,14 @@ def read(path: Path, images: Images) -> Placed:
     agree. Contours that name none lie by position, on the series that the object refers to, or where it refers to none
     on its frame of reference (PS3.3 C.8.8.5, C.8.8.6).
 
+    What RTROIInterpretedType calls the patient's outline, a support or the isocentre is passed over with a note; so are
+    single points beside a contour, unless their type is a target's. A set of nothing but points, and a region that is
+    malformed, withhold its volumes.
+
     Raises:
         AnnotationError: not a readable structure set.
     """
-    files = objects(path, "rtstruct")
-    return joined(tuple(_one(file, images, f"structure set {n}") for n, file in enumerate(files)))
+    return every(path, "rtstruct", "structure set", images, _one)
 
 
 def _one(path: Path, images: Images, where: str) -> Placed:
@@ -73,27 +110,36 @@ def _one(path: Path, images: Images, where: str) -> Placed:
         meant = [v for v in volumes if v.geometry.frame_of_reference_uid in frames]
     if not meant:
         return Placed(notes=(Note(images.missing(*named, *series), where),))
-    return joined(tuple(_on(volume, regions) for volume in meant))
+    passed = [Note("no-lesion", region.where) for region in regions if not region.is_lesion]
+    kept = [region for region in regions if region.is_lesion]
+    faulty = [withheld(meant, "bad-entry", region.fault) for region in kept if region.fault]
+    return joined((Placed(notes=tuple(passed)), *faulty, *(_on(volume, kept) for volume in meant)))
 
 
 def _on(volume: Volume, regions: Sequence[Region]) -> Placed:
     """The regions on one volume; contours of slices that aren't here are somebody else's."""
-    parts = [Placed(named=frozenset((volume.source.key,)))]
+    outlined = any(not contour.is_point for region in regions for contour in region.contours)
+    parts = [_region_on(volume, region, outlined=outlined) for region in regions]
+    return joined((Placed(named=frozenset((volume.source.key,))), *parts))
+
+
+def _region_on(volume: Volume, region: Region, *, outlined: bool) -> Placed:
     own = set(volume.source.instance_uids)
-    for region in regions:
-        here = [c for c in region.contours if not c.images or own.intersection(c.images)]
-        if not here:
-            continue
-        if any(_misplaced(contour, volume) for contour in here):
-            key = frozenset((volume.source.key,))
-            parts.append(Placed(unsure=key, notes=(Note("grid-differs", region.where),)))
-            continue
-        points = np.concatenate([contour.points for contour in here])
-        kind = "POINT" if len(points) == 1 else "POLYGON"
-        found = put([Figure(kind, points, region.name, region.where, str(region.number), region.code)], [volume])
-        # a region that goes by position and lies beside a volume of its series is no fault of either
-        parts.append(found if any(c.images for c in here) else Placed(found.boxes, found.named, found.unsure))
-    return joined(tuple(parts))
+    here = [c for c in region.contours if not c.images or own.intersection(c.images)]
+    if not here:
+        return Placed()
+    if any(_misplaced(contour, volume) for contour in here):
+        return withheld([volume], "grid-differs", region.where)
+    drawn = [contour for contour in here if not contour.is_point]
+    if not drawn:
+        marks = region.kind in MARKS or (outlined and not region.kind)
+        return Placed(notes=(Note("point", region.where),)) if marks else withheld([volume], "no-extent", region.where)
+    points = np.concatenate([contour.points for contour in here])
+    figure = Figure("POLYGON", points, region.name, region.where, str(region.number), region.code)
+    found = put([figure], [volume])
+    # a region that goes by position and lies beside a volume of its series is no fault of either
+    beside = not found.boxes and volume.geometry.space == "patient" and not any(c.images for c in drawn)
+    return Placed(named=found.named) if beside else found
 
 
 def _misplaced(contour: Contour, volume: Volume) -> bool:
@@ -104,29 +150,41 @@ def _misplaced(contour: Contour, volume: Volume) -> bool:
 
 
 def _regions(dataset: Any, where: str) -> Iterator[Region]:
-    names = {int(item.ROINumber): item.get("ROIName") for item in dataset.StructureSetROISequence}
-    codes = {
-        int(item.ReferencedROINumber): code
+    names = {int(item.ROINumber): str(item.get("ROIName") or "").strip() for item in dataset.StructureSetROISequence}
+    observed = {
+        int(item.ReferencedROINumber): item
         for item in dataset.get("RTROIObservationsSequence") or []
-        if (code := code_of(item, "RTROIIdentificationCodeSequence")) and "ReferencedROINumber" in item
+        if "ReferencedROINumber" in item
     }
     for item in dataset.get("ROIContourSequence") or []:
         number = int(item.ReferencedROINumber)
-        spot = f"{where}, region {number}"
-        contours = tuple(_contour(c, spot) for c in item.get("ContourSequence") or [])
-        if contours:
-            name = text(str(names[number] or ""), spot, "ROIName")
-            yield Region(name, spot, number, contours, codes.get(number))
+        if contours := item.get("ContourSequence"):
+            yield _region(number, names[number], observed.get(number), contours, f"{where}, region {number}")
 
 
-def _contour(item: Any, where: str) -> Contour:
+def _region(number: int, name: str, observation: Any, contours: Any, where: str) -> Region:
+    kind = str(observation.get("RTROIInterpretedType") or "").strip().upper() if observation is not None else ""
+    code = code_of(observation, "RTROIIdentificationCodeSequence") if observation is not None else None
+    label = name or f"region-{number}"
+    try:
+        label = text(label, where, "ROIName")
+        drawn = tuple(contour for item in contours for contour in _contours(item, where))
+    except AnnotationError as error:
+        return Region(label, bool(name), kind, where, number, (), code, str(error))
+    return Region(label, bool(name), kind, where, number, drawn, code)
+
+
+def _contours(item: Any, where: str) -> list[Contour]:
+    """The contour; of the kind POINT, each of its points."""
     data = item.ContourData
     if isinstance(data, bytes):  # VR UN: more text than the 64 KiB that DS can hold in explicit VR (PS3.5 6.2.2)
         data = data.decode("ascii").strip("\0 ").split("\\")
     points = np.array([float(n) for n in data])
     if not points.size or points.size % 3 or not np.isfinite(points).all():
         raise AnnotationError(f"{where}: expected contours of (x, y, z), found {points.size} numbers; export it again")
-    return Contour(points.reshape(-1, 3), tuple(references(item.get("ContourImageSequence") or [])))
+    points, images = points.reshape(-1, 3), tuple(references(item.get("ContourImageSequence") or []))
+    several = str(item.get("ContourGeometricType") or "").strip().upper() == "POINT"
+    return [Contour(point, images) for point in points[:, None]] if several else [Contour(points, images)]
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from medaug.annotations.matching.by_position import Figure, put, together
 from medaug.annotations.matching.label_map_names import Names
-from medaug.annotations.model import Images, Note, Placed, joined
+from medaug.annotations.model import Images, Note, Placed, joined, sound, withheld
 from medaug.annotations.parsing import get, json_files, listed, numbers, parsed, text
 from medaug.errors import AnnotationError
 from medaug.imaging.geometry import Float64
@@ -27,50 +27,56 @@ def read(path: Path, images: Images) -> Placed:
 
     The file names no image: the NIfTI that it is named like is meant (``case7.mrk.json``, ``case7_roi.mrk.json``), or
     else all series given, when they are of one study and frame of reference. The label is the markup's ``name``, else
-    "markup". Fiducial points have no extent.
+    "markup". Fiducial points have no extent. A markup of another kind, or without a coordinate system, withholds what
+    is meant; so does a folder's file that can't be read.
 
     Raises:
-        AnnotationError: not markups, no stated coordinate system, or another kind of markup.
+        AnnotationError: a single file that isn't markups.
     """
     files = json_files(path, SUFFIX)
     names = Names.of(images, ())
-    return joined(tuple(_one(file, images, names, f"markups file {n}") for n, file in enumerate(files)))
+    return joined(tuple(_one(file, images, names, f"markups file {n}", path) for n, file in enumerate(files)))
 
 
-def _one(path: Path, images: Images, names: Names, where: str) -> Placed:
-    figures = list(_figures(parsed(path, where, MAX_MARKUPS), where))
+def _one(path: Path, images: Images, names: Names, where: str, root: Path) -> Placed:
     alike = names.like(path.with_name(path.name[: -len(SUFFIX)])).files
     meant = [v for v in images.volumes if not alike or str(v.source.files[0]) in alike]
-    keys = frozenset(v.source.key for v in meant)
+    try:
+        figures, faults = sound(_markups(parsed(path, where, MAX_MARKUPS), where), _figures)
+    except AnnotationError as error:
+        if path == root:
+            raise
+        return withheld(meant, "bad-entry", str(error))
     if not meant:
         return Placed(notes=(Note("left-out" if alike else "no-image", where),))
     if len({str(Path(file).parent) for file in alike}) > 1 or (not alike and not together(meant)):
-        return Placed(unsure=keys, notes=(Note("several-images", where),))
-    return put(figures, meant)
+        return withheld(meant, "several-images", where)
+    parts = [withheld(meant, "bad-entry", fault) for fault in faults]
+    return joined((put(chain.from_iterable(figures), meant), *parts))
 
 
-def _figures(content: object, where: str) -> Iterator[Figure]:
+def _markups(content: object, where: str) -> Iterator[tuple[str, object, str]]:
     for n, markup in enumerate(listed(content, "markups", where)):
-        spot = f"{where}, markup {n}"
-        kind = get(markup, "type", spot)
-        assert isinstance(markup, dict)
-        sign = TO_LPS.get(str(markup.get("coordinateSystem")))
-        if sign is None or markup.get("coordinateUnits", "mm") != "mm":
-            raise AnnotationError(f"{spot}: expected coordinateSystem LPS or RAS in mm, found neither; save it again")
-        label = text(markup.get("name") or "markup", spot, "name")
-        if kind == "ROI":
-            yield Figure("POLYGON", _corners(markup, spot) * sign, label, spot, str(n))
-        elif kind in ("ClosedCurve", "Fiducial"):
-            points = [
-                numbers(get(p, "position", spot), 3, spot, "position") for p in listed(markup, "controlPoints", spot)
-            ]
-            figures = [points] if kind == "ClosedCurve" else [[p] for p in points]
-            shape = "INTERPOLATED" if kind == "ClosedCurve" else "POINT"
-            yield from (Figure(shape, np.array(f) * sign, label, spot, str(n)) for f in figures if f)
-        else:
-            raise AnnotationError(
-                f"{spot}: expected an ROI, a ClosedCurve or a Fiducial, found another kind; draw an ROI"
-            )
+        yield f"{where}, markup {n}", markup, str(n)
+
+
+def _figures(one: tuple[str, object, str]) -> list[Figure]:
+    where, markup, number = one
+    kind = get(markup, "type", where)
+    assert isinstance(markup, dict)
+    sign = TO_LPS.get(str(markup.get("coordinateSystem")))
+    if sign is None or markup.get("coordinateUnits", "mm") != "mm":
+        raise AnnotationError(f"{where}: expected coordinateSystem LPS or RAS in mm, found neither; save it again")
+    label = text(markup.get("name") or "markup", where, "name")
+    if kind == "ROI":
+        return [Figure("POLYGON", _corners(markup, where) * sign, label, where, number)]
+    if kind not in ("ClosedCurve", "Fiducial"):
+        raise AnnotationError(f"{where}: expected an ROI, a ClosedCurve or a Fiducial, found another kind; draw an ROI")
+    given = listed(markup, "controlPoints", where)
+    points = [numbers(get(p, "position", where), 3, where, "position") for p in given]
+    figures = [points] if kind == "ClosedCurve" else [[p] for p in points]
+    shape = "INTERPOLATED" if kind == "ClosedCurve" else "POINT"
+    return [Figure(shape, np.array(f) * sign, label, where, number) for f in figures if f]
 
 
 def _corners(markup: dict[str, Any], where: str) -> Float64:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 
-from medaug.annotations.matching.by_name import place
-from medaug.annotations.model import Entry, Images, Placed, Rectangle
-from medaug.annotations.parsing import beside, corners, number, read_text, text, whole
+from medaug.annotations.folder_files import files_below
+from medaug.annotations.matching.by_name import read_each
+from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.parsing import corners, number, read_text, text, whole
+from medaug.annotations.shapes import around, turned_about_centre
 from medaug.errors import AnnotationError
 
 MAX_XML = 16 << 20  # bytes of one file
@@ -18,19 +19,20 @@ def read(path: Path, images: Images) -> Placed:
     """Boxes of one XML file, or of every ``.xml`` below a folder.
 
     The image is ``filename``, or else the XML's own name; without folders of its own it takes the XML's below ``path``.
-    A file without objects says that nothing was found.
+    A file without objects says that nothing was found. A box is turned by the attribute ``rotation``, clockwise about
+    its centre, as CVAT means it. A malformed object withholds its image; a folder's malformed file, see `read_each`.
 
     Raises:
-        AnnotationError: not XML, with a document type, or an object is malformed.
+        AnnotationError: a single file that isn't XML, or has a document type.
     """
-    return place(_entries(xml_files(path), path), images)
+    return read_each(xml_files(path), path, images, "XML file", _entry)
 
 
 def xml_files(path: Path) -> list[Path]:
     """The XML files of a path, in order."""
     if path.is_file():
         return [path]
-    return sorted(p for p in path.rglob("*") if p.suffix.lower() == ".xml" and p.is_file())
+    return [file for file in files_below(path).files if file.suffix.lower() == ".xml"]
 
 
 class _NoDoctype(ET.TreeBuilder):
@@ -40,14 +42,12 @@ class _NoDoctype(ET.TreeBuilder):
         raise ValueError
 
 
-def _entries(files: list[Path], root: Path) -> Iterator[Entry]:
-    for n, file in enumerate(files):
-        where = f"XML file {n}"
-        top = tree(read_text(file, where, MAX_XML), where, "annotation")
-        name = (top.findtext("filename") or "").strip() or file.stem
-        objects = top.findall("object")
-        rectangles = [_rectangle(item, f"{where}, object {m}") for m, item in enumerate(objects)]
-        yield Entry(tuple(rectangles), name=beside(file, name, root), size=_size(top, where))
+def _entry(file: Path, where: str) -> Entry:
+    top = tree(read_text(file, where, MAX_XML), where, "annotation")
+    objects = [(f"{where}, object {m}", item) for m, item in enumerate(top.findall("object"))]
+    rectangles, faults = sound(objects, _rectangle)
+    name = (top.findtext("filename") or "").strip() or file.stem
+    return Entry(rectangles, name=name, size=_size(top, where), faults=faults)
 
 
 def tree(content: str, where: str, top: str) -> ET.Element:
@@ -79,9 +79,28 @@ def _size(root: ET.Element, where: str) -> tuple[int, int] | None:
     return (width, height) if width and height else None
 
 
-def _rectangle(item: ET.Element, where: str) -> Rectangle:
-    """1-based and inclusive to half-open edges: pixel 1 reaches from 0.0 to 1.0, so only the lower corner moves."""
+def _rectangle(one: tuple[str, ET.Element]) -> Rectangle:
+    """1-based and inclusive to half-open edges: pixel 1 reaches from 0.0 to 1.0, so only the lower corner moves.
+
+    Where a box is turned it is CVAT's, whose corners are continuous and from 0.
+    """
+    where, item = one
     label = text(item.findtext("name"), where, "name")
-    edges = [number(item.findtext(f"bndbox/{n}"), where, n) for n in ("xmin", "ymin", "xmax", "ymax")]
-    low, high = corners((edges[0] - 1, edges[1] - 1), (edges[2], edges[3]), where)
+    if item.find("robndbox") is not None:
+        raise AnnotationError(f"{where}: expected a bndbox, found a turned box (robndbox); export upright boxes")
+    x0, y0, x1, y1 = (number(item.findtext(f"bndbox/{n}"), where, n) for n in ("xmin", "ymin", "xmax", "ymax"))
+    if angle := _rotation(item, where):
+        low, high = around(turned_about_centre(*corners((x0, y0), (x1, y1), where), angle), where)
+    else:
+        low, high = corners((x0 - 1, y0 - 1), (x1, y1), where)
     return Rectangle(low, high, label, where)
+
+
+def _rotation(item: ET.Element, where: str) -> float:
+    """Degrees, of ``attributes/attribute`` by name or of an element of that name; 0 where none is stated."""
+    stated = [a.findtext("value") for a in item.iter("attribute") if (a.findtext("name") or "").strip() == "rotation"]
+    stated += [item.findtext(name) for name in ("rotation", "angle", "bndbox/angle", "bndbox/rotation")]
+    found = {number(value, where, "rotation") for value in stated if value and value.strip()}
+    if len(found - {0.0}) > 1:
+        raise AnnotationError(f"{where}: expected one rotation, found several")
+    return max(found, key=abs, default=0.0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from medaug.annotations.matching.by_name import place
-from medaug.annotations.model import Entry, Images, Placed, Rectangle
+import numpy as np
+
+from medaug.annotations.folder_files import files_below
+from medaug.annotations.matching.by_name import read_each
+from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import beside, corners, number, read_text, text, whole
 from medaug.errors import AnnotationError
 
@@ -14,6 +18,22 @@ CLASS_FILES = ("data.yaml", "data.yml", "classes.txt")
 NOT_LABELS = frozenset({"classes.txt", "train.txt", "val.txt", "test.txt", "readme.txt", "license.txt"})
 LEVELS_UP = 2  # data.yaml of a usual set lies two above train/labels
 MAX_SMALL = 1 << 20  # bytes of one label file or class list
+ROUNDED = 0.01  # how far a share may lie beyond 0…1, as tools write them for what touches the edge
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What is stated beside the label files.
+
+    Attributes:
+        names: by number, or None where no list is found.
+        points: how many numbers of key points follow a box (``kpt_shape``), 0 for none.
+        doubtful: whether key points seem to follow the boxes although none are stated.
+    """
+
+    names: dict[int, str] | None = None
+    points: int = 0
+    doubtful: bool = False
 
 
 def read(path: Path, images: Images) -> Placed:
@@ -21,55 +41,97 @@ def read(path: Path, images: Images) -> Placed:
 
     A file's stem is its image's stem, and its folders below ``path`` help to find the image; an empty file says that
     nothing was found. Class names come from the nearest data.yaml or classes.txt, up to two folders above; without one,
-    class 3 is called ``class-3``.
+    class 3 is called ``class-3``. Where data.yaml states ``kpt_shape``, a box with key points is that box; where it
+    doesn't, rows that may be such withhold their images, as every malformed line does.
 
     Raises:
-        AnnotationError: a line is malformed, a share lies outside 0…1, or a class has no name in the list.
+        AnnotationError: the list of classes, or a single file, can't be read.
     """
-    names = _class_names(path if path.is_dir() else path.parent)
-    return place(_entries(label_files(path), path, names), images)
+    classes = _classes(path if path.is_dir() else path.parent)
+    files = label_files(path)
+    if not classes.points:
+        classes = Classes(classes.names, doubtful=any(_holds_points(file) for file in files))
+    return read_each(files, path, images, "label file", partial(_entry, classes=classes), _image)
 
 
 def label_files(path: Path) -> list[Path]:
     """The label files of a path, in order; lists and notes that lie beside them are no labels."""
     if path.is_file():
         return [path]
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".txt" and p.is_file())
-    return [p for p in found if p.name.lower() not in NOT_LABELS]
+    found = (file for file in files_below(path).files if file.suffix.lower() == ".txt")
+    return [file for file in found if file.name.lower() not in NOT_LABELS]
 
 
-def _entries(files: list[Path], root: Path, names: dict[int, str] | None) -> Iterator[Entry]:
-    for n, file in enumerate(files):
-        where = f"label file {n}"
-        lines = read_text(file, where, MAX_SMALL).splitlines()
-        rectangles = [_rectangle(li, names, f"{where}, line {m}") for m, li in enumerate(lines, 1) if li.strip()]
-        yield Entry(tuple(rectangles), name=_image(file, root))
+def _entry(file: Path, where: str, classes: Classes) -> Entry:
+    lines = read_text(file, where, MAX_SMALL).splitlines()
+    rows = [(f"{where}, line {m}", line) for m, line in enumerate(lines, 1) if line.strip()]
+    rectangles, faults = sound(rows, partial(_rectangle, classes=classes))
+    return Entry(rectangles, name=file.stem, faults=faults)
 
 
-def _image(file: Path, root: Path) -> str:
+def _image(file: Path, name: str, root: Path) -> str:
     """``train/labels/a.txt`` is about ``train/images/a``: the convention of every YOLO trainer."""
-    *folders, name = beside(file, file.stem, root).split("/")
-    return "/".join([*("images" if part == "labels" else part for part in folders), name])
+    *folders, own = beside(file, name, root).split("/")
+    return "/".join([*("images" if part == "labels" else part for part in folders), own])
 
 
-def _rectangle(line: str, names: dict[int, str] | None, where: str) -> Rectangle:
+def _rectangle(row: tuple[str, str], classes: Classes) -> Rectangle:
+    where, line = row
     first, *rest = line.split()
-    index = whole(first, where, "the class")
+    index, names = whole(first, where, "the class"), classes.names
     if names is not None and index not in names:
         raise AnnotationError(f"{where}: expected one of the classes listed ({len(names)}), found {index}")
+    if classes.points and len(rest) == 4 + classes.points:
+        rest = rest[:4]
     shares = [number(n, where, "a share") for n in rest]
-    if any(not 0 <= share <= 1 for share in shares):
+    if classes.doubtful and len(shares) > 4:
+        raise AnnotationError(f"{where}: expected a box or a polygon, found what may be key points; state kpt_shape")
+    if any(not -ROUNDED <= share <= 1 + ROUNDED for share in shares):
         raise AnnotationError(f"{where}: expected shares from 0 to 1, found {min(shares):g}…{max(shares):g}; pixels?")
-    if len(shares) == 4:
-        x, y, width, height = shares
-        low, high = corners((x - width / 2, y - height / 2), (x + width / 2, y + height / 2), where)
-    elif len(shares) >= 6 and len(shares) % 2 == 0:
-        xs, ys = shares[0::2], shares[1::2]
-        low, high = corners((min(xs), min(ys)), (max(xs), max(ys)), where)
-    else:
-        raise AnnotationError(f"{where}: expected 4 shares of a box or 3 or more points, found {len(shares)} numbers")
+    low, high = _corners(shares, where)
     label = f"class-{index}" if names is None else names[index]
     return Rectangle(low, high, label, where, shares=True, slack=_slack(rest))
+
+
+def _corners(shares: list[float], where: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    if len(shares) == 4:
+        x, y, width, height = shares
+        return corners((x - width / 2, y - height / 2), (x + width / 2, y + height / 2), where)
+    if len(shares) >= 6 and len(shares) % 2 == 0:
+        xs, ys = shares[0::2], shares[1::2]
+        return corners((min(xs), min(ys)), (max(xs), max(ys)), where)
+    raise AnnotationError(f"{where}: expected 4 shares of a box or 3 or more points, found {len(shares)} numbers")
+
+
+def _holds_points(file: Path) -> bool:
+    """Whether a row of a file seems to be a box with key points; a file that can't be read tells nothing."""
+    try:
+        lines = read_text(file, "", MAX_SMALL).splitlines()
+        return any(_are_points([float(n) for n in line.split()[1:]]) for line in lines)
+    except (AnnotationError, ValueError):
+        return False
+
+
+def _are_points(shares: list[float]) -> bool:
+    """Whether numbers read better as a box with key points (x, y[, visibility]) in it than as a polygon.
+
+    A third number that is always 0, 1 or 2 is a visibility. Of pairs alone, the second one tells: a size lies apart
+    from all the others, where a polygon's second corner lies beside its first.
+    """
+    more = len(shares) - 4
+    if more < 3:
+        return False
+    if more % 3 == 0 and set(shares[6::3]) <= {0, 1, 2} and more > 3 - len(shares) % 2:
+        return True
+    if more % 2:
+        return False
+    x, y, width, height = shares[:4]
+    points = np.array(shares[4:]).reshape(-1, 2)
+    inside = (np.abs(points - [x, y]) <= np.array([width, height]) / 2 + ROUNDED).all()
+    others = np.vstack([points, [(x, y)]])
+    low, high = others.min(axis=0), others.max(axis=0)
+    apart = np.linalg.norm(np.maximum(0, np.maximum(low - [width, height], [width, height] - high)))
+    return bool(inside and apart > np.linalg.norm(high - low))
 
 
 def _slack(numbers: list[str]) -> float:
@@ -78,21 +140,21 @@ def _slack(numbers: list[str]) -> float:
     return 0.75 * 10.0**-decimals
 
 
-def _class_names(folder: Path) -> dict[int, str] | None:
+def _classes(folder: Path) -> Classes:
     for above in [folder, *folder.resolve().parents[:LEVELS_UP]]:
         for name in CLASS_FILES:
             if (above / name).is_file():
                 content = read_text(above / name, name, MAX_SMALL)
-                return _listed(content) if name.endswith(".txt") else _from_yaml(content)
-    return None
+                return Classes(_listed(content)) if name.endswith(".txt") else _from_yaml(content)
+    return Classes()
 
 
 def _listed(content: str) -> dict[int, str]:
     return {n: text(line, "classes.txt", f"line {n + 1}") for n, line in enumerate(content.split("\n")) if line.strip()}
 
 
-def _from_yaml(content: str) -> dict[int, str]:
-    """``names`` as a list or as a mapping from number to name."""
+def _from_yaml(content: str) -> Classes:
+    """``names`` as a list or as a mapping from number to name, and ``kpt_shape`` as [points, numbers of each]."""
     import yaml
 
     try:
@@ -104,6 +166,11 @@ def _from_yaml(content: str) -> dict[int, str]:
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names:
         raise AnnotationError("data.yaml: expected 'names' as a list or a mapping of class names")
-    return {
+    shape = loaded.get("kpt_shape") or [0, 0]
+    if not isinstance(shape, list) or len(shape) != 2:
+        raise AnnotationError("data.yaml: expected kpt_shape as [points, numbers of each]")
+    points = whole(shape[0], "data.yaml", "kpt_shape") * whole(shape[1], "data.yaml", "kpt_shape")
+    called = {
         whole(n, "data.yaml", "a class number"): text(name, "data.yaml", "a class name") for n, name in names.items()
     }
+    return Classes(called, points)

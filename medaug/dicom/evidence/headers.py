@@ -13,7 +13,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from medaug.dicom.frames import frame_of, is_enhanced
+from medaug.dicom.frames import frames_of, is_enhanced
 from medaug.dicom.read.stack import plane_of
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, derived_uid
 from medaug.dicom.write.attribute_values import PRIVATE_SCHEME, code, item, local_time, put
@@ -21,7 +21,7 @@ from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
 from medaug.errors import WriteError
 from medaug.processes.quiet import quiet
-from medaug.storage.atomic import place
+from medaug.storage.atomic import disk_errors, replacing
 
 # Copied from the derived instance byte by byte, whatever they hold: medaug neither removes nor adds identity.
 IDENTITY = (
@@ -39,19 +39,17 @@ IDENTITY = (
     # SOP Common (C.12.1): what the texts and times above are written in
     "SpecificCharacterSet", "TimezoneOffsetFromUTC", "LongitudinalTemporalInformationModified",
 )  # fmt: skip
-# What the builders need to see of an image: where it lies and what it is, nothing of whom.
+# What the builders need to see of an image: what it is, nothing of whom; where it lies is added by `source_images`.
 SHOWN = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
-    "PositionReferenceIndicator", "Modality", "ImageType", "Rows", "Columns", "NumberOfFrames", "PixelSpacing",
-    "SliceThickness", "SpacingBetweenSlices", "ImagePositionPatient", "ImageOrientationPatient", "InstanceNumber",
-    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod", "PatientOrientation",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "DimensionOrganizationSequence",
-    "DimensionOrganizationType", "DimensionIndexSequence",
+    "PositionReferenceIndicator", "Modality", "ImageType", "InstanceNumber", "LossyImageCompression",
+    "LossyImageCompressionRatio", "LossyImageCompressionMethod", "PatientOrientation",
 )  # fmt: skip
 EMPTY = (  # of type 2: written without a value where the source has none
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",
     "StudyID", "AccessionNumber",
 )  # fmt: skip
+Place = tuple[Dataset, int | None]  # an instance, and in an Enhanced one the number of its frame from 1
 _TIMES = ("InstanceCreation", "Content", "Series")
 
 
@@ -61,34 +59,27 @@ def headers(files: Sequence[Path]) -> tuple[Dataset, ...]:
         return tuple(pydicom.dcmread(path, stop_before_pixels=True) for path in files)
 
 
-def places(derived: Sequence[Dataset]) -> tuple[tuple[Dataset, int | None], ...]:
+def places(derived: Sequence[Dataset]) -> tuple[Place, ...]:
     """Where each slice lies, in slice order: its instance and, in an Enhanced one, the number of its frame from 1.
 
     Frames of one file are in slice order; those of several files may alternate, so their depth decides.
     """
-    found = [
-        (ds, frame)
-        for ds in derived
-        for frame in (range(1, int(ds.NumberOfFrames) + 1) if is_enhanced(ds) else (None,))
-    ]
-    if len(derived) > 1 and is_enhanced(derived[0]):
-        found.sort(key=lambda place: plane_of(frame_of(place[0], (place[1] or 1) - 1)).depth)
-    return tuple(found)
+    if not is_enhanced(derived[0]):
+        return tuple((ds, None) for ds in derived)
+    found = [(ds, n, plane_of(flat).depth) for ds in derived for n, flat in enumerate(frames_of(ds), 1)]
+    if len(derived) > 1:
+        found.sort(key=lambda place: place[2])
+    return tuple((ds, number) for ds, number, _ in found)
 
 
 def shown(ds: Dataset) -> Dataset:
-    """The part of a derived header that a builder may see; identity is put in by `finish`, as bytes.
-
-    Positions in a frame of reference that the source doesn't name get a name for it: evidence must be in the same one.
-    """
+    """The part of a derived header that a builder may see; identity is put in by `finish`, as bytes."""
     made = Dataset()
     for keyword in SHOWN:
         if keyword in ds:
             made[keyword] = ds[keyword]
     for keyword in EMPTY:
         setattr(made, keyword, "")
-    if "ImagePositionPatient" in made and not made.get("FrameOfReferenceUID"):
-        made.FrameOfReferenceUID = evidence_uid("frame of reference", ds)
     return made
 
 
@@ -98,8 +89,8 @@ def evidence_uid(kind: str, derived: Dataset, *names: str | int) -> str:
 
 
 def series_number(derived: Dataset, offset: int) -> int:
-    """Behind the derived series' number in a sorted list."""
-    return (int(derived.SeriesNumber) + offset) % (2**31 - 1) + 1
+    """Behind the series' number in a sorted list; a source may have none."""
+    return (int(derived.get("SeriesNumber") or 0) + offset) % (2**31 - 1) + 1
 
 
 def finish(made: Dataset, derived: Dataset, provenance: Provenance, description: str) -> None:
@@ -163,12 +154,10 @@ def save(made: Dataset, path: Path) -> Written:
             code="evidence",
         ) from error
     data = buffer.getvalue()
-
-    def same(part: Path) -> None:
-        if part.read_bytes() != data:
+    with disk_errors(path.name), replacing(path) as passing:
+        passing.write_bytes(data)
+        if passing.read_bytes() != data:
             raise WriteError("evidence: the file read back holds other bytes; check the disk", code="not-read-back")
-
-    place(path, data, same)
     return Written(path, hashlib.sha256(data).hexdigest(), "", str(made.SOPInstanceUID))
 
 

@@ -12,9 +12,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
-from medaug.dicom.evidence.enhanced_sources import put_back, stand_ins
-from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
-from medaug.dicom.frames import is_enhanced
+from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number
+from medaug.dicom.evidence.source_images import put_back, source_images
 from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
@@ -121,15 +120,9 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
     """The object by highdicom, with empty frames: the masks are packed by us, without copies of each."""
     import highdicom
 
-    first = derived[0]
-    images = [shown(ds) for ds in derived]
-    for image in images:  # what is built for all pixels would be thrown away: `put_frames` sets them
-        for name in ("Rows", "Columns"):
-            image[name] = DataElement(name, "US", SIDE)  # the element itself is the derived header's, too
-    several = len(derived) > 1 and is_enhanced(first)
-    if several:  # highdicom takes one multi-frame object only
-        images = list(stand_ins(places(derived), {str(ds.SOPInstanceUID): ds for ds in images}))
-    blank = np.zeros((len(places(derived)), SIDE, SIDE), dtype=np.uint8)
+    first, slices = derived[0], places(derived)
+    images = source_images(slices, SIDE)  # what is built for all pixels would be thrown away: `put_frames` sets them
+    blank = np.zeros((len(images), SIDE, SIDE), dtype=np.uint8)
     made: Dataset = highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=blank,
@@ -148,8 +141,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
         omit_empty_frames=False,
     )
     made.Rows, made.Columns = first.Rows, first.Columns
-    if several:
-        put_back(made, places(derived))
+    put_back(made, slices)
     organization = evidence_uid("dimensions", first)
     for sequence in (made.DimensionOrganizationSequence, made.DimensionIndexSequence):
         for entry in sequence:

@@ -41,9 +41,10 @@ def inventory(root: Path, annotations: Sequence[Path] = ()) -> Inventory:
     """
     boxes, unmatched = _boxes(root, annotations)
     notes: Notes = {}
-    dicom, others = image_files(root, noting(notes))
+    dicom, others, maps = image_files(root, noting(notes))
     series = [replace(inspect(each, notes), boxes=boxes.get(each.images)) for each in dicom.series]
     skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in dicom.skipped]
+    skips += maps
     for source in others:
         try:
             series.append(replace(_facts(source), boxes=boxes.get(source.file)))

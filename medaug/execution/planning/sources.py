@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medaug.annotations.matching.label_map_names import maps_beside
 from medaug.annotations.registry import is_annotation
 from medaug.errors import ReadError, SourceError
 from medaug.formats.registry import FORMATS, format_of
@@ -143,12 +144,20 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
         return _noted(path, kinds) or (_within(path, given) and is_annotation(path))
 
     dicom = discover(root, expected)
-    files = tuple(path for path in dicom.files if not _within(path, labels))
+    maps = maps_beside(path for path in kinds if not _within(path, labels))
+    files = tuple(path for path in dicom.files if path not in maps and not _within(path, labels))
     by_slice = profile.volumes.slices == "each"
     sources = [ImageSource(series, None, by_slice) for series in dicom.series]
     sources += [ImageSource(None, path, by_slice, kinds[path]) for path in files if path in kinds]
-    skips = tuple(Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in dicom.skipped)
-    return Collected(tuple(sources), skips, files, dicom.copies, dicom.instances)
+    skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in dicom.skipped]
+    skips += skipped_maps([path for path in maps if not _within(path, given)])
+    return Collected(tuple(sources), tuple(skips), files, dicom.copies, dicom.instances)
+
+
+def skipped_maps(maps: Collection[Path]) -> list[Skip]:
+    """The skip that stands for label maps which lie beside their images and aren't given as annotations."""
+    reason = "a label map of an image beside it, by its name; give it with --annotations"
+    return [Skip("label-map", reason, len(maps), refused=False)] if maps else []
 
 
 def load_headers(source: ImageSource) -> tuple[Volume, ...]:
@@ -177,8 +186,8 @@ def _noted(path: Path, kinds: dict[Path, str]) -> bool:
     return kind is not None
 
 
-def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[ImageSource, ...]]:
-    """Everything below ``root``: what of it is DICOM, and the other image files.
+def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[ImageSource, ...], tuple[Skip, ...]]:
+    """Everything below ``root``: what of it is DICOM, the other image files, and the label maps beside them.
 
     Args:
         root: a folder, or one file.
@@ -191,7 +200,9 @@ def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[ImageSource, .
 
     kinds: dict[Path, str] = {}
     dicom = discover(root, lambda path: _noted(path, kinds), noting)
-    return dicom, tuple(ImageSource(None, path, by_slice=False, kind=kind) for path, kind in kinds.items())
+    maps = maps_beside(kinds)
+    sources = (ImageSource(None, path, by_slice=False, kind=kind) for path, kind in kinds.items() if path not in maps)
+    return dicom, tuple(sources), tuple(skipped_maps(maps))
 
 
 def _within(path: Path, folders: Collection[Path]) -> bool:

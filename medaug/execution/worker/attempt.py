@@ -5,11 +5,12 @@ from __future__ import annotations
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, SourceError, place_of
 from medaug.execution.output import quarantine
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.job import Job, OnStep, Work
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, failure, work_unit
 from medaug.execution.worker.worker import Worker
+from medaug.storage.atomic import disk_errors
 
 
 def attempt(

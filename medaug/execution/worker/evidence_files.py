@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medaug.audit.layout import EVIDENCE, IMAGE
 from medaug.augmentation.case import Variant
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
@@ -31,12 +32,12 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
         WriteError: the object can't be built, or was not read back as written.
         OutputError: the disk didn't take it.
     """
-    files = sorted((folder / "image").glob("*.dcm"))
+    files = sorted((folder / IMAGE).glob("*.dcm"))
     dicom, wanted = bool(files), profile.evidence
     report = dicom and wanted.report and bool(variant.boxes)
     if not (wanted.segmentation or report):
         return ()
-    target = folder / "evidence"
+    target = folder / EVIDENCE
     target.mkdir()
     written: list[Written] = []
     masks = (variant.regions.free, variant.regions.observed, labelled(variant))

@@ -24,7 +24,7 @@ from medaug.augmentation.restore import Solution
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.attempt import attempt, settle
 from medaug.execution.worker.job import Job, Work
@@ -32,6 +32,7 @@ from medaug.execution.worker.stages import STAGES, Stages
 from medaug.execution.worker.unit_of_work import out_of_memory, work_unit
 from medaug.execution.worker.worker import Worker
 from medaug.inverse.protocols import Prior
+from medaug.storage.atomic import disk_errors
 
 Done = tuple[Unit, Record | None]
 Step = Callable[[Unit, int, int], None]

@@ -5,22 +5,24 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 
-from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Source, Status
+from medaug.audit.layout import PREVIEW
+from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordedSource, Status
 from medaug.augmentation.augment import Presented, bring_back, present
 from medaug.augmentation.augment import solve as solve_case
 from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.restore import Solution
 from medaug.dicom.write.provenance import Provenance
 from medaug.errors import QualityError, SourceError, counted
-from medaug.execution.output.store import disk_errors
 from medaug.execution.worker.image_files import describe_output, write_image
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.worker import Worker
 from medaug.imaging.volume import Volume
+from medaug.processes.processor import processor
 from medaug.profile.profile import Profile
 from medaug.profile.solvers import degrades
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
+from medaug.storage.atomic import disk_errors
 from medaug.version import __version__
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
@@ -90,7 +92,7 @@ def _write(job: Job, source: Volume, variant: Variant) -> tuple[Output, ...]:
     protected = variant.regions.protected
     backdrop = worker.backdrops.of(source, protected, variant.boxes, variant.window, variant.domain)
     dust = variant.regions.observed & ~protected
-    write_previews(folder / "preview", backdrop, result=variant.volume, dust=dust)
+    write_previews(folder / PREVIEW, backdrop, result=variant.volume, dust=dust)
     return describe_output(folder, job.store.folder(job.unit.recipe.id).relative_to(job.store.root).as_posix(), written)
 
 
@@ -187,7 +189,7 @@ def to_record(
         status=status,
         code=code,
         message=message,
-        source=Source.of(reference, job.store.token(reference)),
+        source=RecordedSource.of(reference, job.store.token(reference)),
         variant=unit.recipe.variant,
         seed=str(unit.recipe.seed),
         profile_sha256=unit.recipe.profile_sha256,
@@ -203,6 +205,7 @@ def to_record(
         geometry=Grid.of(variant.volume.geometry) if variant else None,
         created=job.store.created.isoformat(),
         threads=worker.threads if variant else None,
+        processor=processor(),
     )
 
 

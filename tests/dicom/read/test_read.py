@@ -222,7 +222,7 @@ def test_a_uid_listed_twice(tmp_path: Path) -> None:
     listed = only(tmp_path)
     copy = edit(Path(shutil.copy(files[3], tmp_path / "copy")), move(3))
     with pytest.raises(ReadError) as caught:
-        read_series(replace(listed, files=(*listed.files, copy), frames=(0,) * 5))
+        read_series(replace(listed, images=(*listed.images, (copy, 0))))
     assert caught.value.code == "uid-conflict"
 
 

@@ -23,7 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.audit.pixels import digest_of_image
+from medaug.audit.stored_pixels import image_digest
 from medaug.dicom.uids import instance_uid, series_uid
 from medaug.dicom.write import write
 from medaug.dicom.write import written as placing
@@ -105,7 +105,7 @@ def test_the_digests_that_are_handed_on_are_those_of_the_files(source: Volume, t
     assert [file.path for file in files] == sorted(folder.iterdir())
     for file in files:
         assert file.sha256 == hashlib.sha256(file.path.read_bytes()).hexdigest()
-        assert file.pixels_sha256 == digest_of_image(file.path)
+        assert file.pixels_sha256 == image_digest(file.path)
         assert file.sop_instance_uid == pydicom.dcmread(file.path).SOPInstanceUID
 
 
@@ -504,7 +504,7 @@ def test_files_are_flushed_before_they_take_their_name(
 
     monkeypatch.setattr(os, "fsync", watched)
     written(radiograph, tmp_path / "out")
-    assert seen == [["0001.dcm.part"]]
+    assert seen == [[f".0001.dcm.{os.getpid()}"]]
 
 
 @pytest.mark.parametrize("where", [-1, 400])

@@ -19,7 +19,6 @@ import pytest
 
 import medaug
 from medaug.audit.record import Record
-from medaug.audit.verification.verify import verify
 from medaug.errors import OutputError, RunError
 from medaug.execution.execute import execute
 from medaug.execution.executors import ray_cluster as module
@@ -27,6 +26,7 @@ from medaug.execution.output import quarantine
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.unit_of_work import work_unit
 from medaug.profile.load import load_profile
+from medaug.verification.verify import verify
 from tests.support import null
 from tests.support.outputs import written
 from tests.support.poison import POISON, full, poisoned

@@ -18,9 +18,9 @@ import yaml
 from PIL import Image
 
 from medaug.audit.record import Record
-from medaug.audit.verification.verify import verify
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
+from medaug.verification.verify import verify
 from tests.support.dataset_export import export
 from tests.support.sound_output import of, records
 

@@ -67,7 +67,8 @@ def test_networks_run_as_asked_and_their_answers_come_back_in_float32(way: dict)
     assert torch.equal(answers[2], clean_from("v_prediction", run.network(z, t), z, abar))
     difference = (answers[2] - own.denoise(z, t)).abs().max()
     assert difference < 0.02
-    assert (difference > 1e-6) == ("precision" in way)  # 16 bits are seen in the result, the order isn't
+    # 16 bits are seen in the result (1e-3); of the order no more than that sums of 36 terms round otherwise (1e-6)
+    assert (difference > 1e-5) == ("precision" in way)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=ids)
