@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from unconditional import draw, with_attention_guidance
 
 from medaug.imaging.boxes import Box
-from medaug.inverse.priors.loaders.trained import load_embedded
-from medaug.inverse.sampling.unconditional import draw
 
 Image = npt.NDArray[np.float64]
 
@@ -55,7 +54,7 @@ PICKS = {
 
 def drawn(steps: int = 50) -> dict[str, Image]:
     """Name → rows × columns in [0, 1], bright is dense; about two seconds of CPU each."""
-    prior, seeds = load_embedded(attention_guidance=1.0), [pick.seed for pick in PICKS.values()]
+    prior, seeds = with_attention_guidance(), [pick.seed for pick in PICKS.values()]
     draws = draw(prior, seeds, steps, eta=1.0)[:, 0].double().numpy()
     return {name: _finished(image, pick) for (name, pick), image in zip(PICKS.items(), draws, strict=True)}
 

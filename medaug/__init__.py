@@ -3,8 +3,9 @@
     import medaug
     summary = medaug.run("export", "augmented", profile="bone-xray", annotations="boxes.json", variants=2, seed=7)
 
-`run` works on folders, `augment` on arrays (`Case`, `Recipe`, `Tools`; `tools` builds the tools from a profile). They
-are loaded on first use, so that ``import medaug`` stays cheap.
+`run` and `plan` work on folders and take the command line's options by their names (`RunRequest` says what each is).
+`augment` works on arrays: `from_array` makes a `Volume`, `Case` adds `Box`es, `Recipe` draws, `tools` builds what a
+profile needs. What goes wrong is a `MedaugError`. Names are loaded on first use, so that ``import medaug`` stays cheap.
 """
 
 from __future__ import annotations
@@ -19,8 +20,25 @@ if TYPE_CHECKING:
     from medaug.augmentation.case import Case, Variant
     from medaug.augmentation.recipe import Recipe
     from medaug.augmentation.tools import Tools
+    from medaug.errors import (
+        AnnotationError,
+        IdentityError,
+        ManifestError,
+        MedaugError,
+        OutputError,
+        PriorError,
+        ProfileError,
+        QualityError,
+        ReadError,
+        RegionError,
+        RunError,
+        SourceError,
+        WriteError,
+    )
     from medaug.execution.execute import run
-    from medaug.execution.planning.plan import plan
+    from medaug.execution.planning.plan import Plan, plan
+    from medaug.execution.planning.request import RunRequest
+    from medaug.execution.summary import Progress, Summary
     from medaug.imaging.arrays import from_array
     from medaug.imaging.boxes import Box
     from medaug.imaging.volume import Rescale, Volume, Window
@@ -28,15 +46,32 @@ if TYPE_CHECKING:
     from medaug.profile.profile import Profile
 
 _HOMES = {
+    "AnnotationError": "medaug.errors",
     "Box": "medaug.imaging.boxes",
     "Case": "medaug.augmentation.case",
+    "IdentityError": "medaug.errors",
+    "ManifestError": "medaug.errors",
+    "MedaugError": "medaug.errors",
+    "OutputError": "medaug.errors",
+    "Plan": "medaug.execution.planning.plan",
+    "PriorError": "medaug.errors",
     "Profile": "medaug.profile.profile",
+    "ProfileError": "medaug.errors",
+    "Progress": "medaug.execution.summary",
+    "QualityError": "medaug.errors",
+    "ReadError": "medaug.errors",
     "Recipe": "medaug.augmentation.recipe",
+    "RegionError": "medaug.errors",
     "Rescale": "medaug.imaging.volume",
+    "RunError": "medaug.errors",
+    "RunRequest": "medaug.execution.planning.request",
+    "SourceError": "medaug.errors",
+    "Summary": "medaug.execution.summary",
     "Tools": "medaug.augmentation.tools",
     "Variant": "medaug.augmentation.case",
     "Volume": "medaug.imaging.volume",
     "Window": "medaug.imaging.volume",
+    "WriteError": "medaug.errors",
     "augment": "medaug.augmentation.augment",
     "from_array": "medaug.imaging.arrays",
     "load_profile": "medaug.profile.load",
@@ -46,15 +81,32 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnnotationError",
     "Box",
     "Case",
+    "IdentityError",
+    "ManifestError",
+    "MedaugError",
+    "OutputError",
+    "Plan",
+    "PriorError",
     "Profile",
+    "ProfileError",
+    "Progress",
+    "QualityError",
+    "ReadError",
     "Recipe",
+    "RegionError",
     "Rescale",
+    "RunError",
+    "RunRequest",
+    "SourceError",
+    "Summary",
     "Tools",
     "Variant",
     "Volume",
     "Window",
+    "WriteError",
     "__version__",
     "augment",
     "from_array",
@@ -70,5 +122,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'medaug' has no attribute {name!r}")
     from importlib import import_module
 
-    home, _, other = _HOMES[name].partition(":")
-    return getattr(import_module(home), other or name)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,20 +10,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import assert_never
-from weakref import ReferenceType, ref
 
-import numpy as np
-
-from medaug.augmentation.prepare import PresentTools
+from medaug.augmentation.prepare import Latest, PresentTools
 from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
-from medaug.augmentation.solve import SolveTools
+from medaug.augmentation.solve import SolveTools, on_threads
 from medaug.augmentation.tools import Tools
-from medaug.errors import PriorError, ProfileError, RunError
-from medaug.imaging.boxes import Box
-from medaug.imaging.crop import Part, around_domain, free_part, whole_frame
+from medaug.errors import PriorError, ProfileError
+from medaug.imaging.crop import around_domain, free_part, whole_frame
 from medaug.imaging.resample import spread_matrix
-from medaug.imaging.volume import Mask, Volume, Window
+from medaug.imaging.volume import Area, Mask, Volume, Window
+from medaug.imaging.windowing import percentile_window, stated_window
 from medaug.inverse import operators
+from medaug.inverse.device import resolve_device
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.latent_prior import LatentPrior, padded
 from medaug.inverse.priors.library.lookup import locate, store_root
@@ -31,15 +29,16 @@ from medaug.inverse.priors.loaders.load import load_folder
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
 from medaug.inverse.priors.networks.precision import economical
-from medaug.inverse.priors.remote_prior import DistantPrior
+from medaug.inverse.priors.remote_prior import RemotePrior
 from medaug.inverse.protocols import Operator, Prior, Solver
-from medaug.inverse.sampling import guided_ddim
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
+from medaug.processes.threads import of_a_solve
 from medaug.profile import profile as specs
 from medaug.profile import solvers
 from medaug.profile.components import (
@@ -49,84 +48,80 @@ from medaug.profile.components import (
     FolderPrior,
     GaussianOutside,
     Inside,
-    Margin,
+    LawSpec,
     Outside,
     PercentileWindow,
     RandomOutside,
     Restore,
+    keeps_boxes,
 )
-from medaug.quality import DEFAULT_LIMITS, require_known
+from medaug.quality import DEFAULT_LIMITS
 from medaug.regions import laws
 from medaug.regions.domains import domain as domains
 from medaug.regions.regions import RegionLaw
 
 
-def tools(profile: specs.Profile, device: str = "auto", prior: Prior | None = None) -> Tools:
-    """Everything `augment` needs, as the profile says.
+def tools(
+    profile: specs.Profile, device: str = "auto", prior: Prior | None = None, *, threads: int | None = None
+) -> Tools:
+    """Everything `augment` needs, as the profile says; it can be pickled, and loads its prior again where it arrives.
 
     Args:
         profile: the resolved profile.
         device: ``auto``, ``cpu`` or a torch device such as ``cuda:1``.
         prior: a prior that is already loaded; the profile's otherwise.
+        threads: of the processor's that a solve takes, which decides its last digits; `threads.of_a_solve` if left out.
 
     Raises:
         PriorError: the prior isn't what the profile pins, or has no weights for this solver.
-        ProfileError: a limit is for a check that does not exist.
+        ProfileError: the prior can't do what the profile asks for.
     """
-    require_known(profile.checks)
-    place = resolve_device(device)
-    loaded = prior or load_prior(profile, place)
-    _check_fit(profile, loaded)
-    fitted = _fitted(profile, loaded, place) if isinstance(loaded, LatentPrior) else loaded
+    on = resolve_device(device)
+    fitted, prompted = _prior(profile, on, prior)
     return Tools(
-        _present_tools(profile, loaded.card),
+        _present_tools(profile, fitted.card),
         SolveTools(
             prior=fitted,
-            solver=solver_of(profile, loaded.card),
+            solver=solver_of(profile, fitted.card),
             degraded=_degradation(profile.operator),
             measurement_noise=profile.measurement_noise,
             batch_size=profile.batch_size,
-            device=place,
-            prompted=_prompted(profile, fitted),
-            full=place != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
+            device=on,
+            prompted=prompted,
+            full=on != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
+            load=partial(_prior, profile, on) if prior is None else None,
         ),
         RestoreTools(
-            restore=_restoration(profile.restore, profile.size, loaded.card),
+            restore=_restoration(profile.restore, profile.size, fitted.card),
             limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
         ),
+        on_threads((threads or of_a_solve()) if on == "cpu" else None),
     )
 
 
+def _prior(
+    profile: specs.Profile, device: str, given: Prior | None = None
+) -> tuple[Prior, Callable[[Iterable[str]], Prior] | None]:
+    """The prior as the profile wants it, and what it is under the prompt of a case's labels."""
+    loaded = given or load_prior(profile, device)
+    _check_fit(profile, loaded)
+    fitted = _fitted(profile, loaded, device) if isinstance(loaded, LatentPrior) else loaded
+    return fitted, _prompted(profile, fitted)
+
+
 def _present_tools(profile: specs.Profile, card: PriorCard) -> PresentTools:
+    margin = profile.regions.margin
     return PresentTools(
         window=partial(_window, profile.window),
-        domain=_once(partial(domains.domain, parts=profile.domain)),
-        protect=laws.protect_outside if profile.regions.kind == "inside" else laws.protect_boxes,
+        domain=partial(_domain, Latest(), profile.domain),
+        protect=laws.protect_boxes if keeps_boxes(profile.regions.kind) else laws.protect_outside,
         law=_law(profile.regions),
-        grow=partial(_grow, profile.regions.margin, profile.size),
+        grow=partial(laws.with_margin, margin.value, margin.unit, profile.size),
         size=profile.size,
         crop=around_domain if profile.area == "domain" else whole_frame,
         feather=profile.restore.feather,
         part=_part(profile, card),
     )
-
-
-def resolve_device(device: str) -> str:
-    """``auto`` → ``cuda`` where there is one, else ``cpu``.
-
-    Raises:
-        RunError: there is no such device here.
-    """
-    import torch
-
-    found = torch.cuda.device_count()
-    if device == "auto":
-        return "cuda" if found else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise RunError(f"device: expected auto, cpu, cuda or cuda:N, found {device!r:.40}")
-    if device != "cpu" and int(device.partition(":")[2] or 0) >= found:
-        raise RunError(f"device: {device} was asked for, and torch finds {found} CUDA devices; take cpu or auto")
-    return device
 
 
 def load_prior(profile: specs.Profile, device: str) -> Prior:
@@ -154,7 +149,7 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
 
 def _check_fit(profile: specs.Profile, prior: Prior) -> None:
     """Refuse what the profile asks for and the prior can't do, before anything is read."""
-    if isinstance(prior, DistantPrior):
+    if isinstance(prior, RemotePrior):
         return  # it was looked at where it is
     if not re.fullmatch(r"[ -~]{1,64}", prior.card.name):
         raise PriorError(
@@ -172,7 +167,7 @@ def _check_fit(profile: specs.Profile, prior: Prior) -> None:
         )
 
 
-def _fitted(profile: specs.Profile, prior: LatentPrior, place: str) -> LatentPrior:
+def _fitted(profile: specs.Profile, prior: LatentPrior, device: str) -> LatentPrior:
     """The prior at the profile's size, its networks run as the levers say.
 
     Raises:
@@ -186,14 +181,14 @@ def _fitted(profile: specs.Profile, prior: LatentPrior, place: str) -> LatentPri
         )
     return economical(
         padded(prior, profile.size),
-        place,
+        device,
         precision=levers.precision,
         channels_last=levers.channels_last,
         compiled=levers.compiled,
     )
 
 
-def _part(profile: specs.Profile, card: PriorCard) -> Callable[[Mask], Part] | None:
+def _part(profile: specs.Profile, card: PriorCard) -> Callable[[Mask], Area] | None:
     border, step = profile.levers.crop, math.lcm(card.stride, card.multiple)
     if border is None:
         return None
@@ -227,7 +222,7 @@ def under_prompt(profile: specs.Profile, prior: Prior) -> Callable[[str], Prior]
     Raises:
         PriorError: the prior takes no prompts.
     """
-    if isinstance(prior, DistantPrior):
+    if isinstance(prior, RemotePrior):
         return cache(prior.under)
     if not isinstance(prior, LatentPrior) or prior.prompted is None:
         raise PriorError(
@@ -244,28 +239,28 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
         PriorError: the prior has no weights for it, and the profile states none.
     """
     spec = profile.solver
-    steps, t0, levers = spec.steps, spec.start, _levers(profile.levers)
+    steps, t0, guidance = spec.steps, spec.start, _guidance(profile.levers)
     match spec:
         case solvers.PsldSpec():
             omega, gamma = _weights(spec, card)
-            return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, levers=levers)
+            return partial(psld, steps=steps, t0=t0, eta=spec.eta, omega=omega, gamma=gamma, guidance=guidance)
         case solvers.DiffStateGradSpec():
             omega, gamma = _weights(spec, card)
             inside = partial(diffstategrad, share=spec.share, omega=omega, gamma=gamma)
-            return partial(inside, steps=steps, t0=t0, eta=spec.eta, levers=levers)
+            return partial(inside, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case solvers.DdnmSpec():
             data_step = partial(ddnm, sigma_y=spec.sigma_y, iterations=spec.iterations)
-            return partial(data_step, steps=steps, t0=t0, eta=spec.eta, levers=levers)
+            return partial(data_step, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case solvers.ProjectSpec():
-            return partial(project, steps=steps, t0=t0, iterations=spec.iterations, levers=levers)
+            return partial(project, steps=steps, t0=t0, iterations=spec.iterations, guidance=guidance)
         case solvers.BlendSpec():
-            return partial(blend, steps=steps, t0=t0, eta=spec.eta, levers=levers)
+            return partial(blend, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case _:
             assert_never(spec)
 
 
-def _levers(spec: solvers.Levers) -> guided_ddim.Levers:
-    return guided_ddim.Levers(spec.guide_every, spec.noise_budget, spec.fast_autoencoder, spec.closing)
+def _guidance(spec: solvers.Levers) -> Guidance:
+    return Guidance(spec.guide_every, spec.noise_budget, spec.fast_autoencoder, spec.closing)
 
 
 def _weights(spec: solvers.PsldSpec | solvers.DiffStateGradSpec, card: PriorCard) -> tuple[float, float]:
@@ -276,22 +271,6 @@ def _weights(spec: solvers.PsldSpec | solvers.DiffStateGradSpec, card: PriorCard
     omega = known.omega if spec.omega is None else spec.omega
     gamma = known.gamma if spec.gamma is None else spec.gamma
     return omega, gamma
-
-
-def _once(find: Callable[[Volume, Window], Mask]) -> Callable[[Volume, Window], Mask]:
-    """``find``, asked once while the same volume is worked on: its variants share their domain."""
-    last: tuple[ReferenceType[Volume], Window, Mask] | None = None
-
-    def found(volume: Volume, window: Window) -> Mask:
-        nonlocal last
-        kept = last
-        if kept is None or kept[0]() is not volume or kept[1] != window:
-            mask = find(volume, window)
-            mask.setflags(write=False)
-            last = kept = (ref(volume), window, mask)
-        return kept[2]
-
-    return found
 
 
 def _degradation(spec: solvers.OperatorSpec) -> Operator | None:
@@ -310,22 +289,29 @@ def _degradation(spec: solvers.OperatorSpec) -> Operator | None:
             assert_never(spec)
 
 
-def _law(
-    spec: GaussianOutside | Outside | Inside | RandomOutside,
-) -> RegionLaw:
+def _law(spec: LawSpec) -> RegionLaw:
     match spec:
         case GaussianOutside():
-            return lambda domain, boxes, seed, sampling: laws.gaussian_outside(
-                domain, boxes, seed, sigma=spec.sigma, sampling=sampling
-            )
+            return partial(laws.gaussian_outside, sigma=spec.sigma)
         case Outside():
-            return lambda domain, boxes, seed, _: laws.outside(domain, boxes, seed)
+            return laws.outside
         case Inside():
-            return lambda domain, boxes, seed, _: laws.inside(domain, boxes, seed)
+            return laws.inside
         case RandomOutside():
-            return lambda domain, boxes, seed, _: laws.random_outside(domain, boxes, seed, rate=spec.rate)
+            return partial(laws.random_outside, rate=spec.rate)
         case _:
             assert_never(spec)
+
+
+def _domain(latest: Latest[Mask], parts: Sequence[domains.Part], volume: Volume, window: Window) -> Mask:
+    """A volume's domain, found once while it is worked on: all its variants share it."""
+
+    def find() -> Mask:
+        mask = domains.domain(volume, window, parts=parts)
+        mask.setflags(write=False)
+        return mask
+
+    return latest.of(volume, window, find)
 
 
 def _restoration(spec: Restore, size: int, card: PriorCard) -> Restoration:
@@ -351,21 +337,8 @@ def _window(spec: FileWindow | FixedWindow | PercentileWindow, volume: Volume) -
         case FixedWindow():
             return Window(spec.center, spec.width)
         case PercentileWindow():
-            return _percentiles(volume, spec.low, spec.high)
+            return percentile_window(volume, spec.low, spec.high)
         case FileWindow():
-            stated = volume.windows or filter(None, (volume.window,))
-            chosen = list(stated)[: spec.number][-1:]
-            return chosen[0] if chosen else _percentiles(volume, 0.5, 99.5)
+            return stated_window(volume, spec.number) or percentile_window(volume, 0.5, 99.5)
         case _:
             assert_never(spec)
-
-
-def _percentiles(volume: Volume, low: float, high: float) -> Window:
-    values = volume.modality[~volume.padded]
-    ends = np.percentile(values, [low, high]) if values.size else np.array([0.0, 1.0])
-    return Window.spanning(float(ends[0]), float(max(ends[1], ends[0] + 1e-6)))
-
-
-def _grow(margin: Margin, size: int, volume: Volume, boxes: Sequence[Box]) -> tuple[Box, ...]:
-    steps = laws.margin_voxels(margin.value, margin.unit, volume.geometry, size)
-    return tuple(box.grown(steps, volume.geometry.shape) for box in boxes)

@@ -1,7 +1,7 @@
 """Every code that a record, a skip or a refusal may carry, with what it means and what to do.
 
 Frozen: a code is never given another meaning, and none is taken away. Annotations that fit no image have the codes of
-`annotations.registry.SENTENCES`, and what `medaug verify` finds those of `audit.verification.faults.CODES`.
+`annotations.registry.SENTENCES`, and what `medaug verify` finds those of `verification.faults.CODES`.
 ``docs/reference/codes.md`` is made of all three.
 """
 
@@ -53,6 +53,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "decoder-died": "The process that decodes died of this image; export it again.",
         "decoder-limits": "Decoding takes more memory or processor time than one image may have; export it plain.",
         "functional-groups": "The groups that say where each frame lies are missing or don't fit the frames.",
+        "mosaic": "Several images side by side in one picture; export single slices or an Enhanced object.",
         "multi-frame": "Several frames that nothing places, or that can't be followed; export single frames.",
         "no-pixels": "An image object without pixel data; export the image itself.",
         "palette": "The stored numbers are indices of colours, not grey levels.",

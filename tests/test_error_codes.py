@@ -15,16 +15,16 @@ import pytest
 
 import medaug
 from medaug.annotations.registry import SENTENCES
-from medaug.audit.verification import faults
 from medaug.dicom.read.series import NO_IMAGE
 from medaug.error_codes import CODES
 from medaug.errors import SourceError
 from medaug.execution.output.quarantine import MEANINGS
 from medaug.quality import DEFAULT_LIMITS
+from medaug.verification import faults
 
 PACKAGE = Path(medaug.__file__).parent
 DOCUMENT = PACKAGE.parent / "docs" / "reference" / "codes.md"
-OTHER = ("audit/verification/", "inverse/", "training/")  # faults have their own table; priors raise no codes
+OTHER = ("verification/", "inverse/", "training/")  # faults have their own table; priors raise no codes
 SHAPE = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 HEAD = """# Codes
 

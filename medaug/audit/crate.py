@@ -1,22 +1,23 @@
 """``ro-crate-metadata.json``: OUTPUT as a research object, for repositories and readers that know the form.
 
 Sources are named by their digests only: no file name, path or identifier of the input stands in it. A unit is listed
-as a folder; its files and their digests stand in its record.json and under the seal.
+as a folder; its files and their digests stand in its record.json and under the seal. What is the same of every OUTPUT
+stands in the package's crate.json.
 
 Source: RO-Crate 1.1, https://w3id.org/ro/crate/1.1; Process Run Crate 0.5, https://w3id.org/ro/wfrun/process/0.5.
 """
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from importlib import resources
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.methods import NAME as METHODS
+from medaug.audit import layout
 from medaug.audit.methods import methods
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
@@ -25,24 +26,10 @@ from medaug.formats.registry import FORMATS
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
 from medaug.storage.atomic import replace_file
-from medaug.storage.canonical_json import document
+from medaug.storage.canonical_json import document, parse
 from medaug.storage.disk_map import Again
 
-NAME = "ro-crate-metadata.json"
-CRATE = "https://w3id.org/ro/crate/1.1"
-PROCESS = "https://w3id.org/ro/wfrun/process/0.5"
-CONTEXT = [f"{CRATE}/context", {"sha256": "https://schema.org/sha256"}]
-FILES: Mapping[str, tuple[str, str]] = {  # name → (media type, what it is), of those that a run may leave
-    "FORMAT.json": ("application/json", "Format and version of this folder"),
-    "profile.yaml": ("application/yaml", "The profile with every default filled in"),
-    "plan.json": ("application/json", "The units that this folder is for, and what was left out"),
-    "monai.json": ("application/json", "Decathlon datalist for MONAI"),
-    "coco.json": ("application/json", "Boxes in COCO's form"),
-    "croissant.json": ("application/ld+json", "Description of these lists in MLCommons' Croissant form"),
-    "index.html": ("text/html", "The page to look at"),
-    METHODS: ("text/markdown", "A methods paragraph with what to cite"),
-}
-INPUTS = frozenset({"profile.yaml", "plan.json"})  # of the run, not results of it
+INPUTS = frozenset({layout.PROFILE, layout.PLAN})  # of the run, not results of it
 
 Entity = dict[str, Any]
 
@@ -58,75 +45,38 @@ def write_crate(records: Iterable[Record], root: Path) -> Path:
         OutputError: the disk didn't take it.
         ProfileError: profile.yaml isn't readable.
     """
-    profile, ordered = load_profile(str(root / "profile.yaml")), Ordered.of(records)
-    replace_file(root / METHODS, methods(profile, ordered).encode())
-    return replace_file(root / NAME, document(_graph(ordered, root, profile)))
+    profile, ordered = load_profile(str(root / layout.PROFILE)), Ordered.of(records)
+    replace_file(root / layout.METHODS, methods(profile, ordered).encode())
+    return replace_file(root / layout.CRATE, document(_graph(ordered, root, profile)))
 
 
 def _graph(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
-    written, created = ordered.written, json.loads((root / "FORMAT.json").read_bytes())["created"]
-    files = [_file(root, name) for name in FILES if (root / name).is_file()]
+    common = parse(resources.files(__package__).joinpath("crate.json").read_bytes())
+    written, created = ordered.written, layout.read_format(root)["created"]
+    files = [_file(root, file) for file in common["files"] if (root / file["@id"]).is_file()]
     units, inherited = Again(lambda: map(_unit, written)), Again(lambda: _sources(written))
     software, priors = _software(ordered.tally), _priors(ordered.tally)
     inputs = [entity for entity in files if entity["@id"] in INPUTS]
     results = [entity for entity in files if entity["@id"] not in INPUTS]
-    action = {
-        "@id": "#run",
-        "@type": "CreateAction",
+    action = common["action"] | {
         "name": f"medaug run with profile {profile.name}",
         "startTime": created,
-        "instrument": {"@id": "#medaug"},
         "object": _ids(inherited, priors, inputs),
         "result": _ids(units, results),
     }
-    whole = {
-        "@id": "./",
-        "@type": "Dataset",
+    whole = common["whole"] | {
         "name": f"Synthetic variants of labelled medical images, profile {profile.name}",
-        "description": "Partly synthetic images for training, made by medaug; the labelled boxes are the sources'.",
         "datePublished": created,
-        "license": {"@id": "#licence"},
-        "conformsTo": {"@id": PROCESS},
         "hasPart": _ids(units, files),
-        "mentions": {"@id": "#run"},
     }
-    few = [_descriptor(), whole, _process(), _licence(), action, *software, *priors]
-    return {"@context": CONTEXT, "@graph": Again(lambda: chain(few, inherited, files, units))}
+    few = [common["descriptor"], whole, common["process"], common["licence"], action, *software, *priors]
+    return {"@context": common["context"], "@graph": Again(lambda: chain(few, inherited, files, units))}
 
 
-def _descriptor() -> Entity:
-    return {
-        "@id": NAME,
-        "@type": "CreativeWork",
-        "conformsTo": {"@id": CRATE},
-        "about": {"@id": "./"},
-    }
-
-
-def _process() -> Entity:
-    return {"@id": PROCESS, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
-
-
-def _licence() -> Entity:
-    return {
-        "@id": "#licence",
-        "@type": "CreativeWork",
-        "name": "Terms of the source images",
-        "description": "A variant holds pixels of its source: the terms of the sources hold for it.",
-    }
-
-
-def _file(root: Path, name: str) -> Entity:
-    kind, description = FILES[name]
-    return {
-        "@id": name,
-        "@type": "File",
-        "name": name,
-        "description": description,
-        "encodingFormat": kind,
-        "contentSize": str((root / name).stat().st_size),
-        "sha256": sha256_of(root / name),
-    }
+def _file(root: Path, known: Entity) -> Entity:
+    name = known["@id"]
+    size = str((root / name).stat().st_size)
+    return known | {"@type": "File", "name": name, "contentSize": size, "sha256": sha256_of(root / name)}
 
 
 def _unit(record: Record) -> Entity:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medaug.errors import OutputError
-from medaug.storage.atomic import flush_folder, replace_file, unusable
+from medaug.storage.atomic import replace_file, unusable, write_secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -39,12 +40,7 @@ def new_keys(folder: Path) -> tuple[Path, Path]:
     secret = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-        flush_folder(folder)
+        write_secret(private, secret)
     except OSError as error:
         raise unusable(PRIVATE, error, needed=len(secret)) from None
     replace_file(public, key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
@@ -60,11 +56,7 @@ def load_private(path: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    text = _pem(path)
-    try:
-        key = load_pem_private_key(text, password=None)
-    except Exception as error:  # noqa: BLE001 - malformed keys raise anything; nothing of them may be shown
-        raise OutputError(f"key: expected a private key, PEM without a passphrase ({type(error).__name__})") from None
+    key = _parsed(path, partial(load_pem_private_key, password=None), "a private key, PEM without a passphrase")
     if not isinstance(key, Ed25519PrivateKey):
         raise OutputError("key: expected an Ed25519 private key, found another kind; make one: medaug keys new")
     return key
@@ -79,13 +71,9 @@ def load_public(path: Path) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    text = _pem(path)
-    try:
-        key = load_pem_public_key(text)
-    except Exception as error:  # noqa: BLE001 - as above
-        raise OutputError(f"public key: expected a public key in PEM ({type(error).__name__})") from None
+    key = _parsed(path, load_pem_public_key, "a public key in PEM")
     if not isinstance(key, Ed25519PublicKey):
-        raise OutputError("public key: expected an Ed25519 key, found another kind")
+        raise OutputError("key: expected an Ed25519 public key, found another kind")
     return key
 
 
@@ -107,9 +95,11 @@ def verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def _pem(path: Path) -> bytes:
+def _parsed(path: Path, load: Callable[[bytes], Any], expected: str) -> Any:
     try:
         with path.open("rb") as file:
-            return file.read(MAX_PEM)
+            return load(file.read(MAX_PEM))
     except OSError as error:
         raise OutputError(f"key: the file can't be read ({error.strerror})") from None
+    except Exception as error:  # noqa: BLE001 - malformed keys raise anything; nothing of them may be shown
+        raise OutputError(f"key: expected {expected} ({type(error).__name__})") from None

@@ -10,12 +10,10 @@ whole segment.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,15 +23,12 @@ from typing import Any
 
 from medaug.audit.record import Record, Status, to_data
 from medaug.errors import OutputError
-from medaug.storage.atomic import flush_folder, unusable
+from medaug.storage import locks
+from medaug.storage.atomic import flush_folder, unusable, write_flushed
 from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.disk_map import Shelf
 from medaug.storage.json_dataclass import decode
 
-if sys.platform != "win32":
-    import fcntl
-
-FOLDER = "ledger"  # inside OUTPUT
 SUFFIX = ".jsonl"
 START = "0" * 64
 BLOCK = 1 << 16
@@ -125,7 +120,7 @@ def append(folder: Path, writer: str, record: Record, seconds: float) -> None:
             line = spell(Line(_digest(last), record, seconds, _now())) + b"\n"
             size = len(line)
             try:
-                _write(descriptor, line)
+                write_flushed(descriptor, line)
             except OSError:
                 os.ftruncate(descriptor, end)
                 raise
@@ -236,9 +231,8 @@ def lines(path: Path, units: Container[str] | None = None) -> Iterator[Line]:
     for number, text in enumerate(_texts(path), 1):
         if text.endswith(b"\n"):
             try:
-                data = parse(text[:-1])
-                if units is None or _unit(data) in units:
-                    yield decode(Line, data, "line")
+                if units is None or _unit(parse(text[:-1])) in units:
+                    yield decode(Line, text[:-1], "line")
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
 
@@ -278,7 +272,7 @@ def _chain_problems(path: Path) -> Iterator[str]:
             return
         complete = text[:-1]
         try:
-            line: Line = decode(Line, parse(complete), "line")
+            line: Line = decode(Line, complete, "line")
         except ValueError as error:
             yield f"line {number}: {error}"
         else:
@@ -319,20 +313,12 @@ def _last_line(descriptor: int) -> tuple[int, bytes]:
     return at + len(complete) + len(found), complete.rpartition(b"\n")[2]
 
 
-def _write(descriptor: int, line: bytes) -> None:
-    written = os.write(descriptor, line)
-    if written != len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # what the rest of a short write would say
-    os.fsync(descriptor)
-
-
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """Open for reading and appending, alone among processes that ask for it (flock(2))."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
     try:
-        if sys.platform != "win32":
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locks.take(descriptor)
         yield descriptor
     finally:
         os.close(descriptor)

@@ -8,8 +8,8 @@ from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered, Tally
 from medaug.errors import counted
 from medaug.profile.profile import Profile
+from medaug.profile.solvers import degrades
 
-NAME = "METHODS.md"
 PAPERS = (
     "Prairie. Data Augmentation as an Inverse Problem.",
     (
@@ -97,7 +97,7 @@ def _shown(profile: Profile) -> str:
     """What guided the solve beside the observed pixels as they are."""
     operator, noise = profile.operator, profile.measurement_noise
     numbers = " ".join(f"{name} {value:g}" for name, value in operator.model_dump().items() if name != "kind")
-    seen = f", which saw the whole image through {operator.kind} ({numbers}), too" if operator.kind != "none" else ""
+    seen = f", which saw the whole image through {operator.kind} ({numbers}), too" if degrades(operator) else ""
     noisy = f", with noise of standard deviation {noise:g} added to what it saw (black to white is 2)" if noise else ""
     asked = f", under a prompt (scale {profile.guidance_scale:g})" if profile.prompt else ""
     return seen + noisy + asked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from medaug.audit.layout import NO_RESULTS
 from medaug.errors import OutputError
+from medaug.storage import archive
 from medaug.storage.disk_map import Shelf
 
-SEAL = "seal.json"
-# The queue's own state, and the ledger, which the seal holds by its heads. private/ holds a secret and is never listed.
-APART = frozenset({"private", ".staging", "quarantine", "ledger"})
 THREADS = 4
 AT_ONCE = 256  # files
 
@@ -49,7 +47,7 @@ def _results(root: Path, folder: str, others: list[str]) -> Iterator[str]:
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 name = f"{folder}{entry.name}"
-                if name in APART or name == SEAL:
+                if name in NO_RESULTS:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     yield from _results(root, f"{name}/", others)
@@ -82,7 +80,6 @@ def sha256_of(path: Path) -> str:
         OutputError: it can't be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return archive.sha256_of(path)
     except OSError as error:
         raise OutputError(f"OUTPUT: {path.name} can't be read ({error.strerror}); check the disk") from None

@@ -12,23 +12,23 @@ from typing import Any, Literal
 
 import numpy as np
 
+from medaug.audit.layout import IMAGE, unit_folder
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.volume import SourceRef
-from medaug.storage.canonical_json import canonical, parse
+from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
 
 Status = Literal["written", "rejected", "failed", "crashed"]
-Row = tuple[float, float, float, float]
+AffineRow = tuple[float, float, float, float]
 Limit = tuple[float | None, float | None]
 
 HEX64 = re.compile(r"[0-9a-f]{64}")
-FOLDER_DIGITS = 16  # of a unit: short paths for Windows; 64 bits don't collide in one output
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordedSource:
     """The series a unit was made from.
 
     Attributes:
@@ -54,7 +54,7 @@ class Source:
     frames: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, ref: SourceRef, patient: str) -> Source:
+    def of(cls, ref: SourceRef, patient: str) -> RecordedSource:
         """What may be recorded of ``ref``, with ``patient`` as the caller hashed it."""
         return cls(
             key=ref.key,
@@ -147,7 +147,7 @@ class Grid:
     """
 
     shape: Shape
-    affine: tuple[Row, Row, Row, Row]
+    affine: tuple[AffineRow, AffineRow, AffineRow, AffineRow]
     space: Space
     spacing: tuple[float, float, float]
 
@@ -198,11 +198,13 @@ class Record:
         geometry: the grid, None where the source was not readable.
         threads: of the processor that solved it, which decide last digits; None where a device did, or nothing was
             solved.
+        processor: its model and the vectors that kernels take there, which decide last digits; noise is drawn on it
+            wherever the solve runs.
     """
 
     unit: str
     status: Status
-    source: Source
+    source: RecordedSource
     variant: int
     seed: str
     profile_sha256: str
@@ -220,6 +222,7 @@ class Record:
     boxes: tuple[Box, ...] = ()
     geometry: Grid | None = None
     threads: int | None = None
+    processor: str = ""
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")
@@ -235,12 +238,12 @@ class Record:
     @property
     def folder(self) -> str:
         """The unit's folder, relative to OUTPUT."""
-        return f"variants/{self.unit[:FOLDER_DIGITS]}"
+        return unit_folder(self.unit)
 
     @property
     def images(self) -> tuple[Output, ...]:
         """The outputs that hold the image itself: DICOM files in slice order, or one file of another format."""
-        files = (f"{self.folder}/image/", f"{self.folder}/image.")
+        files = (f"{self.folder}/{IMAGE}/", f"{self.folder}/{IMAGE}.")
         return tuple(output for output in self.outputs if output.path.startswith(files))
 
     @property
@@ -281,18 +284,13 @@ class Record:
         Raises:
             ValueError: not JSON, a missing or unknown key, or a wrong type; the message names the place.
         """
-        return from_data(parse(text))
+        record: Record = decode(cls, text, "record")
+        return record
 
 
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
     return {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
-
-
-def from_data(data: Any) -> Record:
-    """A record from plain JSON data; strict, see `Record.from_json`."""
-    record: Record = decode(Record, data, "record")
-    return record
 
 
 def _check_hex(text: str, where: str) -> None:

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medaug.audit import ledger, output_files
+from medaug.audit import layout, ledger, output_files
 from medaug.audit.keys import key_id, load_private, verifies
 from medaug.audit.merkle import ALGORITHM, files_root, merkle_root
 from medaug.audit.record import Record
@@ -80,9 +79,9 @@ def seal(root: Path, *, key: Path | None = None, records: Collection[Record] | N
     """
     private = load_private(key) if key else None
     subjects = _subjects(output_files.digests(root, output_files.take(root).results))
-    segments = [ledger.head(path) for path in ledger.segments(root / ledger.FOLDER)]
+    segments = [ledger.head(path) for path in ledger.segments(root / layout.LEDGER)]
     if records is None:
-        records = ledger.shelved(root / ledger.FOLDER)
+        records = ledger.shelved(root / layout.LEDGER)
     payload = canonical(_statement(root, subjects, segments, records))
     signatures = []
     if private:
@@ -93,7 +92,7 @@ def seal(root: Path, *, key: Path | None = None, records: Collection[Record] | N
         "payloadType": PAYLOAD_TYPE,
         "signatures": signatures,
     }
-    return replace_file(root / output_files.SEAL, canonical(envelope) + b"\n")
+    return replace_file(root / layout.SEAL, canonical(envelope) + b"\n")
 
 
 def read_seal(root: Path) -> Sealed:
@@ -103,7 +102,7 @@ def read_seal(root: Path) -> Sealed:
         FileNotFoundError: there is none.
         ValueError: not such an envelope or statement; the message names the place.
     """
-    envelope = parse((root / output_files.SEAL).read_bytes())
+    envelope = parse((root / layout.SEAL).read_bytes())
     try:
         if envelope["payloadType"] != PAYLOAD_TYPE:
             raise ValueError(f"expected payloadType {PAYLOAD_TYPE}")
@@ -160,7 +159,7 @@ def _statement(
     root: Path, subjects: list[dict[str, Any]], segments: Iterable[ledger.Segment], records: Iterable[Record]
 ) -> dict[str, Any]:
     format_ = _format(root)
-    profile = next((top["digest"]["sha256"] for top in subjects if top["name"] == "profile.yaml"), "")
+    profile = next((top["digest"]["sha256"] for top in subjects if top["name"] == layout.PROFILE), "")
     return {
         "_type": STATEMENT,
         "subject": subjects,
@@ -177,7 +176,7 @@ def _statement(
                 "metadata": {"invocationId": format_.get("run", ""), "startedOn": format_.get("created", "")},
                 "byproducts": [
                     {
-                        "name": f"{ledger.FOLDER}/{segment.name}",
+                        "name": f"{layout.LEDGER}/{segment.name}",
                         "digest": {"medaugChainSha256": segment.head},
                         "annotations": {"lines": segment.lines},
                     }
@@ -213,14 +212,13 @@ def _versions(records: Iterable[Record]) -> dict[str, str]:
 
 def _format(root: Path) -> dict[str, Any]:
     try:
-        data = json.loads((root / "FORMAT.json").read_bytes())
+        return layout.read_format(root)
     except (OSError, ValueError):
         raise OutputError("OUTPUT: FORMAT.json is missing or not readable; only a run's folder can be sealed") from None
-    return data if isinstance(data, dict) else {}
 
 
 def _segment(entry: Any) -> ledger.Segment:
-    name = _text(entry["name"]).removeprefix(f"{ledger.FOLDER}/")
+    name = _text(entry["name"]).removeprefix(f"{layout.LEDGER}/")
     return ledger.Segment(name, int(entry["annotations"]["lines"]), _text(entry["digest"]["medaugChainSha256"]))
 
 

@@ -1,7 +1,7 @@
 """Where the two halves meet: a case of voxels and boxes, a recipe, the tools, one variant.
 
 Everything is drawn first (`Recipe`), then applied; applying is deterministic. Slices are solved one by one with a 2-D
-prior, in batches; the slices of a volume share their noise, so that neighbours stay alike.
+prior, in batches; the slices of a volume share their noise, so that neighbours stay similar.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medaug.augmentation.case import Case, Variant
-from medaug.augmentation.prepare import Scene
+from medaug.augmentation.prepare import PreparedCase
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.augmentation.restore import Solution, observed_residual
-from medaug.augmentation.solve import Row, Solved
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.augmentation.tools import Tools
-from medaug.imaging.crop import WHOLE, Part
+from medaug.imaging.crop import WHOLE
+from medaug.imaging.volume import Area
 from medaug.inverse.protocols import Prior
 from medaug.quality import inspect
 from medaug.regions.regions import Regions
@@ -30,7 +31,7 @@ class Presented:
     Attributes:
         case: the volume and its boxes.
         recipe: what was drawn.
-        scene: what it shares with the case's other variants.
+        prepared: what it shares with the case's other variants.
         regions: on the native grid.
         on_grid: on the prior's grid.
         prior: under the prompt of this case's labels.
@@ -39,11 +40,11 @@ class Presented:
 
     case: Case
     recipe: Recipe
-    scene: Scene
+    prepared: PreparedCase
     regions: Regions
     on_grid: Regions
     prior: Prior
-    part: Part = WHOLE
+    part: Area = WHOLE
 
     @property
     def wanted(self) -> list[int]:
@@ -51,18 +52,18 @@ class Presented:
         return [int(k) for k in np.flatnonzero(self.on_grid.free.any(axis=(1, 2)))]
 
     @property
-    def rows(self) -> list[Row]:
+    def slices(self) -> list[PresentedSlice]:
         """What is to be solved, in the order of `wanted`."""
-        cut = self.part
-        return [Row(self.scene.pixels[k][cut], self.on_grid.observed[k][cut], self.recipe) for k in self.wanted]
+        cut, pixels, observed = self.part, self.prepared.pixels, self.on_grid.observed
+        return [PresentedSlice(pixels[k][cut], observed[k][cut], self.recipe) for k in self.wanted]
 
-    def solution(self, parts: Sequence[Solved]) -> Solution:
-        """Put solved rows back; what holds no free voxels stays as it was presented."""
-        pixels = self.scene.pixels
+    def solution(self, slices: Sequence[SolvedSlice]) -> Solution:
+        """Put solved slices back; what holds no free voxels stays as it was presented."""
+        pixels = self.prepared.pixels
         solved, round_trip = pixels.copy(), pixels.copy()
-        for k, part in zip(self.wanted, parts, strict=True):
-            solved[k][self.part], round_trip[k][self.part] = part.solved, part.round_trip
-        return Solution(pixels, solved, round_trip, self.scene.taper, self.part)
+        for k, one in zip(self.wanted, slices, strict=True):
+            solved[k][self.part], round_trip[k][self.part] = one.solved, one.round_trip
+        return Solution(pixels, solved, round_trip, self.prepared.taper, self.part)
 
 
 def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Variant:
@@ -93,41 +94,45 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
         ValueError: the recipe was drawn for another volume or other boxes.
     """
     _check_drawn_for(case, recipe)
-    scene = tools.scenes.of(case, recipe.kept, tools.present)
-    on_grid = tools.present.law(scene.small, scene.small_boxes, recipe.seed_of("regions"), scene.sampling)
-    regions = Regions(scene.protected, scene.protected | scene.view.enlarge(on_grid.observed))
+    key = (case.boxes, recipe.kept, tools.present.of_case)
+    prepared = tools.latest.of(case.volume, key, lambda: PreparedCase.of(case, tools.present))
+    on_grid = tools.present.law(prepared.small, prepared.small_boxes, recipe.seed_of("regions"), prepared.sampling)
+    regions = Regions(prepared.protected, prepared.protected | prepared.view.enlarge(on_grid.observed))
     prompted = tools.solve.prompted
     prior = prompted(box.label for box in case.boxes) if prompted else tools.solve.prior
     part = tools.present.part(on_grid.free) if tools.present.part else WHOLE
-    return Presented(case, recipe, scene, regions, on_grid, prior, part)
+    return Presented(case, recipe, prepared, regions, on_grid, prior, part)
 
 
 def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
     """Solve every slice that has free voxels, batch by batch; the others come back as they were presented."""
-    rows, size = presented.rows, tools.solve.batch_size
-    batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-    parts = []
+    slices, size = presented.slices, tools.solve.batch_size
+    batches = [slices[i : i + size] for i in range(0, len(slices), size)]
+    solved: list[SolvedSlice] = []
     for number, batch in enumerate(batches):
 
         def step(current: int, steps: int, done: int = number) -> None:
             if on_step:
                 on_step(done * steps + current, len(batches) * steps)
 
-        parts += tools.solve_rows(batch, presented.prior, tools.solve, step)
-    return presented.solution(parts)
+        solved += tools.solve_slices(batch, presented.prior, tools.solve, step)
+    return presented.solution(solved)
 
 
 def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Variant:
     """All that happens after the prior: restored to the native grid, free voxels overwritten, checked."""
-    case, scene, regions = presented.case, presented.scene, presented.regions
-    volume, window = case.volume, scene.window
-    strips = tools.restore.restore(volume, scene.view, solution)
+    case, prepared, regions = presented.case, presented.prepared, presented.regions
+    volume, window = case.volume, prepared.window
+    strips = tools.restore.restore(volume, prepared.view, solution)
     shown = (replace(one, values=np.clip(one.values, window.low, window.high)) for one in strips)
     result = volume.with_strips(shown, regions.free)
     changed = np.asarray(result.stored != volume.stored)
-    measured = {"observed_residual": observed_residual(solution, presented.on_grid), "domain_share": scene.domain_share}
-    checks = inspect(volume, result, regions.protected, window, measured, tools.restore.limits, scene.baseline)
-    return Variant(presented.recipe, result, case.boxes, window, regions, changed, checks, scene.domain)
+    measured = {
+        "observed_residual": observed_residual(solution, presented.on_grid),
+        "domain_share": prepared.domain_share,
+    }
+    checks = inspect(volume, result, regions.protected, window, measured, tools.restore.limits, prepared.baseline)
+    return Variant(presented.recipe, result, case.boxes, window, regions, changed, checks, prepared.domain)
 
 
 def _check_drawn_for(case: Case, recipe: Recipe) -> None:

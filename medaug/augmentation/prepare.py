@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Generic, TypeVar
 from weakref import ReferenceType, ref
 
 import numpy as np
@@ -13,11 +13,12 @@ from medaug.augmentation.case import Case
 from medaug.augmentation.restore import seam_taper
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
-from medaug.imaging.crop import Part
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.volume import Area, Float32, Mask, Volume, Window
 from medaug.quality import Baseline
 from medaug.regions.regions import RegionLaw, Sampling
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +45,16 @@ class PresentTools:
     size: int
     crop: Callable[[Mask], Area | None]
     feather: float
-    part: Callable[[Mask], Part] | None = None
+    part: Callable[[Mask], Area] | None = None
+
+    @property
+    def of_case(self) -> tuple[object, ...]:
+        """The tools that a `PreparedCase` follows from: all but those that come after it."""
+        return self.window, self.domain, self.protect, self.grow, self.crop, self.size, self.feather
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class PreparedCase:
     """A case without anything that a variant draws; two to three bytes per voxel of the source.
 
     Attributes:
@@ -78,7 +84,7 @@ class Scene:
     baseline: Baseline
 
     @classmethod
-    def of(cls, case: Case, tools: PresentTools) -> Scene:
+    def of(cls, case: Case, tools: PresentTools) -> PreparedCase:
         """Everything that follows from a case and the tools alone.
 
         The law works on the prior's grid, where its pixels are the solver's pixels (the paper's were, too). A voxel
@@ -111,31 +117,23 @@ class Scene:
         )
 
 
-class Scenes:
-    """The scene that was asked for last: the variants of a source are made one after the other.
+class Latest(Generic[T]):
+    """What was made last of a volume, for whoever asks for it again: its variants are made one after the other.
 
-    Nothing depends on what is kept: a scene follows from its case and tools. It is let go of with its volume.
+    Nothing depends on what is kept. It is let go of with its volume, and isn't pickled.
     """
 
     def __init__(self) -> None:
-        self._last: tuple[ReferenceType[Volume], Any, Scene] | None = None
+        self._last: tuple[ReferenceType[Volume], object, T] | None = None
 
-    def of(self, case: Case, kept: str, tools: PresentTools) -> Scene:
-        """`Scene.of`, or the same as last time.
+    def __reduce__(self) -> tuple[type[Latest[T]], tuple[()]]:
+        return Latest, ()
 
-        Args:
-            case: the volume and its boxes.
-            kept: `recipe.kept_digest` of what the case keeps beside its boxes.
-            tools: what to work with.
-
-        Raises:
-            RegionError: nothing may change.
-        """
-        used = (tools.window, tools.domain, tools.protect, tools.grow, tools.crop, tools.size, tools.feather)
-        key, last = (case.boxes, kept, used), self._last
-        if last is None or last[0]() is not case.volume or last[1] != key:
-            last = (ref(case.volume, self._forget), key, Scene.of(case, tools))
-            self._last = last
+    def of(self, volume: Volume, key: object, make: Callable[[], T]) -> T:
+        """What ``make`` gives, or the same as last time for this volume, by identity, and an equal key."""
+        last = self._last
+        if last is None or last[0]() is not volume or last[1] != key:
+            self._last = last = (ref(volume, self._forget), key, make())
         return last[2]
 
     def _forget(self, gone: ReferenceType[Volume]) -> None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medaug.imaging.crop import WHOLE, Part
+from medaug.imaging.crop import WHOLE
 from medaug.imaging.presentation import Presentation
-from medaug.imaging.volume import Float32, Mask, Strip, Volume
+from medaug.imaging.products import product
+from medaug.imaging.volume import Area, Float32, Mask, Strip, Volume
 from medaug.quality import Limits
 from medaug.regions.regions import Regions
 
@@ -30,7 +31,7 @@ class Solution:
     solved: Float32
     round_trip: Float32
     taper: Float32
-    part: Part = WHOLE
+    part: Area = WHOLE
 
 
 Restoration = Callable[[Volume, Presentation, Solution], Iterator[Strip]]
@@ -65,7 +66,7 @@ def restore_delta(
     """
     change = solution.solved - solution.round_trip
     if spread is not None:
-        change = spread @ change @ spread.T
+        change = product(product(spread, change), spread.T)
     change *= solution.taper
     for k, one in enumerate(change):
         for area, step in view.native_strips(one):

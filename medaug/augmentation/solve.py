@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from medaug.augmentation.recipe import Recipe
 from medaug.imaging.volume import Float32, Mask
+from medaug.inverse.aligned import from_array
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
-from medaug.inverse.protocols import Operator, Prior, Solver
+from medaug.inverse.protocols import Operator, Prior, Problem, Solver
 from medaug.processes import threads
 
 
 @dataclass(frozen=True, eq=False)
 class SolveTools:
-    """What rows are solved with.
+    """What slices are solved with. Pickled, it leaves the weights out where ``load`` finds them again.
 
     Attributes:
         prior: the latent diffusion model, on its device.
@@ -29,7 +31,8 @@ class SolveTools:
         batch_size: slices solved at once.
         device: where tensors live.
         prompted: the prior under the prompt of these labels; None without prompts.
-        full: fill short batches up, see `solve_rows`; batches may then hold rows of several cases.
+        full: fill short batches up, see `solve_slices`; batches may then hold slices of several cases.
+        load: ``prior`` and ``prompted`` once more, for those who unpickle this; None where they are pickled, too.
     """
 
     prior: Prior
@@ -40,10 +43,19 @@ class SolveTools:
     device: str
     prompted: Callable[[Iterable[str]], Prior] | None = None
     full: bool = False
+    load: Callable[[], tuple[Prior, Callable[[Iterable[str]], Prior] | None]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) if self.load is None else {**vars(self), "prior": None, "prompted": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self.load is not None:
+            vars(self).update(zip(("prior", "prompted"), self.load(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class PresentedSlice:
     """One slice as the prior sees it.
 
     Attributes:
@@ -58,61 +70,70 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Solved:
-    """What came back for a row: D(z*) and D(E(x)), as large as its pixels, float32, display units."""
+class SolvedSlice:
+    """What came back for a slice: D(z*) and D(E(x)), as large as its pixels, float32, display units."""
 
     solved: Float32
     round_trip: Float32
 
 
-class RowSolver(Protocol):
-    """Solves one batch, see `solve_rows`."""
+class SliceSolver(Protocol):
+    """Solves one batch, see `solve_slices`."""
 
     def __call__(
-        self, rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
-    ) -> list[Solved]:
-        """Give one result per row."""
+        self,
+        slices: Sequence[PresentedSlice],
+        prior: Prior,
+        tools: SolveTools,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> list[SolvedSlice]:
+        """Give one result per slice."""
 
 
-def solve_rows(
-    rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
-) -> list[Solved]:
-    """Solve one batch, whose rows may be of several cases: no row knows of the others.
+def solve_slices(
+    slices: Sequence[PresentedSlice], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
+) -> list[SolvedSlice]:
+    """Solve one batch, whose slices may be of several cases: none knows of the others.
 
     Kernels are chosen by the size of a batch, which changes last digits. Where `SolveTools.full` is set, a short batch
-    is filled up with copies of its last row, so that a row's bytes don't depend on how many came with it.
+    is filled up with copies of its last slice, so that a slice's bytes don't depend on how many came with it.
 
     Args:
-        rows: at most ``tools.batch_size``.
-        prior: under the prompt of these rows.
+        slices: at most ``tools.batch_size``.
+        prior: under the prompt of these slices.
         tools: what to work with.
         on_step: called with (step, steps).
     """
-    missing = tools.batch_size - len(rows) if tools.full else 0
-    batch = [*rows, *[rows[-1]] * missing]
-    x = torch.from_numpy(np.stack([row.pixels for row in batch])[:, None]).to(tools.device)
-    observed = torch.from_numpy(np.stack([row.observed for row in batch])[:, None]).to(tools.device)
+    missing = tools.batch_size - len(slices) if tools.full else 0
+    batch = [*slices, *[slices[-1]] * missing]
+    x = from_array(np.stack([one.pixels for one in batch])[:, None]).to(tools.device)
+    observed = from_array(np.stack([one.observed for one in batch])[:, None]).to(tools.device)
     regions = Inpainting(observed)
     operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
-    measured = SampleNoise([row.recipe.seed_of("measurement") for row in batch], tools.device)
+    measured = SampleNoise([one.recipe.seed_of("measurement") for one in batch], tools.device)
     y = operator.forward(x + tools.measurement_noise * measured(x.shape))
     with torch.no_grad():
         start = prior.encode(x)
         round_trip = prior.decode(start)[:, 0].cpu().numpy()
     # the slices of a volume share one seed: the start is the same along the normal
-    noise = SampleNoise([row.recipe.seed_of("noise") for row in batch], tools.device)
-    x_star = tools.solver(prior, operator, y, noise=noise, start=start, on_step=on_step)
+    noise = SampleNoise([one.recipe.seed_of("noise") for one in batch], tools.device)
+    x_star = tools.solver(Problem(prior, operator, y, noise, start, on_step))
     solved = x_star[:, 0].float().cpu().numpy()
-    return [Solved(solved[n], round_trip[n]) for n in range(len(rows))]
+    return [SolvedSlice(solved[n], round_trip[n]) for n in range(len(slices))]
 
 
-def on_threads(count: int | None, solver: RowSolver = solve_rows) -> RowSolver:
+def on_threads(count: int | None, solver: SliceSolver = solve_slices) -> SliceSolver:
     """A solver with so many of the processor's threads; None leaves their number alone."""
+    return partial(_on_threads, count, solver)
 
-    def solve(
-        rows: Sequence[Row], prior: Prior, tools: SolveTools, on_step: Callable[[int, int], None] | None = None
-    ) -> list[Solved]:
-        with threads.taken(count):
-            return solver(rows, prior, tools, on_step)
 
-    return solve
+def _on_threads(
+    count: int | None,
+    solver: SliceSolver,
+    slices: Sequence[PresentedSlice],
+    prior: Prior,
+    tools: SolveTools,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[SolvedSlice]:
+    with threads.taken(count):
+        return solver(slices, prior, tools, on_step)

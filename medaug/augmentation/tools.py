@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from medaug.augmentation.prepare import PresentTools, Scenes
+from medaug.augmentation.prepare import Latest, PreparedCase, PresentTools
 from medaug.augmentation.restore import RestoreTools
-from medaug.augmentation.solve import RowSolver, SolveTools, solve_rows
+from medaug.augmentation.solve import SliceSolver, SolveTools, solve_slices
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,17 +15,17 @@ class Tools:
 
     Attributes:
         present: from a case to what the prior sees.
-        solve: what rows are solved with.
+        solve: what slices are solved with.
         restore: from a solution to a checked variant.
-        scenes: what the variants of one case share is found once; no pixel depends on it.
-        solve_rows: how a batch is solved: here, or in the process that holds the prior.
+        solve_slices: how a batch is solved: here, or in the process that holds the prior.
+        latest: what the variants of one case share is found once; no pixel depends on it.
     """
 
     present: PresentTools
     solve: SolveTools
     restore: RestoreTools
-    scenes: Scenes = field(default_factory=Scenes)
-    solve_rows: RowSolver = solve_rows
+    solve_slices: SliceSolver = solve_slices
+    latest: Latest[PreparedCase] = field(default_factory=Latest)
 
     def with_batch(self, size: int) -> Tools:
         """The same, solving so many slices at once."""

@@ -1,7 +1,7 @@
-"""The process that solves, see `distant`: ``python -m …``. Asked on standard input, it answers on standard output.
+"""The process that solves, see `worker.solver_process`: ``python -m …``. Tasks come on standard input, pickled.
 
-First comes what it is set up with, and it says the prior's card. Then come rows, a prompt and how a batch is
-filled, each time; it tells of its steps, then what came of them. It ends when its input ends.
+The first is what it is set up with, and it answers with the prior's card. Each other one is rows, a prompt and how a
+batch is filled: it tells of its steps on standard output, then what came of them. It ends when its input ends.
 """
 
 from __future__ import annotations
@@ -9,45 +9,58 @@ from __future__ import annotations
 import pickle
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
+import torch
+
 from medaug import assemble
-from medaug.augmentation.solve import solve_rows
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.errors import placed
-from medaug.execution.worker.solver_process import CARD, ERROR, SOLVED, STEP
+from medaug.execution.worker.solver_process import ANSWER, ERROR, STEP
 from medaug.execution.worker.unit_of_work import let_go, out_of_memory
 from medaug.processes.child import silenced
+from medaug.profile.profile import Profile
+
+Task = tuple[Sequence[PresentedSlice], str, int, bool]
+
+
+class _Solver:
+    """The prior with all that a solve needs."""
+
+    def __init__(self, profile: Profile, device: str, threads: int | None) -> None:
+        torch.set_num_threads(threads or torch.get_num_threads())
+        self.tools = assemble.tools(profile, device).solve
+        self.under = assemble.under_prompt(profile, self.tools.prior) if profile.prompt is not None else None
+
+    def solve(self, task: Task, on_step: Callable[[int, int], None]) -> list[SolvedSlice]:
+        slices, prompt, batch, full = task
+        prior = self.under(prompt) if self.under and prompt else self.tools.prior
+        return solve_slices(slices, prior, replace(self.tools, batch_size=batch, full=full), on_step)
 
 
 def main(asked: IO[bytes], answers: IO[bytes]) -> None:
-    """Answer until there is nothing more to answer."""
+    """Answer until there is nothing more to answer, or the prior can't be loaded."""
 
-    def say(kind: str, *said: object) -> None:
-        pickle.dump((kind, *said), answers, pickle.HIGHEST_PROTOCOL)
+    def say(kind: str, said: object) -> None:
+        pickle.dump((kind, said), answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
 
-    profile, device, threads = _heard(asked)
-    _take_threads(threads)
-    try:
-        tools = assemble.tools(profile, device)
-        under = assemble.under_prompt(profile, tools.solve.prior) if profile.prompt is not None else None
-    except Exception as error:  # noqa: BLE001 - the parent raises it
-        say(ERROR, _portable(error))
-        return
-    say(CARD, tools.solve.prior.card)
+    solver: _Solver | None = None
     while (task := _heard(asked)) is not None:
-        rows, prompt, batch, full = task
-        asked_for = replace(tools.solve, batch_size=batch, full=full)
-        prior = under(prompt) if under and prompt else tools.solve.prior
         try:
-            parts = solve_rows(rows, prior, asked_for, lambda *step: say(STEP, *step))
-        except Exception as error:  # noqa: BLE001 - likewise
+            if solver is None:
+                solver = _Solver(*task)
+                say(ANSWER, solver.tools.prior.card)
+            else:
+                say(ANSWER, solver.solve(task, lambda *step: say(STEP, step)))
+        except Exception as error:  # noqa: BLE001 - the parent raises it
             if out_of_memory(error):
                 let_go()
             say(ERROR, _portable(error))
-        else:
-            say(SOLVED, parts)
+            if solver is None:
+                return
 
 
 def _heard(asked: IO[bytes]) -> Any:
@@ -56,13 +69,6 @@ def _heard(asked: IO[bytes]) -> Any:
         return pickle.load(asked)  # noqa: S301 - from the process that started this one, through a pipe
     except EOFError:
         return None
-
-
-def _take_threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
 
 
 def _portable(error: Exception) -> Exception:

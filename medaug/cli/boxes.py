@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medaug.cli.messages import show_left_out
-from medaug.cli.options import (
-    AnnotationFormat,
-    Annotations,
-    Identity,
-    Input,
-    ProfileName,
-    Readers,
-    Slices,
-    app,
-)
-from medaug.cli.run import chosen_profile
+from medaug.cli.options import app, asking
 from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.execution.planning.plan import Plan
+    from medaug.execution.planning.request import RunRequest
 
 
 class Target(StrEnum):
@@ -37,30 +28,18 @@ class Target(StrEnum):
 
 
 @app.command("boxes")
-def boxes_command(  # noqa: PLR0913 - one parameter per option
-    input: Input,  # noqa: A002 - the word in the help
-    annotations: Annotations,
-    profile: ProfileName = "bone-xray",
-    identity_reason: Identity = None,
-    annotation_format: AnnotationFormat = None,
-    readers: Readers = "union",
-    slices: Slices = False,
+@asking("variants", "seed", "prior", "protect", "within", "pictures")
+def boxes_command(
+    request: RunRequest,
     to: Annotated[Target | None, typer.Option(help="Convert them, image by image.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="New file (yolo, sr: new folder) in place of the screen.")
     ] = None,
 ) -> None:
     """Show the boxes that a run would keep, per series; with --to, write them in another format."""
-    from medaug.execution.planning.plan import plan
+    from medaug.execution.planning.plan import plan_for
 
-    planned = plan(
-        input,
-        profile=chosen_profile(profile, slices=slices),
-        annotations=annotations,
-        identity_reason=identity_reason,
-        annotation_format=annotation_format,
-        readers=readers,
-    )
+    planned = plan_for(request)
     if to is None:
         _show(planned)
     else:
@@ -95,7 +74,7 @@ def _convert(planned: Plan, to: Target, output: Path | None) -> None:
 
 def _write(planned: Plan, to: Target, output: Path | None) -> None:
     from medaug.execution.execute import moment
-    from medaug.execution.exports import boxes as conversion
+    from medaug.execution.exports import box_formats as conversion
 
     if to is Target.sr and output is not None:
         conversion.write_sr(planned.units, output, moment())

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from medaug.assemble import resolve_device
 from medaug.errors import MedaugError, counted
+from medaug.inverse.device import resolve_device
 from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.processes.processor import processor
 from medaug.processes.threads import of_a_solve
 from medaug.version import versions
 
@@ -38,6 +39,7 @@ def examine() -> tuple[Finding, ...]:
     return (
         Finding("python", ok=True, found=platform.python_version()),
         *packages,
+        Finding("processor", ok=True, found=processor()),
         _tried("device", _device),
         *(_tried(f"codec {name}", partial(_decoder, uid)) for name, uid in CODECS.items()),
         _tried("prior embedded", _embedded),

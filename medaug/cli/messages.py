@@ -57,7 +57,7 @@ def show_plan(planned: Plan) -> None:
 
     firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
     typer.echo(
-        f"profile {planned.profile.name}, seed {planned.seed}: {counted(len(planned.units), 'variant')} of "
+        f"profile {planned.profile.name}, seed {planned.request.seed}: {counted(len(planned.units), 'variant')} of "
         f"{counted(len(firsts), 'source')}"
     )
     for unit in firsts:
@@ -78,6 +78,8 @@ def show_plan(planned: Plan) -> None:
 
 def show_summary(summary: Summary) -> None:
     """What was done."""
+    from medaug.audit.layout import MONAI, PAGE
+
     counts = summary.counts
     parts = [f"{counts[status]} {status}" for status in ("written", "rejected", "failed", "crashed") if counts[status]]
     typer.echo(f"{', '.join(parts) or 'nothing written'} ({summary.already_done} were done before)")
@@ -88,7 +90,7 @@ def show_summary(summary: Summary) -> None:
         typer.echo(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
     show_left_out(summary.skips, summary.unmatched, summary.notes)
     if counts["written"]:
-        typer.echo(f"look at {summary.output / 'index.html'}; train on {summary.output / 'monai.json'}")
+        typer.echo(f"look at {summary.output / PAGE}; train on {summary.output / MONAI}")
 
 
 def duration(seconds: float) -> str:
@@ -107,11 +109,11 @@ def show_left_out(
     alike: dict[tuple[bool, str, str], list[Skip]] = defaultdict(list)
     for skip in skips:
         alike[skip.refused, skip.code, skip.reason].append(skip)
-    for (refused, code, reason), found in alike.items():
-        uids = [skip.series_uid for skip in found if skip.series_uid and skip.series_uid not in reason]
+    for (refused, code, reason), same in alike.items():
+        uids = [skip.series_uid for skip in same if skip.series_uid and skip.series_uid not in reason]
         more = f" and {len(uids) - UIDS_SHOWN} more" if len(uids) > UIDS_SHOWN else ""
         where = f"; series {', '.join(uids[:UIDS_SHOWN])}{more}" if uids else ""
-        files = counted(sum(skip.files for skip in found), "file")
+        files = counted(sum(skip.files for skip in same), "file")
         typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files}: {reason}{where}", err=err)
     for sentence in unmatched:
         typer.echo(f"  unmatched: {sentence}", err=err)

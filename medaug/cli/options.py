@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medaug.version import __version__
+
+if TYPE_CHECKING:
+    from medaug.execution.planning.request import RunRequest
+
+_LATER = {"RunRequest": Any}  # loaded when a command runs
 
 app = typer.Typer(
     help="Augment labelled medical images by solving an inverse problem: the label is kept by construction.",
@@ -75,6 +82,63 @@ PicturesAs = Annotated[
     typer.Option("--as", help="What variants of PNG, JPEG and TIFF are: file, or secondary-capture (DICOM)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+def _request(  # noqa: PLR0913 - one parameter per option
+    input: Input,  # noqa: A002 - the word in the help
+    annotations: Annotations,
+    profile: ProfileName = "bone-xray",
+    variants: Variants = 1,
+    seed: Seed = 0,
+    prior: PriorChoice = None,
+    accept_identity: Identity = None,
+    format: AnnotationFormat = None,  # noqa: A002 - likewise
+    readers: Readers = "union",
+    protect: Protect = None,
+    within: Within = None,
+    slices: Slices = False,
+    pictures: PicturesAs = None,
+) -> RunRequest:
+    """The options that `medaug run`, `plan` and `boxes` share, in one value."""
+    from medaug.execution.planning.request import RunRequest
+
+    return RunRequest.of(
+        input,
+        annotations=annotations,
+        profile=profile,
+        variants=variants,
+        seed=seed,
+        prior=prior,
+        accept_identity=accept_identity,
+        format=format,
+        readers=readers,
+        protect=protect or (),
+        within=within or (),
+        slices=slices,
+        pictures=pictures,
+    )
+
+
+def asking(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Turn ``command(request, …)`` into a command that takes the shared options in place of the request.
+
+    Args:
+        without: those of them that the command doesn't take.
+    """
+    shared = {n: p for n, p in signature(_request, eval_str=True, locals=_LATER).parameters.items() if n not in without}
+
+    def asked(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(signature(command, eval_str=True, locals=_LATER).parameters.values())[1:]
+
+        def called(**given: Any) -> None:
+            command(_request(**{name: given.pop(name) for name in shared}), **given)
+
+        parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*shared.values(), *own)]
+        called.__doc__ = command.__doc__
+        called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        return called
+
+    return asked
 
 
 @app.callback(invoke_without_command=True)

@@ -47,11 +47,12 @@ def _figure(rate: float) -> str:
 @app.command("finish")
 def finish_command(output: Output) -> None:
     """Write the manifests and the page again, for what is there now: after the last shard, or a removed unit."""
+    from medaug.audit.layout import MONAI, PAGE
     from medaug.execution.output.lists import write_lists
     from medaug.execution.output.open import attach
 
     write_lists(attach(output))
-    typer.echo(f"look at {output / 'index.html'}; train on {output / 'monai.json'}")
+    typer.echo(f"look at {output / PAGE}; train on {output / MONAI}")
 
 
 @quarantine_app.command("list")
@@ -71,10 +72,10 @@ def quarantine_explain(
     from medaug.errors import OutputError
     from medaug.execution.output.quarantine import MEANINGS, entries
 
-    found = [entry for entry in entries(output) if entry.unit.startswith(unit)]
-    if not found:
+    matching = [entry for entry in entries(output) if entry.unit.startswith(unit)]
+    if not matching:
         raise OutputError("quarantine: no unit of that key is left alone; `medaug quarantine list` shows all")
-    for entry in found:
+    for entry in matching:
         typer.echo(f"{entry.unit[:16]}  series {entry.series_uid}, variant {entry.variant}")
         typer.echo(f"  [{entry.code}] {entry.message}")
         typer.echo(f"  {MEANINGS.get(entry.code, '')}")

@@ -31,6 +31,12 @@ def value(ds: Dataset, keyword: str) -> Any:
     return None if found is None or found == "" else found
 
 
+def stated(ds: Dataset, keyword: str) -> bool:
+    """Whether the element is there and not empty, whatever it holds."""
+    tag = _tag(keyword)
+    return tag in ds and ds.get_item(tag).value not in (None, b"", "")
+
+
 def text(ds: Dataset, keyword: str) -> str:
     """The value as stripped text; ``""`` when absent; several values joined by a backslash."""
     found = value(ds, keyword)

@@ -7,11 +7,14 @@ the same functions as those of a classic instance.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
-    UID,
     EnhancedCTImageStorage,
     EnhancedMRImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
@@ -77,6 +80,9 @@ MACROS: dict[str, dict[str, str]] = {
         "TriggerTime": "TriggerTime",
     },
 }
+_MACROS = {Tag(macro): macro for macro in MACROS}
+Known = dict[tuple[BaseTag, bytes], dict[BaseTag, DataElement]]
+_GRADIENT = "DiffusionGradientOrientation"
 # Dimensions that order the frames of one stack, so no repeats.
 IN_STACK = frozenset({"StackID", "InStackPositionNumber", "ImagePositionPatient", "FrameOfReferenceUID"})
 
@@ -111,13 +117,11 @@ def frame_count(ds: Dataset) -> int:
 
 def is_enhanced(ds: Dataset) -> bool:
     """Whether the SOP class keeps its geometry in functional groups."""
-    meta = getattr(ds, "file_meta", None)
-    stated = fields.text(ds, "SOPClassUID") or (fields.text(meta, "MediaStorageSOPClassUID") if meta else "")
-    return UID(stated) in ENHANCED
+    return fields.text(ds, "SOPClassUID") in ENHANCED
 
 
 def frame_of(ds: Dataset, frame: int) -> Dataset:
-    """What the instance says of one frame; the instance itself where it is no Enhanced object.
+    """What the instance says of one frame; see `frames_of`, which is the way to several.
 
     Args:
         ds: the instance, its groups counted by `frame_count`.
@@ -125,51 +129,81 @@ def frame_of(ds: Dataset, frame: int) -> Dataset:
 
     Raises:
         ReadError: ``bad-value``.
+    """
+    return next(frames_of(ds, (frame,)))
+
+
+def frames_of(ds: Dataset, frames: Iterable[int] | None = None) -> Iterator[Dataset]:
+    """What the instance says of each frame, laid flat; the instance itself where it is no Enhanced object.
+
+    Args:
+        ds: the instance, its groups counted by `frame_count`.
+        frames: 0-based, in any order; all of them when left out.
+
+    Raises:
+        ReadError: ``bad-value``.
 
     Source: PS3.3 C.7.6.16 (multi-frame functional groups).
     """
     if not is_enhanced(ds):
-        return ds
-    flat = Dataset()
-    for keyword in COMMON:
-        _put(flat, keyword, fields.value(ds, keyword))
-    for groups in (*fields.items(ds, SHARED), fields.items(ds, PER_FRAME)[frame]):  # what a frame states wins
-        for macro, names in MACROS.items():
-            for item in fields.items(groups, macro)[:1]:
-                for keyword, classic in names.items():
-                    _put(flat, classic, fields.value(item, keyword))
-        for item in fields.items(groups, "MRDiffusionSequence")[:1]:
-            for direction in fields.items(item, "DiffusionGradientDirectionSequence")[:1]:
-                _put(flat, "DiffusionGradientOrientation", fields.value(direction, "DiffusionGradientOrientation"))
-    return flat
+        yield from [ds] * (1 if frames is None else len(list(frames)))
+        return
+    known: Known = {}
+    common = {Tag(keyword): ds[keyword] for keyword in COMMON if fields.value(ds, keyword) is not None}
+    for groups in fields.items(ds, SHARED):
+        common |= _flat(groups, known)
+    single = fields.items(ds, PER_FRAME)
+    for number in range(len(single)) if frames is None else frames:
+        yield Dataset({**common, **_flat(single[number], known)})  # what a frame states wins
 
 
-def dimensions_of(ds: Dataset, frame: int) -> tuple[tuple[str, str], ...]:
-    """Keyword and index value of every dimension of a frame that is not its place in a stack.
+def dimensions_of(ds: Dataset) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Keyword and index value of every dimension of each frame that is not its place in a stack.
 
     A dimension index tells frames apart and nothing more: the attribute it points to may lie in a group that
-    `frame_of` does not lay flat.
+    `frames_of` does not lay flat.
 
     Source: PS3.3 C.7.6.17 (multi-frame dimension).
     """
-    if not is_enhanced(ds):
-        return ()
-    content = fields.items(fields.items(ds, PER_FRAME)[frame], "FrameContentSequence")[:1]
-    values = fields.numbers(content[0], "DimensionIndexValues") if content else ()
     pointers = [_keyword(fields.value(item, "DimensionIndexPointer")) for item in fields.items(ds, GROUPS[2])]
-    if len(pointers) != len(values):
-        return ()
-    return tuple(
-        (f"{name}Index", f"{value:g}") for name, value in zip(pointers, values, strict=True) if name not in IN_STACK
-    )
+    for groups in fields.items(ds, PER_FRAME) if is_enhanced(ds) else (Dataset(),):
+        content = fields.items(groups, "FrameContentSequence")[:1]
+        values = fields.numbers(content[0], "DimensionIndexValues") if content else ()
+        pairs = zip(pointers, values, strict=True) if len(pointers) == len(values) else ()
+        yield tuple((f"{name}Index", f"{value:g}") for name, value in pairs if name not in IN_STACK)
+
+
+def _flat(groups: Dataset, known: Known) -> dict[BaseTag, DataElement]:
+    """What groups state, under the tags of a classic instance; what is said in the same bytes is parsed once."""
+    flat: dict[BaseTag, DataElement] = {}
+    for tag in [tag for tag in _MACROS if tag in groups.keys()]:  # noqa: SIM118 - its own lookup takes long
+        raw = groups.get_item(tag).value
+        key = (tag, raw) if isinstance(raw, bytes) else None
+        elements = known.get(key) if key else None
+        if elements is None:
+            elements = _classic(groups, _MACROS[tag])
+            if key:
+                known[key] = elements
+        flat |= elements
+    return flat
+
+
+def _classic(groups: Dataset, macro: str) -> dict[BaseTag, DataElement]:
+    found: dict[BaseTag, DataElement] = {}
+    for item in fields.items(groups, macro)[:1]:
+        for keyword, classic in MACROS[macro].items():
+            _take(item, keyword, classic, found)
+        for direction in fields.items(item, "DiffusionGradientDirectionSequence")[:1]:
+            _take(direction, _GRADIENT, _GRADIENT, found)
+    return found
+
+
+def _take(item: Dataset, keyword: str, classic: str, found: dict[BaseTag, DataElement]) -> None:
+    value = fields.value(item, keyword)
+    if value is not None:
+        tag = Tag(classic)
+        found[tag] = item[keyword] if keyword == classic else DataElement(tag, dictionary_VR(tag), value)
 
 
 def _keyword(tag: Any) -> str:
-    from pydicom.datadict import keyword_for_tag
-
     return (keyword_for_tag(tag) or "Private") if isinstance(tag, int) else "Private"
-
-
-def _put(flat: Dataset, keyword: str, value: Any) -> None:
-    if value is not None:
-        setattr(flat, keyword, value)

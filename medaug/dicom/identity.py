@@ -72,6 +72,15 @@ def patient_of(ds: Dataset) -> str:
     Without a Patient ID the study stands for its patient. Not keyed: never write it out.
     """
     patient = fields.text(ds, "PatientID")
-    issuer = fields.text(ds, "IssuerOfPatientID")
-    names = (patient, issuer) if patient else ("", "study", fields.text(ds, "StudyInstanceUID"))
+    if not patient:
+        return unnamed_patient(fields.text(ds, "StudyInstanceUID"))
+    return _hashed(patient, fields.text(ds, "IssuerOfPatientID"))
+
+
+def unnamed_patient(study_uid: str) -> str:
+    """`patient_of` an instance of this study that states no Patient ID."""
+    return _hashed("", "study", study_uid)
+
+
+def _hashed(*names: str) -> str:
     return hashlib.sha256("\0".join(names).encode()).hexdigest()

@@ -10,8 +10,9 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import Unpack, assert_never
 
+from medaug.audit.layout import FORMAT
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, OutputError, RunError, counted
 from medaug.execution.executors.executor import Executor, serial
@@ -19,17 +20,16 @@ from medaug.execution.executors.processes import processes
 from medaug.execution.executors.ray_cluster import cluster
 from medaug.execution.output import quarantine
 from medaug.execution.output.lists import listing_of, write_lists
-from medaug.execution.output.open import MARK, open_store
+from medaug.execution.output.open import open_store
 from medaug.execution.output.store import Ended, Store
-from medaug.execution.planning.options import DEFAULTS, ExecutorName, Options
 from medaug.execution.planning.plan import Plan, plan
+from medaug.execution.planning.request import RunOptions, RunRequest
 from medaug.execution.planning.units import Unit
 from medaug.execution.summary import Progress, Summary
-from medaug.execution.worker.attempt import Setup, Work
+from medaug.execution.worker.job import Work
 from medaug.execution.worker.pipeline import Done, Step
 from medaug.execution.worker.unit_of_work import work_unit
-from medaug.execution.worker.worker import Bench
-from medaug.profile.profile import Profile
+from medaug.execution.worker.worker import Worker
 from medaug.storage.disk_map import Again, Shelf, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
@@ -38,49 +38,20 @@ FINAL = {"written", "rejected"}  # the same recipe would end the same way; failu
 ENOUGH = 20  # units after which the share of failures says something
 
 
-def run(  # noqa: PLR0913 - the user's choices, each with a name
-    input: str | Path,  # noqa: A002 - the word the documentation uses
+def run(
+    input: str | Path,  # noqa: A002 - the option's word
     output: str | Path,
     *,
-    profile: str | Profile,
-    annotations: str | Path | Sequence[str | Path],
-    variants: int = 1,
-    seed: int = 0,
-    device: str = "auto",
-    identity_reason: str | None = None,
-    annotation_format: str | None = None,
-    readers: str = "union",
-    protect: Sequence[str | Path] = (),
-    within: Sequence[str | Path] = (),
-    key_file: str | Path | None = None,
-    extend: bool = False,
-    workers: int | None = None,
-    executor: ExecutorName | None = None,
-    address: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    **options: Unpack[RunOptions],
 ) -> Summary:
     """Augment an export. The same call again continues, or finds nothing to do.
 
     Args:
         input: a folder, file or zip archive of images; never changed.
         output: a new folder, or one that the same call made before.
-        profile: a shipped profile's name, a path, or a profile.
-        annotations: one or more files or folders with boxes.
-        variants: variants per source, at least 1.
-        seed: the run's seed.
-        device: ``auto``, ``cpu`` or a torch device.
-        identity_reason: why the export may be used although it doesn't declare that identity was removed.
-        annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
-        readers: where several people read an image (a csv with rad_id): ``union``, ``majority``, or one reader's name.
-        protect: Segmentations or label maps whose structures must not change.
-        within: the same; nothing outside of their structures may change.
-        key_file: 32 secret bytes that new UIDs and patient tokens come from; with the same key and SOURCE_DATE_EPOCH,
-            another OUTPUT gets the same bytes. Drawn at random otherwise.
-        extend: other images, annotations, variants or seed may come into an OUTPUT that is there.
-        workers: how many; a script that asks for several processes needs ``if __name__ == "__main__":``.
-        executor: ``serial``, ``processes`` or ``ray``; None for serial with one worker, else processes.
-        address: of a Ray cluster; None starts one on this machine.
         on_progress: called after each unit.
+        options: ``profile``, ``annotations`` and any other option of ``medaug run``, see `RunRequest`.
 
     Raises:
         ProfileError: the profile is wrong.
@@ -90,30 +61,13 @@ def run(  # noqa: PLR0913 - the user's choices, each with a name
         OutputError: OUTPUT can't be used; nothing partial is visible.
         RunError: the run makes no sense as it is set up.
     """
-    source_root, root = Path(input), Path(output)
-    check_apart(source_root, root)
-    options = Options(
-        device, Path(key_file) if key_file else None, extend, None, workers, executor=executor, address=address
-    )
-    planned = plan(
-        source_root,
-        profile=profile,
-        annotations=annotations,
-        variants=variants,
-        seed=seed,
-        identity_reason=identity_reason,
-        annotation_format=annotation_format,
-        readers=readers,
-        protect=protect,
-        within=within,
-    )
-    return execute(planned, root, options, on_progress=on_progress)
+    check_disjoint(Path(input), Path(output))
+    return execute(plan(input, **options), Path(output), on_progress=on_progress)
 
 
 def execute(
     planned: Plan,
     output: Path,
-    options: Options = DEFAULTS,
     *,
     on_progress: Callable[[Progress], None] | None = None,
     on_step: Step | None = None,
@@ -122,9 +76,8 @@ def execute(
     """Do what ``planned`` says and write the manifests and the page, also when it is stopped on the way.
 
     Args:
-        planned: what to do.
+        planned: what to do; its request says how.
         output: OUTPUT.
-        options: how.
         on_progress: called after each unit.
         on_step: called with (unit, step, steps) during each unit.
         work: what is done with a unit.
@@ -132,33 +85,30 @@ def execute(
     Raises:
         PriorError: the prior isn't what the profile pins.
         OutputError: OUTPUT can't be used; nothing partial is visible.
-        RunError: more units fail than the options allow.
+        RunError: more units fail than the request allows.
     """
-    if not planned.units and not (output / MARK).exists():
+    if not planned.units and not (output / FORMAT).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
-    serially = options.chosen == "serial" and work is work_unit
-    apart = serially and len(planned.units) >= MANY
-    setup = Setup(output, planned.profile, options.device, planned.identity_reason, work, apart)
-    bench = setup.bench()
-    if not (output / MARK).exists() and serially:
-        _ = bench.tools  # a wrong prior stops a run before OUTPUT is made
+    request = planned.request
+    serially = request.chosen_executor == "serial" and work is work_unit
+    worker = Worker(request, output, solver_process=serially and len(planned.units) >= MANY)
+    if not (output / FORMAT).exists() and serially:
+        _ = worker.tools  # a wrong prior stops a run before OUTPUT is made
     listing = listing_of(planned.units, planned.skips)
-    store, ended = open_store(
-        output, planned.profile, listing, moment(), key_file=options.key_file, extend=options.extend
-    )
-    mine = planned.units if options.shard is None else share(planned.units, options.shard)
+    store, ended = open_store(output, planned.profile, listing, moment(), key_file=request.key, extend=request.extend)
+    mine = planned.units if request.shard is None else share(planned.units, request.shard)
     todo = unfinished(store, ended, mine)
     _check_space(store, planned, todo)
     try:
-        outcomes = _until_done(store, partial(_executor(options, bench), setup, on_step=on_step), todo)
+        outcomes = _until_done(store, partial(_executor(request), worker, work, on_step=on_step), todo)
         with closing(outcomes):  # an interruption may come while it is suspended: its workers end before the lists
-            _watch(outcomes, len(todo), options.max_failures, on_progress)
+            _watch(outcomes, len(todo), request.max_failures, on_progress)
     except BaseException:
         with suppress(MedaugError, OSError):  # what stopped the run is what the user is told
             write_lists(store)
         raise
     records = write_lists(store)
-    keys = listing.units if options.shard is None else listing_of(mine).units
+    keys = listing.units if request.shard is None else listing_of(mine).units
     return Summary(
         output,
         among(records, lambda record: record.unit, keys),
@@ -172,16 +122,16 @@ def execute(
     )
 
 
-def _executor(options: Options, bench: Bench) -> Executor:
-    match options.chosen:
+def _executor(request: RunRequest) -> Executor:
+    match request.chosen_executor:
         case "serial":
-            return partial(serial, bench)
+            return serial
         case "processes":
-            return partial(processes, options.workers or 1)
+            return processes
         case "ray":
-            return partial(cluster, options.workers, options.address)
+            return cluster
         case _:
-            assert_never(options.chosen)
+            assert_never(request.chosen_executor)
 
 
 def _until_done(
@@ -250,7 +200,7 @@ def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
         )
 
 
-def check_apart(source: Path, output: Path) -> None:
+def check_disjoint(source: Path, output: Path) -> None:
     """OUTPUT inside INPUT would be read as input by the next run; INPUT inside OUTPUT would be written to.
 
     Raises:

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.audit import ledger
-from medaug.audit.pixels import stored_of
+from medaug.audit import layout, ledger
 from medaug.audit.record import Output, Record
+from medaug.audit.stored_pixels import stored_of
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import NUMERICS, Recipe
 from medaug.augmentation.solve import on_threads
 from medaug.errors import OutputError, ReadError, counted
+from medaug.execution.planning.request import RunRequest
 from medaug.execution.planning.sources import collect
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.worker import Worker
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
+from medaug.processes.processor import processor
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_folder_prior
 from medaug.profile.profile import Profile
@@ -82,15 +84,15 @@ def replay(
         ProfileError: profile.yaml isn't readable.
         PriorError: the prior isn't the recorded one.
     """
-    known = ledger.shelved(output / ledger.FOLDER)
+    known = ledger.shelved(output / layout.LEDGER)
     records = [chosen(known, unit) for unit in units]
-    profile = load_profile(str(output / "profile.yaml"))
+    profile = load_profile(str(output / layout.PROFILE))
     if prior is not None:
         profile = with_folder_prior(profile, prior)
-    bench = Bench(profile, device, None)
+    worker = Worker(RunRequest(source, profile, device=device), output)
     volumes = _Volumes(source, profile)
     for record in sorted(records, key=lambda record: record.source.key):
-        yield _again(output, record, bench, volumes.find(record))
+        yield _again(record, worker, volumes.find(record))
 
 
 def chosen(records: Iterable[Record], unit: str) -> Record:
@@ -103,12 +105,12 @@ def chosen(records: Iterable[Record], unit: str) -> Record:
     if len(unit) < LEAST_DIGITS:
         expected = f"expected the first {LEAST_DIGITS} or more digits of its key, found {len(unit)}"
         raise OutputError(f"unit: {expected}; {where}")
-    found = [record for record in records if record.status == "written" and record.unit.startswith(unit)]
-    if not found:
+    matching = [record for record in records if record.status == "written" and record.unit.startswith(unit)]
+    if not matching:
         raise OutputError(f"unit: no written unit's key begins with these {len(unit)} digits; {where}")
-    if len(found) > 1:
-        raise OutputError(f"unit: {len(found)} keys begin with these {len(unit)} digits; give more of them: {where}")
-    return found[0]
+    if len(matching) > 1:
+        raise OutputError(f"unit: {len(matching)} keys begin with these {len(unit)} digits; give more of them: {where}")
+    return matching[0]
 
 
 class _Volumes:
@@ -147,10 +149,10 @@ class _Volumes:
         )
 
 
-def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay:
-    threads = record.threads if bench.threads else None
+def _again(record: Record, worker: Worker, volume: Volume) -> Replay:
+    threads = record.threads if worker.threads else None
     # memory may have made the batch smaller than the profile's
-    tools = replace(bench.tools.with_batch(record.batch_size), solve_rows=on_threads(threads))
+    tools = replace(worker.tools.with_batch(record.batch_size), solve_slices=on_threads(threads))
     variant = augment(Case(volume, record.boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
@@ -160,11 +162,11 @@ def _again(output: Path, record: Record, bench: Bench, volume: Volume) -> Replay
             f"unit {record.unit[:16]}: {counted(len(images), 'image')} for {counted(len(parts), 'slice')}; verify it"
         )
     differences = tuple(
-        _difference(output, image, made)
+        _difference(worker.root, image, made)
         for image, made in zip(images, parts, strict=True)
         if pixels_digest(made) != image.pixels_sha256
     )
-    return Replay(record.unit, len(images), differences, _changes(record, bench))
+    return Replay(record.unit, len(images), differences, _changes(record, worker))
 
 
 def _recipe(record: Record) -> Recipe:
@@ -202,11 +204,11 @@ def _difference(output: Path, image: Output, made: Stored) -> Difference:
         return Difference(image.path, -1, 0.0)
     if there.shape != made.shape:
         return Difference(image.path, -1, 0.0)
-    apart = np.abs(there.astype(np.float64) - made.astype(np.float64))
-    return Difference(image.path, int(np.count_nonzero(apart)), float(apart.max()))
+    by = np.abs(there.astype(np.float64) - made.astype(np.float64))
+    return Difference(image.path, int(np.count_nonzero(by)), float(by.max()))
 
 
-def _changes(record: Record, bench: Bench) -> Mapping[str, tuple[str, str]]:
-    now = {**bench.versions, "device": bench.device}
-    then = {**record.versions, "device": record.device}
+def _changes(record: Record, worker: Worker) -> Mapping[str, tuple[str, str]]:
+    now = {**worker.versions, "device": worker.device, "processor": processor()}
+    then = {**record.versions, "device": record.device, "processor": record.processor}
     return {name: (then.get(name, ""), value) for name, value in now.items() if then.get(name, "") != value}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from medaug.errors import ReadError, WriteError, counted
 from medaug.imaging.geometry import Float64, Geometry, Shape
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 from medaug.storage import archive
+from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
 MAX_BYTES = 4 << 30  # decoded voxels of one file
@@ -145,20 +145,14 @@ def write_nrrd(volume: Volume, path: Path) -> None:
             f"NRRD file: expected a grid in patient space of {', '.join(NAMES.values())} without a rescale, found "
             f"{volume.geometry.space} space of {stored.dtype.name}"
         )
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
+    with replacing(path) as passing:
+        with passing.open("wb") as file:
             file.write(_text(volume, kind).encode("ascii"))
             file.write(gzip.compress(np.ascontiguousarray(stored).tobytes(), compresslevel=6, mtime=0))
-            file.flush()
-            os.fsync(file.fileno())
-        found = read_nrrd(part)
+        found = read_nrrd(passing)
         same = found.stored.dtype == volume.stored.dtype and np.array_equal(found.stored, volume.stored)
         if not (same and found.geometry.close_to(volume.geometry, 1e-6)):
             raise WriteError("NRRD file: what was written did not read back equal; check the disk")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _text(volume: Volume, kind: str) -> str:

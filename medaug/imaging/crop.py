@@ -6,8 +6,7 @@ import numpy as np
 
 from medaug.imaging.volume import Area, Mask
 
-Part = tuple[slice, slice]
-WHOLE: Part = (slice(None), slice(None))
+WHOLE: Area = (slice(None), slice(None))
 
 
 def whole_frame(domain: Mask) -> Area | None:  # noqa: ARG001 - the signature of Tools.crop
@@ -28,7 +27,7 @@ def _bordered(line: Mask) -> slice:
     return slice(max(0, int(hits[0]) - border), min(len(line), int(hits[-1]) + 1 + border))
 
 
-def free_part(free: Mask, step: int, border: int) -> Part:
+def free_part(free: Mask, step: int, border: int) -> Area:
     """Rows and columns around all free pixels of all slices, on one grid of cells for every case.
 
     One part for a volume, so that no slice depends on those it is solved with.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medaug.imaging.products import product
 from medaug.imaging.volume import STRIP, Float32
 
 
@@ -86,7 +87,7 @@ def resized_rows(image: Float32, shape: tuple[int, int]) -> Iterator[tuple[slice
     for new, old, weights in _bands(cubic_matrix, len(image), shape[0]):
         for first in range(new.start, new.stop, STRIP):
             rows = slice(first, min(first + STRIP, new.stop))
-            yield rows, weights[rows.start - new.start : rows.stop - new.start] @ narrowed[old]
+            yield rows, product(weights[rows.start - new.start : rows.stop - new.start], narrowed[old])
 
 
 def coverage(masks: Float32, shape: tuple[int, int]) -> Float32:
@@ -146,7 +147,7 @@ def _along_rows(images: Float32, kernel: Kernel, n_out: int) -> Float32:
     *slices, n_in, columns = images.shape
     found = np.empty((*slices, n_out, columns), dtype=np.float32)
     for new, old, weights in _bands(kernel, n_in, n_out):
-        np.matmul(weights, images[..., old, :], out=found[..., new, :])
+        product(weights, images[..., old, :], found[..., new, :])
     return found
 
 
@@ -154,5 +155,5 @@ def _along_columns(images: Float32, kernel: Kernel, n_out: int) -> Float32:
     *slices, rows, n_in = images.shape
     found = np.empty((*slices, rows, n_out), dtype=np.float32)
     for new, old, weights in _bands(kernel, n_in, n_out):
-        np.matmul(images[..., old], weights.T, out=found[..., new])
+        product(images[..., old], weights.T, found[..., new])
     return found

@@ -126,8 +126,8 @@ class Beside:
     def forward(self, x: Tensor) -> Tensor:
         """A x: (B, C, H, W) → (B, C, H + H', W); where B x is narrower, zeros fill its rows."""
         seen = self.degraded.forward(x)
-        room = torch.nn.functional.pad(seen, (0, x.shape[-1] - seen.shape[-1]))
-        return torch.cat([self.regions.forward(x), room], dim=-2) / math.sqrt(2)
+        widened = torch.nn.functional.pad(seen, (0, x.shape[-1] - seen.shape[-1]))
+        return torch.cat([self.regions.forward(x), widened], dim=-2) / math.sqrt(2)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Aᵀ y = (Mᵀ y₁ + Bᵀ y₂) / √2."""

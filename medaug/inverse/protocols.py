@@ -7,6 +7,7 @@ variance per channel by the prior itself: the latent scale never leaves the adap
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -45,24 +46,44 @@ class Operator(Protocol):
         """Aᵀ y."""
 
 
-class Solver(Protocol):
-    """Draws images that explain y. Parameters are bound with functools.partial."""
-
-    def __call__(
-        self,
-        prior: Prior,
-        operator: Operator,
-        y: Tensor,
-        *,
-        noise: Noise,
-        start: Tensor | None = None,
-        on_step: Callable[[int, int], None] | None = None,
-    ) -> Tensor:
-        """Return images x (B, C, H, W) of the prior, not clipped."""
-
-
 class Noise(Protocol):
     """Standard normal draws, one stream per sample, so that batch-mates can't matter."""
 
     def __call__(self, shape: tuple[int, ...]) -> Tensor:
         """(B, …) float32 on the solver's device, row b from the stream of sample b."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Which image explains y = A x? What is asked of every solver, whatever its method.
+
+    Attributes:
+        prior: what images look like.
+        operator: the measurement A.
+        y: (B, …), the measurement of each sample.
+        noise: one stream per sample.
+        start: clean latents (B, c, h, w) to begin from once noised; pure noise when None.
+        on_step: called with (step, steps) before each denoising step.
+    """
+
+    prior: Prior
+    operator: Operator
+    y: Tensor
+    noise: Noise
+    start: Tensor | None = None
+    on_step: Callable[[int, int], None] | None = None
+
+
+class Solver(Protocol):
+    """Draws images that explain y, one per row, each independent of its batch-mates.
+
+    Parameters are bound with functools.partial. These mean the same wherever a solver has them:
+
+        steps      denoising steps
+        t0         first time as a share of all, in (0, 1]; at 1 the start isn't looked at
+        eta        0 for deterministic DDIM, 1 for ancestral noise
+        guidance   which steps are guided, and what closes the descent: `guided_ddim.Guidance`
+    """
+
+    def __call__(self, problem: Problem) -> Tensor:
+        """Return images x (B, C, H, W) of the prior, not clipped."""

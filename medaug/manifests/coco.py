@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from medaug.audit.layout import COCO
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
+from medaug.imaging.boxes import Box
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again
-
-NAME = "coco.json"
 
 
 def write_coco(records: Iterable[Record], output: Path) -> Path:
@@ -32,9 +32,13 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
 
     Source: https://cocodataset.org/#format-data
     """
-    ordered = Ordered.of(records)
+    return replace_file(output / COCO, document(coco_content(Ordered.of(records))))
+
+
+def coco_content(ordered: Ordered) -> dict[str, Any]:
+    """What `write_coco` writes; images and annotations are made as they are taken."""
     written, labels, codes = ordered.written, ordered.labels, ordered.codes
-    content = {
+    return {
         "info": {"description": "Synthetic variants for training only, made by medaug", "version": "1"},
         "images": Again(lambda: _images(written)),
         "annotations": Again(lambda: _annotations(written, labels)),
@@ -43,16 +47,21 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
             for number, label in enumerate(labels, 1)
         ],
     }
-    return replace_file(output / NAME, document(content))
 
 
-def labelled_slices(record: Record) -> list[int]:
+def labelled_slices(boxes: Iterable[Box]) -> list[int]:
     """The slices that hold a box, in order."""
-    return sorted({k for box in record.boxes for k in range(box.start[0], box.stop[0])})
+    return sorted({k for box in boxes for k in range(box.start[0], box.stop[0])})
+
+
+def coco_box(box: Box) -> dict[str, Any]:
+    """A box on any of its slices."""
+    (_, top, left), (_, height, width) = box.start, box.shape
+    return {"bbox": [left, top, width, height], "area": width * height}
 
 
 def _images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    for number, (record, k) in enumerate(((r, k) for r in records for k in labelled_slices(r)), 1):
+    for number, (record, k) in enumerate(((r, k) for r in records for k in labelled_slices(r.boxes)), 1):
         assert record.geometry is not None
         _, rows, columns = record.geometry.shape
         file, frame = record.places[k]
@@ -71,17 +80,10 @@ def _annotations(records: Iterable[Record], labels: Sequence[str]) -> Iterator[d
     """The images are numbered as in `_images`."""
     number, images = 0, 0
     for record in records:
-        places = {k: images + n for n, k in enumerate(labelled_slices(record), 1)}
+        places = {k: images + n for n, k in enumerate(labelled_slices(record.boxes), 1)}
         images += len(places)
         for box in record.boxes:
-            (_, top, left), (_, height, width) = box.start, box.shape
             for k in range(box.start[0], box.stop[0]):
                 number += 1
-                yield {
-                    "id": number,
-                    "image_id": places[k],
-                    "category_id": labels.index(box.label) + 1,
-                    "bbox": [left, top, width, height],
-                    "area": width * height,
-                    "iscrowd": 0,
-                }
+                category = labels.index(box.label) + 1
+                yield {"id": number, "image_id": places[k], "category_id": category, "iscrowd": 0, **coco_box(box)}

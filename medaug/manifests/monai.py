@@ -15,22 +15,21 @@ Three habits of MONAI decide its form:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from medaug.audit.layout import MONAI, RECORD
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
-from medaug.manifests.splits import TRAINING, Entry, check_parts, fold_of
+from medaug.manifests.splits import TRAINING, SplitImage, check_parts, fold_of
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again
-
-NAME = "monai.json"
 
 
 def write_monai(records: Iterable[Record], output: Path) -> Path:
@@ -50,17 +49,26 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
         ManifestError: a record says nothing of its patient.
     """
     ordered = Ordered.of(records)
-    written, labels, codes = ordered.written, ordered.labels, ordered.codes
-    check_parts(Entry(record.source.patient, TRAINING, record.source.series_uid, synthetic=True) for record in written)
-    content = {
+    check_parts(SplitImage(r.source.patient, TRAINING, r.source.series_uid, synthetic=True) for r in ordered.written)
+    return replace_file(output / MONAI, document(monai_content(ordered)))
+
+
+def monai_content(ordered: Ordered) -> dict[str, Any]:
+    """What `write_monai` writes; its items are made as they are taken."""
+    written, labels = ordered.written, ordered.labels
+    return {
         "name": "medaug",
         "description": "Synthetic variants for training only. Split by medaug.patient; never validate or test on them.",
-        "labels": {str(number): label for number, label in enumerate(labels)},
-        **({"codes": {str(labels.index(label)): found for label, found in codes.items()}} if codes else {}),
+        **named_classes(labels, ordered.codes),
         "numTraining": len(written),
         "training": Again(lambda: (_item(record, labels) for record in written)),
     }
-    return replace_file(output / NAME, document(content))
+
+
+def named_classes(labels: Sequence[str], codes: Mapping[str, Any]) -> dict[str, Any]:
+    """Number → class, and number → the coded meanings of those that have some."""
+    numbered = {str(labels.index(label)): found for label, found in codes.items()}
+    return {"labels": {str(n): label for n, label in enumerate(labels)}, **({"codes": numbered} if codes else {})}
 
 
 def axes_of(record: Record) -> tuple[int, ...]:
@@ -109,6 +117,6 @@ def _provenance(record: Record) -> dict[str, Any]:
         "source": record.source.key,
         "source_series_uid": record.source.series_uid,
         "patient": record.source.patient,
-        "record": f"{record.folder}/record.json",
+        "record": f"{record.folder}/{RECORD}",
         "axes": " ".join(("slice", "row", "column")[axis] for axis in axes_of(record)),
     }

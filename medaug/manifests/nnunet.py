@@ -15,20 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from medaug.audit.record import Record
 from medaug.errors import ManifestError, counted
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.volume import Mask, Rescale, Volume
-from medaug.manifests.rendering import Show, bytes_of
+from medaug.manifests.rendering import Show, bytes_of, write_png
 
 Numbers = npt.NDArray[np.uint8]
 IMAGES, LABELS = "imagesTr", "labelsTr"
 
 
 @dataclass(frozen=True)
-class Kind:
+class DatasetKind:
     """What all cases of one data set share.
 
     Attributes:
@@ -40,24 +39,24 @@ class Kind:
     channel: str
 
     @classmethod
-    def of(cls, record: Record) -> Kind:
+    def of(cls, record: Record) -> DatasetKind:
         """The kind of a unit's image."""
         assert record.geometry is not None
         spread = record.geometry.space == "patient"
         return cls(".nii.gz" if spread else ".png", record.source.modality or "image")
 
 
-def one_kind(records: Sequence[Record]) -> Kind:
+def one_kind(records: Sequence[Record]) -> DatasetKind:
     """What the records share.
 
     Raises:
         ManifestError: they are of several kinds, which one nnU-Net data set can't hold, or there are none.
     """
-    kinds = sorted({(kind.channel, kind.ending) for kind in map(Kind.of, records)})
+    kinds = sorted({(kind.channel, kind.ending) for kind in map(DatasetKind.of, records)})
     if len(kinds) != 1:
         found = ", ".join(f"{channel} as {ending}" for channel, ending in kinds) or "none"
         raise ManifestError(f"nnunet: expected masks on images of one kind, found {found}; export each kind by itself")
-    return Kind(kinds[0][1], kinds[0][0])
+    return DatasetKind(kinds[0][1], kinds[0][0])
 
 
 def label_map(record: Record, masks: Mapping[str, Mask], labels: Sequence[str]) -> Numbers:
@@ -98,19 +97,19 @@ def write_case(folder: Path, record: Record, volume: Volume, numbers: Numbers, s
         numbers: from `label_map`.
         show: the window, for radiographs.
     """
-    case, kind = f"medaug_{record.unit[:16]}", Kind.of(record)
+    case, kind = f"medaug_{record.unit[:16]}", DatasetKind.of(record)
     for part in (IMAGES, LABELS):
         (folder / part).mkdir(parents=True, exist_ok=True)
     image, label = folder / IMAGES / f"{case}_0000{kind.ending}", folder / LABELS / f"{case}{kind.ending}"
     if kind.ending == ".png":
-        Image.fromarray(bytes_of(volume, show(volume), 0)).save(image, format="PNG", compress_level=2)
-        Image.fromarray(numbers[0]).save(label, format="PNG", compress_level=2)
+        write_png(bytes_of(volume, show(volume), 0), image)
+        write_png(numbers[0], label)
         return
     write_nifti(_plain(volume), image)
     write_nifti(replace(_plain(volume), stored=numbers, rescale=_ones(volume), stored_range=(0, 255)), label)
 
 
-def write_index(folder: Path, kind: Kind, labels: Sequence[str], cases: int) -> None:
+def write_index(folder: Path, kind: DatasetKind, labels: Sequence[str], cases: int) -> None:
     """dataset.json."""
     content = {
         "name": folder.name,

@@ -19,7 +19,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Entry:
+class SplitImage:
     """One image of a data set.
 
     Attributes:
@@ -35,7 +35,7 @@ class Entry:
     synthetic: bool
 
 
-def check_parts(entries: Iterable[Entry]) -> None:
+def check_parts(entries: Iterable[SplitImage]) -> None:
     """Refuse a patient in two parts, and a synthetic image that isn't in training.
 
     Raises:
@@ -103,12 +103,12 @@ def for_training(records: Iterable[Record], parts: Mapping[str, str] | None, *, 
     written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
     where = {record.source.series_uid: _part(record, parts) for record in written}
     check_parts(
-        Entry(r.source.patient, where[r.source.series_uid], r.source.series_uid, synthetic=False) for r in written
+        SplitImage(r.source.patient, where[r.source.series_uid], r.source.series_uid, synthetic=False) for r in written
     )
     if leave_out:
         written = [record for record in written if where[record.source.series_uid] == TRAINING]
     check_parts(
-        Entry(r.source.patient, where[r.source.series_uid], r.source.series_uid, synthetic=True) for r in written
+        SplitImage(r.source.patient, where[r.source.series_uid], r.source.series_uid, synthetic=True) for r in written
     )
     return tuple(written)
 

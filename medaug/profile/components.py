@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import Field, model_validator
 
@@ -85,6 +85,24 @@ class RandomOutside(Spec):
     kind: Literal["random"]
     rate: Share
     margin: Margin
+
+
+LawSpec = GaussianOutside | Outside | Inside | RandomOutside
+LawKind = Literal["gaussian-outside", "outside", "inside", "random"]
+
+
+def keeps_boxes(kind: LawKind) -> bool:
+    """Whether a law protects the boxes or regenerates them: the one place that says so.
+
+    What a run protects and what `medaug verify` compares both hang on it.
+    """
+    match kind:
+        case "gaussian-outside" | "outside" | "random":
+            return True
+        case "inside":
+            return False
+        case _:
+            assert_never(kind)
 
 
 class EmbeddedPrior(Spec):

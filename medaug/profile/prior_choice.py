@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import assert_never
 
 from medaug.inverse.priors.card import EMBEDDED, SolverWeights, nearest
 from medaug.inverse.priors.library.lookup import folder_digest, folder_of, folder_weights, locate, store_root
 from medaug.profile.components import EmbeddedPrior, FolderPrior
 from medaug.profile.profile import Profile
-from medaug.profile.solvers import DiffStateGradSpec, PsldSpec, SolverSpec
+from medaug.profile.solvers import BlendSpec, DdnmSpec, DiffStateGradSpec, ProjectSpec, PsldSpec, SolverSpec
 
 
 def with_prior(profile: Profile, name_or_path: str) -> Profile:
@@ -41,10 +42,12 @@ def with_folder_prior(profile: Profile, name_or_path: str | Path) -> Profile:
 
 def _weighted(spec: SolverSpec, known: tuple[SolverWeights, ...]) -> SolverSpec:
     """The solver's parameters with what they leave to the card, as far as the card knows it."""
-    if not isinstance(spec, PsldSpec | DiffStateGradSpec):
-        return spec
-    found = nearest(known, "psld", spec.steps, spec.start)
-    if found is None:
-        return spec
-    stated = spec.model_dump(include={"omega", "gamma"}, exclude_none=True)
-    return spec.model_copy(update={"omega": found.omega, "gamma": found.gamma} | stated)
+    match spec:
+        case PsldSpec() | DiffStateGradSpec():
+            weights = nearest(known, "psld", spec.steps, spec.start)
+            of_card = {"omega": weights.omega, "gamma": weights.gamma} if weights else {}
+            return spec.model_copy(update=of_card | spec.model_dump(include={"omega", "gamma"}, exclude_none=True))
+        case DdnmSpec() | ProjectSpec() | BlendSpec():
+            return spec
+        case _:
+            assert_never(spec)

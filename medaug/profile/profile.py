@@ -7,7 +7,8 @@ editors a JSON Schema.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from pathlib import Path
+from typing import Annotated, Literal, assert_never, get_args
 
 import yaml
 from pydantic import Field, model_validator
@@ -19,17 +20,14 @@ from medaug.profile.components import (
     FileWindow,
     FixedWindow,
     FolderPrior,
-    GaussianOutside,
-    Inside,
+    LawSpec,
     Limit,
-    Outside,
     PercentileWindow,
-    RandomOutside,
     Restore,
     Volumes,
 )
 from medaug.profile.digest import profile_digest
-from medaug.profile.solvers import Levers, NoOperator, OperatorSpec, SolverSpec, Spec
+from medaug.profile.solvers import Levers, NoOperator, OperatorSpec, SolverSpec, Spec, degrades, meets_decoder
 
 Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -47,7 +45,7 @@ class Profile(Spec):
     size: int = Field(256, ge=64, le=2048, multiple_of=8, description="side of the prior's square in px")
     area: Literal["frame", "domain"] = "frame"
     domain: tuple[Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"], ...]
-    regions: Annotated[GaussianOutside | Outside | Inside | RandomOutside, Field(discriminator="kind")]
+    regions: Annotated[LawSpec, Field(discriminator="kind")]
     measurement_noise: float = Field(0.0, ge=0, le=1)
     prior: Annotated[EmbeddedPrior | FolderPrior, Field(discriminator="kind")]
     prompt: str | dict[str, str] | None = Field(
@@ -78,20 +76,35 @@ class Profile(Spec):
 
     @model_validator(mode="after")
     def _runnable(self) -> Profile:
-        if self.prior.kind == "embedded" and self.size % EMBEDDED_MULTIPLE:
+        if self.prior_path is None and self.size % EMBEDDED_MULTIPLE:
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
-        if self.solver.kind == "blend" and self.operator.kind != "none":
-            raise ValueError(f"solver blend can't see through an operator, found {self.operator.kind!r}; use ddnm")
-        budget = self.levers.noise_budget and not self.levers.closing
-        if self.solver.kind == "blend" and (budget or self.levers.fast_autoencoder is not None):
-            raise ValueError(
-                "levers: fast_autoencoder, and noise_budget without closing, do nothing for solver blend, whose steps "
-                "never decode; remove them"
-            )
+        if not meets_decoder(self.solver):
+            self._without_decoder()
         for name, (low, high) in self.checks.items():
             if low is not None and high is not None and low > high:
                 raise ValueError(f"checks.{name}: the least value ({low:g}) is above the greatest ({high:g})")
         return self
+
+    def _without_decoder(self) -> None:
+        solver, budget = self.solver.kind, self.levers.noise_budget and not self.levers.closing
+        if degrades(self.operator):
+            raise ValueError(f"solver {solver} can't see through an operator, found {self.operator.kind!r}; use ddnm")
+        if budget or self.levers.fast_autoencoder is not None:
+            raise ValueError(
+                f"levers: fast_autoencoder, and noise_budget without closing, do nothing for solver {solver}, whose "
+                "steps never decode; remove them"
+            )
+
+    @property
+    def prior_path(self) -> Path | None:
+        """Where the prior lies on this machine; None for the embedded one."""
+        match self.prior:
+            case EmbeddedPrior():
+                return None
+            case FolderPrior():
+                return self.prior.path
+            case _:
+                assert_never(self.prior)
 
     @property
     def sha256(self) -> str:
@@ -101,6 +114,6 @@ class Profile(Spec):
     def to_yaml(self) -> str:
         """The profile with every default filled in; of a prior's path only the last name, which may be shown."""
         data = self.model_dump(mode="json")
-        if self.prior.kind == "folder":
-            data["prior"]["path"] = self.prior.path.name
+        if self.prior_path is not None:
+            data["prior"]["path"] = self.prior_path.name
         return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)

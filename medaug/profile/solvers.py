@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -71,8 +71,22 @@ class BlendSpec(Sampled):
 SolverSpec = Annotated[PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
 
 
+def meets_decoder(solver: SolverSpec) -> bool:
+    """Whether its guided steps decode, and so can see through an operator, or a misfit, or a small autoencoder."""
+    match solver:
+        case PsldSpec() | DiffStateGradSpec() | DdnmSpec() | ProjectSpec():
+            return True
+        case BlendSpec():
+            return False
+        case _:
+            assert_never(solver)
+
+
 class Levers(Spec):
     """What makes a solve cheaper, and what closes it. Each changes pixels, so each is part of the digest."""
+
+    # guide_every, noise_budget, fast_autoencoder and closing are a solver's `guided_ddim.Guidance`; the others say how
+    # the prior's networks are run, and on what part of the square
 
     guide_every: int = Field(1, ge=1, le=20, description="guide every k-th step only, the last one always")
     noise_budget: float | None = Field(
@@ -126,3 +140,14 @@ class Jpeg(Spec):
 
 
 OperatorSpec = Annotated[NoOperator | GaussianBlur | MotionBlur | Downsampling | Jpeg, Field(discriminator="kind")]
+
+
+def degrades(operator: OperatorSpec) -> bool:
+    """Whether the whole image is seen through it, beside the observed pixels."""
+    match operator:
+        case NoOperator():
+            return False
+        case GaussianBlur() | MotionBlur() | Downsampling() | Jpeg():
+            return True
+        case _:
+            assert_never(operator)

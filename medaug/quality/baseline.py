@@ -17,7 +17,7 @@ import numpy.typing as npt
 from medaug.imaging.volume import STRIP, Area, Mask, Stored, Volume, Window
 
 Levels = npt.NDArray[np.floating]
-Places = npt.NDArray[np.intp]
+Indices = npt.NDArray[np.intp]
 
 BLOCK = 8  # px: side of the blocks that noise is measured in
 DARK = 10  # percentile of the blocks by brightness: air, where there is any
@@ -38,9 +38,9 @@ class Border:
     """
 
     slice: int
-    near: tuple[Places, Places]
-    far: tuple[Places, Places]
-    tile: Places
+    near: tuple[Indices, Indices]
+    far: tuple[Indices, Indices]
+    tile: Indices
     tiles: int
 
 
@@ -85,7 +85,7 @@ class Baseline:
         return cls(areas, borders, steps, counts, side, inside, detail, air, scatter)
 
 
-def levels(volume: Volume, window: Window, k: int, at: tuple[slice | Places, ...] | EllipsisType = ...) -> Levels:
+def levels(volume: Volume, window: Window, k: int, at: tuple[slice | Indices, ...] | EllipsisType = ...) -> Levels:
     """Grey levels of a part of slice ``k``, a fresh array; float64 where float32 can't hold every stored number."""
     return _graded(volume.stored[k][at], volume, window, k)
 
@@ -94,17 +94,17 @@ def moved(source: Volume, variant: Volume, window: Window, k: int, at: Area) -> 
     """`levels` of the variant minus those of the source, a fresh array; stored numbers are subtracted, then scaled."""
     if source.lut is not None:
         return levels(variant, window, k, at) - levels(source, window, k, at)
-    apart: Levels = np.subtract(variant.stored[k][at], source.stored[k][at], dtype=_kind(source))
-    apart *= source.rescale[k].slope / window.width
-    return apart
+    difference: Levels = np.subtract(variant.stored[k][at], source.stored[k][at], dtype=_kind(source))
+    difference *= source.rescale[k].slope / window.width
+    return difference
 
 
 def _graded(stored: Stored, volume: Volume, window: Window, k: int) -> Levels:
     values = stored if volume.lut is None else volume.lut.apply(stored)
-    found: Levels = values.astype(_kind(volume))
-    found *= volume.rescale[k].slope / window.width
-    found += (volume.rescale[k].intercept - window.low) / window.width
-    return found
+    grey: Levels = values.astype(_kind(volume))
+    grey *= volume.rescale[k].slope / window.width
+    grey += (volume.rescale[k].intercept - window.low) / window.width
+    return grey
 
 
 def _kind(volume: Volume) -> npt.DTypeLike:
@@ -125,11 +125,11 @@ def spanned(where: Mask) -> slice | None:
 
 def steps_of(volume: Volume, window: Window, borders: tuple[Border, ...]) -> Levels:
     """Per tile: the sum of steps across the borders."""
-    found = []
+    sums = []
     for one in borders:
         near, far = (levels(volume, window, one.slice, side) for side in (one.near, one.far))
-        found.append((one, np.bincount(one.tile, np.abs(near - far), minlength=one.tiles)))
-    return _tiled(found)
+        sums.append((one, np.bincount(one.tile, np.abs(near - far), minlength=one.tiles)))
+    return _tiled(sums)
 
 
 def detail_of(volume: Volume, window: Window, areas: dict[int, Area], inside: tuple[Mask, ...], side: int) -> Levels:
@@ -142,7 +142,7 @@ def detail_of(volume: Volume, window: Window, areas: dict[int, Area], inside: tu
         inside: likewise.
         side: likewise.
     """
-    found: list[Levels] = [np.zeros(0)]
+    details: list[Levels] = [np.zeros(0)]
     for (k, area), blocks in zip(areas.items(), inside, strict=True):
         sums = np.zeros(blocks.shape, dtype=np.float32)
         at_once = max(1, STRIP // side)
@@ -154,20 +154,20 @@ def detail_of(volume: Volume, window: Window, areas: dict[int, Area], inside: tu
                 columns = slice(left, left + (span.stop - span.start) * side + 2)
                 curved = _laplacian(levels(volume, window, k, (rows, columns)))
                 sums[first : first + len(here), span] = _block_sums(np.square(curved, out=curved), side)
-        found.append(np.sqrt(sums[blocks]) / side)
-    return np.concatenate(found[1:] or found)
+        details.append(np.sqrt(sums[blocks]) / side)
+    return np.concatenate(details[1:] or details)
 
 
 def scatter_of(volume: Volume, window: Window, air: tuple[Mask, ...]) -> Levels:
     """Standard deviation of the blocks of air, in their order."""
-    found: list[Levels] = [np.zeros(0)]
+    scatters: list[Levels] = [np.zeros(0)]
     for k, where in enumerate(air):
         if where.any():
             rows, columns = where.shape
             cut = volume.stored[k, : rows * BLOCK, : columns * BLOCK]
             blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)[where]
-            found.append(_scatter(_graded(blocks, volume, window, k)))
-    return np.concatenate(found[1:] or found)
+            scatters.append(_scatter(_graded(blocks, volume, window, k)))
+    return np.concatenate(scatters[1:] or scatters)
 
 
 def _area(free: Mask) -> Area:
@@ -192,10 +192,10 @@ def _borders(k: int, area: Area, free: Mask) -> Iterator[Border]:
         yield Border(k, (i + top, j + left), (i + top + step[0], j + left + step[1]), tile, tiles)
 
 
-def _tiled(found: Sequence[tuple[Border, npt.NDArray[Any]]]) -> Levels:
+def _tiled(per_border: Sequence[tuple[Border, npt.NDArray[Any]]]) -> Levels:
     """What both axes of a slice give, added up; slice after slice."""
     sums: dict[int, Levels] = {}
-    for one, per_tile in found:
+    for one, per_tile in per_border:
         sums[one.slice] = sums.get(one.slice, np.zeros(one.tiles)) + per_tile
     return np.concatenate([*sums.values()] or [np.zeros(0)])
 
@@ -250,10 +250,10 @@ def _brightness(source: Volume, window: Window, k: int) -> Levels:
 
 
 def _laplacian(x: Levels) -> Levels:
-    found = 4 * x[1:-1, 1:-1]
+    laplacian = 4 * x[1:-1, 1:-1]
     for beside in (x[:-2, 1:-1], x[2:, 1:-1], x[1:-1, :-2], x[1:-1, 2:]):
-        found -= beside
-    return np.asarray(found)
+        laplacian -= beside
+    return np.asarray(laplacian)
 
 
 def _block_sums(x: npt.NDArray[np.generic], side: int) -> Levels:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from medaug.errors import ProfileError
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.quality import figures
 from medaug.quality.baseline import Baseline
@@ -80,19 +78,6 @@ def failing(checks: Sequence[Check]) -> tuple[str, ...]:
     return tuple(str(check) for check in checks if not check.passed)
 
 
-def require_known(names: Iterable[str]) -> None:
-    """Refuse a name that no check has.
-
-    Raises:
-        ProfileError: with the name that was probably meant.
-    """
-    for name in names:
-        if name not in DEFAULT_LIMITS:
-            close = difflib.get_close_matches(name, DEFAULT_LIMITS, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ProfileError(f"checks: no check is named {name!r}{hint}; there are {', '.join(DEFAULT_LIMITS)}")
-
-
 def inspect(
     source: Volume,
     variant: Volume,
@@ -114,11 +99,12 @@ def inspect(
         known: the baseline of this source, these protected voxels and this window where it was taken before.
 
     Raises:
-        ProfileError: a limit or a figure is for a check that doesn't exist.
+        ValueError: a limit or a figure is for a check that doesn't exist.
     """
-    require_known((*limits, *measured))
+    if unknown := sorted({*limits, *measured} - {*DEFAULT_LIMITS}):
+        raise ValueError(f"expected checks of {', '.join(DEFAULT_LIMITS)}, found {', '.join(unknown)}")
     pair = Pair(source, variant, protected, window, known)
     bounds = {**DEFAULT_LIMITS, **limits}
     with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
-        found = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)
-    return tuple(judged(name, value, bounds[name]) for name, value in found.items())
+        values = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)
+    return tuple(judged(name, value, bounds[name]) for name, value in values.items())

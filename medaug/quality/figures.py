@@ -25,7 +25,7 @@ from medaug.quality.baseline import (
     strips,
 )
 
-QUIET = 25  # percentile of the blocks by their fine detail: flat places, where detail is noise
+QUIET = 25  # percentile of the blocks by their fine detail: flat regions, where detail is noise
 PAIRS = 24  # neighbours across a border below which a tile says too little
 GREY = 1 / 256  # a step below one grey level of a display is no seam
 
@@ -105,12 +105,12 @@ def value_range(pair: Pair) -> float:
     altered = np.count_nonzero(pair.differs)
     if not altered:
         return 0.0
-    room, outside = 0.5 * pair.step + 1e-6, 0
+    slack, outside = 0.5 * pair.step + 1e-6, 0
     for k, (rows, _) in _everywhere(pair):
         if span := spanned(pair.differs[k][rows]):
             differs, after = pair.differs[k][rows, span], levels(pair.variant, pair.window, k, (rows, span))
-            if not (after.min() >= -room and after.max() <= 1 + room):  # a NaN is neither
-                outside += int(np.count_nonzero(differs & ~((after >= -room) & (after <= 1 + room))))
+            if not (after.min() >= -slack and after.max() <= 1 + slack):  # a NaN is neither
+                outside += int(np.count_nonzero(differs & ~((after >= -slack) & (after <= 1 + slack))))
     if pair.variant.padding is not None:
         outside += int(np.count_nonzero(pair.differs & pair.variant.padded))
     return float(outside / altered)
@@ -141,7 +141,7 @@ def sharpness(pair: Pair) -> float:
 
 
 def noise(pair: Pair) -> float:
-    """Fine detail of the *flat* places of the free region over the source's: what is left there is noise."""
+    """Fine detail of the *flat* parts of the free region over the source's: what is left there is noise."""
     before, after = pair.detail
     if not before.size:
         return float("nan")
@@ -164,14 +164,14 @@ def change(pair: Pair) -> float:
     total = 0.0
     for k, area in pair.base.areas.items():
         for rows, columns in strips(area):
-            # whole numbers that stay are nothing apart, and needn't be looked at; a NaN that stays is
+            # whole numbers that stay don't differ, and needn't be looked at; a NaN that stays is
             span = spanned(pair.differs[k][rows]) if pair.whole else columns
             if span is not None:
-                apart = moved(pair.source, pair.variant, pair.window, k, (rows, span))
-                np.abs(apart, out=apart)
+                difference = moved(pair.source, pair.variant, pair.window, k, (rows, span))
+                np.abs(difference, out=difference)
                 if pair.trespassed or not pair.whole:  # what is protected is none of the free ones
-                    np.copyto(apart, 0, where=pair.protected[k][rows, span])
-                total += float(apart.sum(axis=1).sum(dtype=np.float64))
+                    np.copyto(difference, 0, where=pair.protected[k][rows, span])
+                total += float(difference.sum(axis=1).sum(dtype=np.float64))
     count = pair.protected.size - np.count_nonzero(pair.protected)
     return total / count if count else float("nan")
 
@@ -179,7 +179,7 @@ def change(pair: Pair) -> float:
 def through_plane(pair: Pair) -> float:
     """How much neighbouring slices differ where both are free, over how much they do in the source.
 
-    Root mean squares over all such voxels; below 1 neighbours were made too alike, above 1 they don't fit. 1 where no
+    Root mean squares over all such voxels; below 1 neighbours were made too similar, above 1 they don't fit. 1 where no
     voxel is free in two neighbouring slices, as in a radiograph.
     """
     sums, count = np.zeros(2), 0
@@ -188,8 +188,8 @@ def through_plane(pair: Pair) -> float:
         if both.any():
             count += int(np.count_nonzero(both))
             for n, volume in enumerate((pair.source, pair.variant)):
-                apart = (levels(volume, pair.window, k + 1) - levels(volume, pair.window, k))[both]
-                sums[n] += np.square(apart, dtype=np.float64).sum()
+                difference = (levels(volume, pair.window, k + 1) - levels(volume, pair.window, k))[both]
+                sums[n] += np.square(difference, dtype=np.float64).sum()
     if not count:
         return 1.0
     before, after = np.sqrt(sums / count)

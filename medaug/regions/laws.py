@@ -1,7 +1,8 @@
 """The laws that split a grid into protected, observed and free voxels.
 
-A law is a pure function of (domain, boxes, seed): the order of the boxes, other draws and global state don't matter.
-Boxes arrive with their margin already added, and the law runs on whatever grid the domain has, usually the prior's.
+A law is a pure function of (domain, boxes, seed, sampling), its parameters bound: the order of the boxes, other draws
+and global state don't matter. Boxes arrive with their margin already added, and the law runs on whatever grid the
+domain has, usually the prior's.
 
 Polarity is in the names: ``domain`` is True where a voxel may change, ``protected`` where it is kept, ``observed``
 where it is seen.
@@ -19,19 +20,14 @@ from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry, Shape
 from medaug.imaging.seeds import generator
-from medaug.imaging.volume import Float32, Mask
-from medaug.regions.regions import Regions
+from medaug.imaging.volume import Float32, Mask, Volume
+from medaug.regions.regions import Regions, Sampling
 
 ISOTROPIC = (1.0, 1.0, 1.0)
 
 
 def gaussian_outside(
-    domain: Mask,
-    boxes: Sequence[Box],
-    seed: int,
-    *,
-    sigma: float = 0.32,
-    sampling: tuple[float, float, float] = ISOTROPIC,
+    domain: Mask, boxes: Sequence[Box], seed: int, sampling: Sampling = ISOTROPIC, *, sigma: float = 0.32
 ) -> Regions:
     """The paper's law: the boxes are kept, and the observed "dust" thins out with the distance from them.
 
@@ -44,8 +40,8 @@ def gaussian_outside(
         domain: (k, i, j), True where a voxel may change.
         boxes: the lesions, margin included.
         seed: of this draw; the same seed gives the same voxels on the same shape.
-        sigma: standard deviation of r, in shares of the greatest distance.
         sampling: voxel step along (k, i, j), in any unit; only ratios matter.
+        sigma: standard deviation of r, in shares of the greatest distance.
 
     Raises:
         RegionError: no box, a box off the grid, nothing free, or nothing observed.
@@ -61,8 +57,8 @@ def gaussian_outside(
     return _regions(protected, protected | (distance < draw))
 
 
-def outside(domain: Mask, boxes: Sequence[Box], seed: int) -> Regions:  # noqa: ARG001 - a law's signature
-    """All of the domain outside the boxes is free, and nothing there is observed. The seed plays no part.
+def outside(domain: Mask, boxes: Sequence[Box], *_: object) -> Regions:
+    """All of the domain outside the boxes is free, and nothing there is observed. No seed plays a part.
 
     Raises:
         RegionError: no box, a box off the grid, nothing free, or nothing observed.
@@ -71,10 +67,10 @@ def outside(domain: Mask, boxes: Sequence[Box], seed: int) -> Regions:  # noqa: 
     return _regions(protected, protected.copy())
 
 
-def inside(domain: Mask, boxes: Sequence[Box], seed: int) -> Regions:  # noqa: ARG001 - a law's signature
+def inside(domain: Mask, boxes: Sequence[Box], *_: object) -> Regions:
     """The boxes themselves are free, all else is protected: the lesion changes, its label stays.
 
-    The seed plays no part.
+    No seed plays a part.
 
     Raises:
         RegionError: no box, a box off the grid, nothing free, or nothing observed.
@@ -83,7 +79,7 @@ def inside(domain: Mask, boxes: Sequence[Box], seed: int) -> Regions:  # noqa: A
     return _regions(protected, protected.copy())
 
 
-def random_outside(domain: Mask, boxes: Sequence[Box], seed: int, *, rate: float) -> Regions:
+def random_outside(domain: Mask, boxes: Sequence[Box], seed: int, *_: object, rate: float) -> Regions:
     """Outside the boxes every voxel is observed with the same probability.
 
     Args:
@@ -103,7 +99,7 @@ def random_outside(domain: Mask, boxes: Sequence[Box], seed: int, *, rate: float
 
 
 def protect_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
-    """What `gaussian_outside`, `outside` and `random_outside` protect: the boxes and all that is not domain.
+    """What laws protect that keep the boxes (`components.keeps_boxes`): the boxes and all that is not domain.
 
     Raises:
         RegionError: no box, or a box off the grid.
@@ -112,7 +108,7 @@ def protect_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
 
 
 def protect_outside(domain: Mask, boxes: Sequence[Box]) -> Mask:
-    """What `inside` protects: all but the domain inside the boxes.
+    """What laws protect that regenerate the boxes: all but the domain inside them.
 
     Raises:
         RegionError: no box, or a box off the grid.
@@ -151,6 +147,18 @@ def margin_voxels(margin: float, unit: Literal["relative", "px", "mm"], geometry
     return 0, _up(length, steps[1]), _up(length, steps[2])
 
 
+def with_margin(
+    margin: float, unit: Literal["relative", "px", "mm"], size: int, volume: Volume, boxes: Sequence[Box]
+) -> tuple[Box, ...]:
+    """The boxes grown by a margin (see `margin_voxels`), cut at the grid's ends.
+
+    Raises:
+        RegionError: mm on a grid without spacing.
+    """
+    steps = margin_voxels(margin, unit, volume.geometry, size)
+    return tuple(box.grown(steps, volume.geometry.shape) for box in boxes)
+
+
 def _up(length: float, step: float) -> int:
     """Voxels that cover ``length``; 0 along an axis without extent. 3.0000001 from a division is three, not four."""
     return math.ceil(length / step - 1e-6) if step > 0 else 0
@@ -161,17 +169,17 @@ def _inside(shape: tuple[int, ...], boxes: Sequence[Box]) -> Mask:
         raise RegionError(
             "regions: the image has no box, so there is no lesion to keep; give its boxes", code="no-boxes"
         )
-    found = np.zeros(shape, dtype=np.bool_)
+    inside = np.zeros(shape, dtype=np.bool_)
     for box in boxes:
         if any(stop > n for stop, n in zip(box.stop, shape, strict=True)):
             raise RegionError(
                 f"regions: box {box.start}…{box.stop} reaches outside the grid {shape}", code="box-outside"
             )
-        found[box.slices] = True
-    return found
+        inside[box.slices] = True
+    return inside
 
 
-def _distance(inside_boxes: Mask, sampling: tuple[float, float, float]) -> Float32:
+def _distance(inside_boxes: Mask, sampling: Sampling) -> Float32:
     """Distance to the nearest box voxel in shares of its maximum; 0 in the boxes, 1 at the farthest voxel."""
     from scipy.ndimage import distance_transform_edt
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from medaug.audit.record import Limit, Record, Source
+from medaug.audit.layout import PAGE, PREVIEW, PROFILE
+from medaug.audit.record import Limit, Record, RecordedSource
 from medaug.audit.record_order import Ordered, Tally, kind_of
 from medaug.errors import ProfileError
 from medaug.profile.load import parse_profile_keys
@@ -24,7 +25,6 @@ from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import blocks
 from medaug.storage.disk_map import Again
 
-NAME = "index.html"
 FILES_SHOWN = 4  # of a series; the others stand in record.json
 PNG_HEAD = 24  # bytes: signature, then the IHDR chunk with width and height
 
@@ -40,7 +40,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PageEntry:
     """One unit of OUTPUT."""
 
     record: Record
@@ -63,16 +63,16 @@ class Entry:
 class Group:
     """A source and what was made of it; the entries are to be taken once, before the next group."""
 
-    first: Entry
-    others: Iterator[Entry]
+    first: PageEntry
+    others: Iterator[PageEntry]
 
     @property
-    def source(self) -> Source:
+    def source(self) -> RecordedSource:
         """The source."""
         return self.first.record.source
 
     @property
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[PageEntry]:
         """What was made of it."""
         return chain([self.first], self.others)
 
@@ -119,12 +119,12 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
         skipped=sorted(skipped),
         files_shown=FILES_SHOWN,
     )
-    return replace_file(output / NAME, blocks(parts))
+    return replace_file(output / PAGE, blocks(parts))
 
 
 def _groups(ordered: Iterable[Record], output: Path) -> Iterator[Group]:
     """Source by source, what has pictures or was written."""
-    entries = (Entry(record, output) for record in ordered)
+    entries = (PageEntry(record, output) for record in ordered)
     shown = (entry for entry in entries if entry.record.status == "written" or entry.pictures)
     return (Group(next(part), part) for _, part in groupby(shown, key=lambda entry: entry.record.source.key))
 
@@ -147,7 +147,7 @@ def _pictures(record: Record, output: Path) -> tuple[Picture, ...]:
     """The previews that exist, with the size that their headers state."""
     found = []
     for kind in NAMES:
-        path = f"{record.folder}/preview/{kind}.png"
+        path = f"{record.folder}/{PREVIEW}/{kind}.png"
         if (output / path).is_file():
             with (output / path).open("rb") as file:
                 head = file.read(PNG_HEAD)
@@ -184,7 +184,7 @@ def _facts(records: Iterable[Record]) -> Mapping[str, str]:
 def _domain(output: Path) -> Mapping[str, str]:
     """The parts that the profile of OUTPUT names, where it is there."""
     try:
-        parts = parse_profile_keys((output / "profile.yaml").read_text(encoding="utf-8"), "profile.yaml").get("domain")
+        parts = parse_profile_keys((output / PROFILE).read_text(encoding="utf-8"), PROFILE).get("domain")
     except (OSError, UnicodeDecodeError, ProfileError):
         return {}
     return {"domain": ", ".join(map(str, parts)) or "everywhere"} if isinstance(parts, list) else {}

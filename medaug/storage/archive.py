@@ -32,7 +32,7 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000  # flag bits: traditional, strong, masked local 
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """One file of an archive, as its central directory states it."""
 
     offset: int
@@ -54,7 +54,7 @@ class Refused:
 class Archive:
     """What an archive holds: entries by their name inside, in name order, and those that are refused."""
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, ArchiveEntry]
     refused: tuple[Refused, ...]
 
 
@@ -136,7 +136,7 @@ def _archive(path: Path, length: int, _changed: int) -> Archive:
     if len(listed) > MAX_ENTRIES:
         raise ReadError(f"the zip archive lists {len(listed)} files (limit {MAX_ENTRIES})", code="too-large")
     _refuse_overlap(listed, length)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ArchiveEntry] = {}
     refused = []
     for name, group in _by_name(listed).items():
         problem = _problem(group)
@@ -144,7 +144,9 @@ def _archive(path: Path, length: int, _changed: int) -> Archive:
             refused += [problem] * len(group)
         else:
             info = group[0]
-            entries[name] = Entry(info.header_offset, info.compress_type, info.compress_size, info.file_size, info.CRC)
+            entries[name] = ArchiveEntry(
+                info.header_offset, info.compress_type, info.compress_size, info.file_size, info.CRC
+            )
     return Archive(dict(sorted(entries.items())), tuple(refused))
 
 
@@ -197,7 +199,7 @@ def _refuse_overlap(listed: list[zipfile.ZipInfo], length: int) -> None:
         raise ReadError("the zip archive is damaged or cut short; copy it again", code="damaged")
 
 
-def _inside(path: Path) -> tuple[Path, Entry]:
+def _inside(path: Path) -> tuple[Path, ArchiveEntry]:
     """The archive that a path leads into, and the entry there."""
     for parent in path.parents:
         if parent.is_file():
@@ -208,7 +210,7 @@ def _inside(path: Path) -> tuple[Path, Entry]:
     raise ReadError("a file is no longer in its archive; give the same command again", code="input-changed")
 
 
-def _read(path: Path, entry: Entry) -> bytes:
+def _read(path: Path, entry: ArchiveEntry) -> bytes:
     """An entry's bytes, checked by length and CRC."""
     with path.open("rb") as stream:
         stream.seek(entry.offset)

@@ -1,13 +1,51 @@
-"""Files that are there whole or not at all, whatever is cut off."""
+"""Files and folders that are there whole or not at all, whatever is cut off."""
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from medaug.errors import OutputError
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A passing name beside ``path``; the file written there is flushed and takes the name when the block ends well.
+
+    Raises:
+        OSError: the disk didn't take it; ``path`` is as it was, as after whatever else ends the block.
+    """
+    passing = _beside(path)
+    try:
+        yield passing
+        flush_file(passing)
+        passing.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            passing.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name when the block ends well and vanishes when it doesn't.
+
+    Raises:
+        OSError: the disk didn't take it, or something has the name.
+    """
+    passing = _beside(path)
+    try:
+        passing.mkdir(parents=True)
+        yield passing
+        passing.rename(path)
+    finally:
+        shutil.rmtree(passing, ignore_errors=True)
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes]) -> Path:
@@ -21,24 +59,41 @@ def replace_file(path: Path, data: bytes | Iterable[bytes]) -> Path:
     Raises:
         OutputError: the disk is full, read-only or failing; ``path`` is as it was.
     """
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
     size = 0
     try:
-        with staged.open("wb") as file:
+        with replacing(path) as passing, passing.open("wb") as file:
             for block in (data,) if isinstance(data, bytes) else data:
                 size += len(block)
                 file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
         flush_folder(path.parent)
     except OSError as error:
-        staged.unlink(missing_ok=True)
         raise unusable(path.name, error, needed=size) from None
-    except Exception:
-        staged.unlink(missing_ok=True)
-        raise
     return path
+
+
+def write_secret(path: Path, secret: bytes) -> None:
+    """A new file that is readable by its owner only, from the first moment on, flushed with its name.
+
+    Raises:
+        OSError: something has the name, or the disk didn't take it.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        write_flushed(descriptor, secret)
+    finally:
+        os.close(descriptor)
+    flush_folder(path.parent)
+
+
+def write_flushed(descriptor: int, data: bytes) -> None:
+    """Write all of it at once and have the disk confirm it.
+
+    Raises:
+        OSError: the disk didn't take it whole.
+    """
+    if os.write(descriptor, data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # what the rest of a short write would say
+    os.fsync(descriptor)
 
 
 def has_bytes(path: Path, data: Iterable[bytes]) -> bool:
@@ -48,6 +103,12 @@ def has_bytes(path: Path, data: Iterable[bytes]) -> bool:
             return all(file.read(len(block)) == block for block in data) and not file.read(1)
     except FileNotFoundError:
         return False
+
+
+def flush_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def flush_folder(folder: Path) -> None:
@@ -77,50 +138,24 @@ def unusable(name: str, error: OSError, *, needed: int = 0) -> OutputError:
     )
 
 
-T = TypeVar("T")
-
-
-def place(path: Path, data: bytes, check: Callable[[Path], T]) -> T:
-    """Write ``data`` to ``path``.
+@contextmanager
+def disk_errors(what: str, *more: int) -> Iterator[None]:
+    """Turn a full, read-only or broken disk, or something in the way, into one sentence.
 
     Args:
-        path: the final name; its folder exists.
-        data: the whole file.
-        check: called with the flushed file under its passing name; raises when that isn't what was meant.
-
-    Returns:
-        What ``check`` found.
+        what: was written, in OUTPUT's words.
+        more: further errnos that are the disk's here.
 
     Raises:
-        OutputError: the disk is full, read-only or failing.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        on_output(lambda: flushed(part, data))
-        found = check(part)
-        on_output(lambda: part.replace(path))
-        return found
-    finally:
-        on_output(lambda: part.unlink(missing_ok=True))
-
-
-def flushed(part: Path, data: bytes) -> None:
-    """Write ``data`` and have the disk confirm it."""
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def on_output(action: Callable[[], object]) -> None:
-    """Do it; what the disk refuses becomes one sentence.
-
-    Raises:
-        OutputError: in place of OSError.
+        OutputError: in place of such an OSError.
     """
     try:
-        action()
+        yield
     except OSError as error:
-        raise OutputError(
-            f"OUTPUT can't be written ({error.strerror}); free space or make it writable, then run again"
-        ) from error
+        if error.errno in {*_DISK, *more} or isinstance(error, PermissionError):
+            raise unusable(what, error) from error
+        raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")

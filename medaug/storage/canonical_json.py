@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from itertools import chain
 from numbers import Integral, Real
 from typing import Any
 
+import rfc8785
+
 from medaug.storage.disk_map import Again
 
 BLOCK = 1 << 16  # characters
-EXACT_INTEGERS = 2**53 - 1
 
 
 def canonical(value: Any) -> bytes:
@@ -26,7 +26,14 @@ def canonical(value: Any) -> bytes:
 
     Source: RFC 8785 (JSON Canonicalization Scheme).
     """
-    return _encode(value).encode("utf-8")
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError:
+        pass  # a number of NumPy, or what is refused
+    try:
+        return rfc8785.dumps(_plain(value))
+    except rfc8785.CanonicalizationError as error:
+        raise ValueError(f"canonical JSON: {error}; expected finite numbers, and what else JSON can carry") from None
 
 
 def document(value: Any) -> Iterator[bytes]:
@@ -87,7 +94,7 @@ def no_constant(constant: str) -> Any:
 
 
 def _parts(value: Any) -> Iterator[str]:
-    """What `_encode` gives, in parts where an `Again` is not further down than in an object or an `Again`."""
+    """What `canonical` gives, in parts where an `Again` is not further down than in an object or an `Again`."""
     if isinstance(value, Again):
         yield "["
         for number, item in enumerate(value):
@@ -96,57 +103,25 @@ def _parts(value: Any) -> Iterator[str]:
         yield "]"
     elif isinstance(value, Mapping) and any(isinstance(item, Again) for item in value.values()):
         yield "{"
-        for number, key in enumerate(_sorted(value)):
-            yield f"{',' if number else ''}{_encode(key)}:"
+        for number, key in enumerate(sorted(value, key=lambda key: key.encode("utf-16-be"))):
+            yield f"{',' if number else ''}{canonical(key).decode()}:"
             yield from _parts(value[key])
         yield "}"
     else:
-        yield _encode(value)
+        yield canonical(value).decode()
 
 
-def _encode(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """With Python's own numbers and dictionaries; what is none of JSON's is left to be refused."""
     match value:
-        case None | bool():
-            return json.dumps(value)
+        case bool():
+            return value
         case Integral():
-            return _integer(int(value))
+            return int(value)
         case Real():
-            return _number(float(value))
-        case str():
-            return json.dumps(value, ensure_ascii=False)
+            return float(value)
         case Mapping():
-            return "{" + ",".join(f"{_encode(key)}:{_encode(value[key])}" for key in _sorted(value)) + "}"
+            return {key: _plain(item) for key, item in value.items()}
         case list() | tuple():
-            return "[" + ",".join(_encode(item) for item in value) + "]"
-    raise ValueError(f"canonical JSON: expected a JSON value, found {type(value).__name__}")
-
-
-def _sorted(value: Mapping[str, Any]) -> list[str]:
-    if not all(isinstance(key, str) for key in value):
-        raise ValueError("canonical JSON: expected every key to be a string")
-    return sorted(value, key=lambda key: key.encode("utf-16-be"))
-
-
-def _integer(value: int) -> str:
-    if abs(value) > EXACT_INTEGERS:
-        raise ValueError("canonical JSON: integers beyond ±(2^53 - 1) lose digits in other readers; store a string")
-    return str(value)
-
-
-def _number(value: float) -> str:
-    """ECMAScript's Number::toString: 1.0 is "1", 1e-07 is "1e-7"."""
-    if value == 0:
-        return "0"
-    plain = repr(value)
-    if plain in {"nan", "inf", "-inf"}:
-        raise ValueError(f"canonical JSON: expected a finite number, found {plain}")
-    sign, digits, exponent = Decimal(plain).normalize().as_tuple()
-    assert isinstance(exponent, int)
-    text, point = "".join(map(str, digits)), len(digits) + exponent
-    if 0 < point <= 21:
-        body = text.ljust(point, "0") if point >= len(text) else f"{text[:point]}.{text[point:]}"
-    elif -6 < point <= 0:
-        body = f"0.{'0' * -point}{text}"
-    else:
-        body = f"{text[0]}{'.' if text[1:] else ''}{text[1:]}e{point - 1:+d}"
-    return f"-{body}" if sign else body
+            return [_plain(item) for item in value]
+    return value

@@ -123,11 +123,6 @@ def among(values: Collection[T], key: Callable[[T], str], wanted: Container[str]
     return Again(lambda: (value for value in values if key(value) in wanted))
 
 
-def distinct(keys: Iterable[str]) -> int:
-    """How many different keys there are."""
-    return len(Shelf.of(keys))
-
-
 def _blob(value: object) -> bytes | None:
     return None if value is None else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 

@@ -14,7 +14,7 @@ _SPACE = " \t\r\n"
 _DECODER = json.JSONDecoder(object_pairs_hook=distinct_keys, parse_constant=no_constant)
 
 
-def rows(path: Path, name: str) -> Iterator[Any]:
+def array_items(path: Path, name: str) -> Iterator[Any]:
     """The items of the array ``name`` of an object that fills a file.
 
     Raises:
@@ -32,7 +32,7 @@ def rows(path: Path, name: str) -> Iterator[Any]:
         raise ValueError("expected an array that isn't there")
 
 
-def scalars(path: Path) -> dict[str, Any]:
+def other_members(path: Path) -> dict[str, Any]:
     """The members of an object that fills a file, without those that are arrays.
 
     Raises:

@@ -33,7 +33,7 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 def take(descriptor: int) -> None:
-    """Lock an open file for as long as it stays open; nobody else may know it yet."""
+    """Wait for the lock on an open file, and hold it alone for as long as the file stays open."""
     if sys.platform != "win32":
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 

@@ -16,10 +16,11 @@ parser.add_argument("--recipe", type=Path, required=True)
 parser.add_argument("--data", type=Path, help="folder of images; without it nothing is trained")
 parser.add_argument("--out", type=Path, required=True, help="folder of the run")
 parser.add_argument("--export", type=Path, help="where the prior goes, from the newest checkpoint")
+parser.add_argument("--trunk", type=Path, help="folder of the prior that the recipe's trunk names")
 parser.add_argument("--threads", type=int, default=2)
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
 if options.data:
-    train(options.recipe, options.data, options.out)
+    train(options.recipe, options.data, options.out, trunk=options.trunk)
 if options.export:
     export(read_recipe(options.recipe), options.out, options.export, logged_psnr(options.out / LOG))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from medaug.inverse.aligned import from_array
 from medaug.training.recipe import AmbientRecipe
 
 HIDDEN = 0  # grey level that replaces a lesion: as dark as what lies around the image
@@ -28,7 +29,7 @@ def without_lesions(images: npt.NDArray[np.uint8], lesions: npt.NDArray[np.bool_
 
 def known_cells(lesions: npt.NDArray[np.bool_], stride: int) -> Tensor:
     """(N, H, W) pixels of lesions → (N, 1, h, w), True for latent cells that no lesion reaches through the encoder."""
-    touched = F.max_pool2d(torch.from_numpy(lesions).float()[:, None], stride)
+    touched = F.max_pool2d(from_array(lesions).float()[:, None], stride)
     return F.max_pool2d(touched, 2 * REACH + 1, stride=1, padding=REACH) == 0
 
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from medaug.imaging.seeds import generator, seed_for
+from medaug.inverse.aligned import from_array
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
+from medaug.training import lapped
 from medaug.training.image_pool import Pool
 from medaug.training.recipe import TrainingRecipe
 
@@ -49,11 +51,11 @@ def train_autoencoder(recipe: TrainingRecipe, pool: Pool, log: Log) -> LappedAut
 
 def reconstruction_loss(net: LappedAutoencoder, x: Tensor, gradient_weight: float, cycle_weight: float) -> Tensor:
     """L1 of the values and of their differences along rows and columns, and of E(D(z)) against z."""
-    z = net.encode(x)
-    again = net.decode(z)
+    z = lapped.encode(net, x)
+    again = lapped.decode(net, z)
     error = again - x
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    return error.abs().mean() + gradient_weight * edges + cycle_weight * (net.encode(again) - z).abs().mean()
+    return error.abs().mean() + gradient_weight * edges + cycle_weight * (lapped.encode(net, again) - z).abs().mean()
 
 
 @torch.no_grad()
@@ -69,19 +71,21 @@ def psnr(net: LappedAutoencoder, pool: Pool) -> float:
     return sum(figures) / len(figures)
 
 
-@torch.no_grad()
 def to_latents(net: LappedAutoencoder, images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
     """(N, 2, c, h, w) float16: each image as it is, and flipped left to right."""
-    parts = []
-    for start in range(0, len(images), 64):
-        x = to_tensor(images[start : start + 64])
-        parts.append(torch.stack([net.encode(x), net.encode(x.flip(-1))], dim=1).half())
-    return torch.cat(parts)
+    return torch.stack([encoded(net, images), encoded(net, images[..., ::-1])], dim=1)
+
+
+@torch.no_grad()
+def encoded(net: LappedAutoencoder, images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
+    """(N, c, h, w) float16."""
+    chunks = (images[start : start + 64] for start in range(0, len(images), 64))
+    return torch.cat([net.encode(to_tensor(chunk)).half() for chunk in chunks])
 
 
 def to_tensor(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Tensor:
     """(N, H, W) uint8 → (N, 1, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(images).float().div(127.5).sub(1)[:, None]
+    return from_array(np.ascontiguousarray(images)).float().div(127.5).sub(1)[:, None]
 
 
 def _patches(recipe: TrainingRecipe, pool: Pool, stride: int, count: int = 40_000) -> Tensor:

@@ -18,10 +18,11 @@ from torch import Tensor
 from medaug.errors import PriorError
 from medaug.imaging.boxes import Box
 from medaug.imaging.seeds import generator, seed_for
+from medaug.inverse.aligned import from_array
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.card import PriorCard, SolverWeights
-from medaug.inverse.protocols import Prior
+from medaug.inverse.protocols import Prior, Problem
 from medaug.inverse.solvers.psld import psld
 from medaug.regions.laws import gaussian_outside
 
@@ -136,11 +137,13 @@ def measure(
         again = prior.decode(z)
     solved = [
         psld(
-            prior,
-            operator,
-            operator.forward(x),
-            noise=SampleNoise([seed_for(name, index) for index in range(len(x))], x.device),
-            start=z,
+            Problem(
+                prior,
+                operator,
+                operator.forward(x),
+                SampleNoise([seed_for(name, index) for index in range(len(x))], x.device),
+                z,
+            ),
             steps=weights.steps,
             t0=weights.start,
             omega=weights.omega,
@@ -198,5 +201,5 @@ def _layout(x: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
     regions = gaussian_outside(domain, [box], seed_for("calibration", index), sigma=0.32)
     inside = np.zeros_like(domain)
     inside[box.slices] = True
-    protected, observed, boxed = (torch.from_numpy(m.copy()) for m in (regions.protected, regions.observed, inside))
+    protected, observed, boxed = (from_array(m) for m in (regions.protected, regions.observed, inside))
     return protected, observed, boxed

@@ -16,7 +16,6 @@ from medaug.inverse.priors.loaders.trained import telling_all
 from medaug.inverse.priors.networks.unet import schedule
 from medaug.training.ambient_diffusion import ambient_loss, further
 from medaug.training.autoencoder import Log
-from medaug.training.from_prior import start_network
 from medaug.training.recipe import TrainingRecipe
 from medaug.training.train_loop import Trainee, part_of, train_loop
 from medaug.training.unet import fresh_network
@@ -33,7 +32,7 @@ def train_diffusion(
     log: Log,
     *,
     resume: bool,
-    base: Path | None = None,
+    start: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
     """Train until ``recipe.diffusion.steps`` and return the network with the averaged (EMA) weights.
 
@@ -44,16 +43,16 @@ def train_diffusion(
         out: folder of the checkpoint.
         log: takes key=value.
         resume: go on from the checkpoint in ``out`` where there is one.
-        base: folder of the prior whose weights it starts from.
+        start: sets the first weights; None leaves them random.
     """
     plan, alphas = recipe.diffusion, schedule()
     net = fresh_network(recipe, latents["train"].shape[-1])
-    if base:
-        start_network(net, base)
+    if start:
+        start(net)
 
     def loss(step: int, part: int) -> Tensor:
         z0, t, noise, masks = batch(recipe, latents, step, len(alphas))
-        rows = part_of(plan.batch, plan.accumulate, part)
+        rows = part_of(len(z0), plan.accumulate, part)
         if masks is None:
             return v_loss(net, z0[rows], t[rows], noise[rows], alphas, amplitudes)
         return ambient_loss(net, z0[rows], t[rows], noise[rows], alphas, amplitudes, *(mask[rows] for mask in masks))
@@ -68,23 +67,23 @@ def train_diffusion(
 def batch(
     recipe: TrainingRecipe, latents: dict[str, Tensor], step: int, times: int
 ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor] | None]:
-    """(z0, t, noise, masks) of a step: folders by their shares, half of the images flipped, times spread evenly.
+    """(z0, t, noise, masks) of a step: folders by their shares, views alike (mirrored or not), times spread evenly.
 
     The masks say which cells are known and which the network sees; None where nothing is hidden.
     """
     draw = torch.Generator().manual_seed(seed_for(recipe.seed, "diffusion", step))
-    size, folder = recipe.diffusion.batch, latents["folder"]
+    size, folder = recipe.diffusion.batch_at(step), latents["folder"]
     shares = torch.tensor([share for _, share in sorted(recipe.data.shares.items())] or [1.0])
     counts = torch.bincount(folder[folder >= 0], minlength=len(shares))
     weight = torch.where(folder >= 0, (shares / counts.clamp(min=1))[folder.clamp(min=0)], 0.0)
     index = torch.multinomial(weight, size, replacement=True, generator=draw)
-    flip = torch.randint(0, 2, (size,), generator=draw)
-    z0 = latents["train"][index, flip].float()
+    view = torch.randint(0, latents["train"].shape[1], (size,), generator=draw)
+    z0 = latents["train"][index, view].float()
     t = ((torch.arange(size) + torch.rand(size, generator=draw)) / size * times).long().clamp(max=times - 1)
     noise = torch.randn(z0.shape, generator=draw)
     if recipe.ambient is None:
         return z0, t, noise, None
-    known = latents["known"][index, flip]
+    known = latents["known"][index, view]
     return z0, t, noise, (known, further(known, recipe.ambient, draw))
 
 

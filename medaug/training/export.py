@@ -93,11 +93,13 @@ def described(recipe: TrainingRecipe) -> str:
     """A recipe in one sentence; the whole of it is its file."""
     plan = recipe.diffusion
     base = f" on prior {recipe.base[:16]}" if recipe.base else ""
+    trunk = f" from the network of {recipe.trunk[:16]}" if recipe.trunk else ""
+    later = f" (of {plan.later.batch}, {plan.later.precision}, from {plan.later.start} on)" if plan.later else ""
     hidden = ", lesions hidden (ambient)" if recipe.ambient else ""
     cycles = f" in {len(plan.restarts) + 1} cycles" if plan.restarts else ""
     return (
-        f"recipe {recipe.name}{base}, seed {recipe.seed}: autoencoder {recipe.autoencoder.steps} steps, network "
-        f"{plan.steps} steps{cycles} of {plan.batch} images, {plan.precision}, averaged weights{hidden}"
+        f"recipe {recipe.name}{base}{trunk}, seed {recipe.seed}: autoencoder {recipe.autoencoder.steps} steps, network "
+        f"{plan.steps} steps{cycles} of {plan.batch} images, {plan.precision}{later}, averaged weights{hidden}"
     )
 
 

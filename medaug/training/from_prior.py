@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.loaders.layout import layout_of
 from medaug.inverse.priors.loaders.load import card_of, rehash
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
@@ -102,7 +102,7 @@ def base_autoencoder(base: Path) -> LappedAutoencoder:
     """The autoencoder of a prior that medaug trained; it isn't trained on."""
     with torch.random.fork_rng(devices=[]):
         net = LappedAutoencoder(**_config(base, "autoencoder"))
-    net.load_state_dict(load_file(base / "autoencoder.safetensors"))
+    net.load_state_dict(load_tensors(base / "autoencoder.safetensors"))
     return net
 
 
@@ -113,7 +113,7 @@ def start_network(net: nn.Module, base: Path) -> None:
     Raises:
         PriorError: the base was trained with hidden lesions, and this network isn't.
     """
-    weights = {name: value.float() for name, value in load_file(base / "unet.safetensors").items()}
+    weights = {name: value.float() for name, value in load_tensors(base / "unet.safetensors").items()}
     expected = net.state_dict()["conv_in.weight"].shape[1]
     weights["conv_in.weight"] = _widened(weights["conv_in.weight"], expected)
     net.load_state_dict(weights)

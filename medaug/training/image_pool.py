@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from medaug.errors import PriorError
+from medaug.training.framing import Box, frames
 from medaug.training.recipe import DataRecipe
 
 UInt8 = npt.NDArray[np.uint8]
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+INDEX = "index.csv"
 NEAR = 10  # differing bits of 240 under which two images count as near-duplicates
 
 
@@ -46,19 +49,61 @@ class Pool:
 
 
 def read_pool(root: Path, recipe: DataRecipe) -> Pool:
-    """Read every JPEG and PNG below ``root``.
+    """Read every JPEG and PNG below ``root``, or below the folder of it that the recipe names.
 
     Raises:
-        PriorError: there are too few images to hold some out, or a folder named in ``shares`` holds none.
+        PriorError: there are too few images to hold some out, a folder named in ``shares`` holds none, or the index
+            doesn't say which group an image belongs to.
     """
-    names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    found = (root / (recipe.folder or "")).rglob("*")
+    names = sorted(p.relative_to(root).as_posix() for p in found if p.suffix.lower() in SUFFIXES)
     missing = sorted(set(recipe.shares) - {name.split("/")[0] for name in names})
     if len(names) < 2 or missing:
         raise PriorError(f"training data: {len(names)} JPEG or PNG images found, none in folders {missing}")
-    canvases, extents = zip(*(_read(root / name, recipe.size) for name in names), strict=True)
+    groups = groups_of(root / INDEX, names, recipe.groups) if recipe.groups else None
+    boxes = frames([root / name for name in names], groups or names) if recipe.crop else [None] * len(names)
+    read = (_read(root / name, recipe, box) for name, box in zip(names, boxes, strict=True))
+    canvases, extents = zip(*read, strict=True)
     images = np.stack(canvases)
-    held_out = split(names, fingerprints(images), recipe.validation)
+    held_out = (
+        split_groups(groups, recipe.validation) if groups else split(names, fingerprints(images), recipe.validation)
+    )
     return Pool(tuple(names), images, np.array(extents, dtype=np.int64), held_out)
+
+
+def groups_of(index: Path, names: Sequence[str], column: str) -> tuple[str, ...]:
+    """What ``column`` of a pool's index says of each image.
+
+    Args:
+        index: CSV with the columns ``path``, below its folder, and ``column``.
+        names: paths below its folder.
+        column: of the groups.
+
+    Raises:
+        PriorError: it says nothing of an image, or can't be read.
+    """
+    try:
+        with index.open(encoding="utf-8", newline="") as file:
+            group = {row["path"]: row[column] for row in csv.DictReader(file)}
+        return tuple(group[name] for name in names)
+    except (OSError, KeyError, csv.Error) as error:
+        raise PriorError(
+            f"training data: {index.name}: expected columns path and {column} with a row for each image, found none "
+            f"for {error}; name another column in data.groups, or none"
+        ) from error
+
+
+def split_groups(groups: Sequence[str], share: float) -> npt.NDArray[np.bool_]:
+    """Hold out a fixed ``share`` of the groups, at least one and not all, by hash of their names.
+
+    Raises:
+        PriorError: there is one group only.
+    """
+    ranked = sorted(set(groups), key=_rank)
+    if len(ranked) < 2:
+        raise PriorError(f"training data: expected at least two groups, so that one can be held out, found {ranked}")
+    held = set(ranked[: min(len(ranked) - 1, max(1, round(share * len(ranked))))])
+    return np.array([group in held for group in groups], dtype=np.bool_)
 
 
 def on_canvas(image: Image.Image, size: int) -> tuple[UInt8, tuple[int, int]]:
@@ -88,10 +133,23 @@ def split(names: Sequence[str], prints: UInt8, share: float) -> npt.NDArray[np.b
         if near.size:
             first[index] = near[0]
             first[np.isin(first, near[1:])] = near[0]
-    ranks = [int.from_bytes(hashlib.blake2b(names[i].encode(), digest_size=8).digest(), "big") for i in first.tolist()]
-    return np.array([rank < share * 2**64 for rank in ranks], dtype=np.bool_)
+    return np.array([_rank(names[i]) < share * 2**64 for i in first.tolist()], dtype=np.bool_)
 
 
-def _read(path: Path, size: int) -> tuple[UInt8, tuple[int, int]]:
+def _rank(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def _read(path: Path, recipe: DataRecipe, box: Box | None) -> tuple[UInt8, tuple[int, int]]:
     with Image.open(path) as image:
-        return on_canvas(image, size)
+        grey = image.convert("L").crop(box) if box else image
+        if recipe.levels:
+            grey = _levelled(grey.convert("L"), recipe.levels)
+        return on_canvas(grey, recipe.size)
+
+
+def _levelled(image: Image.Image, percentiles: tuple[float, float]) -> Image.Image:
+    values = np.asarray(image).astype(np.float32)
+    low, high = np.percentile(values, percentiles)
+    scaled = (values - low) * (255 / max(high - low, 1.0))
+    return Image.fromarray(np.rint(scaled.clip(0, 255)).astype(np.uint8))

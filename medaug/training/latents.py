@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_metadata, load_tensors
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
+from medaug.storage.atomic import replacing
 from medaug.training.ambient_diffusion import known_cells
-from medaug.training.autoencoder import Log, psnr, to_latents, train_autoencoder
+from medaug.training.autoencoder import Log, encoded, psnr, to_latents, train_autoencoder
 from medaug.training.from_prior import base_autoencoder
 from medaug.training.image_pool import Pool
 from medaug.training.recipe import TrainingRecipe
+from medaug.training.views import altered
 
 AUTOENCODER, LATENTS = "autoencoder.safetensors", "latents.safetensors"
 
@@ -34,7 +36,8 @@ def first_stage(
         base: folder of a prior whose autoencoder is taken as it is.
 
     Returns:
-        The autoencoder, and ``train`` and ``held_out`` (N, 2, c, h, w) float16 with ``folder`` (N,), the rank of each
+        The autoencoder, and ``train`` (N, V, c, h, w) and ``held_out`` (N, 2, c, h, w) float16: an image as it is,
+        mirrored, and what further views there are; with ``folder`` (N,), the rank of each
         training image's top folder in the sorted ``shares``: 0 where there are none, −1 (never drawn) outside them;
         where something is hidden, also ``known`` (N, 2, 1, h, w), see `ambient.known_cells`.
 
@@ -54,7 +57,7 @@ def first_stage(
     rank = {name: index for index, name in enumerate(sorted(recipe.data.shares))}
     kept = [name for name, held in zip(pool.folders, pool.held_out, strict=True) if not held]
     latents = {
-        "train": to_latents(net, pool.images[~pool.held_out]),
+        "train": views_of(recipe, net, pool),
         "held_out": to_latents(net, pool.images[pool.held_out]),
         "folder": torch.tensor([rank.get(name, -1) if rank else 0 for name in kept]),
     }
@@ -65,11 +68,21 @@ def first_stage(
     return net, latents
 
 
+def views_of(recipe: TrainingRecipe, net: LappedAutoencoder, pool: Pool) -> Tensor:
+    """(N, 2 + views, c, h, w) float16: the latents of the training images, mirrored, and as the recipe alters them."""
+    images = pool.images[~pool.held_out]
+    names = [name for name, held in zip(pool.names, pool.held_out, strict=True) if not held]
+    parts = [to_latents(net, images)]
+    if plan := recipe.data.augment:
+        made = (altered(images, names, recipe.seed, plan, view) for view in range(plan.views))
+        parts += [encoded(net, view)[:, None] for view in made]
+    return torch.cat(parts, dim=1)
+
+
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, recipe: str) -> None:
     """Write safetensors under a temporary name, then rename: a reader never sees half a file."""
-    part = path.with_suffix(".part")
-    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, part, metadata={"recipe": recipe})
-    part.replace(path)
+    with replacing(path) as passing:
+        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, passing, metadata={"recipe": recipe})
 
 
 def read_tensors(path: Path, recipe: str) -> dict[str, Tensor]:
@@ -80,11 +93,10 @@ def read_tensors(path: Path, recipe: str) -> dict[str, Tensor]:
     """
     if not path.exists():
         raise PriorError(f"training folder: {path.name} is missing; start again in an empty folder")
-    with safe_open(path, framework="pt") as file:
-        found = (file.metadata() or {}).get("recipe", "none")
-        if found != recipe:
-            raise PriorError(
-                f"training folder: {path.name} is another recipe's (expected {recipe[:12]}, found {found[:12]}); "
-                "start in an empty folder"
-            )
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    found = load_metadata(path).get("recipe", "none")
+    if found != recipe:
+        raise PriorError(
+            f"training folder: {path.name} is another recipe's (expected {recipe[:12]}, found {found[:12]}); "
+            "start in an empty folder"
+        )
+    return load_tensors(path)

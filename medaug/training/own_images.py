@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from medaug.assemble import window_of
@@ -17,6 +16,7 @@ from medaug.execution.planning.plan import Usable, survey
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.volume import Float32, Mask, Volume
+from medaug.inverse.aligned import from_array
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
 
@@ -46,7 +46,7 @@ class Presented:
     @property
     def tensor(self) -> Tensor:
         """(N, 1, size, size)."""
-        return torch.from_numpy(self.images)[:, None]
+        return from_array(self.images)[:, None]
 
 
 def presented(

@@ -5,10 +5,18 @@ from __future__ import annotations
 import hashlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from medaug.errors import ProfileError
 
@@ -22,18 +30,50 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class AugmentRecipe(Strict):
+    """Further views of each training image (see `medaug.training.views`), for a pool of few patients.
+
+    Attributes:
+        views: of each image, beside itself and its mirror image.
+        rotation: degrees at most, either way.
+        scale: the side is multiplied by 1 − scale to 1 + scale.
+        window: share of the grey scale by which either end moves inwards, at most.
+    """
+
+    views: int = Field(ge=1)
+    rotation: float = Field(ge=0, le=180)
+    scale: float = Field(ge=0, lt=1)
+    window: float = Field(ge=0, lt=0.5)
+
+
 class DataRecipe(Strict):
     """Which images, at which size.
 
+    What is left out below ``shares`` doesn't enter a digest, so that recipes from before those keys keep theirs.
+
     Attributes:
         size: px of the square canvas; the longest side of each image is scaled to it.
-        validation: share of images held out, by hash of the path.
+        validation: share of images held out, by hash of the path; of groups where those are named.
         shares: top folder → share of the samples drawn from it; empty: every image is equally likely.
+        folder: top folder that holds the images; the others aren't read. None: all are.
+        groups: column of ``index.csv`` that says which images belong together (a patient's).
+        crop: ``head``: each group is cropped to the box around its heads, see `medaug.training.framing`.
+        levels: percentiles of an image that become black and white, as in a profile's window.
+        augment: further views of the training images.
     """
 
     size: int = Field(ge=32, multiple_of=8)
     validation: float = Field(gt=0, lt=0.5)
     shares: dict[str, float] = {}
+    folder: str | None = None
+    groups: str | None = None
+    crop: Literal["head"] | None = None
+    levels: tuple[float, float] | None = Field(None, strict=False)
+    augment: AugmentRecipe | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
 
 
 class AutoencoderRecipe(Strict):
@@ -48,6 +88,14 @@ class AutoencoderRecipe(Strict):
     cycle_weight: float = Field(ge=0)
 
 
+class LaterRecipe(Strict):
+    """Another batch, or another machine's precision, from the step ``start`` on."""
+
+    start: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    precision: Literal["float32", "bfloat16"]
+
+
 class DiffusionRecipe(Strict):
     """The UNet (v-prediction) and its training.
 
@@ -58,6 +106,8 @@ class DiffusionRecipe(Strict):
     ``accumulate`` is in how many parts a batch goes through the network, for a machine that can't hold all of it.
     At each of ``restarts`` a new cycle begins as if from a prior that the steps before it gave: from their averaged
     weights, rounded to 16 bits, with a new optimiser, and with ``warmup`` and ``decay`` of its own.
+    ``later`` is what the batch and the precision are from a step on: small batches go further at first, and a run may
+    go on where another precision is the faster one.
     """
 
     channels: tuple[int, ...] = Field(min_length=2, strict=False)
@@ -75,14 +125,23 @@ class DiffusionRecipe(Strict):
     checkpoint_every: int = Field(ge=1)
     accumulate: int = Field(1, ge=1)
     restarts: tuple[int, ...] = Field((), strict=False)
+    later: LaterRecipe | None = None
 
     @model_validator(mode="after")
     def _parts_of_a_batch(self) -> Self:
-        return parts_fit(self, self.batch, self.accumulate)
+        return parts_fit(parts_fit(self, self.batch, self.accumulate), self.batch_at(self.steps), self.accumulate)
 
     @model_validator(mode="after")
     def _cycles_in_order(self) -> Self:
         return cycles_rise(self, self.restarts, self.steps)
+
+    def batch_at(self, step: int) -> int:
+        """Images of a step."""
+        return self.later.batch if self.later and step >= self.later.start else self.batch
+
+    def precision_at(self, step: int) -> str:
+        """Of a step's forward pass."""
+        return self.later.precision if self.later and step >= self.later.start else self.precision
 
 
 def cycles_rise(plan: T, restarts: tuple[int, ...], steps: int) -> T:
@@ -140,6 +199,15 @@ class TrainingRecipe(Strict):
     card: CardRecipe
     base: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="digest of the prior it starts from")
     ambient: AmbientRecipe | None = None
+    trunk: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="digest of the prior whose network it starts from, not its latents"
+    )
+
+    @model_validator(mode="after")
+    def _views_know_no_lesions(self) -> Self:
+        if self.ambient and self.data.augment:
+            raise ValueError("data.augment can't go with ambient: where a lesion lies in a further view isn't known")
+        return self
 
     @property
     def first_stage(self) -> str:
@@ -149,8 +217,8 @@ class TrainingRecipe(Strict):
     @property
     def before_decay(self) -> str:
         """A digest of what decides the first steps: all but where the end lies, the reporting and the words."""
-        lengths = {"steps", "restarts", "decay", "validate_every", "checkpoint_every"}
-        unused = {name: True for name in ("base", "ambient") if name not in self._given}
+        lengths = {"steps", "restarts", "decay", "later", "validate_every", "checkpoint_every"}
+        unused = {name: True for name in ("base", "ambient", "trunk") if getattr(self, name) is None}
         whole = {"accumulate"} if self.diffusion.accumulate == 1 else set()
         return digest(self.model_dump_json(exclude={"diffusion": lengths | whole, "card": True, **unused}))
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from torch import Tensor, nn
+
 from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.training.diffusion import train_diffusion
 from medaug.training.export import export, logged_psnr
+from medaug.training.from_prior import start_network
 from medaug.training.image_pool import Pool, read_pool
 from medaug.training.latents import first_stage
 from medaug.training.recipe import TrainingRecipe, read_recipe
+from medaug.training.trunk import named_trunk, start_trunk
 
 LOG, PRIOR = "log.jsonl", "prior"
 
 
-def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True) -> None:
+def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True, trunk: Path | None = None) -> None:
     """Run a recipe from the images to a prior's folder, ``out/prior``; call it again to go on after an interruption.
 
     Args:
@@ -25,17 +31,24 @@ def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True) ->
         data_root: folder of JPEG or PNG images, grey, bright is high.
         out: folder for the stages, the checkpoint, ``log.jsonl`` and ``prior``; outside any repository.
         resume: go on from the checkpoint in ``out`` where there is one; else train the diffusion model anew.
+        trunk: folder of the prior whose network it starts from, where the recipe names one.
 
     Raises:
         ProfileError: the recipe is malformed.
         PriorError: the data or ``out`` don't fit the recipe.
     """
     recipe = read_recipe(recipe_path)
-    train_on(recipe, lambda: read_pool(data_root, recipe.data), out, resume=resume)
+    train_on(recipe, lambda: read_pool(data_root, recipe.data), out, trunk=trunk, resume=resume)
 
 
 def train_on(
-    recipe: TrainingRecipe, read: Callable[[], Pool], out: Path, *, base: Path | None = None, resume: bool = True
+    recipe: TrainingRecipe,
+    read: Callable[[], Pool],
+    out: Path,
+    *,
+    base: Path | None = None,
+    trunk: Path | None = None,
+    resume: bool = True,
 ) -> PriorCard:
     """`train` with the recipe and the images as values.
 
@@ -44,6 +57,7 @@ def train_on(
         read: gives the images; not called when their latents are already in ``out``.
         out: folder for the stages, the checkpoint, ``log.jsonl`` and ``prior``.
         base: folder of the prior to start from.
+        trunk: folder of the prior whose network it starts from; its latents may be others (`trunk.start_trunk`).
         resume: go on from the checkpoint in ``out`` where there is one.
 
     Raises:
@@ -52,8 +66,23 @@ def train_on(
     out.mkdir(parents=True, exist_ok=True)
     log = log_to(out / LOG)
     autoencoder, latents = first_stage(recipe, read, out, log, base)
-    train_diffusion(recipe, latents, autoencoder.amplitudes(), out, log, resume=resume, base=base)
+    start = _start(recipe, autoencoder, latents, base, trunk)
+    train_diffusion(recipe, latents, autoencoder.amplitudes(), out, log, resume=resume, start=start)
     return export(recipe, out, out / PRIOR, logged_psnr(out / LOG))
+
+
+def _start(
+    recipe: TrainingRecipe,
+    autoencoder: LappedAutoencoder,
+    latents: dict[str, Tensor],
+    base: Path | None,
+    trunk: Path | None,
+) -> Callable[[nn.Module], None] | None:
+    if base:
+        return partial(start_network, base=base)
+    if recipe.trunk is None:
+        return None
+    return partial(start_trunk, trunk=named_trunk(recipe, trunk), autoencoder=autoencoder, latents=latents["train"])
 
 
 def log_to(path: Path) -> Callable[..., None]:

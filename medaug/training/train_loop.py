@@ -46,8 +46,7 @@ class Plan(Protocol):
     def restarts(self) -> tuple[int, ...]:
         """Steps at which a new cycle begins."""
 
-    @property
-    def precision(self) -> str:
+    def precision_at(self, step: int) -> str:
         """``float32`` or ``bfloat16`` (mixed: weights, averages and the optimiser stay float32)."""
 
     @property
@@ -110,7 +109,7 @@ def train_loop(plan: Plan, trainee: Trainee, checkpoint: Path, log: Log, *, resu
             group["lr"] = rate(plan, step)
         optimiser.zero_grad()
         for part in range(plan.accumulate):
-            with torch.autocast(trainee.device, torch.bfloat16, enabled=plan.precision == "bfloat16"):
+            with torch.autocast(trainee.device, torch.bfloat16, enabled=plan.precision_at(step) == "bfloat16"):
                 loss = trainee.loss(step, part) / plan.accumulate
             loss.backward()  # type: ignore[no-untyped-call]
             since += loss.item()

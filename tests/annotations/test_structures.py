@@ -11,14 +11,14 @@ import pytest
 
 import medaug
 from medaug.annotations.structures import kept, on_volumes, packed, read_structures, unpacked
-from medaug.audit.verification.verify import verify
 from medaug.augmentation.recipe import Recipe, kept_digest
 from medaug.errors import AnnotationError, OutputError
 from medaug.execution.replay import replay
 from medaug.imaging.volume import Volume
-from tests.execution.test_execute import small_profile
+from medaug.verification.verify import verify
 from tests.support import make
 from tests.support.annotation_cases import loaded, slices_of
+from tests.support.small_runs import small_profile
 from tests.support.sound_output import SMALL as OPEN
 
 

@@ -6,12 +6,15 @@ import json
 import re
 from dataclasses import replace
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medaug.audit.crate import NAME, write_crate
+from medaug.audit import layout
+from medaug.audit.crate import write_crate
+from medaug.audit.layout import CRATE as NAME
 from medaug.audit.methods import PAPERS, methods
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
@@ -174,3 +177,10 @@ def test_what_guided_the_solve_beside_observed_pixels_is_told() -> None:
     prompted = load_profile("bone-xray").model_copy(update={"prompt": "a leg", "guidance_scale": 3.0})
     assert "under a prompt (scale 3); " in methods(prompted, RECORDS)
     assert not re.search("through|noise of|prompt", methods(load_profile("bone-xray"), RECORDS))
+
+
+def test_it_knows_files_by_the_names_they_have() -> None:
+    common = json.loads(resources.files("medaug.audit").joinpath("crate.json").read_bytes())
+    names = {value for value in vars(layout).values() if isinstance(value, str)}
+    assert {file["@id"] for file in common["files"]} <= names
+    assert common["descriptor"]["@id"] == layout.CRATE

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medaug.audit import keys, ledger, output_files
+from medaug.audit import keys, layout, ledger, output_files
 from medaug.audit.merkle import files_root
 from medaug.audit.seal import PAYLOAD_TYPE, encoded, read_seal, seal, signed_by
 from medaug.errors import OutputError
@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
         (root / name).write_text(name)
     (root / "FORMAT.json").write_text('{"format":"medaug-output","version":1,"created":"2026-01-02","run":"ab"}')
     for writer, built in (("w1", record("a")), ("w1", failed("b")), ("w2", record("c"))):
-        ledger.append(root / ledger.FOLDER, writer, built, 1.0)
+        ledger.append(root / layout.LEDGER, writer, built, 1.0)
     return root
 
 
@@ -82,7 +82,7 @@ def test_sealing_again_replaces_the_seal(root: Path) -> None:
     seal(root)
     first = read_seal(root)
     (root / "monai.json").write_text("another")
-    ledger.append(root / ledger.FOLDER, "w2", failed("d"), 1.0)
+    ledger.append(root / layout.LEDGER, "w2", failed("d"), 1.0)
     seal(root)
     second = read_seal(root)
     assert first.root != second.root

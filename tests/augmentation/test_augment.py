@@ -12,7 +12,7 @@ import torch
 from medaug.assemble import tools
 from medaug.augmentation.augment import augment, present, solve
 from medaug.augmentation.case import Case, Variant
-from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
+from medaug.augmentation.recipe import boxes_digest, kept_digest
 from medaug.augmentation.restore import observed_residual, restore_delta, restore_replace
 from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError, RegionError
@@ -20,40 +20,22 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.resample import spread_matrix
 from medaug.imaging.volume import Volume, Window
-from medaug.inverse.sampling import guided_ddim
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.profile import profile as profiles
-from medaug.profile.components import EmbeddedPrior, Inside, Margin, Outside
+from medaug.profile.components import Inside, Margin, Outside
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import load_profile
-from medaug.profile.solvers import Levers, PsldSpec
+from medaug.profile.solvers import Levers
 from tests.support import make
 from tests.support.analytic import PixelPrior
-
-PROFILE = load_profile("bone-xray").model_copy(
-    update={
-        "size": 64,
-        "domain": ("not-padding",),
-        "solver": PsldSpec(kind="psld", steps=8, start=0.6, omega=0.05, gamma=0.01),
-        "batch_size": 4,
-    }
-)
-BOX = Box((0, 30, 40), (1, 50, 60), "fracture")
+from tests.support.cases import BOX, PROFILE, _pinned, case, changed, recipe
 
 
 def bench(**changes: object) -> Tools:
     built = tools(
         PROFILE.model_copy(update={"prior": PROFILE.prior.model_copy(update={"sha256": "0" * 64})}), "cpu", PixelPrior()
     )
-    return replace(built, **changes)
-
-
-def case(shape: tuple[int, int, int] = (1, 120, 100), **overrides: object) -> Case:
-    return Case(make.volume(shape, **overrides), (BOX,))
-
-
-def recipe(of: Case, seed: int = 7, variant: int = 0) -> Recipe:
-    pinned = PROFILE.model_copy(update={"prior": _pinned()})
-    return Recipe.of(of.volume, of.boxes, pinned, variant=variant, seed=seed)
+    return changed(built, **changes)
 
 
 def made(of: Case, seed: int = 7, **changes: object) -> Variant:
@@ -99,7 +81,7 @@ def test_monochrome1_gives_the_same_picture_in_flipped_numbers() -> None:
     plain = case(dtype=np.uint16)
     top = 4095
     flipped_stored = (top - plain.volume.stored.astype(np.int64)).astype(np.uint16)
-    window = bench().window(plain.volume)
+    window = bench().present.window(plain.volume)
     flipped = Case(replace(plain.volume, stored=flipped_stored, inverted=True), plain.boxes)
     mirrored = type(window).spanning(top - window.high, top - window.low)
     a = made(plain, window=lambda _: window).volume.stored.astype(np.int64)
@@ -147,8 +129,8 @@ def test_the_part_around_the_free_pixels_is_solved_alone_and_nothing_else_change
 
 def test_levers_reach_the_solver_and_change_the_digest_only_when_pulled() -> None:
     pulled = Levers(guide_every=2, noise_budget=0.1, fast_autoencoder=0.2, closing=3)
-    solver = tools(PROFILE.model_copy(update={"prior": _pinned(), "levers": pulled}), "cpu", PixelPrior()).solver
-    assert solver.keywords["levers"] == guided_ddim.Levers(2, 0.1, 0.2, 3)
+    solver = tools(PROFILE.model_copy(update={"prior": _pinned(), "levers": pulled}), "cpu", PixelPrior()).solve.solver
+    assert solver.keywords["guidance"] == Guidance(2, 0.1, 0.2, 3)
     digests = {load_profile("bone-xray").model_copy(update={"levers": levers}).sha256 for levers in (
         Levers(), Levers(compiled=True), Levers(channels_last=True), Levers(precision="bfloat16"), Levers(crop=0),
         Levers(guide_every=2), Levers(noise_budget=0.1), Levers(fast_autoencoder=0.0), Levers(closing=1),
@@ -200,10 +182,10 @@ def test_variants_of_a_volume_share_their_domain_and_no_other_volume_does(monkey
     assert asked == [one.volume, other.volume, one.volume]
     asked.clear()
     for window in (Window(10, 20), Window(10, 20), Window(11, 20)):
-        shared.domain(one.volume, window)
+        shared.present.domain(one.volume, window)
     assert len(asked) == 2
     with pytest.raises(ValueError, match="read-only"):
-        shared.domain(one.volume, Window(11, 20))[0, 0, 0] = False
+        shared.present.domain(one.volume, Window(11, 20))[0, 0, 0] = False
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -308,7 +290,7 @@ def test_a_box_beyond_the_domain_is_inside_the_crop() -> None:
 
     low = Case(make.volume((1, 120, 100)), (Box((0, 100, 40), (1, 110, 60), "x"),))
     cropped = tools(PROFILE.model_copy(update={"prior": _pinned(), "area": "domain"}), "cpu", PixelPrior())
-    variant = augment(low, recipe(low), replace(cropped, domain=upper_half))
+    variant = augment(low, recipe(low), changed(cropped, domain=upper_half))
     assert variant.changed[0, :40].any()
     assert not variant.changed[0, 40:].any()
 
@@ -343,29 +325,25 @@ def test_the_unit_key_follows_every_choice() -> None:
     assert boxes_digest(source.boxes) == boxes_digest(tuple(reversed(source.boxes)))
 
 
-def _pinned() -> EmbeddedPrior:
-    return EmbeddedPrior(kind="embedded", sha256="0" * 64)
-
-
 def test_what_variants_share_is_found_once_and_never_for_another_case() -> None:
     source, built = case(), bench()
-    first = present(source, recipe(source), built).scene
-    assert present(source, recipe(source, variant=1), built).scene is first
-    assert present(Case(source.volume, source.boxes), recipe(source), built).scene is first
-    wider = replace(built, feather=built.feather + 1)
-    assert present(source, recipe(source), wider).scene is not first
+    first = present(source, recipe(source), built).prepared
+    assert present(source, recipe(source, variant=1), built).prepared is first
+    assert present(Case(source.volume, source.boxes), recipe(source), built).prepared is first
+    wider = changed(built, feather=built.present.feather + 1)
+    assert present(source, recipe(source), wider).prepared is not first
     smaller = Case(source.volume, (replace(BOX, stop=(1, 40, 60)),))
-    again = present(smaller, recipe(smaller), built).scene
+    again = present(smaller, recipe(smaller), built).prepared
     assert again is not first
     assert (again.protected != first.protected).any()
     kept = np.zeros(source.volume.stored.shape, dtype=np.bool_)
     kept[:, :20] = True
     fixed = Case(source.volume, source.boxes, kept)
     drawn = replace(recipe(source), kept=kept_digest(kept))
-    assert present(fixed, drawn, built).scene.protected[kept].all()
+    assert present(fixed, drawn, built).prepared.protected[kept].all()
     other = case(stored=source.volume.stored[:, ::-1].copy())
-    flipped = present(other, replace(recipe(other), source=other.volume.source.key), built).scene
-    np.testing.assert_array_equal(flipped.pixels, present(other, recipe(other), bench()).scene.pixels)
+    flipped = present(other, replace(recipe(other), source=other.volume.source.key), built).prepared
+    np.testing.assert_array_equal(flipped.pixels, present(other, recipe(other), bench()).prepared.pixels)
     assert (flipped.pixels != first.pixels).any()
 
 
@@ -381,8 +359,8 @@ def test_a_variant_is_the_same_whatever_was_made_before_it() -> None:
 
 def test_what_variants_share_is_let_go_of_with_its_volume() -> None:
     source, built = case(), bench()
-    scene = weakref.ref(present(source, recipe(source), built).scene)
-    assert scene() is not None
+    prepared = weakref.ref(present(source, recipe(source), built).prepared)
+    assert prepared() is not None
     del source
     gc.collect()
-    assert scene() is None
+    assert prepared() is None

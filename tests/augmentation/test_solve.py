@@ -10,31 +10,31 @@ import pytest
 
 from medaug import assemble
 from medaug.augmentation.augment import present, solve
-from medaug.augmentation.solve import Row, Solved, solve_rows
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.augmentation.tools import Tools
 from medaug.profile.load import load_profile
-from tests.augmentation.test_augment import case, recipe
-from tests.execution.test_execute import small_profile
+from tests.support.cases import case, changed, recipe
+from tests.support.small_runs import small_profile
 
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     chosen = load_profile(small_profile(tmp_path_factory.mktemp("profile"), batch_size=4, solver=solver))
-    return replace(assemble.tools(chosen, "cpu"), full=True)
+    return changed(assemble.tools(chosen, "cpu"), full=True)
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
+def rows() -> list[PresentedSlice]:
     """Six slices of six cases."""
     rng = np.random.default_rng(3)
     drawn = recipe(case())
     squares = rng.uniform(-1, 1, (6, 64, 64)).astype(np.float32)
     seen = rng.random((6, 64, 64)) > 0.4
-    return [Row(squares[n], seen[n], replace(drawn, variant=n)) for n in range(6)]
+    return [PresentedSlice(squares[n], seen[n], replace(drawn, variant=n)) for n in range(6)]
 
 
-def same(a: Sequence[Solved], b: Sequence[Solved]) -> bool:
+def same(a: Sequence[SolvedSlice], b: Sequence[SolvedSlice]) -> bool:
     return all(
         np.array_equal(x.solved, y.solved) and np.array_equal(x.round_trip, y.round_trip)
         for x, y in zip(a, b, strict=True)
@@ -42,20 +42,19 @@ def same(a: Sequence[Solved], b: Sequence[Solved]) -> bool:
 
 
 def test_a_full_batch_gives_a_row_the_same_bytes_whoever_is_in_it_and_wherever_it_stands(
-    tools: Tools, rows: list[Row]
+    tools: Tools, rows: list[PresentedSlice]
 ) -> None:
-    alone, other = (solve_rows([row], tools.prior, tools)[0] for row in rows[:2])
-    mates = solve_rows([rows[2], rows[1], rows[3], rows[0]], tools.prior, tools)
+    alone, other = (solve_slices([row], tools.solve.prior, tools.solve)[0] for row in rows[:2])
+    mates = solve_slices([rows[2], rows[1], rows[3], rows[0]], tools.solve.prior, tools.solve)
     assert same([mates[3], mates[1]], [alone, other])
-    assert same(solve_rows([rows[5], rows[0], rows[4]], tools.prior, tools)[1:2], [alone])
+    assert same(solve_slices([rows[5], rows[0], rows[4]], tools.solve.prior, tools.solve)[1:2], [alone])
     assert not same([alone], [other])
 
 
-def test_a_batch_that_is_not_filled_up_gives_other_last_digits(tools: Tools, rows: list[Row]) -> None:
-    """Why batches are filled up; within rounding they are the same."""
-    short = solve_rows(rows[:1], tools.prior, replace(tools, full=False))
-    full = solve_rows(rows[:1], tools.prior, tools)
-    assert not same(short, full)
+def test_a_batch_that_is_not_filled_up_is_the_same_within_rounding(tools: Tools, rows: list[PresentedSlice]) -> None:
+    """It may give other last digits, as many processors do: why batches are filled up."""
+    short = solve_slices(rows[:1], tools.solve.prior, replace(tools.solve, full=False))
+    full = solve_slices(rows[:1], tools.solve.prior, tools.solve)
     np.testing.assert_allclose(short[0].solved, full[0].solved, atol=2e-5)
 
 
@@ -63,7 +62,7 @@ def test_a_case_that_is_solved_alone_is_solved_as_in_company(tools: Tools) -> No
     volume = case((3, 120, 100))
     presented = present(volume, recipe(volume), tools)
     mine = solve(presented, tools)
-    (first, *_), wanted = presented.rows, presented.wanted
+    (first, *_), wanted = presented.slices, presented.wanted
     other = replace(first, recipe=replace(first.recipe, variant=9))
-    (_, beside) = solve_rows([other, first], presented.prior, tools)
+    (_, beside) = solve_slices([other, first], presented.prior, tools.solve)
     np.testing.assert_array_equal(mine.solved[wanted[0]], beside.solved)

@@ -1,8 +1,8 @@
 """What a solve costs on a GPU: ``python tests/benchmarks/gpu.py``, Stable Diffusion 1.4's architecture at 512 px, bf16.
 
 Weights are random: time and memory don't depend on them, and nothing is downloaded. Needs torch, numpy, diffusers,
-safetensors and the tensor half of medaug, no more. Per method and batch, the time of one step and of what comes once
-are taken from a short and a longer run, and s/image follows for the nominal steps:
+safetensors, pydantic, rfc8785 and the tensor half of medaug, no more. Per method and batch, the time of one step and of
+what comes once are taken from a short and a longer run, and s/image follows for the nominal steps:
 
   upstream   the public PSLD code's arithmetic, 1000 steps from pure noise (its second, needless network call of
              classifier-free guidance is not charged)
@@ -39,6 +39,7 @@ from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.diffusers import autoencoder
 from medaug.inverse.priors.networks.unet import schedule
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks.tables import markdown
@@ -145,7 +146,7 @@ class Bench:
         with torch.no_grad():
             z = self.prior.encode(x)
         extra = {} if method == "upstream" else {"t0": start}
-        made: Tensor = solver(self.prior, operator, operator.forward(x), noise=drawn, start=z, steps=steps, **extra)
+        made: Tensor = solver(Problem(self.prior, operator, operator.forward(x), drawn, z), steps=steps, **extra)
         return made
 
     def seconds(self, method: str, batch: int, steps: int) -> float:

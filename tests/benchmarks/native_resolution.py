@@ -44,11 +44,13 @@ from medaug.imaging.resample import resize, spread_matrix
 from medaug.imaging.volume import Strip, Volume
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from tests.benchmarks.measures import patches, sliced_wasserstein
 from tests.benchmarks.tables import markdown
 from tests.benchmarks.tiles import tiled
+from tests.support.cases import changed
 
 REACH = 2.0  # px of the prior: how far around a pixel its local contrast is taken
 COARSE = 4  # native px per px of the second distance
@@ -110,7 +112,7 @@ def in_tiles(scene: Scene, first: Image, start: float, steps: int) -> tuple[Imag
     with torch.no_grad():
         z = prior.encode(begin)
         back = prior.decode(z)
-    made = ddnm(prior, operator, operator.forward(x), noise=drawn, start=z, steps=steps, t0=start)
+    made = ddnm(Problem(prior, operator, operator.forward(x), drawn, z), steps=steps, t0=start)
     return made[0, 0].numpy(), back[0, 0].numpy()
 
 
@@ -189,7 +191,7 @@ def scene(name: str, volume: Volume, box: medaug.Box, options: argparse.Namespac
         return restore_delta(source, view, solution)
 
     solve = partial(ddnm, steps=12, t0=0.6)
-    bench = replace(medaug.tools(profile, "cpu"), restore=catch, solver=solve)
+    bench = changed(medaug.tools(profile, "cpu"), restore=catch, solver=solve)
     recipe = medaug.Recipe.of(volume, (box,), profile, variant=0, seed=1)
     variant = medaug.augment(medaug.Case(volume, (box,)), recipe, bench)
     shape = volume.geometry.shape[1:]

@@ -8,7 +8,7 @@ with its operator exchanged for each of the others. Beside each, the same solve 
   kept       protected voxels that hold another stored number (0, or it is a bug)
   passed     variants that the gate lets through
 
-Writes operators.json and operators.md into --out (docs/explanation), and with --picture a picture of each operator on
+Writes operators.json and operators.md into --out (docs/measurements), and with --picture a picture of each operator on
 an image that the prior drew itself: source, what is seen beside the box, variant.
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from medaug.augmentation.augment import bring_back, present, solve
 from medaug.augmentation.tools import Tools
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.psld import psld
 from medaug.quality.figures import Pair, noise, protected_identity, seam, sharpness
 from medaug.training.image_pool import read_pool
@@ -67,11 +67,11 @@ def figures(volume, box, operator: dict) -> dict:
     built, unseeing = tools(profile, "cpu"), tools(blind, "cpu")
     solution, made = variant(volume, box, profile, built)
     other, _ = variant(volume, box, blind, unseeing)
-    assert built.degraded is not None
+    assert built.solve.degraded is not None
 
     def missed(solved: np.ndarray) -> float:
         difference = torch.from_numpy(solved - solution.presented)[:, None]
-        return float(built.degraded.forward(difference).square().mean().sqrt())
+        return float(built.solve.degraded.forward(difference).square().mean().sqrt())
 
     pair = Pair(volume, made.volume, made.regions.protected, WINDOW)
     return {
@@ -122,16 +122,16 @@ def picture() -> Image.Image:
     """A sample of the prior as source, nobody's image; each row an operator."""
     own = bench.embedded()
     nothing = Inpainting(torch.zeros(1, 1, 256, 256, dtype=torch.bool))
-    draw = partial(psld, steps=60, t0=1.0, omega=0.0, gamma=0.0)
-    image = draw(own, nothing, torch.zeros(1, 1, 256, 256), noise=SampleNoise([11]))[0, 0].clamp(-1, 1).numpy()
+    unguided = Problem(own, nothing, torch.zeros(1, 1, 256, 256), SampleNoise([11]))
+    image = psld(unguided, steps=60, t0=1.0, omega=0.0, gamma=0.0)[0, 0].clamp(-1, 1).numpy()
     volume = medaug.from_array(((image + 1) * 127.5).round().astype(np.uint8), window=WINDOW)
     box, lines = _box(volume, 0), []
     for operator in OPERATORS:
         profile = with_operator(operator)
         built = tools(profile, "cpu")
         solution, made = variant(volume, box, profile, built)
-        assert built.degraded is not None
-        seen = built.degraded.forward(torch.from_numpy(solution.presented.copy())[:, None])[:, 0].numpy()[0]
+        assert built.solve.degraded is not None
+        seen = built.solve.degraded.forward(torch.from_numpy(solution.presented.copy())[:, None])[:, 0].numpy()[0]
         seen = np.kron(seen, np.ones((256 // seen.shape[0],) * 2))
         outline = np.zeros((256, 256), dtype=bool)
         outline[box.slices[1:]] = True
@@ -147,5 +147,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=3)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

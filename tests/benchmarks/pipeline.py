@@ -24,6 +24,7 @@ from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.diffusers import autoencoder
 from medaug.inverse.priors.networks.unet import schedule
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.blend import blend
 from tests.benchmarks.gpu import networks, prior
 from tests.benchmarks.tables import markdown
@@ -77,7 +78,7 @@ def ours(vae: Any, unet: Any, image: torch.Tensor, mask: torch.Tensor) -> Callab
     def call() -> Any:
         with torch.no_grad():
             z = made.encode(image)
-        return blend(made, operator, operator.forward(image), noise=SampleNoise([0]), start=z, steps=STEPS, t0=START)
+        return blend(Problem(made, operator, operator.forward(image), SampleNoise([0]), z), steps=STEPS, t0=START)
 
     return call
 

@@ -136,10 +136,10 @@ def _methods(subject: Subject, tools: Tools) -> dict[str, Volume]:
     source, regions = subject.source, subject.variants[0].regions
     image, known = _display(source), np.asarray(regions.observed[0])
     filled = {name: fill(image, known) for name, fill in FILLS.items()}
-    view = Presentation.of(source, WINDOW, tools.size)
+    view = Presentation.of(source, WINDOW, tools.present.size)
     presented = view.present(_volume(source, filled["Gaussian fill"], regions.free).modality)
     with torch.no_grad():
-        again = tools.prior.decode(tools.prior.encode(torch.from_numpy(presented[None]))).numpy()[0]
+        again = tools.solve.prior.decode(tools.solve.prior.encode(torch.from_numpy(presented[None]))).numpy()[0]
     filled[AUTOENCODED] = view.to_native(again)[0]
     made = {name: _volume(source, fill, regions.free) for name, fill in filled.items()}
     return {"medaug": subject.variants[0].volume, **made}

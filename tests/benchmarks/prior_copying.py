@@ -25,11 +25,10 @@ import torch
 from scipy import ndimage
 
 import medaug
+from examples.unconditional import draw, with_attention_guidance
 from medaug.errors import RegionError
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.priors.latent_prior import LatentPrior
-from medaug.inverse.priors.loaders.trained import load_embedded
-from medaug.inverse.sampling.unconditional import draw
 from medaug.training.autoencoder import to_tensor
 from medaug.training.image_pool import Pool, read_pool
 from medaug.training.recipe import read_recipe
@@ -94,7 +93,7 @@ def _region(pool: Pool, index: int, kind: str, tools: medaug.Tools) -> tuple[tup
 
 def _whole(pool: Pool, training: np.ndarray, prior: LatentPrior, options: argparse.Namespace) -> dict[str, list[float]]:
     """The nearest training image of whole images, at 64 px; drawn as the samples of the demo are."""
-    guided = load_embedded(attention_guidance=1.0)
+    guided = with_attention_guidance()
     seeds = [seed_for("prior-copying", n) for n in range(options.draws)]
     drawn = np.concatenate([_bytes(draw(guided, seeds[n : n + 8], 50, eta=1.0)) for n in range(0, len(seeds), 8)])
     held = pool.images[pool.held_out][:: max(1, int(pool.held_out.sum()) // options.draws)][: options.draws]

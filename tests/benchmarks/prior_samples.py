@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
+from examples.unconditional import draw, with_attention_guidance
 from medaug.inverse.priors.card import EMBEDDED
-from medaug.inverse.priors.loaders.trained import load_trained
-from medaug.inverse.sampling.unconditional import draw
 
 BATCH = 16  # draws at once: memory
 
@@ -48,7 +47,7 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    prior = load_trained(options.prior, attention_guidance=options.attention_guidance)
+    prior = with_attention_guidance(options.prior, options.attention_guidance)
     ways: Any = {"steps": options.steps, "eta": options.eta}
     seeds = list(range(options.seed, options.seed + options.rows * options.columns))
     parts = [seeds[n : n + BATCH] for n in range(0, len(seeds), BATCH)]

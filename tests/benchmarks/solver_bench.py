@@ -44,7 +44,7 @@ from medaug.imaging.seeds import seed_for
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.priors.loaders.trained import load_embedded
-from medaug.inverse.protocols import Operator
+from medaug.inverse.protocols import Operator, Problem
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import Layouts, lay_out
@@ -153,7 +153,7 @@ def solve(
         start = counted.encode(these.x)
     counted.calls.clear()
     wall, cpu = time.perf_counter(), time.process_time()
-    result = run(counted, operator, y, noise=draw(), start=start)
+    result = run(Problem(counted, operator, y, draw(), start))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     size = len(these)
     return Solved(result[:, 0].numpy(), cpu / size, wall / size, dict(counted.calls))

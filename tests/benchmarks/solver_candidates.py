@@ -3,8 +3,6 @@
 One screen each, with the signature of `medaug.inverse.protocols.Solver`. They obey no contract but their own.
 """
 
-# ruff: noqa: ARG001 - the protocol's signature, of which a candidate uses what it needs
-
 from __future__ import annotations
 
 import math
@@ -16,7 +14,6 @@ from torch import Tensor
 from medaug.inverse.sampling.conjugate_gradients import explain
 from medaug.inverse.sampling.ddim import begin, ddim, noise_in
 from medaug.inverse.sampling.gauss_newton import correction
-from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.psld import REFERENCE_STEPS
 
 
@@ -34,12 +31,10 @@ def _gradient(prior, operator, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def daps(
-    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, ode=3, langevin=10, sigma_y=0.05, lr=1e-4
-):
+def daps(problem, *, steps=25, t0=0.6, ode=3, langevin=10, sigma_y=0.05, lr=1e-4):
     """DAPS in the latents: probability-flow ODE to z0, Langevin on z0, noise anew (Zhang et al., arXiv 2407.01521)."""
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, operator, y, noise = problem.prior, problem.operator, problem.y, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     for t, abar_t, abar_s in schedule:
         z, abar = z_t, abar_t
         for inner in range(ode):
@@ -58,13 +53,13 @@ def daps(
 
 
 @torch.no_grad()
-def flowdps(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, inner=3, rate=1.0):
+def flowdps(problem, *, steps=25, t0=0.6, inner=3, rate=1.0):
     """FlowDPS-like: a few data steps on Tweedie's z0, blended in by the noise level, part of the noise drawn anew.
 
     Source: Kim et al. 2025, arXiv 2503.08136, algorithm 1; here in the words of a variance-preserving schedule.
     """
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, operator, y, noise = problem.prior, problem.operator, problem.y, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     for t, abar_t, abar_s in schedule:
         z0 = _z0(prior, z_t, t)
         eps = noise_in(z_t, z0, abar_t)
@@ -84,15 +79,13 @@ def flowdps(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0
 
 
 @torch.no_grad()
-def resample(
-    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, every=5, inner=50, rate=0.05, gamma=40.0
-):
+def resample(problem, *, steps=25, t0=0.6, every=5, inner=50, rate=0.05, gamma=40.0):
     """ReSample: hard data consistency in the latents every few steps, then stochastic resampling.
 
     Source: Song et al. 2024, arXiv 2307.08123, algorithm 1 and eq. 10.
     """
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, operator, y, noise = problem.prior, problem.operator, problem.y, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     for step, (t, abar_t, abar_s) in enumerate(schedule):
         z0 = _z0(prior, z_t, t)
         z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, 0.0, noise)
@@ -114,13 +107,13 @@ def resample(
 
 
 @torch.no_grad()
-def repaint(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, repeats=3, eta=1.0):
+def repaint(problem, *, steps=25, t0=0.6, repeats=3, eta=1.0):
     """RePaint-like: `project`, each step taken several times with noise put back between.
 
     Source: Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1.
     """
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, operator, y, noise = problem.prior, problem.operator, problem.y, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     for t, abar_t, abar_s in schedule:
         for again in range(repeats):
             z0 = _z0(prior, z_t, t)
@@ -135,10 +128,10 @@ def repaint(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0
 
 
 @torch.no_grad()
-def langevin(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, snr=0.1):
+def langevin(problem, *, steps=25, t0=0.6, snr=0.1):
     """`project`, and after each step a Langevin corrector of the prior's score; twice the calls of denoise."""
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, operator, y, noise = problem.prior, problem.operator, problem.y, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     for step, (t, abar_t, abar_s) in enumerate(schedule):
         z0 = _z0(prior, z_t, t)
         x0 = prior.decode(z0)
@@ -150,18 +143,16 @@ def langevin(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t
 
 
 @torch.no_grad()
-def diffpir(
-    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, sigma_y=0.1, iterations=3, zeta=0.0
-):
+def diffpir(problem, *, steps=25, t0=0.6, sigma_y=0.1, iterations=3, zeta=0.0):
     """DiffPIR in the latents: `ddnm`'s data step, but eps is computed anew from the corrected z0.
 
     Source: Zhu et al. 2023, arXiv 2305.08995, algorithm 1; ``zeta`` is the share of the noise drawn anew.
     """
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, noise = problem.prior, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     for t, abar_t, abar_s in schedule:
         z0 = _z0(prior, z_t, t)
-        z0 = z0 + correction(prior, operator, y, z0, sigma_y**2 / (1 - abar_t), iterations)[0]
+        z0 = z0 + correction(problem, z0, sigma_y**2 / (1 - abar_t), iterations)[0]
         eps = noise_in(z_t, z0, abar_t)
         if zeta:
             eps = (1 - zeta) ** 0.5 * eps + zeta**0.5 * noise(tuple(eps.shape))
@@ -169,7 +160,7 @@ def diffpir(
     return prior.decode(z_t)
 
 
-def stsl(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, inner=2, omega=0.03, trace=0.02):
+def stsl(problem, *, steps=25, t0=0.6, inner=2, omega=0.03, trace=0.02):
     """STSL: several gradient steps on z_t of a surrogate loss, with the Hessian's trace by one random direction.
 
         ||A D(z0(z_t)) − y||  +  trace · εᵀ (s(z_t + ε) − s(z_t)) / n
@@ -177,8 +168,8 @@ def stsl(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.
     then a plain DDIM step. Written from the paper's description of the surrogate loss, not from its code; lengths of
     steps as in `psld`. Source: Rout et al. 2024, arXiv 2312.00852.
     """
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, operator, y, noise = problem.prior, problem.operator, problem.y, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     scale = REFERENCE_STEPS * t0 / steps / inner
     for t, abar_t, abar_s in schedule:
         for _ in range(inner):
@@ -203,16 +194,14 @@ def stsl(prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.
 
 
 @torch.no_grad()
-def langevin_ddnm(
-    prior, operator, y, *, noise, start=None, on_step=None, steps=25, t0=0.6, sigma_y=0.1, iterations=3, snr=0.1
-):
+def langevin_ddnm(problem, *, steps=25, t0=0.6, sigma_y=0.1, iterations=3, snr=0.1):
     """`ddnm`, and after each step a Langevin corrector of the prior's score; twice the calls of denoise."""
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, operator.adjoint(y), noise, start, t0, schedule[0][1])
+    prior, noise = problem.prior, problem.noise
+    schedule, z_t = begin(problem, steps, t0)
     for step, (t, abar_t, abar_s) in enumerate(schedule):
         z0 = _z0(prior, z_t, t)
         eps = noise_in(z_t, z0, abar_t)
-        z0 = z0 + correction(prior, operator, y, z0, sigma_y**2 / (1 - abar_t), iterations)[0]
+        z0 = z0 + correction(problem, z0, sigma_y**2 / (1 - abar_t), iterations)[0]
         z_t = ddim(z0, eps, abar_t, abar_s, 0.0, noise)
         if step + 1 < len(schedule):
             z_t = _corrected(prior, z_t, schedule[step + 1][0], abar_s, noise, snr)

@@ -8,7 +8,7 @@ is). Ratios are paired, image by image. `solver_front.py` reads upstream's figur
 Upstream isn't charged for what the public code wastes beside its arithmetic (two identical prompts, weights that keep
 gradients): ratios would be larger. Its result is taken as it is, medaug's as the profile restores it.
 
-Writes solver-costs.json and solver-costs.md into --out (docs/explanation).
+Writes solver-costs.json and solver-costs.md into --out (docs/measurements).
 """
 
 from __future__ import annotations
@@ -157,5 +157,5 @@ if __name__ == "__main__":
     parser.add_argument("--paper", type=int, default=3, help="images for the paper's settings, as slow as upstream")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

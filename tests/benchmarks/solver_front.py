@@ -5,7 +5,7 @@ the shipped profiles do, two seeds each; one batch of all images. Then the candi
 profiles' 12 steps from 0.4. Upstream's residual on the same images is read from solver-costs.json: `solver_costs.py`
 goes first. Rows that stand in the JSON already are kept, so that a stopped run goes on; ``--fresh`` starts anew.
 
-Writes solver-front.json, solver-front.md and solver-front.svg into --out (docs/explanation), and prints what the rule
+Writes solver-front.json, solver-front.md and solver-front.svg into --out (docs/measurements), and prints what the rule
 chooses (`solver_rule`).
 """
 
@@ -137,5 +137,5 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--written", action="store_true", help="write the page from the JSON's rows, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

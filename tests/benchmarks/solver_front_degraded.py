@@ -5,7 +5,7 @@ whole image through the profile's operator. Residuals are those of what was seen
 protected pixels. Upstream gets the operator alone, 1000 steps from pure noise: in its arithmetic the identity stands
 for the transpose, so it can't take two measurements beside each other.
 
-Writes solver-front-degraded.json, .md and .svg into --out (docs/explanation), and prints what the rule chooses.
+Writes solver-front-degraded.json, .md and .svg into --out (docs/measurements), and prints what the rule chooses.
 """
 
 from __future__ import annotations
@@ -127,5 +127,5 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--written", action="store_true", help="write the page from the JSON's rows, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

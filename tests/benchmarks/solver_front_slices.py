@@ -5,7 +5,7 @@ axis, two seeds; the slices of a pair share their noise, as those of a volume do
 is not to the slice itself but to other slices of the same series, in their free regions: what another real slice would
 have. Upstream is run on one slice of each of the first pairs, 1000 steps from pure noise.
 
-Writes solver-front-slices.json, .md, and a plot for each modality into --out (docs/explanation), and prints what the
+Writes solver-front-slices.json, .md, and a plot for each modality into --out (docs/measurements), and prints what the
 rule chooses for CT and for MR (`solver_rule`).
 """
 
@@ -103,7 +103,7 @@ def presented(volume: Volume, profile: medaug.Profile, tools: medaug.Tools) -> l
     start, stop = (0, height * 9 // 20, width * 9 // 20), (count, height * 11 // 20, width * 11 // 20)
     box = medaug.Box(start, stop, "lesion")
     seen = present(medaug.Case(volume, (box,)), medaug.Recipe.of(volume, (box,), profile, variant=0, seed=1), tools)
-    return list(map(Slice, seen.scene.pixels, seen.on_grid.protected, seen.on_grid.observed))
+    return list(map(Slice, seen.prepared.pixels, seen.on_grid.protected, seen.on_grid.observed))
 
 
 def pairs_of(slices: list[Slice], count: int) -> list[tuple[list[Slice], solver_rows.Reference]]:
@@ -228,5 +228,5 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--written", action="store_true", help="write the page from the JSON's rows, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

@@ -8,7 +8,7 @@ Then what a lever can't show on the embedded prior: the FLOPs of a step with Sta
 512 px, with its autoencoder and with the small one (on torch's meta device: nothing is computed). ``--compiled`` adds
 torch.compile, which takes minutes to begin with.
 
-Writes solver-levers.json and solver-levers.md into --out (docs/explanation).
+Writes solver-levers.json and solver-levers.md into --out (docs/measurements).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from medaug.imaging.crop import free_part
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.latent_prior import with_fast_autoencoder
 from medaug.inverse.priors.networks.precision import economical
-from medaug.inverse.sampling.guided_ddim import Levers
+from medaug.inverse.protocols import Problem
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
 from medaug.training.calibration import Layouts
@@ -39,12 +40,12 @@ SOLVES: dict[str, partial] = {
     "ddnm": partial(ddnm, steps=12, t0=0.6),
 }
 STEPWISE = {
-    "guide every 2nd step": Levers(every=2),
-    "guide every 3rd step": Levers(every=3),
-    "stop inside 0.05": Levers(budget=0.05),
-    "stop inside 0.08": Levers(budget=0.08),
-    "closed, 1": Levers(closing=1),
-    "closed, 2": Levers(closing=2),
+    "guide every 2nd step": Guidance(every=2),
+    "guide every 3rd step": Guidance(every=3),
+    "stop inside 0.05": Guidance(budget=0.05),
+    "stop inside 0.08": Guidance(budget=0.08),
+    "closed, 1": Guidance(closing=1),
+    "closed, 2": Guidance(closing=2),
 }
 WAYS: dict[str, dict] = {
     "bfloat16": {"precision": "bfloat16"},
@@ -64,8 +65,8 @@ def pulled(name: str, compiled: bool) -> Iterator[tuple[str, Callable, object]]:
         yield label, partial(run, steps=round(share * run.keywords["steps"])), own
     for label, t0 in LATER.items():
         yield label, partial(run, t0=t0), own
-    for label, levers in STEPWISE.items():
-        yield label, partial(run, levers=levers), own
+    for label, guidance in STEPWISE.items():
+        yield label, partial(run, guidance=guidance), own
     for label, way in WAYS.items():
         yield label, run, economical(own, "cpu", **way)
     if compiled:
@@ -185,12 +186,7 @@ def hollow() -> dict:
                 with counter:
                     options = run.keywords | {"steps": steps}
                     run.func(
-                        prior,
-                        operator,
-                        x,
-                        noise=lambda shape: torch.empty(shape, device="meta"),
-                        start=start,
-                        **options,
+                        Problem(prior, operator, x, lambda shape: torch.empty(shape, device="meta"), start), **options
                     )
                 counts.append(counter.get_total_flops() / 1e12)
             found[f"{name}, {'small' if prior.small else 'full'} autoencoder"] = round(counts[1] - counts[0], 3)
@@ -251,5 +247,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--compiled", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

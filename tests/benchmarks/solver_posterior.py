@@ -20,6 +20,7 @@ import torch
 
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
@@ -63,7 +64,7 @@ def measure(name: str, steps: int) -> dict:
         operator, free = Inpainting(observed), ~observed[0, 0]
         y = operator.forward(x).expand(DRAWS, -1, -1, -1)
         prior.calls.clear()
-        result = SOLVERS[name](prior, operator, y, noise=SampleNoise(range(DRAWS)), steps=steps, t0=1.0)
+        result = SOLVERS[name](Problem(prior, operator, y, SampleNoise(range(DRAWS))), steps=steps, t0=1.0)
         exact = prior.posterior_mean(observed, x)[0, 0]
         error = (result[:, 0].mean(0) - exact)[free].square().mean().sqrt() / exact[free].square().mean().sqrt()
         spread = result[:, 0, free].std(0).mean() / prior.posterior_std(observed)[free].mean()
@@ -98,5 +99,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, nargs="+", default=[25, 100])
     parser.add_argument("--rows", nargs="*", choices=list(SOLVERS), help="all if left out")
-    parser.add_argument("--out", type=Path, default=Path("docs/explanation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

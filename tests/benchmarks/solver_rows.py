@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medaug.inverse.sampling.guided_ddim import Levers, closed
+from medaug.inverse.protocols import Problem
+from medaug.inverse.sampling.guided_ddim import Guidance, closed
 from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
@@ -106,8 +107,8 @@ def counted(solver: Callable, closing: int, these: bench.Subjects) -> tuple[floa
     """FLOPs of one image in one step and in two; asked for before rows are measured, all rows of a solver share it."""
     key = solver, closing, these.x.shape[1:]
     if key not in COUNTED:
-        levers = {"levers": Levers(closing=closing)} if closing else {}
-        COUNTED[key] = bench.flop_of_steps(partial(solver, t0=0.6, **levers), these)
+        guidance = {"guidance": Guidance(closing=closing)} if closing else {}
+        COUNTED[key] = bench.flop_of_steps(partial(solver, t0=0.6, **guidance), these)
     return COUNTED[key]
 
 
@@ -123,9 +124,9 @@ def _closed(z: Tensor, done: bench.Solved, these: bench.Subjects, abar: float, c
     if not closing:
         return done
 
-    def run(prior, operator, y, *, noise, start) -> Tensor:  # noqa: ARG001 - a solver's signature
+    def run(problem: Problem) -> Tensor:
         with torch.no_grad():
-            return prior.decode(closed(prior, operator, y, z, abar, Levers(closing=closing)))
+            return problem.prior.decode(closed(problem, z, abar, Guidance(closing=closing)))
 
     after = bench.solve(run, these, "closing")
     calls = Counter(done.calls) + Counter(after.calls) - Counter(decode=1)  # the solve's own last decode isn't needed

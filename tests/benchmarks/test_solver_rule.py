@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import medaug
-from medaug.inverse.sampling.guided_ddim import Levers
+from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.training.calibration import lay_out
 from tests.benchmarks import solver_bench as bench
@@ -24,7 +24,7 @@ FIGURES = {
     "distance": 0.03, "delivered": 0.04, "diversity": 0.04, "seam": 1.0, "sharpness": 1.0, "noise": 1.3, "mottle": 0.7,
 }  # fmt: skip
 PUBLIC = [0.045] * IMAGES
-EXPLANATION = ROOT / "docs" / "explanation"
+MEASUREMENTS = ROOT / "docs" / "measurements"
 
 
 def row(tera_flop: float = 0.05, wobble: float = 0.0, seed: int = 0, **changed: float) -> dict:
@@ -173,7 +173,7 @@ def test_a_closing_that_shares_its_solve_is_the_lever(monkeypatch: pytest.Monkey
     solve = partial(diffstategrad, steps=2, t0=0.4, omega=0.03, gamma=0.01)
     monkeypatch.setattr(bench, "flop_of_steps", lambda *_: (0.0, 0.0))
     shared = measured("name", solve, these, own_distance, (0, 1))["rows"]
-    alone = measured("name", partial(solve, levers=Levers(closing=1)), these, own_distance, (0,))["rows"]["name"]
+    alone = measured("name", partial(solve, guidance=Guidance(closing=1)), these, own_distance, (0,))["rows"]["name"]
     assert shared[label("name", 1)]["images"] == alone["images"]
     assert shared[label("name", 1)]["calls"] == alone["calls"]
     assert shared["name"]["images"] != alone["images"]
@@ -189,7 +189,7 @@ def test_a_closing_that_shares_its_solve_is_the_lever(monkeypatch: pytest.Monkey
     ],
 )
 def test_profiles_have_what_the_rule_chose(report: str, kind: str | None, profiles: tuple[str, ...]) -> None:
-    found = json.loads((EXPLANATION / report).read_text())["chosen"]
+    found = json.loads((MEASUREMENTS / report).read_text())["chosen"]
     for name in profiles:
         profile = medaug.load_profile(name)
         own = f"{profile.solver.kind}, {profile.solver.steps} from {profile.solver.start:g}"

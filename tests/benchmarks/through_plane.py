@@ -106,8 +106,8 @@ def _through(variant: medaug.Variant) -> float:
 
 
 def _own_noise(presented: Presented, recipe: medaug.Recipe, bench: medaug.Tools) -> medaug.Variant:
-    rows = [replace(row, recipe=replace(recipe, variant=k)) for k, row in enumerate(presented.rows)]
-    return bring_back(presented, presented.solution(solving_rows.solve_rows(rows, presented.prior, bench)), bench)
+    rows = [replace(row, recipe=replace(recipe, variant=k)) for k, row in enumerate(presented.slices)]
+    return bring_back(presented, presented.solution(solving_rows.solve_slices(rows, presented.prior, bench)), bench)
 
 
 if __name__ == "__main__":

@@ -12,24 +12,17 @@ Written from a description of its defects, not from its code:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from medaug.inverse.protocols import Noise, Operator, Prior
+from medaug.inverse.protocols import Problem
 from medaug.inverse.sampling.ddim import ddim, noise_in
 from medaug.inverse.sampling.schedule import times
 
 
 def upstream(
-    prior: Prior,
-    operator: Operator,
-    y: Tensor,
+    problem: Problem,
     *,
-    noise: Noise,
-    start: Tensor | None = None,
-    on_step: Callable[[int, int], None] | None = None,
     steps: int = 1000,
     omega: float = 1.0,
     gamma: float = 0.2,
@@ -37,11 +30,12 @@ def upstream(
     posterior_std: float = 0.0,
 ) -> Tensor:
     """Images that should explain ``y``, from pure noise; of ``start`` only the shape is used."""
-    shape = tuple((prior.encode(torch.zeros_like(y)) if start is None else start).shape)
+    prior, operator, y, noise = problem.prior, problem.operator, problem.y, problem.noise
+    shape = tuple((prior.encode(torch.zeros_like(y)) if problem.start is None else problem.start).shape)
     z_t = noise(shape)
     for step, (t, abar_t, abar_s) in enumerate(times(prior.alphas_cumprod, steps, 1.0)):
-        if on_step:
-            on_step(step, steps)
+        if problem.on_step:
+            problem.on_step(step, steps)
         z_t = z_t.detach().requires_grad_(True)
         with torch.enable_grad():
             z0 = prior.denoise(z_t, torch.full((len(z_t),), t, device=z_t.device))

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from medaug.audit import ledger
-from medaug.audit.record import Grid, Identity, PriorRef, Record, Source
+from medaug.audit.layout import FORMAT, declaration
+from medaug.audit.record import Grid, Identity, PriorRef, Record, RecordedSource
 from medaug.audit.seal import seal
 from medaug.augmentation.recipe import Recipe
 from medaug.dicom.evidence.segmentation import write_segmentation
@@ -29,7 +30,6 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.write import write_series
-from medaug.execution.output.open import FORMAT, VERSION
 from medaug.execution.worker.image_files import describe_output
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
@@ -69,9 +69,7 @@ def build(folder: Path, units: int) -> None:
     profile, root, records = load_profile("body-ct"), folder / "out", []
     root.mkdir()
     (root / "profile.yaml").write_text(profile.to_yaml())
-    (root / "FORMAT.json").write_text(
-        f'{{"format":"{FORMAT}","version":{VERSION},"created":"{CREATED.isoformat()}","run":"0123456789abcdef"}}'
-    )
+    (root / FORMAT).write_bytes(declaration(CREATED.isoformat(), "0123456789abcdef"))
     for variant in range(units):
         records.append(unit(root, volume, profile, variant))
         ledger.append(root / "ledger", "bench", records[-1], 0.0)
@@ -101,7 +99,7 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
     record = Record(
         unit=recipe.id,
         status="written",
-        source=Source.of(volume.source, "0" * 16),
+        source=RecordedSource.of(volume.source, "0" * 16),
         variant=variant,
         seed="0",
         profile_sha256=recipe.profile_sha256,
@@ -122,7 +120,7 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
 
 def timed(folder: Path, source: bool, workers: int) -> None:
     """Verify once and print."""
-    from medaug.audit.verification.verify import verify
+    from medaug.verification.verify import verify
 
     started = time.monotonic()
     verdict = verify(folder / "out", source=folder / "in" if source else None, workers=workers)

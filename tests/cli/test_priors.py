@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from medaug import assemble
-from medaug.audit import ledger
+from medaug.audit import layout, ledger
 from medaug.cli import app
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import EMBEDDED, SolverWeights, read_card
@@ -19,10 +19,10 @@ from medaug.inverse.priors.library.store import add
 from medaug.profile.load import load_profile, parse_profile
 from medaug.profile.prior_choice import with_prior
 from medaug.training.finetuning.recipe import finetuning
-from tests.execution.test_execute import boxes, export, small_profile
 from tests.support import make
 from tests.support import prior_models as models
-from tests.training.test_train import RECIPE
+from tests.support.small_runs import boxes, export, small_profile
+from tests.support.training import RECIPE
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_the_run_itself(root: Path, tmp_path: Path) -> None:
     ]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert "2 written" in result.output
-    records = list(ledger.read(tmp_path / "out" / ledger.FOLDER))
+    records = list(ledger.read(tmp_path / "out" / layout.LEDGER))
     assert {record.prior.name for record in records if record.prior} == {"mine"}
     assert str(root) not in (tmp_path / "out" / "profile.yaml").read_text()
 
@@ -192,7 +192,7 @@ def test_training_on_two_things_or_none_is_a_usage_error(tmp_path: Path, argumen
 
 
 def test_a_bundle_is_converted_with_a_scale_from_ones_images(root: Path, tmp_path: Path) -> None:
-    from tests.inverse.priors.loaders.test_monai import bundle_folder
+    from tests.support.monai_bundles import bundle_folder
 
     make.radiograph(tmp_path / "in", name="x.dcm", rows=120, columns=100)
     folder = bundle_folder(tmp_path / "zoo", pickled=False)

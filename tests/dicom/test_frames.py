@@ -16,13 +16,14 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from medaug.dicom import fields
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
-from tests.dicom.read.test_stack import rotation
 from tests.support.dicom_edit import load, only
 from tests.support.dicom_multiframe import enhanced, placed, values
+from tests.support.rotations import rotation
 
 OBLIQUE = [tuple(np.concatenate([rotation(seed)[:, 0], rotation(seed)[:, 1]])) for seed in range(3)]
 
@@ -199,7 +200,7 @@ def test_localizer_frames_are_left_out_and_named(tmp_path: Path) -> None:
     overview = {"MRImageFrameTypeSequence": {"FrameType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]}}
     enhanced(tmp_path, [placed(0.0), placed(3.0), placed(77.0, **overview)])
     series = only(tmp_path)
-    assert series.frames == (0, 1)
+    assert [frame for _, frame in series.images] == [0, 1]
     assert series.notes == ("left out as a localizer: 1 frame",)
 
 
@@ -225,7 +226,7 @@ def test_the_same_object_twice_is_read_once_and_another_one_is_a_conflict(tmp_pa
     (tmp_path / "copy").write_bytes(path.read_bytes())
     found = discover(tmp_path)
     assert [(s.code, s.count) for s in found.skipped] == [("duplicate-file", 1)]
-    assert found.series[0].frames == (0, 1)
+    assert [frame for _, frame in found.series[0].images] == [0, 1]
     (tmp_path / "copy").unlink()
     enhanced(tmp_path / "other", [placed(0.0), placed(5.0)])
     assert [(s.code, s.count) for s in discover(tmp_path).skipped] == [("uid-conflict", 2)]
@@ -241,3 +242,17 @@ def _large() -> Dataset:
     ds.add_new("PixelData", "OW", bytes(64 * 64 * 2))
     ds.compress(JPEG2000Lossless, generate_instance_uid=False)
     return ds
+
+
+def test_work_grows_with_the_frames_and_not_with_their_square(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in items of sequences that are gone through: with twice the frames, twice as many."""
+    seen: list[int] = []
+    items = fields.items
+    monkeypatch.setattr(fields, "items", lambda ds, name: (found := items(ds, name), seen.append(len(found)))[0])
+    counts = []
+    for count in (20, 40):
+        enhanced(tmp_path / str(count), [placed(3.0 * k) for k in range(count)])
+        seen.clear()
+        assert load(tmp_path / str(count)).geometry.shape[0] == count
+        counts.append(sum(seen))
+    assert counts[1] < 2.2 * counts[0]

@@ -12,13 +12,13 @@ import pytest
 from pydicom.dataset import Dataset
 
 import medaug
-from medaug.audit.verification.faults import Fault
-from medaug.audit.verification.verify import verify
 from medaug.execution.replay import replay
-from tests.execution.test_execute import SMALL, boxes, small_profile
+from medaug.verification.faults import Fault
+from medaug.verification.verify import verify
 from tests.support import dicom_validators as validators
 from tests.support.dicom_colour import ENCODINGS, OVERLAY, is_grey, samples, stored, ultrasound
 from tests.support.dicom_edit import edit
+from tests.support.small_runs import SMALL, boxes, small_profile
 from tests.support.sound_output import records, redigest, rewrite
 
 KEPT = (
@@ -168,7 +168,7 @@ def ran_on(name: str, data: Path, tmp_path: Path) -> tuple[Path, medaug.executio
         profile=profile,
         annotations=tmp_path / "boxes.json",
         seed=5,
-        identity_reason="a public test file",
+        accept_identity="a public test file",
     )
     return tmp_path / "in" / "x1.dcm", summary
 

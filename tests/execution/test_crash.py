@@ -14,14 +14,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError
 from medaug.execution import execute
@@ -29,68 +27,22 @@ from medaug.execution.output import leases, store
 from medaug.execution.output import open as opening
 from medaug.execution.output.leases import Claim
 from medaug.execution.output.store import Store
-from medaug.execution.planning.options import Options
-from medaug.execution.planning.units import Unit
-from medaug.execution.worker.unit_of_work import OnStep
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job, OnStep
 from medaug.profile.load import load_profile
 from medaug.storage import atomic
 from tests.support import null
 from tests.support.disk import Disk, Killed, copy
+from tests.support.outputs import NUMBERS, Work, continued, faults_of, settled, written
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the disk's model reads /proc/self/fd")
-NUMBERS = (1, 2)
 OTHER = load_profile("chest-xray")
-Work = Callable[..., Record]
 
 
 @pytest.fixture(autouse=True)
 def dated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the model keeps account of it; the machine's disk need not wait
-
-
-def settled(output: Path, key: Path, work: Work = null.work) -> dict[str, bytes]:
-    null.run(output, *NUMBERS, key_file=key, work=work)
-    return null.files(output)
-
-
-def faults_of(output: Path) -> list[str]:
-    """What no moment of a run may show, checked on the files alone."""
-    found = []
-    for folder in sorted((output / "variants").glob("*")):
-        try:
-            record = Record.from_json((folder / "record.json").read_text())
-        except (OSError, ValueError):
-            found.append("a visible unit has no whole record")
-            continue
-        found += [f"{part.path} is not whole" for part in record.outputs if not whole(output / part.path, record.unit)]
-    for record in written(output):
-        if not (output / record.folder / "record.json").is_file():
-            found.append("the ledger names a unit that isn't there")
-    return found
-
-
-def whole(path: Path, unit: str) -> bool:
-    return path.is_file() and path.read_bytes() == unit.encode() * (null.PAYLOAD // 64)
-
-
-def written(output: Path) -> list[Record]:
-    segments = ledger.segments(output / "ledger")
-    return [line.record for path in segments for line in ledger.lines(path) if line.record.status == "written"]
-
-
-def continued(output: Path, key: Path, expected: dict[str, bytes], work: Work = null.work) -> list[str]:
-    """What is wrong after the same command was given again."""
-    try:
-        ended = settled(output, key, work)
-    except OutputError as error:
-        return [f"it can't be continued: {error}"]
-    found = sorted(name for name in ended.keys() | expected.keys() if ended.get(name) != expected.get(name))
-    found += ledger.verify_chain(output / "ledger")
-    lines = [record.unit for record in written(output)]
-    return found + (["not one line per unit"] if len(lines) != len(NUMBERS) or len(set(lines)) != len(lines) else [])
 
 
 def deaths(tmp_path: Path, how: str, work: Work = null.work) -> Iterator[tuple[int, Path, Path]]:
@@ -104,7 +56,7 @@ def deaths(tmp_path: Path, how: str, work: Work = null.work) -> Iterator[tuple[i
         disk = Disk(step)
         try:
             with disk.watched():
-                null.run(output, *NUMBERS, key_file=key, work=work)
+                null.run(output, *NUMBERS, key=key, work=work)
         except Killed:
             left = tmp_path / f"left{step}"
             yield step, key, disk.after_power_loss(output, left) if how == "power" else copy(output, left)
@@ -162,7 +114,7 @@ def line_before_rename() -> AbstractContextManager[object]:
         (staged / "record.json").write_text(record.to_json() + "\n")
         store.flush_tree(staged)
         self.log(record, seconds)
-        store.place(staged, self.folder(record.unit))
+        store.rename_durably(staged, self.folder(record.unit))
 
     return mock.patch.object(Store, "commit", commit)
 
@@ -173,7 +125,7 @@ def no_recovery() -> AbstractContextManager[object]:
 
 def mark_first() -> AbstractContextManager[object]:
     """FORMAT.json before the key it speaks of."""
-    real = opening._write_key
+    real = opening.write_secret
 
     def late(path: Path, secret: bytes) -> None:
         stamp = {"format": "medaug-output", "version": 1, "created": "2025-06-15T15:06:40+00:00"}
@@ -181,18 +133,18 @@ def mark_first() -> AbstractContextManager[object]:
         atomic.replace_file(path.parent.parent / "FORMAT.json", json.dumps(stamp).encode())
         real(path, secret)
 
-    return mock.patch.object(opening, "_write_key", late)
+    return mock.patch.object(opening, "write_secret", late)
 
 
 def order_dependent() -> Work:
     """Pixels from how many units this process did before, as a random state that is carried along would give."""
     done: list[str] = []
 
-    def work(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
-        done.append(unit.recipe.id)
+    def work(job: Job, on_step: OnStep | None = None) -> Record:
+        done.append(job.unit.recipe.id)
         drawn = hashlib.sha256(str(len(done)).encode()).hexdigest()
         with mock.patch.object(null, "digest", return_value=drawn):
-            return null.work(store, bench, unit, claim, on_step)
+            return null.work(job, on_step)
 
     return work
 
@@ -255,7 +207,7 @@ def test_a_real_sigkill_at_every_fourth_step(tmp_path: Path) -> None:
             disk = Disk(step)
             disk.die = partial(os.kill, os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
             with disk.watched():
-                null.run(output, *NUMBERS, key_file=key)
+                null.run(output, *NUMBERS, key=key)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         assert not faults_of(output), step
@@ -268,7 +220,7 @@ def on_a_bad_disk(output: Path, key: Path, step: int, number: int) -> str | None
     """What the run says when every step from ``step`` on fails with an errno; None when it didn't need that many."""
     try:
         with Disk(step, fails=number).watched():
-            null.run(output, *NUMBERS, key_file=key)
+            null.run(output, *NUMBERS, key=key)
     except OutputError as error:
         return str(error)
     return None
@@ -300,14 +252,14 @@ def test_a_clock_that_goes_backwards_changes_nothing(tmp_path: Path, monkeypatch
     key.write_bytes(bytes(range(32)))
     expected = settled(tmp_path / "whole", key)
     (tmp_path / "out").mkdir()
-    null.run(tmp_path / "out", 1, key_file=key)
+    null.run(tmp_path / "out", 1, key=key)
     for path in (tmp_path / "out").rglob("*"):
         os.utime(path, (4e9, 4e9))
     dead = tmp_path / "out" / ".staging" / f"{null.unit(2).recipe.id[:16]}.{leases._host()}-1-aaaaaaaa.lock"
     dead.write_text("solve")
     os.utime(dead, (4e9, 4e9))
     monkeypatch.setattr("time.time", lambda: 0.0)
-    null.run(tmp_path / "out", *NUMBERS, key_file=key, extend=True)
+    null.run(tmp_path / "out", *NUMBERS, key=key, extend=True)
     assert null.files(tmp_path / "out") == expected
 
 
@@ -327,17 +279,17 @@ def test_a_really_full_file_system_stops_the_run_and_it_continues_when_it_has_gr
     monkeypatch.setattr(execute, "_check_space", lambda *_: None)  # it would say so beforehand
     try:
         with pytest.raises(OutputError, match=r"No space left.*same command again"):
-            null.run(small / "out", *range(1, 200), key_file=key)
+            null.run(small / "out", *range(1, 200), key=key)
         assert not faults_of(small / "out")
         done = len(written(small / "out"))
         assert 0 < done < 199
         subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
-        assert null.run(small / "out", *range(1, 200), key_file=key).already_done >= done
-        null.run(tmp_path / "whole", *range(1, 200), key_file=key)
+        assert null.run(small / "out", *range(1, 200), key=key).already_done >= done
+        null.run(tmp_path / "whole", *range(1, 200), key=key)
         assert null.files(small / "out") == null.files(tmp_path / "whole")
         subprocess.run(["mount", "-o", "remount,ro", small], check=True)
         with pytest.raises(OutputError, match="Read-only"):
-            null.run(small / "out", *range(1, 201), key_file=key, extend=True)
+            null.run(small / "out", *range(1, 201), key=key, extend=True)
     finally:
         subprocess.run(["umount", small], check=True)
 
@@ -351,7 +303,7 @@ def test_four_workers_race_without_leases_and_every_unit_is_committed_once(tmp_p
     """Leases save work; what decides is the rename. So all four do every unit, in the same order at the same time."""
     out, key = tmp_path / "out", tmp_path / "key"
     key.write_bytes(bytes(range(32)))
-    null.run(out, 1, key_file=key)
+    null.run(out, 1, key=key)
     ready, go = os.pipe()
     children = []
     for _ in range(4):
@@ -359,7 +311,7 @@ def test_four_workers_race_without_leases_and_every_unit_is_committed_once(tmp_p
             os.close(go)
             os.read(ready, 1)  # until the parent lets go
             with mock.patch.object(leases, "claim", unleased):
-                null.run(out, *range(1, 30), key_file=key, extend=True)
+                null.run(out, *range(1, 30), key=key, extend=True)
             os._exit(0)
         children.append(child)
     os.close(go)
@@ -367,23 +319,21 @@ def test_four_workers_race_without_leases_and_every_unit_is_committed_once(tmp_p
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
     assert sorted(record.unit for record in written(out)) == sorted(null.unit(n).recipe.id for n in range(1, 30))
     assert not faults_of(out)
-    null.run(tmp_path / "whole", *range(1, 30), key_file=key)
+    null.run(tmp_path / "whole", *range(1, 30), key=key)
     assert null.files(out) == null.files(tmp_path / "whole")
 
 
 def test_another_run_on_the_same_output_is_refused_while_the_first_goes_on(tmp_path: Path) -> None:
     refused = []
 
-    def work(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
+    def work(job: Job, on_step: OnStep | None = None) -> Record:
         if not refused:
             with pytest.raises(OutputError, match="another set of inputs"):
                 null.run(tmp_path / "out", 7, 8, 9)
             with pytest.raises(OutputError, match="another profile"):
-                execute.execute(
-                    replace(null.plan(1, 2), profile=OTHER), tmp_path / "out", Options("cpu"), work=null.work
-                )
-            refused.append(unit)
-        return null.work(store, bench, unit, claim, on_step)
+                execute.execute(null.plan(1, 2, profile=OTHER), tmp_path / "out", work=null.work)
+            refused.append(job.unit)
+        return null.work(job, on_step)
 
     assert null.run(tmp_path / "out", 1, 2, 3, work=work).counts == {"written": 3}
     assert refused

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-import yaml
 
 import medaug
 from medaug.audit import ledger
@@ -24,80 +23,8 @@ from medaug.execution.worker import unit_of_work
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
-from medaug.profile.load import load_profile
 from tests.support import make
-
-SMALL = {
-    "size": 64,
-    "modalities": ["CR", "DX", "CT", "NIFTI", "NRRD", "RASTER"],
-    "domain": ["not-padding"],
-    "solver": {"kind": "psld", "steps": 3, "start": 0.3, "omega": 0.05, "gamma": 0.01},
-    "checks": {name: [None, None] for name in ("seam", "sharpness", "noise", "air_noise", "observed_residual")},
-}
-
-
-def small_profile(folder: Path, **changes: object) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "small.yaml"
-    path.write_text(
-        yaml.safe_dump(load_profile("bone-xray").model_dump(mode="json") | {"name": "small"} | SMALL | changes)
-    )
-    return str(path)
-
-
-def export(folder: Path) -> Path:
-    """Two radiographs with COCO boxes, one without, a CT with a gap, and a text file."""
-    for number in (1, 2, 3):
-        make.radiograph(folder / "xray", name=f"x{number}.dcm", rows=120, columns=100, seed=number)
-    make.series(folder / "gap", slices=6, gap_at=2, seed=9)
-    (folder / "readme.txt").write_text("not an image")
-    return folder
-
-
-def boxes(path: Path, names: tuple[str, ...] = ("x1.dcm", "x2.dcm")) -> Path:
-    lesion = make.lesion((1, 120, 100))
-    (_, top, left), (_, bottom, right) = lesion.start, lesion.stop
-    path.write_text(
-        json.dumps(
-            {
-                "images": [{"id": i, "file_name": name, "width": 100, "height": 120} for i, name in enumerate(names)],
-                "annotations": [
-                    {"id": i, "image_id": i, "category_id": 1, "bbox": [left, top, right - left, bottom - top]}
-                    for i in range(len(names))
-                ],
-                "categories": [{"id": 1, "name": "lesion"}],
-            }
-        )
-    )
-    return path
-
-
-@pytest.fixture
-def arguments(tmp_path: Path) -> dict[str, object]:
-    (tmp_path / "key").write_bytes(bytes(range(32)))
-    return {
-        "input": export(tmp_path / "in"),
-        "output": tmp_path / "out",
-        "profile": small_profile(tmp_path),
-        "annotations": boxes(tmp_path / "boxes.json"),
-        "variants": 2,
-        "seed": 7,
-        "key_file": tmp_path / "key",
-    }
-
-
-def contents(output: Path) -> dict[str, bytes]:
-    """Everything a run wrote below ``variants``, by relative path, without the date of the run."""
-    found = {}
-    for path in sorted((output / "variants").rglob("*")):
-        if path.is_file():
-            data = path.read_bytes()
-            if path.name == "record.json":
-                record = json.loads(data)
-                record["created"] = 0
-                data = json.dumps(record).encode()
-            found[path.relative_to(output).as_posix()] = data
-    return found
+from tests.support.small_runs import boxes, contents, small_profile
 
 
 def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[str, object]) -> None:
@@ -291,7 +218,7 @@ def test_identity_must_be_declared_or_stated(tmp_path: Path) -> None:
     assert stopped.exit_code == 3
     assert [skip.code for skip in stopped.skips if skip.refused] == ["identity"]
     assert not (tmp_path / "out").exists()
-    accepted = medaug.run(**common, output=tmp_path / "out", identity_reason="checked by the data office, ticket 12")
+    accepted = medaug.run(**common, output=tmp_path / "out", accept_identity="checked by the data office, ticket 12")
     assert accepted.counts == {"written": 1}
     assert accepted.records[0].identity.state == "identified"
     assert accepted.records[0].identity.accepted_reason == "checked by the data office, ticket 12"
@@ -310,7 +237,7 @@ def test_no_identity_in_any_output_but_the_copied_attributes(tmp_path: Path) -> 
         tmp_path / "out",
         profile=small_profile(tmp_path),
         annotations=boxes(tmp_path / "boxes.json", (f"{canary}.dcm",)),
-        identity_reason="a test",
+        accept_identity="a test",
     )
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert any(path.suffix == ".dcm" for path in files)
@@ -343,18 +270,18 @@ def test_an_input_that_changes_while_the_run_is_on_fails_by_itself_and_is_planne
     arguments: dict[str, object],
 ) -> None:
     one = arguments | {"variants": 1}
-    planned = medaug.plan(**{k: one[k] for k in ("input", "profile", "annotations", "variants", "seed")})  # type: ignore[arg-type]
+    planned = medaug.plan(**{k: v for k, v in one.items() if k != "output"})  # type: ignore[arg-type]
     path = Path(str(one["input"])) / "xray" / "x1.dcm"
     changed = pydicom.dcmread(path)
     changed.PixelData = bytes(len(changed.PixelData))
     changed.save_as(path)
     output = Path(str(one["output"]))
-    summary = execution.execute(planned, output, execution.Options("cpu"))
+    summary = execution.execute(planned, output)
     assert summary.counts == {"written": 1, "failed": 1}
     assert [record.code for record in summary.records if record.status == "failed"] == ["input-changed"]
     assert [record.code for record in summary.records if record.status == "written"] == [""]
     with pytest.raises(OutputError, match="another set of inputs"):
-        medaug.run(**(one | {"key_file": None}))
+        medaug.run(**(one | {"key": None}))
 
 
 def test_a_source_whose_box_could_not_be_placed_is_skipped_for_that_reason(tmp_path: Path) -> None:
@@ -395,7 +322,7 @@ def test_nifti_and_annotations_in_input_are_no_skips(tmp_path: Path) -> None:
         tmp_path / "in",
         profile=small_profile(tmp_path),
         annotations=tmp_path / "in" / "labels",
-        identity_reason="a test",
+        accept_identity="a test",
     )
     assert [(unit.boxes[0].label, unit.shape) for unit in planned.units] == [("tumour", (4, 40, 40))]
     assert [(skip.code, skip.files) for skip in planned.skips] == [("not-dicom", 1)]
@@ -408,9 +335,9 @@ def test_the_format_can_be_stated(tmp_path: Path) -> None:
     common = {"input": tmp_path / "in", "profile": small_profile(tmp_path), "annotations": table}
     with pytest.raises(AnnotationError, match="label file 0, line 1"):
         medaug.plan(**common)
-    assert len(medaug.plan(**common, annotation_format="csv").units) == 1
+    assert len(medaug.plan(**common, format="csv").units) == 1
     with pytest.raises(AnnotationError, match="expected one of coco"):
-        medaug.plan(**common, annotation_format="pdf")
+        medaug.plan(**common, format="pdf")
 
 
 def test_input_is_not_changed(arguments: dict[str, object]) -> None:

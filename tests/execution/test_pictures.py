@@ -13,15 +13,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import medaug
-from medaug.audit import ledger
-from medaug.audit.verification.verify import verify
+from medaug.audit import layout, ledger
 from medaug.cli import app
 from medaug.execution.replay import replay
 from medaug.formats.raster import read_raster
-from tests.execution.exports.test_datasets import export
-from tests.execution.test_execute import boxes, small_profile
+from medaug.verification.verify import verify
 from tests.support import dicom_validators as validators
 from tests.support import make
+from tests.support.dataset_export import export
+from tests.support.small_runs import boxes, small_profile
 
 NAMES = ("deep.png", "photo.jpg", "scan.tif")
 CANARY = "mustermann"
@@ -51,7 +51,7 @@ def test_pictures_are_derived_verified_and_replayed(tmp_path: Path, profile: str
     summary = ran(tmp_path, source, profile)
     assert summary.exit_code == 0
     assert summary.counts["written"] == 3
-    records = ledger.read(tmp_path / "out" / ledger.FOLDER)
+    records = ledger.read(tmp_path / "out" / layout.LEDGER)
     assert sorted(record.images[0].path.rpartition("/")[2] for record in records) == [
         "image.png",
         "image.png",
@@ -206,7 +206,7 @@ def test_a_tilted_series_is_refused_as_a_volume_and_run_slice_by_slice(tmp_path:
     assert "lesion: slices 0…0, rows 24…33, columns 28…37" in CliRunner().invoke(app, [*boxes, "--slices"]).output
     sliced = CliRunner().invoke(app, [*command, "--slices"])
     assert sliced.exit_code == 0, sliced.output
-    (record,) = ledger.read(tmp_path / "out" / ledger.FOLDER)
+    (record,) = ledger.read(tmp_path / "out" / layout.LEDGER)
     source, derived = pydicom.dcmread(files[1]), pydicom.dcmread(tmp_path / "out" / record.images[0].path)
     assert derived.ImagePositionPatient == source.ImagePositionPatient
     assert derived.SourceImageSequence[0].ReferencedSOPInstanceUID == uids[1]

@@ -12,10 +12,11 @@ from medaug.audit import ledger
 from medaug.errors import OutputError, ReadError
 from medaug.execution.replay import chosen, replay
 from medaug.processes import threads
-from tests.audit.verification.test_tampering import paint
-from tests.execution.test_execute import boxes, small_profile
+from medaug.processes.processor import processor
 from tests.support import make
+from tests.support.small_runs import boxes, small_profile
 from tests.support.sound_output import redigest, rewrite
+from tests.support.tampering import paint
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,15 @@ def test_what_is_not_as_recorded_is_named(made: Path, tmp_path: Path) -> None:
     assert found.same
     assert set(found.changes) == {"torch"}  # the batch that memory allowed then is used again
     assert found.changes["torch"][0] == "1.0"
+
+
+def test_another_kind_of_processor_is_named(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "out", tmp_path / "out")
+    record = ledger.read(tmp_path / "out" / "ledger")[0]
+    assert record.processor == processor()
+    rewrite(tmp_path / "out", record.unit, lambda r: replace(r, processor="Another, AVX512"))
+    (found,) = replay(tmp_path / "out", [record.unit], made / "in")
+    assert found.changes == {"processor": ("Another, AVX512", processor())}
 
 
 def test_a_source_that_changed_is_not_taken(made: Path, tmp_path: Path) -> None:

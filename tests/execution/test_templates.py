@@ -19,8 +19,7 @@ from typer.testing import CliRunner
 from medaug.cli import app
 from medaug.execution.output.lists import read_listing
 from medaug.execution.output.open import attach
-from tests.execution.test_crash import written
-from tests.execution.test_execute import arguments  # noqa: F401 - a fixture
+from tests.support.outputs import written
 from tests.support.paths import ROOT
 
 HOW_TO = ROOT / "docs" / "how-to"
@@ -43,7 +42,7 @@ def check_whole(output: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the template is a bash script")
 @pytest.mark.parametrize("first", [0, 5])
-def test_every_task_of_a_slurm_array_does_its_share(arguments: dict[str, Any], tmp_path: Path, first: int) -> None:  # noqa: F811
+def test_every_task_of_a_slurm_array_does_its_share(arguments: dict[str, Any], tmp_path: Path, first: int) -> None:
     program = tmp_path / "bin" / "medaug"
     program.parent.mkdir()
     program.write_text(RECORD)
@@ -76,7 +75,7 @@ def test_a_slurm_task_without_its_places_says_which_is_missing(tmp_path: Path) -
     assert b"OUTPUT" in done.stderr
 
 
-def test_every_index_of_a_kubernetes_job_does_its_share(arguments: dict[str, Any], tmp_path: Path) -> None:  # noqa: F811
+def test_every_index_of_a_kubernetes_job_does_its_share(arguments: dict[str, Any], tmp_path: Path) -> None:
     job = yaml.safe_load((HOW_TO / "kubernetes-job.yaml").read_text())
     spec = job["spec"]
     pod = spec["template"]["spec"]

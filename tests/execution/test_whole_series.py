@@ -9,8 +9,8 @@ import pydicom
 import yaml
 
 import medaug
-from medaug.audit.verification.verify import verify
 from medaug.profile.load import load_profile
+from medaug.verification.verify import verify
 from tests.support import make
 from tests.support.dicom_edit import edit
 from tests.support.sound_output import SMALL

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.execution.test_execute import boxes, small_profile
 from tests.support import make
 from tests.support.hostile_kinds import Kind, kinds
 from tests.support.hostile_measure import Measured
 from tests.support.paths import ROOT
+from tests.support.small_runs import boxes, small_profile
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured from /proc")
 DOCUMENT = ROOT / "docs" / "reference" / "hostile.md"

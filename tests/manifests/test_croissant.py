@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medaug.manifests import croissant
+from medaug.audit.layout import COCO, MONAI
+from medaug.manifests.croissant import description
 from tests.support.sound_output import records
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of pandas and rdflib
@@ -72,6 +73,10 @@ def test_a_description_of_other_lists_is_refused_by_the_library(sound: Path, tmp
 
 
 def test_no_column_is_called_after_a_format_that_may_not_be_there() -> None:
-    columns = [text for _, _, table in croissant.TABLES.values() for _, _, text in table.values()]
+    columns = [field["description"] for table in description()["recordSet"] for field in table["field"]]
     assert len(columns) > 10
     assert not [text for text in columns if "NIfTI" in text]
+
+
+def test_it_describes_the_lists_by_the_names_they_have() -> None:
+    assert [file["contentUrl"] for file in description()["distribution"]] == [MONAI, COCO, COCO, COCO]

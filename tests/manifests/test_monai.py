@@ -14,8 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from medaug.audit.record import Grid, Output, Record, Source
-from medaug.audit.verification.lists import check_lists
+from medaug.audit.record import Grid, Output, Record, RecordedSource
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.dicom.write.provenance import Provenance
@@ -26,6 +25,7 @@ from medaug.imaging.geometry import Geometry
 from medaug.imaging.seeds import generator
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import world, write_monai
+from medaug.verification.list_entries import check_lists
 from tests.support import make
 from tests.support.dicom_derived import PROVENANCE
 from tests.support.dicom_multiframe import enhanced, placed
@@ -168,7 +168,7 @@ def test_a_box_on_frames_follows_the_array_that_the_reader_gives(tmp_path: Path,
         folder=folder,
     )
     listed, grid = outputs(built.unit, [file.path for file in files], tmp_path / "out"), Grid.of(source.geometry)
-    origin = Source.of(source.source, "0" * 16)
+    origin = RecordedSource.of(source.source, "0" * 16)
     write_monai([replace(built, source=origin, outputs=listed, boxes=(box,), geometry=grid)], tmp_path / "out")
     (item,) = loaded(tmp_path / "out", reader="PydicomReader")
     assert item["medaug"]["axes"] == "row slice column"

@@ -10,7 +10,7 @@ import pytest
 from medaug.audit.record import Record
 from medaug.errors import ManifestError
 from medaug.manifests.monai import write_monai
-from medaug.manifests.splits import Entry, check_parts, for_training, read_parts
+from medaug.manifests.splits import SplitImage, check_parts, for_training, read_parts
 from tests.support.records import failed, record
 
 
@@ -56,9 +56,9 @@ def test_an_image_without_a_patient_can_not_be_listed(tmp_path: Path) -> None:
 
 
 def test_a_synthetic_entry_of_a_test_part_is_refused() -> None:
-    check_parts([Entry("p", "test", "1.1", synthetic=False)])
+    check_parts([SplitImage("p", "test", "1.1", synthetic=False)])
     with pytest.raises(ManifestError, match="may only enter training"):
-        check_parts([Entry("p", "test", "1.1", synthetic=True)])
+        check_parts([SplitImage("p", "test", "1.1", synthetic=True)])
 
 
 def test_the_table_is_read(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from medaug.augmentation.solve import Solved, on_threads
+from medaug.augmentation.solve import SolvedSlice, on_threads
 from medaug.processes import threads
 
 
@@ -36,7 +36,7 @@ def test_threads_are_given_back_whatever_happens() -> None:
 def test_rows_are_solved_with_the_threads_that_were_asked_for() -> None:
     seen, before = [], torch.get_num_threads()
 
-    def solver(*_: Any) -> list[Solved]:
+    def solver(*_: Any) -> list[SolvedSlice]:
         seen.append(torch.get_num_threads())
         return []
 

@@ -9,7 +9,7 @@ import pytest
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import BLOCK, canonical, document
 from medaug.storage.disk_map import Again
-from medaug.storage.json_stream import rows, scalars
+from medaug.storage.json_stream import array_items, other_members
 
 DATA: dict[str, Any] = {
     "a": [],
@@ -47,11 +47,11 @@ def test_rows_are_read_one_by_one(tmp_path: Path, indent: int | None) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps(DATA, indent=indent, ensure_ascii=False), encoding="utf-8")
     for key in ("a", "b", "long"):
-        assert list(rows(path, key)) == DATA[key]
-    assert scalars(path) == {"c": DATA["c"], "e": DATA["e"]}
+        assert list(array_items(path, key)) == DATA[key]
+    assert other_members(path) == {"c": DATA["c"], "e": DATA["e"]}
     for key in ("c", "nothing"):
         with pytest.raises(ValueError, match="expected an array"):
-            list(rows(path, key))
+            list(array_items(path, key))
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_what_is_no_such_json_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(text)
     with pytest.raises(ValueError, match="expected"):
-        list(rows(path, "a"))
+        list(array_items(path, "a"))

@@ -31,8 +31,8 @@ from pydicom.uid import (
 )
 
 from medaug.dicom.read import preflight
-from tests.dicom.read.test_preflight import DEFLATED, EXPLICIT, element, nested, part10
 from tests.support import make
+from tests.support.dicom_bytes import DEFLATED, EXPLICIT, element, nested, part10
 from tests.support.dicom_edit import edit
 
 Build = Callable[[Path], object]

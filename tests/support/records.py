@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Source
+from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordedSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import planar
 
@@ -22,7 +22,7 @@ def record(name: str = "a", **overrides: Any) -> Record:
     built = Record(
         unit=unit,
         status="written",
-        source=Source(
+        source=RecordedSource(
             key=digest("source", name),
             series_uid="1.2.826.0.1.1",
             study_uid="1.2.826.0.1",

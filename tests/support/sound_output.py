@@ -14,9 +14,9 @@ import yaml
 import medaug
 from medaug.audit import ledger
 from medaug.audit.output_files import sha256_of
-from medaug.audit.pixels import decoded
 from medaug.audit.record import Output, Record
 from medaug.audit.seal import seal
+from medaug.audit.stored_pixels import decoded
 from medaug.dicom.read.parse import instance
 from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.imaging.geometry import Geometry
@@ -79,7 +79,7 @@ def build(folder: Path) -> Path:
         annotations=annotations,
         variants=2,
         seed=7,
-        identity_reason="a test",
+        accept_identity="a test",
     )
     assert summary.counts == {"written": 6}, [record.message for record in summary.records]
     return folder / "out"

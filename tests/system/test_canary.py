@@ -27,10 +27,10 @@ from pydicom.dataset import Dataset
 
 from medaug.cli import main
 from medaug.execution.worker import unit_of_work
-from tests.execution.test_execute import boxes, small_profile
 from tests.support import make
 from tests.support.dicom_edit import edit
 from tests.support.hostile_kinds import nifti
+from tests.support.small_runs import boxes, small_profile
 
 CANARY = "ZQXCANARY"
 PERSON = f"{CANARY}^Jane"

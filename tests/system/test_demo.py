@@ -25,7 +25,7 @@ def demo() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(EXAMPLES))
         yield runpy.run_path(str(EXAMPLES / "demo.py"))
-    for name in ("files", "samples"):
+    for name in ("files", "samples", "unconditional"):
         sys.modules.pop(name, None)
 
 

@@ -29,6 +29,8 @@ def test_a_wheel_holds_profiles_weights_recipes_and_templates(wheel: Path) -> No
         "medaug/inverse/priors/radiograph_256/unet.safetensors",
         "medaug/training/recipes/radiograph-256.yaml",
         "medaug/report/page.html.jinja",
+        "medaug/manifests/croissant.json",
+        "medaug/audit/crate.json",
     ):
         assert needed in names
     assert not [name for name in names if name.startswith(("tests/", "examples/"))]

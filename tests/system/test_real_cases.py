@@ -13,11 +13,11 @@ import yaml
 from pydicom.dataset import Dataset
 
 import medaug
-from medaug.audit.verification.verify import verify
 from medaug.execution.replay import replay
 from medaug.execution.summary import Summary
 from medaug.formats.nifti import read_nifti
 from medaug.profile.load import load_profile
+from medaug.verification.verify import verify
 from tests.support import make
 from tests.support.annotation_objects import item
 
@@ -61,7 +61,7 @@ def test_05_a_leg_in_jpeg_lossless_monochrome1(data: Path, tmp_path: Path) -> No
     corners = (box["x0"], box["y0"], box["x1"], box["y1"], "lesion")
     boxes = rows(tmp_path / "b.csv", "image,x_min,y_min,x_max,y_max,label", ("RG3_JPLL.dcm", *corners))
     summary = medaug.run(
-        case, tmp_path / "out", profile=fewer_steps(tmp_path, "bone-xray"), annotations=boxes, identity_reason=STATED
+        case, tmp_path / "out", profile=fewer_steps(tmp_path, "bone-xray"), annotations=boxes, accept_identity=STATED
     )
     assert summary.counts == {"written": 1}
     assert_protected(summary, [case / "RG3_JPLL.dcm"])
@@ -79,7 +79,7 @@ def test_04_a_tilted_head_is_refused_as_a_volume_and_runs_slice_by_slice(data: P
         "sop_instance_uid,x_min,y_min,x_max,y_max,label",
         *[(uid, 240, 240, 280, 280, "x") for uid in ten],
     )
-    common = {"annotations": boxes, "identity_reason": STATED}
+    common = {"annotations": boxes, "accept_identity": STATED}
     refused = medaug.run(case / "ct", tmp_path / "v", profile=fewer_steps(tmp_path, "brain-ct"), **common)
     assert refused.exit_code == 3
     (skip,) = [skip for skip in refused.skips if skip.refused]
@@ -104,7 +104,7 @@ def test_07_a_whole_oblique_mr_series(data: Path, tmp_path: Path) -> None:
         tmp_path / "out",
         profile=fewer_steps(tmp_path, "brain-mr"),
         annotations=boxes,
-        identity_reason=STATED,
+        accept_identity=STATED,
     )
     assert summary.counts == {"written": 1}
     assert len(summary.records[0].images) == 64
@@ -119,7 +119,7 @@ def test_12_nifti_with_a_label_map(data: Path, tmp_path: Path) -> None:
         tmp_path / "out",
         profile=fewer_steps(tmp_path, "brain-mr"),
         annotations=case / "brain1_label.nii.gz",
-        identity_reason=STATED,
+        accept_identity=STATED,
     )
     assert summary.counts == {"written": 1}
     (record,) = summary.records
@@ -137,7 +137,7 @@ def test_03_a_ct_with_the_liver_as_dicom_seg(data: Path, tmp_path: Path) -> None
         tmp_path / "out",
         profile=fewer_steps(tmp_path, "body-ct"),
         annotations=case / "seg" / "liver.dcm",
-        identity_reason=STATED,
+        accept_identity=STATED,
     )
     assert summary.counts == {"written": 1}
     assert {box.label for box in summary.records[0].boxes} == {"Liver"}
@@ -151,7 +151,7 @@ def test_08_enhanced_mr_frame_by_frame(data: Path, tmp_path: Path) -> None:
     lines = [(name, k, 90, 60, 130, 110, "tumour") for name in names for k in (12, 13, 14)]
     boxes = rows(tmp_path / "b.csv", "image,slice,x_min,y_min,x_max,y_max,label", *lines)
     profile = fewer_steps(tmp_path, "brain-mr")
-    summary = medaug.run(case, tmp_path / "out", profile=profile, annotations=boxes, identity_reason=STATED)
+    summary = medaug.run(case, tmp_path / "out", profile=profile, annotations=boxes, accept_identity=STATED)
     assert summary.counts == {"written": 2}
     assert_frames_kept(summary, [case / name for name in names])
     assert any(record.source.frames != tuple(range(24)) for record in summary.records)

@@ -10,8 +10,8 @@ import yaml
 
 from medaug.errors import PriorError, ReadError
 from medaug.inverse.priors.card import EMBEDDED
-from medaug.inverse.priors.loaders.layout import file_digest
 from medaug.inverse.priors.loaders.trained import load_trained
+from medaug.storage.archive import sha256_of
 from medaug.training import diffusion, from_prior
 from medaug.training.ambient_diffusion import REACH, further, known_cells, without_lesions
 from medaug.training.diffusion import train_diffusion
@@ -22,9 +22,9 @@ from medaug.training.own_images import Presented, presented
 from medaug.training.recipe import AmbientRecipe, TrainingRecipe, read_recipe
 from medaug.training.train import train_on
 from medaug.training.unet import fresh_network
-from tests.execution.test_execute import boxes, small_profile
 from tests.support import make
-from tests.training.test_train import RECIPE
+from tests.support.small_runs import boxes, small_profile
+from tests.support.training import RECIPE
 
 SIZE = 64
 
@@ -198,7 +198,7 @@ def test_ones_own_images_become_a_prior_and_the_next_starts_from_it(found: Prese
     second = train_on(recipe, read, tmp_path / "two", base=base)
     prior = load_trained(tmp_path / "two" / "prior")
     assert prior.card == second
-    assert second.files["autoencoder.safetensors"] == file_digest(base / "autoencoder.safetensors")
+    assert second.files["autoencoder.safetensors"] == sha256_of(base / "autoencoder.safetensors")
     assert second.latent_channels == first.latent_channels == 4
     z = prior.encode(torch.zeros(1, 1, SIZE, SIZE))
     assert prior.denoise(z, torch.tensor([500])).shape == z.shape
@@ -236,9 +236,9 @@ def test_what_may_be_left_out_of_a_recipe_changes_no_digest() -> None:
     plain = _recipe()
     assert ambient_recipe(plain).before_decay != plain.before_decay
     assert ambient_recipe(plain).first_stage != plain.first_stage
-    old = plain.model_dump(exclude={"base", "ambient", "card"})
+    old = plain.model_dump(exclude={"base", "ambient", "trunk", "card"})
     lengths = {"steps", "decay", "validate_every", "checkpoint_every"}
-    for name in (*lengths, "accumulate", "restarts"):  # a batch in one part, a run in one cycle, as ever
+    for name in (*lengths, "accumulate", "restarts", "later"):  # a batch in one part, a run in one cycle, as ever
         del old["diffusion"][name]
     import hashlib
 

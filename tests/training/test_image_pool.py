@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from medaug.errors import PriorError
-from medaug.training.image_pool import fingerprints, on_canvas, read_pool, split
+from medaug.training.image_pool import fingerprints, on_canvas, read_pool, split, split_groups
 from medaug.training.recipe import DataRecipe
 
 RECIPE = DataRecipe(size=64, validation=0.2, shares={"a": 0.5, "b": 0.5})
@@ -79,3 +79,66 @@ def test_groups_that_a_third_image_joins_become_one() -> None:
     for seed in range(20):
         held = split([f"{seed}/{i}" for i in range(3)], prints, 0.4)
         assert held.all() or not held.any()
+
+
+def _indexed(root: Path, groups: str = "ppqqrr") -> DataRecipe:
+    lines = ["path,width,group"]
+    for index, group in enumerate(groups):
+        _save(root, f"a/{index}.png", _noise(index))
+        lines.append(f"a/{index}.png,64,{group}")
+    _save(root, "b/0.png", _noise(99))
+    (root / "index.csv").write_text("\n".join(lines) + "\n")
+    return DataRecipe(size=64, validation=0.34, folder="a", groups="group")
+
+
+def test_a_group_is_held_out_as_a_whole_and_other_folders_are_not_read(tmp_path: Path) -> None:
+    pool = read_pool(tmp_path, _indexed(tmp_path))
+    assert pool.names == tuple(f"a/{index}.png" for index in range(6))
+    assert pool.held_out.sum() == 2
+    assert (pool.held_out[::2] == pool.held_out[1::2]).all()
+
+
+def test_groups_are_held_out_by_their_names_alone() -> None:
+    groups = [f"p{index % 50:02}" for index in range(500)]
+    held = split_groups(groups, 0.2)
+    assert len({group for group, out in zip(groups, held, strict=True) if out}) == 10
+    assert (held[:50] == held[50:100]).all()
+    assert (split_groups(groups[::-1], 0.2) == held[::-1]).all()
+    assert split_groups(["p", "q"], 0.01).sum() == split_groups(["p", "q"], 0.49).sum() == 1
+    with pytest.raises(PriorError, match="at least two groups"):
+        split_groups(["p", "p"], 0.2)
+
+
+@pytest.mark.parametrize(("column", "row"), [("patient", ""), ("group", "a/5.png")])
+def test_an_index_that_says_nothing_of_an_image_is_refused(tmp_path: Path, column: str, row: str) -> None:
+    recipe = _indexed(tmp_path).model_copy(update={"groups": column})
+    index = tmp_path / "index.csv"
+    lines = index.read_text().splitlines()
+    index.write_text("\n".join(line for line in lines if not row or not line.startswith(row)))
+    with pytest.raises(PriorError, match=f"expected columns path and {column} with a row for each image"):
+        read_pool(tmp_path, recipe)
+    index.unlink()
+    with pytest.raises(PriorError, match=r"index\.csv"):
+        read_pool(tmp_path, recipe)
+
+
+def test_levels_spread_an_image_between_its_percentiles(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(40, 140, 64).astype(np.uint8), (64, 1))
+    for index in range(2):
+        _save(tmp_path, f"a/{index}.png", ramp)
+    plain, spread = (
+        read_pool(tmp_path, DataRecipe(size=64, validation=0.4, levels=levels)).images[0] for levels in (None, (5, 95))
+    )
+    assert (plain.min(), plain.max()) == (40, 140)
+    assert ((spread == 0).mean(), (spread == 255).mean()) == pytest.approx((0.05, 0.05), abs=0.03)
+    assert abs(int(spread[0, 32]) - 128) < 4
+
+
+def test_heads_are_cropped_to_one_box_a_group(tmp_path: Path) -> None:
+    recipe = _indexed(tmp_path, "pq").model_copy(update={"crop": "head"})
+    for index, side in enumerate((40, 20)):
+        picture = np.zeros((128, 128), dtype=np.uint8)
+        picture[30 : 30 + side, 50 : 50 + side] = 150
+        _save(tmp_path, f"a/{index}.png", picture)
+    for image in read_pool(tmp_path, recipe).images:
+        assert 0.3 < (image > 75).mean() < 0.7  # of the whole picture: 0.10 and 0.02

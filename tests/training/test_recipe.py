@@ -82,3 +82,43 @@ def test_each_cycle_has_a_rise_and_a_fall_of_its_own() -> None:
     assert [rate(plan, step) for step in range(1000)] == [rate(first, step) for step in range(1000)]
     assert [cycle_of(plan, step) for step in (0, 999, 1000, 1499)] == [(0, 1000)] * 2 + [(1000, 1500)] * 2
     assert [rate(plan, step) for step in (1000, 1001, 1009, 1400, 1499)] == [0.1, 0.2, 1.0, 1.0, 0.01]
+
+
+@pytest.mark.parametrize("name", ["brain-mr-256", "head-ct-256", "radiograph-256-v2"])
+def test_the_other_recipes_are_recipes(name: str) -> None:
+    recipe = read_recipe(EMBEDDED.with_name(f"{name}.yaml"))
+    assert recipe.name == name.removesuffix("-v2")
+    assert recipe.data.size == 256
+
+
+def test_the_longer_radiograph_recipe_goes_on_from_the_shipped_weights() -> None:
+    shipped, longer = read_recipe(EMBEDDED), read_recipe(EMBEDDED.with_name("radiograph-256-v2.yaml"))
+    assert longer.before_decay == shipped.before_decay
+    assert longer.first_stage == shipped.first_stage
+    assert longer.diffusion.restarts[:-1] == shipped.diffusion.restarts
+    assert longer.diffusion.restarts[-1] == shipped.diffusion.steps
+
+
+def test_batch_and_precision_change_where_the_recipe_says() -> None:
+    later = {"start": 40000, "batch": 32, "precision": "float32"}
+    recipe = read_recipe(EMBEDDED)
+    plan = _changed(recipe, "diffusion", steps=50000, later=later).diffusion
+    assert [plan.batch_at(step) for step in (0, 39999, 40000, 49999)] == [16, 16, 32, 32]
+    assert [plan.precision_at(step) for step in (39999, 40000)] == ["bfloat16", "float32"]
+    assert recipe.before_decay == _changed(recipe, "diffusion", steps=50000, later=later).before_decay
+    with pytest.raises(ValueError, match=r"batch \(33\) must be a multiple of accumulate \(4\)"):
+        _changed(recipe, "diffusion", steps=50000, accumulate=4, later={**later, "batch": 33})
+
+
+def test_views_and_hidden_lesions_exclude_each_other() -> None:
+    recipe = read_recipe(EMBEDDED.with_name("head-ct-256.yaml"))
+    with pytest.raises(ValueError, match=r"data\.augment can't go with ambient"):
+        TrainingRecipe.model_validate(recipe.model_dump() | {"ambient": {"rate": 0.1, "side": 0.25}})
+
+
+def test_new_keys_of_the_images_enter_a_digest_only_where_they_are_given() -> None:
+    recipe = read_recipe(EMBEDDED)
+    assert recipe.first_stage.startswith("f2551c8751880f9b")  # as before there were such keys
+    changed = [_changed(recipe, "data", **{key: "x"}) for key in ("folder", "groups")]
+    changed += [_changed(recipe, "data", crop="head"), _changed(recipe, "data", levels=[1, 99])]
+    assert len({recipe.first_stage, *(other.first_stage for other in changed)}) == 5

@@ -21,38 +21,7 @@ from medaug.training.export import export, logged_psnr
 from medaug.training.latents import AUTOENCODER, LATENTS, write_tensors
 from medaug.training.recipe import TrainingRecipe, read_recipe
 from medaug.training.train import LOG, PRIOR, train
-
-RECIPE = {
-    "schema_version": 1,
-    "name": "tiny",
-    "seed": 7,
-    "data": {"size": 64, "validation": 0.3, "shares": {"a": 0.75, "b": 0.25}},
-    "autoencoder": {
-        "channels": 4,
-        "width": 8,
-        "steps": 2,
-        "batch": 2,
-        "rate": 1e-3,
-        "gradient_weight": 1.0,
-        "cycle_weight": 0.1,
-    },
-    "diffusion": {
-        "channels": [8, 16],
-        "layers": 1,
-        "head": 8,
-        "groups": 4,
-        "steps": 4,
-        "batch": 3,
-        "rate": 1e-3,
-        "warmup": 2,
-        "decay": 1,
-        "precision": "bfloat16",
-        "ema": 0.9,
-        "validate_every": 2,
-        "checkpoint_every": 1,
-    },
-    "card": {"licence": "none", "attribution": "none", "trained_on": "noise", "not_for": "anything"},
-}
+from tests.support.training import RECIPE
 
 
 @pytest.fixture(scope="module")

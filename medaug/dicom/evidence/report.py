@@ -11,7 +11,16 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import coded
-from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
+from medaug.dicom.evidence.evidence_headers import (
+    Place,
+    evidence_uid,
+    finish,
+    headers,
+    places,
+    save,
+    series_number,
+    shown,
+)
 from medaug.dicom.uids import derived_uid
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
@@ -19,7 +28,6 @@ from medaug.errors import WriteError
 from medaug.imaging.boxes import Box
 from medaug.processes.quiet import quiet
 
-Place = tuple[Dataset, int | None]
 PROCEDURE = ("363679005", "SCT", "Imaging procedure")
 PURPOSE = ("75958009", "SCT", "Bounded by")
 SERIES_OFFSET = 750

@@ -12,9 +12,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
-from medaug.dicom.evidence.enhanced_sources import put_back, stand_ins
-from medaug.dicom.evidence.headers import evidence_uid, finish, headers, places, save, series_number, shown
-from medaug.dicom.frames import is_enhanced
+from medaug.dicom.evidence.evidence_headers import evidence_uid, finish, headers, places, save, series_number
+from medaug.dicom.evidence.source_images import put_back, source_images
 from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
@@ -22,6 +21,7 @@ from medaug.errors import WriteError
 from medaug.imaging.boxes import Code as BoxCode
 from medaug.imaging.volume import Mask
 from medaug.processes.quiet import quiet
+from medaug.regions.marks import MARKS
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Segment:
     colour: tuple[int, int, int]
 
 
-# Numbered from 1 in this order. They overlap: what is observed may be generated anew, and every box is observed.
+# In the order of `MARKS`. They overlap: what is observed may be generated anew, and every box is observed.
 SEGMENTS = (
     Segment("synthetic", "FREE", "Pixels that may be generated", "AUTOMATIC", (245, 130, 20)),
     Segment("observed", "OBSERVED", "Pixels that guided the solution", "AUTOMATIC", (255, 210, 40)),
@@ -120,20 +120,14 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
     """The object by highdicom, with empty frames: the masks are packed by us, without copies of each."""
     import highdicom
 
-    first = derived[0]
-    images = [shown(ds) for ds in derived]
-    for image in images:  # what is built for all pixels would be thrown away: `put_frames` sets them
-        for name in ("Rows", "Columns"):
-            image[name] = DataElement(name, "US", SIDE)  # the element itself is the derived header's, too
-    several = len(derived) > 1 and is_enhanced(first)
-    if several:  # highdicom takes one multi-frame object only
-        images = list(stand_ins(places(derived), {str(ds.SOPInstanceUID): ds for ds in images}))
-    blank = np.zeros((len(places(derived)), SIDE, SIDE), dtype=np.uint8)
+    first, slices = derived[0], places(derived)
+    images = source_images(slices, SIDE)  # what is built for all pixels would be thrown away: `put_frames` sets them
+    blank = np.zeros((len(images), SIDE, SIDE), dtype=np.uint8)
     made: Dataset = highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=blank,
         segmentation_type="BINARY",
-        segment_descriptions=[_described(n, s, provenance) for n, s in enumerate(SEGMENTS, 1)],
+        segment_descriptions=[_described(n, s, provenance) for n, s in zip(MARKS, SEGMENTS, strict=True)],
         series_instance_uid=evidence_uid("regions series", first),
         series_number=series_number(first, SERIES_OFFSET),
         sop_instance_uid=evidence_uid("regions", first),
@@ -147,8 +141,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
         omit_empty_frames=False,
     )
     made.Rows, made.Columns = first.Rows, first.Columns
-    if several:
-        put_back(made, places(derived))
+    put_back(made, slices)
     organization = evidence_uid("dimensions", first)
     for sequence in (made.DimensionOrganizationSequence, made.DimensionIndexSequence):
         for entry in sequence:

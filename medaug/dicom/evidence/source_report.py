@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from medaug.dicom.evidence.headers import carry_identity, evidence_uid, headers, save, sign
+from medaug.dicom.evidence.evidence_headers import carry_identity, evidence_uid, headers, save, sign
 from medaug.dicom.evidence.report import built
 from medaug.dicom.frames import is_enhanced
 from medaug.dicom.write.attribute_values import put

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
@@ -29,7 +30,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.colour import BYTES, check_layout, is_colour, photometric
+from medaug.dicom.colour_encoding import BYTES, check_layout, is_colour, photometric
 from medaug.dicom.frames import frame_count
 from medaug.dicom.read import jpeg12
 from medaug.dicom.read.codestream import dimensions, ended
@@ -71,12 +72,22 @@ PACKAGES = {
 }
 
 
-def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
-    """Decode one frame of grey levels, or all samples of a colour image in the colour space that they are stored in.
+def stored_values(ds: Dataset, outline: Outline) -> Stored:
+    """Decode an instance of one frame; see `stored_frames`."""
+    return next(stored_frames(ds, outline, (0,)))
+
+
+def stored_frames(ds: Dataset, outline: Outline, frames: Iterable[int]) -> Iterator[Stored]:
+    """Decode frames of grey levels, or all samples of a colour image in the colour space that they are stored in.
 
     Bits above BitsStored, where old objects keep an overlay, are masked, and the sign is extended into them.
 
-    Returns:
+    Args:
+        ds: the instance with its pixels.
+        outline: of its file.
+        frames: 0-based, in any order.
+
+    Yields:
         (rows, columns), uint8, int8, uint16 or int16 in native byte order, which may be read-only; (rows, columns, 3)
         of a colour image.
 
@@ -88,17 +99,17 @@ def stored_values(ds: Dataset, outline: Outline, frame: int = 0) -> Stored:
     """
     check_encoding(ds)
     check_size(ds, outline)
-    plugin = _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
     try:
         with quiet():
-            cells = decoded(_asked(ds, plugin), _codestream(ds, frame)) if plugin else _native(ds, frame)
+            cells = _cells(ds)
+            for frame in frames:
+                yield _stored(cells(frame), ds)
     except ReadError:
         raise
     except Exception as error:  # pydicom raises anything
         raise ReadError(
             f"the pixel data can't be decoded ({type(error).__name__}); export the image again", code="pixels"
         ) from error
-    return _stored(cells, ds)
 
 
 def check_encoding(ds: Dataset) -> None:
@@ -164,12 +175,21 @@ def check_size(ds: Dataset, outline: Outline) -> None:
         )
 
 
-def _native(ds: Dataset, frame: int) -> Stored:
+def _cells(ds: Dataset) -> Callable[[int], Stored]:
+    """How a frame's cells are had; what is asked of the header is asked once for all frames."""
+    plugin = _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
+    if plugin:
+        asked, codestreams = _asked(ds, plugin), _codestreams(ds)
+        return lambda frame: decoded(asked, _whole(codestreams[frame], asked))
     expected = (fields.integer(ds, "Rows"), fields.integer(ds, "Columns"), *((3,) if is_colour(ds) else ()))
     if ds.file_meta.TransferSyntaxUID in LITTLE_ENDIAN and len(expected) == 2:
         kind = np.dtype(f"<u{fields.integer(ds, 'BitsAllocated') // 8}")
-        count = expected[0] * expected[1]
-        return np.frombuffer(ds.PixelData, kind, count, frame * count * kind.itemsize).reshape(expected)
+        count, data = expected[0] * expected[1], ds.PixelData
+        return lambda frame: np.frombuffer(data, kind, count, frame * count * kind.itemsize).reshape(expected)
+    return lambda frame: _native(ds, frame, expected)
+
+
+def _native(ds: Dataset, frame: int, expected: tuple[int, ...]) -> Stored:
     cells = pixel_array(ds, raw=True, index=frame)  # raw: no other colour space
     if cells.shape != expected:
         raise ReadError(f"expected {expected} pixels, found {cells.shape}", code="pixels")
@@ -189,11 +209,15 @@ def _asked(ds: Dataset, plugin: str) -> Frame:
     )
 
 
-def _codestream(ds: Dataset, frame: int) -> bytes:
-    """One frame's bytes, of the size that the header says: `check_size` saw the first one only."""
+def _codestreams(ds: Dataset) -> Sequence[bytes]:
+    """All frames' bytes: where each lies is only found by going through those before it."""
     offsets = (ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths) if "ExtendedOffsetTable" in ds else None
-    code = get_frame(ds.PixelData, frame, number_of_frames=frame_count(ds), extended_offsets=offsets)
-    _same_size(code[:HEAD], fields.integer(ds, "Rows"), fields.integer(ds, "Columns"))
+    return list(generate_frames(ds.PixelData, number_of_frames=frame_count(ds), extended_offsets=offsets))
+
+
+def _whole(code: bytes, frame: Frame) -> bytes:
+    """One frame's bytes, of the size that the header says: `check_size` saw the first one only."""
+    _same_size(code[:HEAD], frame.rows, frame.columns)
     if not ended(code):
         raise ReadError("the compressed image has no end mark; copy the file again", code="truncated")
     return code

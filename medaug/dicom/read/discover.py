@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from medaug.dicom import fields
 from medaug.dicom.read import parse
-from medaug.dicom.read.header import KEYWORDS, Header, headers_of
+from medaug.dicom.read.header import KEYWORDS, ImageHeader, image_headers
 from medaug.dicom.read.series import SeriesFiles, Skipped, group
 from medaug.errors import ReadError
 from medaug.storage import archive as places
@@ -21,17 +21,9 @@ from medaug.storage import archive as places
 __all__ = ["Found", "Noting", "SeriesFiles", "Skipped", "discover"]
 
 
-@dataclass(frozen=True)
-class Noting:
-    """More of each image's header, taken while it is parsed: parsing it a second time would double an inventory.
-
-    Attributes:
-        keywords: elements to parse beside those of discovery.
-        note: called with the data set of every file that holds images, and with what discovery knows of each.
-    """
-
-    keywords: tuple[str, ...]
-    note: Callable[[Dataset, tuple[Header, ...]], None]
+# Called with the data set of every file that holds images, and with what discovery knows of each: a second parse would
+# double an inventory.
+Noting = Callable[[Dataset, tuple[ImageHeader, ...]], None]
 
 
 @dataclass(frozen=True)
@@ -68,20 +60,20 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, not
     """
     if not root.exists():
         raise ReadError("input: no such file or folder; give the folder of the export", code="no-input")
-    headers: list[Header] = []
+    images: list[ImageHeader] = []
     skipped: list[Skipped] = []
     files: list[Path] = []
     for path, outcome in _outcomes(root, noting):
         if path is not None:
             files.append(path)
         if not isinstance(outcome, Skipped):
-            headers += outcome
+            images += outcome
         elif outcome.refused or path is None or not expected(path):
             skipped.append(outcome)
     if not files and not skipped:
         raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
-    series, refused, copies = group(headers)
-    instances = {header.path: header.instance_uid for header in headers}
+    series, refused, copies = group(images)
+    instances = {image.instance.path: image.instance.instance_uid for image in images}
     return Found(series, _counted([*skipped, *refused]), tuple(files), copies, instances)
 
 
@@ -104,7 +96,7 @@ def _files(folder: Path) -> Iterator[Path | Skipped]:
             )
 
 
-def _outcomes(root: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
+def _outcomes(root: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[ImageHeader, ...] | Skipped]]:
     """Every file, those in zip archives included, and what was found; no path where there is no file to open."""
     for entry in _files(root):
         outcome = entry if isinstance(entry, Skipped) else _look(entry, noting)
@@ -114,7 +106,7 @@ def _outcomes(root: Path, noting: Noting | None) -> Iterator[tuple[Path | None, 
             yield (entry if isinstance(entry, Path) else None), outcome
 
 
-def _members(archive: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[Header, ...] | Skipped]]:
+def _members(archive: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[ImageHeader, ...] | Skipped]]:
     try:
         for member in places.members(archive):
             if isinstance(member, places.Refused):
@@ -130,16 +122,16 @@ def _members(archive: Path, noting: Noting | None) -> Iterator[tuple[Path | None
         yield None, Skipped("", code, why, 1)
 
 
-def _look(path: Path, noting: Noting | None) -> tuple[Header, ...] | Skipped:
+def _look(path: Path, noting: Noting | None) -> tuple[ImageHeader, ...] | Skipped:
     series_uid = ""
     try:
-        dataset, outline = parse.header(path, (*KEYWORDS, *noting.keywords) if noting else KEYWORDS)
+        dataset, outline = parse.header(path, KEYWORDS)
         with parse.coded():
             series_uid = fields.uid(dataset, "SeriesInstanceUID", required=False)
-            headers = headers_of(path, dataset, outline)
+            images = image_headers(path, dataset, outline)
             if noting:
-                noting.note(dataset, headers)
-            return headers
+                noting(dataset, images)
+            return images
     except ReadError as error:
         return Skipped(series_uid, error.code, str(error), 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -25,10 +25,12 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.colour import BYTES, is_colour
-from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frame_count, frame_of
+from medaug.dicom.colour_encoding import BYTES, is_colour
+from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frames_of
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.read.decode import check_encoding, check_size
+from medaug.dicom.read.interpretation import INTERPRETED, unknown_spacing, unused_windows
+from medaug.dicom.read.mosaic import MOSAIC, several_pictures
 from medaug.dicom.read.preflight import Outline
 from medaug.errors import ReadError, counted
 
@@ -69,6 +71,8 @@ KEYWORDS = (
     *NEEDED,
     *REPEATS,
     *GROUPS,
+    *INTERPRETED,
+    *MOSAIC,
     "MaskSubtractionSequence",
     "SOPClassUID",
     "SOPInstanceUID",
@@ -77,9 +81,6 @@ KEYWORDS = (
     "FrameOfReferenceUID",
     "Modality",
     "ImageType",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "PixelSpacing",
     "Rows",
     "Columns",
     "NumberOfFrames",
@@ -93,115 +94,145 @@ KEYWORDS = (
 )
 
 
-@dataclass(frozen=True)
-class Header:
-    """One image, its pixels not read: a file, or a frame of one.
+@dataclass(frozen=True, eq=False, slots=True)
+class InstanceHeader:
+    """One file, its pixels not read: who and what it is, and what all its images have in common.
 
     Attributes:
         path: where it lies; stays inside the process.
-        frame: 0-based frame of the file.
-        kind: ``radiograph`` stands alone, ``slice`` belongs to a stack.
+        kind: an image ``radiograph`` stands alone, a ``slice`` belongs to a stack.
+        sop_class: SOPClassUID, or what the file meta group says.
+        syntax: transfer syntax.
         instance_uid: SOPInstanceUID.
         study_uid: StudyInstanceUID.
         series_uid: SeriesInstanceUID.
         modality: (0008,0060).
         identity: see `identity.identity_of`.
-        patient: one-way hash of the Patient ID; ``""`` where none is stated.
-        grid: what all slices of one stack share exactly: frame of reference, size, encoding, ImageType value 3.
-        directions: ImageOrientationPatient and PixelSpacing, or what is stated of them; shared within a tolerance.
-        position: ImagePositionPatient in mm, or empty.
-        stack: StackID of an Enhanced frame, else ``""``; frames of two stacks never form one grid.
-        repeats: name and value of every attribute of `REPEATS` and of every dimension, ``""`` where not stated.
+        patient: see `identity.patient_of`.
+        rows: image height in px.
+        columns: image width in px.
+        encoding: BitsAllocated, BitsStored, PixelRepresentation.
+        photometric: PhotometricInterpretation.
+        frame_of_reference_uid: ``""`` where not stated.
         notes: sentences for the user.
     """
 
     path: Path
-    frame: int
     kind: Kind
+    sop_class: UID
+    syntax: UID
     instance_uid: str
     study_uid: str
     series_uid: str
     modality: str
     identity: Identity
     patient: str
-    grid: tuple[str | int, ...]
-    directions: tuple[float, ...]
-    position: tuple[float, ...]
-    stack: str
-    repeats: tuple[tuple[str, str], ...]
+    rows: int
+    columns: int
+    encoding: tuple[int, ...]
+    photometric: str
+    frame_of_reference_uid: str
     notes: tuple[str, ...]
-
-    @property
-    def rows(self) -> int:
-        """Image height in px."""
-        return int(self.grid[0])
 
     @property
     def colour(self) -> bool:
         """Whether it has three samples per pixel."""
-        return str(self.grid[-2]).upper() in BYTES
-
-    @property
-    def columns(self) -> int:
-        """Image width in px."""
-        return int(self.grid[1])
+        return self.photometric.upper() in BYTES
 
 
-def headers_of(path: Path, ds: Dataset, outline: Outline) -> tuple[Header, ...]:
-    """Sort a parsed file: one header for its image, or one per frame of an Enhanced object.
+@dataclass(frozen=True, eq=False, slots=True)
+class ImageHeader:
+    """One image: a file's only one, or a frame.
+
+    Attributes:
+        instance: the file.
+        frame: 0-based frame of the file.
+        flavour: ImageType value 3, which all slices of one stack share.
+        directions: ImageOrientationPatient and PixelSpacing, or what is stated of them; shared within a tolerance.
+        position: ImagePositionPatient in mm, or empty.
+        stack: StackID of an Enhanced frame, else ``""``; frames of two stacks never form one grid.
+        repeats: name and value of every attribute of `REPEATS` and of every dimension, ``""`` where not stated.
+    """
+
+    instance: InstanceHeader
+    frame: int
+    flavour: str
+    directions: tuple[float, ...]
+    position: tuple[float, ...]
+    stack: str
+    repeats: tuple[tuple[str, str], ...]
+
+
+def instance_header(path: Path, ds: Dataset, outline: Outline) -> InstanceHeader:
+    """What a parsed file is.
 
     Raises:
-        ReadError: it is no image, or none that is handled; see `kind_of`, `decode` and `identity`.
+        ReadError: it is no image, or none that is handled; see `kind_of`, `mosaic`, `decode` and `identity`.
     """
     kind = kind_of(ds, outline)
     check_encoding(ds)
-    frames = [(n, frame_of(ds, n)) for n in range(frame_count(ds))]
-    images = [(n, frame) for n, frame in frames if not _overview(frame)]
-    if not images:
-        raise ReadError("a localizer: an overview for planning, not part of a volume", code="localizer")
+    mosaic_notes = several_pictures(ds)
     check_size(ds, outline)
     refuse_burned_in(ds)
-    first = _header(path, ds, *images[0], kind)
+    return InstanceHeader(
+        path=path,
+        kind=kind,
+        sop_class=UID(fields.uid(ds, "SOPClassUID")),
+        syntax=ds.file_meta.TransferSyntaxUID,
+        instance_uid=fields.uid(ds, "SOPInstanceUID"),
+        study_uid=fields.uid(ds, "StudyInstanceUID"),
+        series_uid=fields.uid(ds, "SeriesInstanceUID"),
+        modality=modality_of(ds),
+        identity=identity_of(ds),
+        patient=patient_of(ds),
+        rows=fields.integer(ds, "Rows"),
+        columns=fields.integer(ds, "Columns"),
+        encoding=tuple(fields.integer(ds, name) for name in ("BitsAllocated", "BitsStored", "PixelRepresentation")),
+        photometric=fields.text(ds, "PhotometricInterpretation"),
+        frame_of_reference_uid=fields.uid(ds, "FrameOfReferenceUID", required=False),
+        notes=(*mosaic_notes, *_notes(ds, kind)),
+    )
+
+
+def image_headers(path: Path, ds: Dataset, outline: Outline) -> tuple[ImageHeader, ...]:
+    """Sort a parsed file: one header for its image, or one per frame of an Enhanced object, without localizers.
+
+    Raises:
+        ReadError: as `instance_header`; ``localizer`` when nothing is left.
+    """
+    instance = instance_header(path, ds, outline)
+    frames = [(n, *of) for n, of in enumerate(zip(frames_of(ds), dimensions_of(ds), strict=True))]
+    images = [of for of in frames if not _overview(of[1])]
+    if not images:
+        raise ReadError("a localizer: an overview for planning, not part of a volume", code="localizer")
     left_out = len(frames) - len(images)
     if left_out:
-        first = replace(first, notes=(*first.notes, f"left out as a localizer: {counted(left_out, 'frame')}"))
-    others = images[1:]
-    return (first, *(replace(first, frame=n, **_of_frame(ds, n, frame)) for n, frame in others))
+        note = f"left out as a localizer: {counted(left_out, 'frame')}"
+        instance = replace(instance, notes=(*instance.notes, note))
+    return tuple(_image_header(instance, *of) for of in images)
 
 
 def _overview(frame: Dataset) -> bool:
     return bool({"LOCALIZER", "SCOUT"} & {value.upper() for value in fields.texts(frame, "ImageType")})
 
 
-def _header(path: Path, ds: Dataset, number: int, frame: Dataset, kind: Kind) -> Header:
-    return Header(
-        path=path,
+def _image_header(
+    instance: InstanceHeader, number: int, frame: Dataset, dimensions: tuple[tuple[str, str], ...]
+) -> ImageHeader:
+    image_type, placed = fields.texts(frame, "ImageType"), instance.kind == "slice"
+    return ImageHeader(
+        instance=instance,
         frame=number,
-        kind=kind,
-        instance_uid=fields.uid(ds, "SOPInstanceUID"),
-        study_uid=fields.uid(ds, "StudyInstanceUID"),
-        series_uid=fields.uid(ds, "SeriesInstanceUID"),
-        modality=modality_of(ds),
-        identity=identity_of(ds),
-        patient=patient_of(ds) if fields.text(ds, "PatientID") else "",
-        notes=_notes(ds),
-        **_of_frame(ds, number, frame),
+        flavour=image_type[2] if len(image_type) > 2 else "",
+        directions=_directions(frame) if placed else (),
+        position=fields.numbers(frame, "ImagePositionPatient", 3) if placed else (),
+        stack=fields.text(frame, "StackID"),
+        repeats=(*((name, _numbered(frame, name)) for name in REPEATS), *dimensions),
     )
 
 
-def _of_frame(ds: Dataset, number: int, frame: Dataset) -> dict[str, Any]:
-    """The fields of `Header` that may differ between the frames of one file."""
-    grid = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation")
-    place = fields.uid(ds, "FrameOfReferenceUID", required=False)
-    image_type = fields.texts(frame, "ImageType")
-    third = image_type[2] if len(image_type) > 2 else ""
-    return {
-        "grid": (*(fields.integer(ds, k) for k in grid), place, fields.text(ds, "PhotometricInterpretation"), third),
-        "directions": (*fields.numbers(frame, "ImageOrientationPatient", 6), *fields.numbers(frame, "PixelSpacing", 2)),
-        "position": fields.numbers(frame, "ImagePositionPatient", 3),
-        "stack": fields.text(frame, "StackID"),
-        "repeats": (*((name, _numbered(frame, name)) for name in REPEATS), *dimensions_of(ds, number)),
-    }
+def _directions(frame: Dataset) -> tuple[float, ...]:
+    return (*fields.numbers(frame, "ImageOrientationPatient", 6), *fields.numbers(frame, "PixelSpacing", 2))
 
 
 def _numbered(frame: Dataset, keyword: str) -> str:
@@ -215,10 +246,9 @@ def kind_of(ds: Dataset, outline: Outline) -> Kind:
     Raises:
         ReadError: ``dicomdir``, ``not-an-image``, ``unsupported-class``, ``subtraction`` or ``missing-attribute``.
     """
-    meta = UID(fields.text(ds.file_meta, "MediaStorageSOPClassUID"))
-    if meta == MediaStorageDirectoryStorage:
+    sop_class = UID(fields.uid(ds, "SOPClassUID", required=False))
+    if MediaStorageDirectoryStorage in {sop_class, fields.text(ds.file_meta, "MediaStorageSOPClassUID")}:
         raise ReadError("a DICOMDIR: an index; the files that it lists are found by themselves", code="dicomdir")
-    sop_class = UID(fields.uid(ds, "SOPClassUID", required=False) or meta)
     if not sop_class:
         raise ReadError("SOPClassUID is missing; export the file again", code="missing-attribute")
     name = "a private SOP class" if sop_class.name == sop_class else sop_class.name
@@ -248,7 +278,7 @@ def modality_of(ds: Dataset) -> str:
     return stated
 
 
-def _notes(ds: Dataset) -> tuple[str, ...]:
+def _notes(ds: Dataset, kind: Kind) -> tuple[str, ...]:
     unflagged = not fields.text(ds, "BurnedInAnnotation")
     sop_class = UID(fields.text(ds, "SOPClassUID"))
     notes = []
@@ -258,4 +288,7 @@ def _notes(ds: Dataset) -> tuple[str, ...]:
         )
     if is_colour(ds):
         notes.append("colour: usable where the profile says colour: grey and half of the pixels are grey; others stay")
+    if kind == "radiograph":
+        notes += [f"{keyword} isn't above 0: taken as unknown" for keyword in unknown_spacing(ds)]
+    notes += [f"window {window} leaves no grey levels: left aside" for window in unused_windows(ds)]
     return tuple(notes)

@@ -7,37 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
-from medaug.dicom import fields
-from medaug.dicom.frames import frame_of
+from medaug.dicom.frames import frames_of
 from medaug.dicom.read.decode import check_codec
 from medaug.dicom.read.discover import Noting
-from medaug.dicom.read.header import KINDS, Header
-from medaug.dicom.read.interpretation import plane_spacing, rescale_of, window_of
+from medaug.dicom.read.header import ImageHeader
+from medaug.dicom.read.interpretation import Interpretation, interpretation_of
 from medaug.dicom.read.series import SeriesFiles
-from medaug.dicom.read.stack import Plane, plane_of, stack_grid
+from medaug.dicom.read.stack import stack_grid
 from medaug.errors import ReadError
 from medaug.imaging.geometry import planar
 from medaug.imaging.volume import Window
-
-MORE = (
-    "ImagerPixelSpacing",
-    "NominalScannedPixelSpacing",
-    "SliceThickness",
-    "SpacingBetweenSlices",
-    "GantryDetectorTilt",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RescaleType",
-    "ModalityLUTSequence",
-    "PixelAspectRatio",
-    "PresentationLUTShape",
-    "VOILUTSequence",
-    "VOILUTFunction",
-    "WindowCenter",
-    "WindowWidth",
-)
 
 
 @dataclass(frozen=True)
@@ -82,22 +62,16 @@ class SeriesFacts:
 
 @dataclass(frozen=True, eq=False)
 class Note:
-    """What one image's header says for `inspect`.
+    """One image's header as `inspect` reads it.
 
     Attributes:
-        syntax: name of the transfer syntax.
-        object_class: name of the SOP class.
-        window: in modality units, or None.
-        spacing: mm between (rows, columns) of a radiograph, or None.
-        plane: of a slice; None for a radiograph.
-        refusal: code and sentence of why it can't be read, or None; the error itself would hold on to the data set.
+        image: who and where it is.
+        interpretation: what it means, or None where it can't be read.
+        refusal: code and sentence of why it can't, or None; the error itself would hold on to the data set.
     """
 
-    syntax: str
-    object_class: str
-    window: Window | None = None
-    spacing: tuple[float, float] | None = None
-    plane: Plane | None = None
+    image: ImageHeader
+    interpretation: Interpretation | None = None
     refusal: tuple[str, str] | None = None
 
 
@@ -107,10 +81,12 @@ Notes = dict[tuple[Path, int], Note]
 def noting(notes: Notes) -> Noting:
     """Have `discover` fill ``notes`` by file and frame."""
 
-    def note(ds: Dataset, headers: tuple[Header, ...]) -> None:
-        notes.update({(header.path, header.frame): _note(ds, header.frame) for header in headers})
+    def note(ds: Dataset, images: tuple[ImageHeader, ...]) -> None:
+        frames = frames_of(ds, [image.frame for image in images])
+        for image, frame in zip(images, frames, strict=True):
+            notes[image.instance.path, image.frame] = _note(ds, image, frame)
 
-    return Noting(MORE, note)
+    return note
 
 
 def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
@@ -118,23 +94,26 @@ def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
     found = [notes[image] for image in series.images]
     refusals = [note.refusal for note in found if note.refusal]
     middle = found[len(found) // 2]
-    spacing = planar(1, 1, middle.spacing).spacing if middle.spacing else None
     code, reason = refusals[0] if refusals else ("", "")
-    planes = sorted((note.plane for note in found if note.plane), key=lambda plane: plane.depth)
+    read = [note.interpretation for note in found if note.interpretation]
+    planes = sorted((each.plane for each in read if each.plane), key=lambda plane: plane.depth)
+    flat = middle.interpretation.spacing if middle.interpretation else None
+    spacing = planar(1, 1, flat).spacing if flat else None
     if planes and not refusals:
         try:
             spacing = stack_grid(planes, series.rows, series.columns).spacing
         except ReadError as error:
             code, reason = error.code, str(error)
+    windows = middle.interpretation.windows if middle.interpretation else ()
     return SeriesFacts(
         series_uid=series.series_uid,
         part=series.part,
         modality=series.modality,
-        object_class=middle.object_class,
-        syntaxes=tuple(sorted({note.syntax for note in found})),
+        object_class=middle.image.instance.sop_class.name,
+        syntaxes=tuple(sorted({note.image.instance.syntax.name for note in found})),
         shape=(len(series.files), series.rows, series.columns),
         spacing=spacing,
-        window=middle.window,
+        window=windows[0] if windows else None,
         identity=series.identity,
         code=code,
         reason=reason,
@@ -142,20 +121,9 @@ def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
     )
 
 
-def _note(ds: Dataset, number: int) -> Note:
-    sop_class = UID(fields.text(ds, "SOPClassUID") or fields.text(ds.file_meta, "MediaStorageSOPClassUID"))
-    syntax = ds.file_meta.TransferSyntaxUID.name
+def _note(ds: Dataset, image: ImageHeader, frame: Dataset) -> Note:
     try:
         check_codec(ds)
-        frame = frame_of(ds, number)
-        rescale_of(frame)
-        flat = KINDS[sop_class] == "radiograph"
-        return Note(
-            syntax,
-            sop_class.name,
-            window_of(frame),
-            spacing=plane_spacing(frame) if flat else None,
-            plane=None if flat else plane_of(frame),
-        )
+        return Note(image, interpretation_of(frame, placed=image.instance.kind == "slice"))
     except ReadError as error:
-        return Note(syntax, sop_class.name, refusal=(error.code, str(error)))
+        return Note(image, refusal=(error.code, str(error)))

@@ -1,8 +1,10 @@
-"""What the stored numbers of an instance mean: rescale, window, padding, spacing."""
+"""What the stored numbers of an image mean and where they lie: rescale, window, padding, spacing, plane."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +12,59 @@ from pydicom.dataset import Dataset
 
 from medaug.dicom import fields
 from medaug.dicom.read.decode import stored_range
+from medaug.dicom.read.stack import Plane, plane_of
 from medaug.errors import ReadError
 from medaug.imaging.lut import Lut
 from medaug.imaging.volume import Rescale, Window
 
+SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")  # of a radiograph, best first
+INTERPRETED = (  # read of every header: what `interpretation_of` asks for
+    *SPACINGS, "PixelAspectRatio", "ImageOrientationPatient", "ImagePositionPatient", "SliceThickness",
+    "SpacingBetweenSlices", "GantryDetectorTilt", "RescaleSlope", "RescaleIntercept", "RescaleType",
+    "ModalityLUTSequence", "PresentationLUTShape", "VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth",
+)  # fmt: skip
 UNITS = frozenset({"HU", "OD", "MGML", "PCT", "Z_EFF", "ED", "HU_MOD"})  # ModalityLUTType, C.11.1.1.2; US: none
+
+
+@dataclass(frozen=True, eq=False)
+class Interpretation:
+    """What one image's header says of its numbers and its place.
+
+    Attributes:
+        rescale: identity where ``lut`` is a table.
+        lut: the Modality LUT where it is a table.
+        windows: every VOI, see `windows_of`.
+        plane: of a slice; None for a radiograph.
+        spacing: mm between (rows, columns) of a radiograph, or None where it is unknown.
+        aspect: height over width of a pixel of a radiograph without spacing.
+    """
+
+    rescale: Rescale
+    lut: Lut | None
+    windows: tuple[Window, ...]
+    plane: Plane | None
+    spacing: tuple[float, float] | None
+    aspect: float
+
+
+def interpretation_of(frame: Dataset, *, placed: bool) -> Interpretation:
+    """Interpret one image's header, see `frames.frames_of`.
+
+    Args:
+        frame: the header.
+        placed: whether it is a slice in patient space; else it is a radiograph.
+
+    Raises:
+        ReadError: ``missing-attribute``, ``bad-value``, ``modality-lut`` or ``orientation``.
+    """
+    return Interpretation(
+        rescale=rescale_of(frame),
+        lut=lut_of(frame),
+        windows=windows_of(frame),
+        plane=plane_of(frame) if placed else None,
+        spacing=None if placed else plane_spacing(frame),
+        aspect=1.0 if placed else pixel_aspect(frame),
+    )
 
 
 def rescale_of(ds: Dataset) -> Rescale:
@@ -73,25 +123,39 @@ def inverted_of(ds: Dataset) -> bool:
     return monochrome1 or fields.text(ds, "PresentationLUTShape").upper() == "INVERSE"
 
 
-def window_of(ds: Dataset) -> Window | None:
-    """The first of `windows_of`, or None."""
-    return next(iter(windows_of(ds)), None)
-
-
 def windows_of(ds: Dataset) -> tuple[Window, ...]:
     """Every VOI that the instance states, as linear windows in modality units, in its order: windows, then LUTs.
 
     LINEAR shifts by half a unit against LINEAR_EXACT, which `Window` is. A SIGMOID of width w is shown as the window
     from c − w to c + w, where it lies between 2 and 98 %. A VOI LUT becomes the input range in which it rises. A width
-    of 0 is a common way to state none.
+    of 0 is a common way to state none, see `unused_windows` for another.
 
     Source: PS3.3 C.11.2.1.2 and C.11.2.1.3.
     """
-    pairs = zip(fields.numbers(ds, "WindowCenter"), fields.numbers(ds, "WindowWidth"), strict=False)
     function = fields.text(ds, "VOILUTFunction").upper() or "LINEAR"
-    stated = [_window(center, width, function) for center, width in pairs if width > 0]
+    step = _step(ds)
+    stated = [_window(center, width, function) for center, width in _pairs(ds) if width > step]
     tables = [_lut_window(item, ds) for item in fields.value(ds, "VOILUTSequence") or ()]
     return (*stated, *(window for window in tables if window))
+
+
+def unused_windows(ds: Dataset) -> tuple[str, ...]:
+    """Windows that `windows_of` leaves aside, as centre/width: no wider than a step of the stored numbers.
+
+    Such a window makes black and white of everything; converters write it where they know none.
+    """
+    with suppress(ReadError):  # whoever needs the window refuses a bad one
+        return tuple(f"{center:g}/{width:g}" for center, width in _pairs(ds) if 0 < width <= _step(ds))
+    return ()
+
+
+def _pairs(ds: Dataset) -> Iterable[tuple[float, float]]:
+    return zip(fields.numbers(ds, "WindowCenter"), fields.numbers(ds, "WindowWidth"), strict=False)
+
+
+def _step(ds: Dataset) -> float:
+    """How far two neighbouring stored numbers lie apart in modality units; 0 where a table says."""
+    return 0.0 if fields.value(ds, "ModalityLUTSequence") else abs(fields.number(ds, "RescaleSlope") or 1.0)
 
 
 def _window(center: float, width: float, function: str) -> Window:
@@ -128,36 +192,35 @@ def padding_of(ds: Dataset) -> tuple[float, float] | None:
 def plane_spacing(ds: Dataset) -> tuple[float, float] | None:
     """Spacing in mm between rows and columns of a radiograph: calibrated if stated, else at the detector, else None.
 
-    Raises:
-        ReadError: ``bad-value`` for a spacing that is not above 0.
+    A radiograph needs none, so a value that can't be one counts as unknown, see `unknown_spacing`.
 
     Source: PS3.3 10.7.1.3 (PixelSpacing, ImagerPixelSpacing), C.8.6.2 (NominalScannedPixelSpacing).
     """
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        if found := fields.numbers(ds, keyword, 2):
-            return positive(found, keyword)
-    return None
+    return next((found for keyword in SPACINGS if (found := _spacing(ds, keyword))), None)
+
+
+def unknown_spacing(ds: Dataset) -> tuple[str, ...]:
+    """The keywords of spacings and ratios of a radiograph that are stated and aren't two numbers above 0."""
+    names = (*SPACINGS, "PixelAspectRatio")
+    return tuple(keyword for keyword in names if fields.stated(ds, keyword) and not _spacing(ds, keyword))
 
 
 def pixel_aspect(ds: Dataset) -> float:
-    """Height over width of a pixel where no spacing is stated, 1 where nothing is.
-
-    Raises:
-        ReadError: ``bad-value`` for a ratio that is not above 0.
+    """Height over width of a pixel where no spacing is stated, 1 where nothing usable is.
 
     Source: PS3.3 C.7.6.3.1.7 (PixelAspectRatio: vertical, horizontal).
     """
-    stated = fields.numbers(ds, "PixelAspectRatio", 2)
-    vertical, horizontal = positive(stated, "PixelAspectRatio") if stated else (1.0, 1.0)
+    vertical, horizontal = _spacing(ds, "PixelAspectRatio") or (1.0, 1.0)
     return vertical / horizontal
 
 
-def positive(spacing: Sequence[float], keyword: str) -> tuple[float, float]:
-    """The two spacings, checked to be above 0."""
-    rows, columns = spacing
-    if min(rows, columns) <= 0:
-        raise ReadError(f"{keyword} is {rows:g} × {columns:g} mm: expected more than 0", code="bad-value")
-    return rows, columns
+def _spacing(ds: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Two numbers above 0, or None."""
+    with suppress(ReadError):
+        found = fields.numbers(ds, keyword, 2)
+        if found and min(found) > 0:
+            return found[0], found[1]
+    return None
 
 
 def _table(item: Dataset) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:

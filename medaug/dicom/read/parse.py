@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medaug.dicom.read.preflight import Outline, outline
@@ -27,7 +28,8 @@ class Instance:
     """One file, parsed.
 
     Attributes:
-        dataset: the data set, with a transfer syntax in its file meta even where the file had none.
+        dataset: the data set, with a transfer syntax in its file meta even where the file had none, and the SOP class
+            that the file meta states where it has none of its own.
         outline: its structure.
         sha256: digest of the whole file.
     """
@@ -37,7 +39,7 @@ class Instance:
     sha256: str
 
 
-def header(path: Path, keywords: Sequence[str]) -> tuple[Dataset, Outline]:
+def header(path: Path, keywords: Sequence[str | int]) -> tuple[Dataset, Outline]:
     """Parse the named elements of a file; its pixels are stepped over.
 
     Raises:
@@ -107,15 +109,17 @@ def coded() -> Iterator[None]:
         raise ReadError(f"the file can't be parsed ({kind}); export it again", code="unreadable") from error
 
 
-def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str] | None) -> Dataset:
+def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str | int] | None) -> Dataset:
     stream.seek(0)
     dataset = dcmread(
         stream,
         force=not found.preamble,
         stop_before_pixels=keywords is not None,
-        specific_tags=None if keywords is None else list(keywords),
+        specific_tags=None if keywords is None else [Tag(keyword) for keyword in keywords],
     )
     if not found.transfer_syntax:  # no file meta group: pydicom guessed the encoding from the first element
         implicit = dataset.original_encoding[0]
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    if not dataset.get("SOPClassUID") and (stated := dataset.file_meta.get("MediaStorageSOPClassUID")):
+        dataset.SOPClassUID = stated
     return dataset

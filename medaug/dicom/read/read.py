@@ -5,62 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from medaug.dicom import fields
-from medaug.dicom.colour import colour_of, mostly_grey
-from medaug.dicom.frames import frame_count, frame_of
-from medaug.dicom.identity import Identity, identity_of, identity_of_all, patient_of, refuse_burned_in
+from medaug.dicom.colour_encoding import colour_of, mostly_grey
+from medaug.dicom.frames import frame_count, frames_of
+from medaug.dicom.identity import identity_of_all
 from medaug.dicom.read import parse
-from medaug.dicom.read.decode import check_encoding, stored_range, stored_values
-from medaug.dicom.read.header import Kind, kind_of, modality_of
-from medaug.dicom.read.interpretation import (
-    inverted_of,
-    lut_of,
-    padding_of,
-    pixel_aspect,
-    plane_spacing,
-    rescale_of,
-    windows_of,
-)
+from medaug.dicom.read.decode import stored_frames, stored_range
+from medaug.dicom.read.header import InstanceHeader, instance_header
+from medaug.dicom.read.interpretation import Interpretation, interpretation_of, inverted_of, padding_of
 from medaug.dicom.read.series import SeriesFiles
-from medaug.dicom.read.stack import Plane, plane_of, slice_grid, stack_grid
+from medaug.dicom.read.stack import Plane, slice_grid, stack_grid
 from medaug.errors import ReadError
 from medaug.imaging.colour import Colour
 from medaug.imaging.geometry import Geometry, planar
-from medaug.imaging.lut import Lut
-from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
+from medaug.imaging.volume import SourceRef, Stored, Volume
 from medaug.processes.quiet import quiet
+
+
+@dataclass(frozen=True, eq=False)
+class _File:
+    """What all images of one file share."""
+
+    header: InstanceHeader
+    sha256: str
+    stored_range: tuple[int, int]
+    padding: tuple[float, float] | None
+    inverted: bool
 
 
 @dataclass(frozen=True, eq=False)
 class _Image:
     """One instance or frame, decoded; its data set is let go, so that a series is held once."""
 
-    index: int
+    file: _File
     frame: int
-    kind: Kind
-    modality: str
-    study_uid: str
-    series_uid: str
-    instance_uid: str
-    sha256: str
-    identity: Identity
-    patient: str
+    meaning: Interpretation
     stored: Stored
     colour: Colour | None
-    rescale: Rescale
-    lut: Lut | None
-    windows: tuple[Window, ...]
-    stored_range: tuple[int, int]
-    padding: tuple[float, float] | None
-    inverted: bool
-    plane: Plane | None
-    plane_spacing: tuple[float, float] | None
-    pixel_aspect: float
+
+    @property
+    def plane(self) -> Plane:
+        assert self.meaning.plane is not None
+        return self.meaning.plane
 
 
 def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ...]:
@@ -79,30 +71,34 @@ def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ..
         ReadError: not readable, or not safe to read as a volume; ``code`` says why.
     """
     where = f"series {files.series_uid} ({files.modality})"
-    images = []
-    unit = "frame" if any(files.frames) else "file"
-    opened: tuple[Path, parse.Instance] | None = None
-    for index, (path, frame) in enumerate(files.images):
-        with _at(f"{where}: {unit} {index + 1} of {len(files.files)}"), quiet():
-            if opened is None or opened[0] != path:
-                opened = None  # let go of the last file first
-                opened = path, parse.instance(path)
-            images.append(_image(opened[1], index, frame))
-    del opened
+    images = list(_images(files, where))
     with _at(where):
         if not images:
             raise ReadError("no file is listed", code="no-input")
-        if images[0].kind == "radiograph":
+        if images[0].file.header.kind == "radiograph":
             return tuple(_volume(files, [image], _planar(image)) for image in images)
-        ordered = sorted(images, key=lambda image: (_plane(image).depth, image.instance_uid, image.frame))
+        ordered = sorted(images, key=lambda image: (image.plane.depth, image.file.header.instance_uid, image.frame))
         rows, columns = ordered[0].stored.shape
         if slices:
             return tuple(
-                _volume(files, [image], slice_grid(_plane(image), *image.stored.shape), f"slice {k + 1}")
+                _volume(files, [image], slice_grid(image.plane, *image.stored.shape), f"slice {k + 1}")
                 for k, image in enumerate(ordered)
             )
         _refuse_mixed(ordered)
-        return (_volume(files, ordered, stack_grid([_plane(image) for image in ordered], rows, columns)),)
+        return (_volume(files, ordered, stack_grid([image.plane for image in ordered], rows, columns)),)
+
+
+def _images(files: SeriesFiles, where: str) -> Iterator[_Image]:
+    """The listed images, each file parsed once: its frames stand one after the other."""
+    unit = "frame" if any(frame for _, frame in files.images) else "file"
+    number = count(1)
+    for path, same in groupby(files.images, itemgetter(0)):
+        frames = [frame for _, frame in same]
+        of_file = _of_file(path, frames)  # the last file is let go of before this one is parsed
+        for _ in frames:
+            with _at(f"{where}: {unit} {next(number)} of {len(files.images)}"), quiet():
+                image = next(of_file)
+            yield image
 
 
 @contextmanager
@@ -117,56 +113,31 @@ def _at(where: str) -> Iterator[None]:
         raise ReadError(f"{where}: can't be read ({kind}); export it again", code="unreadable") from error
 
 
-def _image(instance: parse.Instance, index: int, number: int) -> _Image:
-    ds = instance.dataset
-    kind = kind_of(ds, instance.outline)
-    refuse_burned_in(ds)
-    check_encoding(ds)
-    if number >= frame_count(ds):
+def _of_file(path: Path, frames: Sequence[int]) -> Iterator[_Image]:
+    read = parse.instance(path)
+    ds = read.dataset
+    header = instance_header(path, ds, read.outline)
+    if max(frames) >= frame_count(ds):
         raise ReadError("a frame that was listed is no longer there; give the same command again", code="input-changed")
-    frame = frame_of(ds, number)
-    stored = stored_values(ds, instance.outline, number)
-    colour = colour_of(ds, stored)
-    return _Image(
-        index=index,
-        frame=number,
-        kind=kind,
-        modality=modality_of(ds),
-        study_uid=fields.uid(ds, "StudyInstanceUID"),
-        series_uid=fields.uid(ds, "SeriesInstanceUID"),
-        instance_uid=fields.uid(ds, "SOPInstanceUID"),
-        sha256=instance.sha256,
-        identity=identity_of(ds),
-        patient=patient_of(ds),
-        stored=mostly_grey(colour).plane if colour else stored,
-        colour=colour,
-        rescale=rescale_of(frame),
-        lut=lut_of(frame),
-        windows=windows_of(frame),
-        stored_range=stored_range(ds),
-        padding=padding_of(ds),
-        inverted=inverted_of(ds),
-        plane=plane_of(frame) if kind == "slice" else None,
-        plane_spacing=plane_spacing(ds) if kind == "radiograph" else None,
-        pixel_aspect=pixel_aspect(ds) if kind == "radiograph" else 1.0,
-    )
-
-
-def _plane(image: _Image) -> Plane:
-    assert image.plane is not None
-    return image.plane
+    file = _File(header, read.sha256, stored_range(ds), padding_of(ds), inverted_of(ds))
+    decoded = stored_frames(ds, read.outline, frames)
+    for number, flat, stored in zip(frames, frames_of(ds, frames), decoded, strict=True):
+        colour = colour_of(ds, stored)
+        grey = mostly_grey(colour).plane if colour else stored
+        yield _Image(file, number, interpretation_of(flat, placed=header.kind == "slice"), grey, colour)
 
 
 def _planar(image: _Image) -> Geometry:
     rows, columns = image.stored.shape
-    grid = planar(rows, columns, image.plane_spacing)
-    if image.plane_spacing is not None or image.pixel_aspect == 1:
+    grid, aspect = planar(rows, columns, image.meaning.spacing), image.meaning.aspect
+    if image.meaning.spacing is not None or aspect == 1:
         return grid
-    return replace(grid, affine=grid.affine * np.array([1.0, image.pixel_aspect, 1.0, 1.0]))  # space stays "pixel"
+    return replace(grid, affine=grid.affine * np.array([1.0, aspect, 1.0, 1.0]))  # space stays "pixel"
 
 
-def _space(image: _Image) -> bool | None:
-    return image.colour.luminance if image.colour else None
+def _encoding(image: _Image) -> tuple[object, ...]:
+    luminance = image.colour.luminance if image.colour else None
+    return image.stored.dtype, image.file.stored_range, image.file.inverted, luminance
 
 
 def _stacked(colours: Sequence[Colour | None]) -> Colour | None:
@@ -177,14 +148,14 @@ def _stacked(colours: Sequence[Colour | None]) -> Colour | None:
 def _refuse_mixed(images: Sequence[_Image]) -> None:
     """Refuse slices that can't share one array and one meaning. Rescale may differ: it is kept per slice."""
     same: tuple[tuple[str, Callable[[_Image], Any]], ...] = (
-        ("study or series", lambda image: (image.study_uid, image.series_uid)),
-        ("patient", lambda image: image.patient),
-        ("kind of image", lambda image: (image.kind, image.modality)),
+        ("study or series", lambda image: (image.file.header.study_uid, image.file.header.series_uid)),
+        ("patient", lambda image: image.file.header.patient),
+        ("kind of image", lambda image: (image.file.header.kind, image.file.header.modality)),
         ("size", lambda image: image.stored.shape),
-        ("pixel encoding", lambda image: (image.stored.dtype, image.stored_range, image.inverted, _space(image))),
-        ("padding", lambda image: image.padding),
-        ("Modality LUT", lambda image: image.lut and image.lut.key),
-        ("units", lambda image: image.rescale.units),
+        ("pixel encoding", _encoding),
+        ("padding", lambda image: image.file.padding),
+        ("Modality LUT", lambda image: image.meaning.lut and image.meaning.lut.key),
+        ("units", lambda image: image.meaning.rescale.units),
     )
     for what, key in same:
         values = [key(image) for image in images]
@@ -194,35 +165,37 @@ def _refuse_mixed(images: Sequence[_Image]) -> None:
                 f"{others} of {len(images)} slices differ from the first in {what}; export each as its own series",
                 code="mixed-series",
             )
-    if len({(image.instance_uid, image.frame) for image in images}) < len(images):
+    if len({(image.file.header.instance_uid, image.frame) for image in images}) < len(images):
         raise ReadError("a SOP Instance UID occurs twice; export the series again", code="uid-conflict")
 
 
 def _volume(files: SeriesFiles, images: Sequence[_Image], geometry: Geometry, part: str = "") -> Volume:
     middle = images[len(images) // 2]
+    headers = [image.file.header for image in images]
     source = SourceRef(
         format="dicom",
-        modality=middle.modality,
-        study_uid=middle.study_uid,
-        series_uid=middle.series_uid,
-        instance_uids=tuple(image.instance_uid for image in images),
-        files=tuple(files.files[image.index] for image in images),
-        sha256=tuple(image.sha256 for image in images),
-        identity=identity_of_all(image.identity for image in images),
-        patient=middle.patient,
+        modality=middle.file.header.modality,
+        study_uid=middle.file.header.study_uid,
+        series_uid=middle.file.header.series_uid,
+        instance_uids=tuple(header.instance_uid for header in headers),
+        files=tuple(header.path for header in headers),
+        sha256=tuple(image.file.sha256 for image in images),
+        identity=identity_of_all(header.identity for header in headers),
+        patient=middle.file.header.patient,
         frames=tuple(image.frame for image in images),
         part=", ".join(filter(None, (files.part, part))),
     )
+    windows = middle.meaning.windows
     return Volume(
         stored=np.stack([image.stored for image in images]),
         geometry=geometry,
-        rescale=tuple(image.rescale for image in images),
-        window=middle.windows[0] if middle.windows else None,
-        windows=middle.windows,
-        lut=middle.lut,
-        stored_range=middle.stored_range,
-        padding=middle.padding,
-        inverted=middle.inverted,
+        rescale=tuple(image.meaning.rescale for image in images),
+        window=windows[0] if windows else None,
+        windows=windows,
+        lut=middle.meaning.lut,
+        stored_range=middle.file.stored_range,
+        padding=middle.file.padding,
+        inverted=middle.file.inverted,
         source=source,
         colour=_stacked([image.colour for image in images]),
     )

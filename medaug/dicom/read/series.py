@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from medaug.dicom.identity import Identity, identity_of_all
-from medaug.dicom.read.header import Header
+from medaug.dicom.identity import Identity, identity_of_all, unnamed_patient
+from medaug.dicom.read.header import ImageHeader, InstanceHeader
 from medaug.storage import archive
 
+T = TypeVar("T")
 DIRECTIONS = 1e-3  # largest difference of direction cosines and spacings (mm) inside one stack
 PLACE = 2  # decimals of mm by which two positions count as one
 
@@ -47,35 +49,54 @@ class SeriesFiles:
     """The files (or frames of files) of one grid: a radiograph, or the slices of one stack.
 
     Attributes:
-        study_uid: StudyInstanceUID.
-        series_uid: SeriesInstanceUID.
-        modality: (0008,0060).
-        files: in order of SOPInstanceUID and frame; paths stay inside the process.
+        first: header of one of the files; what is asked of it here is the same for all.
+        images: file and 0-based frame of every image, in order of SOPInstanceUID and frame; paths stay inside the
+            process.
         identity: of the least safe instance.
-        rows: image height in px.
-        columns: image width in px.
-        frames: 0-based frame per entry of ``files``, where a file stands once for each of its frames; left out, all 0.
         part: what tells apart several stacks at one place, such as ``EchoTime 15``; usually empty.
         notes: sentences for the user.
-        colour: whether it has colour samples; its grey pixels may change where the user says so.
     """
 
-    study_uid: str
-    series_uid: str
-    modality: str
-    files: tuple[Path, ...]
+    first: InstanceHeader
+    images: tuple[tuple[Path, int], ...]
     identity: Identity
-    rows: int
-    columns: int
     part: str = ""
     notes: tuple[str, ...] = ()
-    frames: tuple[int, ...] = ()
-    colour: bool = False
 
     @property
-    def images(self) -> tuple[tuple[Path, int], ...]:
-        """File and frame of every image."""
-        return tuple(zip(self.files, self.frames or (0,) * len(self.files), strict=True))
+    def study_uid(self) -> str:
+        """StudyInstanceUID."""
+        return self.first.study_uid
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID."""
+        return self.first.series_uid
+
+    @property
+    def modality(self) -> str:
+        """(0008,0060)."""
+        return self.first.modality
+
+    @property
+    def rows(self) -> int:
+        """Image height in px."""
+        return self.first.rows
+
+    @property
+    def columns(self) -> int:
+        """Image width in px."""
+        return self.first.columns
+
+    @property
+    def colour(self) -> bool:
+        """Whether it has colour samples; its grey pixels may change where the user says so."""
+        return self.first.colour
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of every image."""
+        return tuple(path for path, _ in self.images)
 
     @property
     def file_count(self) -> int:
@@ -86,122 +107,116 @@ class SeriesFiles:
 Copies = dict[Path, Path]  # copy, byte by byte → the file that is used in its place
 
 
-def group(headers: Iterable[Header]) -> tuple[tuple[SeriesFiles, ...], tuple[Skipped, ...], Copies]:
+def group(images: Iterable[ImageHeader]) -> tuple[tuple[SeriesFiles, ...], tuple[Skipped, ...], Copies]:
     """Form series, in an order that depends on UIDs only; beside them what is left out, and copies.
 
     Repeats of one place (echoes, phases) become stacks of their own where a numbered attribute tells them apart;
     where none does they stay together, and reading refuses them.
     """
-    ordered = sorted(headers, key=lambda h: (h.study_uid, h.series_uid, h.instance_uid, h.frame))
+    by_file = _by(images, lambda image: image.instance)
+    of_file = {same[0].instance: same for same in by_file}
+    ordered = sorted(of_file, key=lambda h: (h.study_uid, h.series_uid, h.instance_uid))
     unique, skipped, copies = _without_duplicates(ordered)
     usable, refused = _without_conflicts(unique, ordered)
     found = []
     stacks: dict[str, set[str]] = defaultdict(set)
-    for header in usable:
-        stacks[header.series_uid].add(header.stack)
-    for one_grid in _by(usable, lambda h: (h.study_uid, h.series_uid, h.kind, h.stack, *h.grid)):
-        for stack in _alone(one_grid) if one_grid[0].kind == "radiograph" else _alike(one_grid):
-            parts = _repeats(stack) if stack[0].kind == "slice" else [("", stack)]
+    every = [image for header in usable for image in of_file[header]]
+    for image in every:
+        stacks[image.instance.series_uid].add(image.stack)
+    for one_grid in _by(every, _grid):
+        flat = one_grid[0].instance.kind == "radiograph"
+        for stack in [[image] for image in one_grid] if flat else _alike(one_grid):
+            parts = [("", stack)] if flat else _repeats(stack)
             found += [_series(f"{_stack_name(stack[0], stacks)} {part}".strip(), files) for part, files in parts]
     found.sort(key=lambda s: (s.study_uid, s.series_uid))  # stable: inside a series the order of the groups stays
     return tuple(found), (*skipped, *refused), copies
 
 
-def _stack_name(header: Header, stacks: dict[str, set[str]]) -> str:
+def _grid(image: ImageHeader) -> Hashable:
+    """What all slices of one stack share exactly."""
+    h = image.instance
+    place = (h.frame_of_reference_uid, h.photometric, image.flavour)
+    return (h.study_uid, h.series_uid, h.kind, image.stack, h.rows, h.columns, h.encoding, *place)
+
+
+def _stack_name(image: ImageHeader, stacks: dict[str, set[str]]) -> str:
     """``StackID 2`` where a series has several; by rank, because the ID itself is free text."""
-    known = sorted(stacks[header.series_uid])
-    return f"StackID {known.index(header.stack) + 1}" if len(known) > 1 else ""
+    known = sorted(stacks[image.instance.series_uid])
+    return f"StackID {known.index(image.stack) + 1}" if len(known) > 1 else ""
 
 
-def _series(part: str, headers: Sequence[Header]) -> SeriesFiles:
-    first = headers[0]
+def _series(part: str, images: Sequence[ImageHeader]) -> SeriesFiles:
+    headers = list(dict.fromkeys(image.instance for image in images))
     return SeriesFiles(
-        study_uid=first.study_uid,
-        series_uid=first.series_uid,
-        modality=first.modality,
-        files=tuple(h.path for h in headers),
-        identity=identity_of_all(h.identity for h in headers),
-        rows=first.rows,
-        columns=first.columns,
-        part=part,
-        frames=tuple(h.frame for h in headers),
-        notes=tuple(sorted({note for h in headers for note in h.notes})),
-        colour=any(h.colour for h in headers),
+        headers[0],
+        tuple((image.instance.path, image.frame) for image in images),
+        identity_of_all(h.identity for h in headers),
+        part,
+        tuple(sorted({note for h in headers for note in h.notes})),
     )
 
 
-def _without_duplicates(headers: Sequence[Header]) -> tuple[list[Header], list[Skipped], Copies]:
+def _without_duplicates(headers: Sequence[InstanceHeader]) -> tuple[list[InstanceHeader], list[Skipped], Copies]:
     """Drop copies of a file; instances that share a UID but not their bytes all stay, for `_without_conflicts`."""
-    kept: list[Header] = []
+    kept: list[InstanceHeader] = []
     copies: Copies = {}
     for same in _by(headers, lambda h: h.instance_uid):
-        files = _by(same, lambda h: h.path)
-        if len(files) > 1:
-            alike = _by_digest(files)
-            files = [same_bytes[0] for same_bytes in alike]
-            copies |= {other[0].path: same_bytes[0][0].path for same_bytes in alike for other in same_bytes[1:]}
-        kept += [header for file in files for header in file]
-    dropped = Counter(series for series, _ in {(h.series_uid, h.path) for h in headers})
-    dropped.subtract(series for series, _ in {(h.series_uid, h.path) for h in kept})
+        alike = _by(same, _digest) if len(same) > 1 else [same]
+        kept += [same_bytes[0] for same_bytes in alike]
+        copies |= {other.path: same_bytes[0].path for same_bytes in alike for other in same_bytes[1:]}
+    dropped = Counter(h.series_uid for h in headers)
+    dropped.subtract(h.series_uid for h in kept)
     reason = "a copy of another file, byte by byte"
     skipped = [Skipped(series, "duplicate-file", reason, n) for series, n in dropped.items() if n]
     return kept, skipped, copies
 
 
-def _without_conflicts(headers: Sequence[Header], every: Sequence[Header]) -> tuple[list[Header], list[Skipped]]:
+def _without_conflicts(
+    headers: Sequence[InstanceHeader], every: Sequence[InstanceHeader]
+) -> tuple[list[InstanceHeader], list[Skipped]]:
     """Leave out series whose UIDs contradict each other."""
     reasons: dict[tuple[str, str], tuple[str, str]] = {}
     for same in _by(headers, lambda h: h.instance_uid):
-        paths = {h.path for h in same}
-        if len(paths) > 1:
-            why = f"{len(paths)} different files hold one SOP Instance UID; export the study again"
+        if len(same) > 1:
+            why = f"{len(same)} different files hold one SOP Instance UID; export the study again"
             reasons |= {(h.study_uid, h.series_uid): ("uid-conflict", why) for h in same}
     for study in _by(headers, lambda h: h.study_uid):
-        patients = len({h.patient for h in study} - {""})
+        patients = len({h.patient for h in study} - {unnamed_patient(study[0].study_uid)})
         if patients > 1:
             why = f"the study names {patients} patients; correct it where it was stored"
             reasons |= {(h.study_uid, h.series_uid): ("two-patients", why) for h in study}
-    files = Counter(key for key, _ in {((h.study_uid, h.series_uid), h.path) for h in every})
+    files = Counter((h.study_uid, h.series_uid) for h in every)
     refused = [Skipped(key[1], code, why, files[key]) for key, (code, why) in reasons.items()]
     return [h for h in headers if (h.study_uid, h.series_uid) not in reasons], refused
 
 
-def _by_digest(files: list[list[Header]]) -> list[list[list[Header]]]:
-    groups: dict[str, list[list[Header]]] = defaultdict(list)
-    for file in files:
-        groups[_digest(file[0])].append(file)
-    return list(groups.values())
-
-
-def _digest(header: Header) -> str:
+def _digest(header: InstanceHeader) -> str:
     try:
         return archive.sha256_of(header.path)
     except OSError:
         return str(header.path)  # not known to be a copy: the series is refused as a conflict
 
 
-def _by(headers: Iterable[Header], key: Callable[[Header], Hashable]) -> list[list[Header]]:
+def _by(values: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
     """Groups of equal key, in order of first appearance."""
-    groups: dict[Hashable, list[Header]] = defaultdict(list)
-    for header in headers:
-        groups[key(header)].append(header)
+    groups: dict[Hashable, list[T]] = defaultdict(list)
+    for value in values:
+        groups[key(value)].append(value)
     return list(groups.values())
 
 
-def _alone(headers: Iterable[Header]) -> list[list[Header]]:
-    return [[header] for header in headers]
-
-
-def _alike(headers: Iterable[Header]) -> list[list[Header]]:
+def _alike(images: Iterable[ImageHeader]) -> list[list[ImageHeader]]:
     """Groups of one orientation and spacing, within a tolerance: exact rounding would split a stack by its noise."""
-    groups: list[list[Header]] = []
-    for header in headers:
-        for known in groups:
-            if _close(known[0].directions, header.directions):
-                known.append(header)
-                break
-        else:
-            groups.append([header])
+    groups: list[list[ImageHeader]] = []
+    known: dict[tuple[float, ...], list[ImageHeader]] = {}  # what was sorted before need not be compared again
+    for image in images:
+        group = known.get(image.directions)
+        if group is None:
+            group = next((g for g in groups if _close(g[0].directions, image.directions)), None)
+            if group is None:
+                groups.append(group := [])
+            known[image.directions] = group
+        group.append(image)
     return groups
 
 
@@ -209,21 +224,24 @@ def _close(a: Sequence[float], b: Sequence[float]) -> bool:
     return len(a) == len(b) and all(abs(x - y) <= DIRECTIONS for x, y in zip(a, b, strict=True))
 
 
-def _repeats(headers: list[Header]) -> list[tuple[str, list[Header]]]:
+def _repeats(images: list[ImageHeader]) -> list[tuple[str, list[ImageHeader]]]:
     """Split a stack until no position repeats.
 
     An attribute is believed only when it makes no more parts than some place has images: an acquisition number that
     rises with every slice would leave single slices.
     """
-    stacks = [("", headers)]
-    for name in dict.fromkeys(name for header in headers for name, _ in header.repeats):
-        split: list[tuple[str, list[Header]]] = []
+    stacks = [("", images)]
+    for name in dict.fromkeys(name for image in images for name, _ in image.repeats):
+        split: list[tuple[str, list[ImageHeader]]] = []
         for part, stack in stacks:
-            values = _by(stack, lambda h, n=name: dict(h.repeats).get(n, ""))  # type: ignore[misc]
-            most = max(Counter(tuple(round(x, PLACE) for x in h.position) for h in stack).values())
-            if 1 < len(values) <= most:
+            values = _by(stack, lambda image, n=name: dict(image.repeats).get(n, ""))  # type: ignore[misc]
+            if 1 < len(values) <= _most_at_one_place(stack):
                 split += [(f"{part} {name} {dict(v[0].repeats).get(name) or 'none'}".strip(), v) for v in values]
             else:
                 split.append((part, stack))
         stacks = split
     return stacks
+
+
+def _most_at_one_place(stack: Sequence[ImageHeader]) -> int:
+    return max(Counter(tuple(round(x, PLACE) for x in image.position) for image in stack).values())

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from medaug.dicom import fields
-from medaug.dicom.read.interpretation import positive
 from medaug.errors import ReadError
 from medaug.imaging.geometry import Float64, Geometry
 
@@ -81,11 +80,18 @@ def plane_of(ds: Dataset) -> Plane:
         row=row / lengths[0],
         column=column / lengths[1],
         position=np.array(fields.required(ds, "ImagePositionPatient", 3)),
-        spacing=positive(fields.required(ds, "PixelSpacing", 2), "PixelSpacing"),
+        spacing=_spacing(ds),
         thickness=abs(thickness),
         tilt=fields.number(ds, "GantryDetectorTilt") or 0.0,
         frame_of_reference_uid=fields.uid(ds, "FrameOfReferenceUID", required=False) or None,
     )
+
+
+def _spacing(ds: Dataset) -> tuple[float, float]:
+    rows, columns = fields.required(ds, "PixelSpacing", 2)
+    if min(rows, columns) <= 0:
+        raise ReadError(f"PixelSpacing is {rows:g} × {columns:g} mm: expected more than 0", code="bad-value")
+    return rows, columns
 
 
 def slice_grid(plane: Plane, rows: int, columns: int) -> Geometry:

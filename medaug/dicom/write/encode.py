@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from medaug.dicom.colour import is_colour
+from medaug.dicom.colour_encoding import is_colour
 from medaug.dicom.write.stored_values import put_pixels
 from medaug.errors import WriteError
 from medaug.imaging.volume import Stored

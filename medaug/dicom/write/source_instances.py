@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from medaug.dicom.frames import is_enhanced
 from medaug.dicom.read import parse
-from medaug.dicom.read.decode import stored_values
+from medaug.dicom.read.decode import stored_frames, stored_values
 from medaug.dicom.read.header import KINDS
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError, WriteError
@@ -65,7 +65,7 @@ def decoded(read: Instance, frames: Sequence[int]) -> Stored:
     """The stored values: (frames, rows, columns) of an Enhanced object, (rows, columns, 3) in colour, else 2-D."""
     if not frames:
         return stored_values(read.dataset, read.outline)
-    return np.stack([stored_values(read.dataset, read.outline, frame) for frame in frames])
+    return np.stack(list(stored_frames(read.dataset, read.outline, frames)))
 
 
 def samples_of(volume: Volume, slices: Sequence[int], frames: Sequence[int]) -> Stored:

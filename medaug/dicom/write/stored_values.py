@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medaug.dicom.colour import is_colour, laid_out
+from medaug.dicom.colour_encoding import is_colour, laid_out
 from medaug.dicom.read.decode import stored_range
 from medaug.errors import WriteError
 from medaug.imaging.volume import Mask, Stored, Volume

@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 from medaug.errors import MedaugError, RunError, place_of
 from medaug.execution.output.open import attach
 from medaug.execution.planning.units import Unit
-from medaug.execution.worker.attempt import Setup
-from medaug.execution.worker.pipeline import Done, Step, flow
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Work
+from medaug.execution.worker.pipeline import Done, Step, work_through
+from medaug.execution.worker.worker import Worker
 
 STRETCH = 16
 T = TypeVar("T")
@@ -19,24 +19,32 @@ T = TypeVar("T")
 class Executor(Protocol):
     """Tries every unit once and yields each as it ends, with None for those that another worker has."""
 
-    def __call__(self, setup: Setup, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
+    def __call__(
+        self, worker: Worker, work: Work, units: Collection[Unit], on_step: Step | None = None
+    ) -> Iterator[Done]:
         """Yield one result per unit.
+
+        Args:
+            worker: who does them, or what others are made of.
+            work: what is done with a unit; a function of a module.
+            units: what to do.
+            on_step: called with (unit, step, steps).
 
         Raises:
             MedaugError: the disk, the prior or the profile: no unit would fare better.
         """
 
 
-def serial(bench: Bench, setup: Setup, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
-    """One worker, in this process, at a bench that may be warm; the bench may solve in a process of its own."""
+def serial(worker: Worker, work: Work, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
+    """One worker, in this process; it may have its prior loaded already, and may solve in a process of its own."""
     try:
-        yield from flow(setup, attach(setup.root), bench, units, on_step)
+        yield from work_through(worker, attach(worker.root), units, work, on_step)
     finally:
-        bench.close()
+        worker.close()
 
 
 def stretch(left: int, workers: int) -> int:
-    """How many units a worker gets at once: enough to keep its line full, and one by one when few are left."""
+    """How many units a worker gets at once: enough to keep its pipeline full, and one by one when few are left."""
     return max(1, min(STRETCH, left // (2 * workers)))
 
 

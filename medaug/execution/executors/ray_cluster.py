@@ -1,6 +1,6 @@
 """Workers on a Ray cluster. Each holds its own prior, one call is in flight for each, what one loses goes to others.
 
-Ray starts, restarts and reaches workers. What is done and how often it was tried stands in OUTPUT, which every node
+Ray starts and reaches workers. What is done and how often it was tried stands in OUTPUT, which every node
 must see under the same path: a driver that is killed takes its workers along, and the same command continues.
 """
 
@@ -17,25 +17,24 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from medaug.errors import MedaugError, RunError
 from medaug.execution.executors.executor import guarded, stretch
 from medaug.execution.output.open import attach
-from medaug.execution.output.quarantine import DEATHS
 from medaug.execution.planning.units import Queue, Unit
-from medaug.execution.worker.attempt import Setup
-from medaug.execution.worker.pipeline import Done, Step, flow
+from medaug.execution.worker.job import Work
+from medaug.execution.worker.pipeline import Done, Step, work_through
+from medaug.execution.worker.worker import Worker
 from medaug.processes import threads
 from medaug.storage.locks import is_free, locked
 from medaug.version import __version__
 
-LOOK = 2.0  # seconds between looks at the nodes
+LOOK = 2.0  # seconds to wait for an answer
 PATIENCE = 300.0  # seconds without any worker after which a run stops
 BURIALS = 6  # workers that may be lost in a row before one has finished a unit
 LOGS = "medaug-ray-"  # folders for temporary files that begin with this are ours
@@ -43,49 +42,29 @@ HELD = "driver.lock"
 STORE_BYTES = 80 << 20  # Ray's least: nothing big passes through it, images are read from and written to files
 
 
-class Worker:
-    """What runs on a node, as a Ray actor."""
+class Actor:
+    """What runs on a node."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup, self._bench = setup, setup.bench()
+    def __init__(self, worker: Worker, work: Work) -> None:
+        self._worker, self._work = worker, work
 
-    def hello(self) -> tuple[str, str]:
-        """The node's name in Ray, and medaug's version there."""
-        return _ray().get_runtime_context().get_node_id(), __version__
+    def version(self) -> str:
+        """Medaug's there."""
+        return __version__
 
     def do(self, units: Sequence[Unit]) -> list[Done] | MedaugError:
         """Try units; an error that no unit would survive comes back as a value."""
-
-        def work() -> list[Done]:
-            return list(flow(self._setup, attach(self._setup.root), self._bench, units))
-
-        return guarded(work)
+        root = self._worker.root
+        return guarded(lambda: list(work_through(self._worker, attach(root), units, self._work)))
 
 
-@dataclass(eq=False)
-class _Hand:
-    """A worker as the driver sees it: it has no node before it said hello, and gets no unit until then."""
-
-    actor: Any
-    hello: Any
-    call: Any = None
-    units: list[Unit] = field(default_factory=list)
-    node: str = ""
-
-    @property
-    def awaited(self) -> Any:
-        return self.call if self.node else self.hello
-
-
-def cluster(
-    count: int | None, address: str | None, setup: Setup, units: Collection[Unit], on_step: Step | None = None
-) -> Iterator[Done]:
-    """Spread the units over ``count`` workers of a cluster; steps inside a unit aren't told.
+def cluster(worker: Worker, work: Work, units: Collection[Unit], on_step: Step | None = None) -> Iterator[Done]:
+    """Spread the units over workers of a cluster; steps inside a unit aren't told.
 
     Args:
-        count: workers; None for one on each device, or on each processor where there is no device.
-        address: of a running cluster; None starts one on this machine, which ends with the run.
-        setup: what a worker needs; it must be there on every node.
+        worker: what they are made of; its request says how many, and where the cluster is. OUTPUT must be there on
+            every node.
+        work: what is done with a unit.
         units: what to do.
         on_step: not called.
 
@@ -94,61 +73,57 @@ def cluster(
         RunError: Ray isn't installed, can't be reached, or has no room for a worker.
     """
     del on_step
-    with _connected(address, count) as ray:
-        gpus = int(ray.cluster_resources().get("GPU", 0)) if setup.device != "cpu" else 0
+    request, count = worker.request, worker.request.workers
+    worker = Worker(request, worker.root, threads=threads.of_a_solve())  # Ray gives its workers one
+    with _connected(request.address, count) as ray:
+        gpus = int(ray.cluster_resources().get("GPU", 0)) if request.device != "cpu" else 0
         wanted = count or gpus or int(ray.cluster_resources().get("CPU", 1))
-        wanted = min(wanted, gpus) if gpus else wanted
-        hire = partial(_hire, ray, setup, gpus=1 if gpus else 0)
-        yield from _spread(ray, hire, wanted, Queue(units))
+        # Ray would let a lost worker's units wait for room on a node that is gone: another worker takes them
+        actor = ray.remote(Actor).options(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)
+        yield from _spread(ray, lambda: actor.remote(worker, work), min(wanted, gpus or wanted), Queue(units))
 
 
-def _spread(ray: Any, hire: Any, count: int, queue: Queue) -> Iterator[Done]:
-    hands: list[_Hand] = [hire() for _ in range(min(count, len(queue)))]
-    lost, seen = 0, time.monotonic()
-    look = seen + LOOK
+def _spread(ray: Any, start: Callable[[], Any], count: int, queue: Queue) -> Iterator[Done]:
+    """One call is in flight for each worker; in it, every unit is leased, tried and counted by itself on disk."""
+    calls: dict[Any, tuple[Any, list[Unit]]] = {}  # what is awaited → who does it, and the units that it has
+    idle: list[Any] = []
+    lost, heard = 0, time.monotonic()
+
+    def hire() -> None:
+        actor = start()
+        calls[actor.version.remote()] = actor, []  # until it answers it may wait for room: it gets no unit yet
+
     try:
-        while queue or any(hand.units for hand in hands):
-            for hand in hands:
-                if queue and hand.node and not hand.units:
-                    _give(hand, queue.take(stretch(len(queue), count)))
-            ready, _ = ray.wait([h.awaited for h in hands if h.awaited is not None], timeout=LOOK)
-            for hand in [hand for hand in hands if hand.awaited in ready]:
-                done = _hear(ray, hand)
+        for _ in range(min(count, len(queue))):
+            hire()
+        while queue or any(units for _, units in calls.values()):
+            ready, _ = ray.wait(list(calls), timeout=LOOK)
+            for call in ready:
+                actor, units = calls.pop(call)
+                done = _hear(ray, call)
                 if done is None:
-                    hands[hands.index(hand)] = _replace(ray, hand, hire, queue)
                     lost = _counted(lost + 1)
-                else:
-                    lost = 0 if done else lost
-                    yield from done
-            if time.monotonic() > look:
-                for hand in _stranded(ray, hands):
-                    hands[hands.index(hand)] = _replace(ray, hand, hire, queue)
-                look = time.monotonic() + LOOK
-            seen = time.monotonic() if ready or any(hand.units for hand in hands) else seen
-            _check_patience(ray, seen)
+                    queue.back(units)
+                    hire()
+                    continue
+                lost = 0 if done else lost
+                idle.append(actor)
+                yield from done
+            while queue and idle:
+                actor, units = idle.pop(), queue.take(stretch(len(queue), count))
+                calls[actor.do.remote(units)] = actor, units
+            heard = time.monotonic() if ready or any(units for _, units in calls.values()) else heard
+            _check_patience(ray, heard)
     finally:
-        for hand in hands:
+        for actor in (*idle, *(actor for actor, _ in calls.values())):
             with suppress(Exception):  # the cluster may be gone
-                ray.kill(hand.actor)
+                ray.kill(actor)
 
 
-def _hire(ray: Any, setup: Setup, *, gpus: int) -> _Hand:
-    """A worker that is started again wherever there is room; a poisonous unit ends by the attempts counted on disk."""
-    options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": DEATHS}
-    setup = replace(setup, threads=threads.of_a_solve())  # Ray gives its workers one; results are this process's
-    actor = ray.remote(Worker).options(**options).remote(setup)
-    return _Hand(actor, actor.hello.remote())
-
-
-def _give(hand: _Hand, units: list[Unit]) -> None:
-    """One call is in flight for each worker; in it, every unit is claimed, tried and counted by itself on disk."""
-    hand.units, hand.call = units, hand.actor.do.remote(units)
-
-
-def _hear(ray: Any, hand: _Hand) -> list[Done] | None:
-    """What a worker said: that it is there, or what became of its units; None when it is lost."""
+def _hear(ray: Any, call: Any) -> list[Done] | None:
+    """What became of a call's units, none where it asked for the version; None when the worker is lost."""
     try:
-        said = ray.get(hand.awaited)
+        said = ray.get(call)
     except ray.exceptions.RayActorError:
         return None
     except ray.exceptions.RayError as error:
@@ -158,29 +133,9 @@ def _hear(ray: Any, hand: _Hand) -> list[Done] | None:
         ) from None
     if isinstance(said, MedaugError):
         raise said
-    if not hand.node:
-        hand.node, version = said
-        if version != __version__:
-            raise RunError(f"a Ray node has medaug {version}, this machine {__version__}; install the same on both")
-        return []
-    hand.units, hand.call = [], None
-    return list(said)
-
-
-def _replace(ray: Any, hand: _Hand, hire: Any, queue: Queue) -> _Hand:
-    """Give away what a lost worker had, and look for another one."""
-    queue.back(hand.units)
-    hand.units = []
-    with suppress(Exception):  # it may be gone for good
-        ray.kill(hand.actor)
-    new: _Hand = hire()
-    return new
-
-
-def _stranded(ray: Any, hands: Sequence[_Hand]) -> list[_Hand]:
-    """Workers whose node is gone: Ray would keep them waiting for one with room."""
-    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-    return [hand for hand in hands if hand.node and hand.node not in alive]
+    if isinstance(said, str) and said != __version__:
+        raise RunError(f"a Ray node has medaug {said}, this machine {__version__}; install the same on both")
+    return [] if isinstance(said, str) else list(said)
 
 
 def _counted(lost: int) -> int:

@@ -13,11 +13,11 @@ from pathlib import Path
 from medaug import assemble
 from medaug.annotations.registry import read_masks
 from medaug.audit import ledger
+from medaug.audit.layout import LEDGER, PROFILE
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.errors import ManifestError, OutputError, ReadError, SourceError, counted
 from medaug.execution.output.lists import read_listing
-from medaug.execution.output.store import disk_errors
 from medaug.execution.planning.sources import collect, load_headers
 from medaug.imaging.volume import Mask, Volume
 from medaug.manifests import nnunet, yolo
@@ -25,6 +25,7 @@ from medaug.manifests.rendering import Show
 from medaug.manifests.splits import for_training
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
+from medaug.storage.atomic import disk_errors
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def to_yolo(request: Request) -> Exported:
         OutputError: OUTPUT isn't as its record says, or the folder can't be written.
     """
     records, total = _records(request)
-    profile = load_profile(str(request.output / "profile.yaml"))
+    profile = load_profile(str(request.output / PROFILE))
     labels = sorted({box.label for record in records for box in record.boxes})
     images = 0
     with _folder(request) as folder:
@@ -91,7 +92,7 @@ def to_nnunet(request: Request, source: Path, annotations: Sequence[Path]) -> Ex
         ReadError: there is no such source.
     """
     records, total = _records(request)
-    profile = load_profile(str(request.output / "profile.yaml"))
+    profile = load_profile(str(request.output / PROFILE))
     masks = _masks(source, annotations, profile, {record.source.key for record in records})
     chosen = [record for record in records if masks.get(record.source.key)]
     if not chosen:
@@ -139,7 +140,7 @@ def image_of(output: Path, record: Record) -> Volume:
 def _records(request: Request) -> tuple[tuple[Record, ...], int]:
     """The planned and written units that may be trained on, and how many are written in all."""
     wanted = read_listing(request.output).units
-    records = [record for record in ledger.shelved(request.output / ledger.FOLDER) if record.unit in wanted]
+    records = [record for record in ledger.shelved(request.output / LEDGER) if record.unit in wanted]
     total = sum(record.status == "written" for record in records)
     chosen = for_training(records, request.parts, leave_out=request.leave_out)
     if not chosen:

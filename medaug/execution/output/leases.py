@@ -22,11 +22,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from medaug.audit.layout import UNIT_DIGITS
 from medaug.storage import locks
 
 STALE = 120.0  # seconds without a heartbeat after which another host's worker counts as dead
 BEAT = 15.0  # seconds between heartbeats
-DIGITS = 16  # of a unit's key, as in the names under variants/
 LOCK = "lock"  # of the folder itself: alone to open and list, shared to commit
 
 
@@ -63,7 +63,7 @@ def claim(staging: Path, unit: str, worker: str) -> Iterator[Claim | None]:
     Raises:
         OSError: the folder can't be written.
     """
-    own = staging / f"{unit[:DIGITS]}.{worker}"
+    own = staging / f"{unit[:UNIT_DIGITS]}.{worker}"
     if any(_alive(marker) for marker in _markers(staging, unit)):
         yield None
         return
@@ -125,7 +125,7 @@ def _marker(folder: Path) -> Path:
 
 
 def _markers(staging: Path, unit: str) -> list[Path]:
-    return sorted(staging.glob(f"{unit[:DIGITS]}.*.lock"))
+    return sorted(staging.glob(f"{unit[:UNIT_DIGITS]}.*.lock"))
 
 
 def _alive(marker: Path, *, touch: bool = True) -> bool:

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit.crate import write_crate
+from medaug.audit.layout import PLAN
 from medaug.audit.ledger import Records
 from medaug.audit.record_order import Ordered
 from medaug.audit.seal import seal
 from medaug.errors import OutputError
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.sources import Skip
 from medaug.execution.planning.units import Unit
 from medaug.manifests.coco import write_coco
 from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.report.page import write_page
+from medaug.storage.atomic import disk_errors
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import Again, Shelf
-from medaug.storage.json_stream import rows
-
-NAME = "plan.json"
+from medaug.storage.json_stream import array_items
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def read_listing(root: Path) -> Listing:
     """
     try:
         return Listing(
-            Shelf.of(map(str, rows(root / NAME, "units"))), tuple(Skip(**skip) for skip in rows(root / NAME, "skips"))
+            Shelf.of(map(str, array_items(root / PLAN, "units"))),
+            tuple(Skip(**skip) for skip in array_items(root / PLAN, "skips")),
         )
     except FileNotFoundError:
-        raise OutputError(f"OUTPUT: {NAME} is missing; restore it, or give a new folder") from None
+        raise OutputError(f"OUTPUT: {PLAN} is missing; restore it, or give a new folder") from None
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
-            f"OUTPUT: {NAME} is not readable ({type(error).__name__}); restore it, or give a new folder"
+            f"OUTPUT: {PLAN} is not readable ({type(error).__name__}); restore it, or give a new folder"
         ) from None
 
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from medaug.audit import ledger
+from medaug.audit import layout, ledger
 from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution.output import leases
-from medaug.execution.output.lists import NAME, Listing, read_listing
-from medaug.execution.output.store import STAGING, Ended, Store, disk_errors, keyed
+from medaug.execution.output.lists import Listing, read_listing
+from medaug.execution.output.store import Ended, Store, keyed
 from medaug.profile.load import parse_profile
 from medaug.profile.profile import Profile
-from medaug.storage.atomic import flush_folder, has_bytes, replace_file
+from medaug.storage.atomic import disk_errors, flush_folder, has_bytes, replace_file, write_secret
 from medaug.storage.locks import locked
 
-FORMAT = "medaug-output"
-VERSION = 1
-MARK = "FORMAT.json"
-KEY = "private/key"
 KEY_BYTES = 32
-_BEFORE_MARK = {STAGING, "private", "profile.yaml", NAME}  # what may lie there before FORMAT.json does
+# What may lie there before FORMAT.json does.
+_BEFORE_FORMAT = {layout.STAGING, layout.PRIVATE, layout.PROFILE, layout.PLAN}
 _LEFTOVER = re.compile(r"\..+\.\d+")  # of `replace_file`
 
 
@@ -50,16 +46,16 @@ def open_store(
     with disk_errors("OUTPUT"):
         _check_foreign(root)
         _make_folder(root)
-        _make_folder(root / STAGING)
-        with locked(root / STAGING / leases.LOCK):
+        _make_folder(root / layout.STAGING)
+        with locked(root / layout.STAGING / leases.LOCK):
             _remove_leftovers(root)
-            if not (root / MARK).exists():
+            if not (root / layout.FORMAT).exists():
                 _make(root, profile, listing, now, _given(key_file) or secrets.token_bytes(KEY_BYTES))
             store = attach(root)
             _check_profile(root, profile)
             _check_key(store, _given(key_file))
             _check_plan(root, listing, extend=extend)
-            for folder in ("variants", ledger.FOLDER):
+            for folder in (layout.VARIANTS, layout.LEDGER):
                 _make_folder(root / folder)
             leases.tidy(store.staging)
             ledger.mend(store.ledger)
@@ -77,46 +73,47 @@ def attach(root: Path) -> Store:
     stamp = _stamp(root)
     try:
         created, run = datetime.fromisoformat(stamp["created"]).astimezone(UTC), str(stamp["run"])
-        secret = (root / KEY).read_bytes()
+        secret = (root / layout.KEY).read_bytes()
     except FileNotFoundError:
-        raise OutputError(f"OUTPUT: {KEY} is missing; restore it, or give a new folder") from None
+        raise OutputError(f"OUTPUT: {layout.KEY} is missing; restore it, or give a new folder") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"OUTPUT: {MARK} is not readable ({error}); give a new folder") from None
+        raise OutputError(f"OUTPUT: {layout.FORMAT} is not readable ({error}); give a new folder") from None
     if keyed(secret, "run") != run:
-        raise OutputError(f"OUTPUT: {KEY} is not the key that this run was made with; restore it, or give a new folder")
+        what = f"{layout.KEY} is not the key that this run was made with"
+        raise OutputError(f"OUTPUT: {what}; restore it, or give a new folder")
     return Store(root, created, run, leases.worker_name(), secret)
 
 
-def _stamp(root: Path) -> dict[str, str]:
+def _stamp(root: Path) -> dict[str, Any]:
     try:
-        stamp = json.loads((root / MARK).read_text(encoding="utf-8"))
-        found = f"{stamp.get('format')} version {stamp.get('version')}"
+        stamp = layout.read_format(root)
     except FileNotFoundError:
-        raise OutputError(f"OUTPUT: expected {MARK}, found none; give a folder that `medaug run` made") from None
-    except (ValueError, AttributeError) as error:
-        raise OutputError(f"OUTPUT: {MARK} is not readable ({error}); give a new folder") from None
-    if found != f"{FORMAT} version {VERSION}":
-        raise OutputError(f"OUTPUT: expected {FORMAT} version {VERSION}, found {found}; give a new folder")
-    return dict(stamp)
+        raise OutputError("OUTPUT: expected FORMAT.json, found none; give a folder that `medaug run` made") from None
+    except ValueError as error:
+        raise OutputError(f"OUTPUT: {layout.FORMAT} is not readable ({error}); give a new folder") from None
+    if not layout.is_known(stamp):
+        found = f"{stamp.get('format')} version {stamp.get('version')}"
+        raise OutputError(f"OUTPUT: expected {layout.KNOWN}, found {found}; give a new folder")
+    return stamp
 
 
 def _check_foreign(root: Path) -> None:
     """Nobody's thesis is overwritten. What a run that was killed on its first steps left counts as nothing."""
-    if not root.exists() or (root / MARK).exists():
+    if not root.exists() or (root / layout.FORMAT).exists():
         return
     names = {path.name for path in root.iterdir()}
-    if any(not _LEFTOVER.fullmatch(name) for name in names - _BEFORE_MARK):
+    if any(not _LEFTOVER.fullmatch(name) for name in names - _BEFORE_FORMAT):
         raise OutputError("OUTPUT: the folder is not empty and no medaug output; give a new or an empty folder")
 
 
 def _make(root: Path, profile: Profile, listing: Listing, now: datetime, secret: bytes) -> None:
     """Write what a run never changes; FORMAT.json comes last and says that the rest is there."""
-    _make_folder(root / "private", 0o700)
-    _write_key(root / KEY, secret)
-    replace_file(root / "profile.yaml", profile.to_yaml().encode())
-    replace_file(root / NAME, listing.to_json())
-    stamp = {"format": FORMAT, "version": VERSION, "created": now.isoformat(), "run": keyed(secret, "run")}
-    replace_file(root / MARK, (json.dumps(stamp, indent=2) + "\n").encode())
+    _make_folder(root / layout.PRIVATE, 0o700)
+    (root / layout.KEY).unlink(missing_ok=True)
+    write_secret(root / layout.KEY, secret)  # whole before FORMAT.json names the run
+    replace_file(root / layout.PROFILE, profile.to_yaml().encode())
+    replace_file(root / layout.PLAN, listing.to_json())
+    replace_file(root / layout.FORMAT, layout.declaration(now.isoformat(), keyed(secret, "run")))
 
 
 def _make_folder(folder: Path, mode: int = 0o777) -> None:
@@ -127,18 +124,6 @@ def _make_folder(folder: Path, mode: int = 0o777) -> None:
         _make_folder(folder.parent)
     folder.mkdir(mode, exist_ok=True)
     flush_folder(folder.parent)
-
-
-def _write_key(path: Path, secret: bytes) -> None:
-    """Readable by its owner from the first moment on, and whole before FORMAT.json names the run."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        os.write(descriptor, secret)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    flush_folder(path.parent)
 
 
 def _given(key_file: Path | None) -> bytes | None:
@@ -156,7 +141,7 @@ def _given(key_file: Path | None) -> bytes | None:
 
 
 def _check_profile(root: Path, profile: Profile) -> None:
-    resolved = root / "profile.yaml"
+    resolved = root / layout.PROFILE
     if not resolved.exists() or not _same(resolved.read_text(encoding="utf-8"), profile):
         raise OutputError(
             f"OUTPUT: it was made with another profile than {profile.name!r} as it is now (see its profile.yaml); "
@@ -167,7 +152,7 @@ def _check_profile(root: Path, profile: Profile) -> None:
 def _same(text: str, profile: Profile) -> bool:
     """By digest: where a prior lies, and what the profile says of itself, may change."""
     try:
-        return parse_profile(text, "profile.yaml").sha256 == profile.sha256
+        return parse_profile(text, layout.PROFILE).sha256 == profile.sha256
     except ProfileError:
         return False
 
@@ -179,7 +164,7 @@ def _check_key(store: Store, given: bytes | None) -> None:
 
 def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
     """Another set of units is another run, unless it was asked for: labels may have been withdrawn by mistake."""
-    if has_bytes(root / NAME, listing.to_json()):
+    if has_bytes(root / layout.PLAN, listing.to_json()):
         return
     before = read_listing(root)
     mine, theirs = listing.units, before.units
@@ -192,12 +177,12 @@ def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
             "what it doesn't hold leaves the lists"
         )
     if new or gone or listing.skips != before.skips:
-        replace_file(root / NAME, listing.to_json())
+        replace_file(root / layout.PLAN, listing.to_json())
 
 
 def _remove_leftovers(root: Path) -> None:
     """Files that a killed `replace_file` left; nobody else writes here while the folder is locked."""
-    for folder in (root, root / "quarantine"):
+    for folder in (root, root / layout.QUARANTINE):
         for path in folder.iterdir() if folder.is_dir() else ():
             if _LEFTOVER.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from medaug.audit.layout import QUARANTINE, UNIT_DIGITS
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
-from medaug.execution.output.leases import DIGITS
-from medaug.execution.output.store import Store, disk_errors
-from medaug.storage.atomic import replace_file
+from medaug.execution.output.store import Store
+from medaug.storage.atomic import disk_errors, replace_file
 from medaug.storage.canonical_json import canonical
 
-FOLDER = "quarantine"
 WORKER_DIED = "worker-died"
 DEATHS = 3  # workers that died over a unit before it is left alone
 MEANINGS = {
@@ -27,7 +26,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class Quarantined:
     """A unit that is left alone until somebody asks for it again.
 
     Attributes:
@@ -71,21 +70,21 @@ def check_deaths(stages: Sequence[str]) -> None:
         )
 
 
-def put(store: Store, record: Record, *, stage: str) -> Entry:
+def put(store: Store, record: Record, *, stage: str) -> Quarantined:
     """Leave a unit alone.
 
     Raises:
         OutputError: the disk didn't take it.
     """
     source = record.source
-    entry = Entry(record.unit, record.code, stage, record.message, source.key, source.series_uid, record.variant)
+    entry = Quarantined(record.unit, record.code, stage, record.message, source.key, source.series_uid, record.variant)
     with disk_errors("the quarantine"), store.alone():
-        (store.root / FOLDER).mkdir(exist_ok=True)
-        replace_file(store.root / FOLDER / f"{record.unit[:DIGITS]}.json", canonical(asdict(entry)) + b"\n")
+        (store.root / QUARANTINE).mkdir(exist_ok=True)
+        replace_file(store.root / QUARANTINE / f"{record.unit[:UNIT_DIGITS]}.json", canonical(asdict(entry)) + b"\n")
     return entry
 
 
-def entries(root: Path) -> tuple[Entry, ...]:
+def entries(root: Path) -> tuple[Quarantined, ...]:
     """Every unit that is left alone, in the order of their keys.
 
     Raises:
@@ -94,13 +93,13 @@ def entries(root: Path) -> tuple[Entry, ...]:
     return tuple(sorted(each(root), key=lambda entry: entry.unit))
 
 
-def each(root: Path) -> Iterator[Entry]:
+def each(root: Path) -> Iterator[Quarantined]:
     """`entries` in no order, one at a time.
 
     Raises:
         OutputError: an entry is not readable.
     """
-    return map(_read, (root / FOLDER).glob("*.json"))
+    return map(_read, (root / QUARANTINE).glob("*.json"))
 
 
 def release(store: Store, units: Sequence[str]) -> int:
@@ -114,19 +113,19 @@ def release(store: Store, units: Sequence[str]) -> int:
         How many entries were removed.
     """
     with disk_errors("the quarantine"), store.alone():
-        found = [path for path in (store.root / FOLDER).glob("*.json") if _named(path.stem, units)]
+        found = [path for path in (store.root / QUARANTINE).glob("*.json") if _named(path.stem, units)]
         for path in found:
             path.unlink(missing_ok=True)
     return len(found)
 
 
 def _named(stem: str, units: Sequence[str]) -> bool:
-    return any(stem.startswith(unit[:DIGITS]) for unit in units if unit)
+    return any(stem.startswith(unit[:UNIT_DIGITS]) for unit in units if unit)
 
 
-def _read(path: Path) -> Entry:
+def _read(path: Path) -> Quarantined:
     try:
-        return Entry(**json.loads(path.read_bytes()))
+        return Quarantined(**json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
         raise OutputError(
             f"OUTPUT: quarantine/{path.name} is not readable ({type(error).__name__}); remove it to try the unit again"

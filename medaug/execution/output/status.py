@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from medaug.audit.layout import VARIANTS
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.lists import read_listing
 from medaug.execution.output.open import attach
@@ -67,7 +68,7 @@ def status(root: Path) -> Status:
         elif unit not in held:
             counts[how] += 1
     working = leases.working(store.staging) if store.staging.is_dir() else 0
-    return Status(len(wanted), counts, len(held), working, _rate(root / "variants"), elsewhere)
+    return Status(len(wanted), counts, len(held), working, _rate(root / VARIANTS), elsewhere)
 
 
 def _rate(folder: Path) -> float | None:

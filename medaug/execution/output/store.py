@@ -13,26 +13,24 @@ import hmac
 import os
 from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from medaug.audit import ledger
+from medaug.audit import layout, ledger
 from medaug.audit.ledger import Records
 from medaug.audit.record import Record, Status
 from medaug.execution.output import leases
 from medaug.execution.output.leases import Claim
 from medaug.imaging.volume import SourceRef
-from medaug.storage.atomic import flush_folder, unusable
+from medaug.storage.atomic import disk_errors, flush_file, flush_folder
 from medaug.storage.disk_map import Shelf
 from medaug.storage.locks import locked
 
-STAGING = ".staging"
 TOKEN_DIGITS = 16
 FLUSHES = 8  # at once
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Ended:
 
     def _stands(self, unit: str, status: Status) -> bool:
         """False where the folder of a written unit was removed since."""
-        return status != "written" or unit[: leases.DIGITS] in self.folders
+        return status != "written" or unit[: layout.UNIT_DIGITS] in self.folders
 
 
 @dataclass(frozen=True)
@@ -83,24 +81,24 @@ class Store:
     @property
     def ledger(self) -> Path:
         """The folder of the append-only record."""
-        return self.root / ledger.FOLDER
+        return self.root / layout.LEDGER
 
     @property
     def staging(self) -> Path:
         """Work that isn't done yet."""
-        return self.root / STAGING
+        return self.root / layout.STAGING
 
     def folder(self, unit: str) -> Path:
         """Where a unit lies once it is committed."""
-        return self.root / "variants" / unit[: leases.DIGITS]
+        return self.root / layout.unit_folder(unit)
 
     def holds(self, unit: str) -> bool:
         """True when the unit is committed."""
-        return (self.folder(unit) / "record.json").is_file()
+        return (self.folder(unit) / layout.RECORD).is_file()
 
     def record_of(self, unit: str) -> Record:
         """The record of a committed unit."""
-        return Record.from_json((self.folder(unit) / "record.json").read_text(encoding="utf-8"))
+        return Record.from_json((self.folder(unit) / layout.RECORD).read_text(encoding="utf-8"))
 
     def records(self, units: Container[str] | None = None) -> Records:
         """The decisive line of every unit, or of these, on disk, in the order of the unit keys."""
@@ -112,7 +110,7 @@ class Store:
 
     def _folders(self) -> Shelf[None]:
         try:
-            with os.scandir(self.root / "variants") as entries:
+            with os.scandir(self.root / layout.VARIANTS) as entries:
                 return Shelf.of(entry.name for entry in entries)
         except FileNotFoundError:
             return Shelf()  # no run made it yet
@@ -145,11 +143,11 @@ class Store:
             OutputError: the disk didn't take it.
         """
         target = self.folder(record.unit)
-        with disk_errors(f"unit {record.unit[: leases.DIGITS]}"):
-            (staged / "record.json").write_text(record.to_json() + "\n", encoding="utf-8")
+        with disk_errors(f"unit {record.unit[: layout.UNIT_DIGITS]}"):
+            (staged / layout.RECORD).write_text(record.to_json() + "\n", encoding="utf-8")
             flush_tree(staged)
             with self.sharing():
-                if place(staged, target):
+                if rename_durably(staged, target):
                     self.log(record, seconds)
 
     def sharing(self) -> AbstractContextManager[None]:
@@ -169,7 +167,7 @@ class Store:
         Raises:
             OutputError: the disk didn't take it.
         """
-        logged = Shelf.of(unit[: leases.DIGITS] for unit, how in ended.statuses.items() if how == "written")
+        logged = Shelf.of(unit[: layout.UNIT_DIGITS] for unit, how in ended.statuses.items() if how == "written")
         for name in ended.folders:
             if name not in logged and self.holds(name):
                 record = self.record_of(name)
@@ -177,7 +175,7 @@ class Store:
                 ended.statuses[record.unit] = "written"
 
 
-def place(staged: Path, target: Path) -> bool:
+def rename_durably(staged: Path, target: Path) -> bool:
     """The commit point: one rename, made durable. False when ``target`` was there already."""
     try:
         staged.rename(target)
@@ -194,21 +192,6 @@ def keyed(secret: bytes, name: str) -> str:
     return hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:TOKEN_DIGITS]
 
 
-@contextmanager
-def disk_errors(what: str) -> Iterator[None]:
-    """Turn a full, read-only or broken disk, or something in the way, into one sentence.
-
-    Raises:
-        OutputError: in place of such an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK or isinstance(error, PermissionError):
-            raise unusable(what, error) from error
-        raise
-
-
 def flush_tree(folder: Path) -> None:
     """Flush every file below ``folder``, and every folder, to disk.
 
@@ -217,12 +200,7 @@ def flush_tree(folder: Path) -> None:
     """
     inside = [(Path(parent), names) for parent, _, names in os.walk(folder)]
     calls = [partial(flush_folder, parent) for parent, _ in inside]
-    calls += [partial(_flush, parent / name) for parent, names in inside for name in names]
+    calls += [partial(flush_file, parent / name) for parent, names in inside for name in names]
     with ThreadPoolExecutor(FLUSHES) as pool:  # one for each call: threads don't outlive a fork
         for flushed in [pool.submit(call) for call in calls]:
             flushed.result()
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

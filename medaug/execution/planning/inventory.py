@@ -10,7 +10,7 @@ from pathlib import Path
 from medaug.dicom.read.inspect import Notes, SeriesFacts, inspect, noting
 from medaug.errors import ReadError
 from medaug.execution.planning.plan import labels_in
-from medaug.execution.planning.sources import Skip, Source, image_files, refusal
+from medaug.execution.planning.sources import ImageSource, Skip, image_files, refusal
 from medaug.formats.registry import FORMATS
 
 
@@ -41,9 +41,9 @@ def inventory(root: Path, annotations: Sequence[Path] = ()) -> Inventory:
     """
     boxes, unmatched = _boxes(root, annotations)
     notes: Notes = {}
-    found, others, maps = image_files(root, noting(notes))
-    series = [replace(inspect(each, notes), boxes=boxes.get(each.images)) for each in found.series]
-    skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped]
+    dicom, others, maps = image_files(root, noting(notes))
+    series = [replace(inspect(each, notes), boxes=boxes.get(each.images)) for each in dicom.series]
+    skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in dicom.skipped]
     skips += maps
     for source in others:
         try:
@@ -57,15 +57,15 @@ def _boxes(root: Path, annotations: Sequence[Path]) -> tuple[dict[Hashable, Mapp
     """The images of a series, or a file → its boxes by label; and the sentences about the others."""
     if not annotations:
         return {}, ()
-    found, unmatched = labels_in(root, annotations)
+    labelled, unmatched = labels_in(root, annotations)
     return {
         source.series.images if source.series else source.file: dict(sorted(Counter(b.label for b in boxes).items()))
-        for source, boxes in found
+        for source, boxes in labelled
         if boxes is not None
     }, unmatched
 
 
-def _facts(source: Source) -> SeriesFacts:
+def _facts(source: ImageSource) -> SeriesFacts:
     """A file that is no DICOM; it is read whole."""
     (volume,) = source.load()
     return SeriesFacts(

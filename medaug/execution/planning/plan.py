@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from medaug.annotations.registry import Matched, read_annotations
 from medaug.annotations.structures import kept, on_volumes, packed
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
-from medaug.errors import AnnotationError, IdentityError, ReadError, SourceError
-from medaug.execution.planning.sources import Collected, Skip, Source, collect, load_headers, refusal
+from medaug.errors import IdentityError, ReadError, SourceError
+from medaug.execution.planning.request import RunOptions, RunRequest
+from medaug.execution.planning.sources import Collected, ImageSource, Skip, collect, load_headers, refusal
 from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
@@ -43,27 +44,28 @@ class Plan:
     """What would be done, what is left out and why.
 
     Attributes:
-        profile: the resolved profile.
-        seed: the run's seed.
+        request: what was asked.
         units: in the order of their source and variant; not in memory, see `units.units_of`.
         skips: sources that are left out.
         unmatched: sentences about annotations that fit no image.
-        identity_reason: what the user stated about identity, or None.
         notes: sentences about sources that are used.
     """
 
-    profile: Profile
-    seed: int
+    request: RunRequest
     units: Sequence[Unit]
-    skips: tuple[Skip, ...]
-    unmatched: tuple[str, ...]
-    identity_reason: str | None
+    skips: tuple[Skip, ...] = ()
+    unmatched: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def profile(self) -> Profile:
+        """The resolved profile."""
+        return self.request.profile
 
     @property
     def seconds(self) -> float | None:
         """Estimated on two CPU cores with the embedded prior; None for a prior of unknown speed."""
-        if self.profile.prior.kind != "embedded":
+        if self.profile.prior_path is not None:
             return None
         per_slice = self.profile.solver.steps * SECONDS_PER_STEP * (self.profile.size / 256) ** 2
         return sum(unit.shape[0] * per_slice + SECONDS_PER_UNIT for unit in self.units)
@@ -73,56 +75,37 @@ class Plan:
         """Estimated size of OUTPUT: uncompressed pixels, headers and previews."""
         return sum(unit.bytes + 8192 * unit.shape[0] + PREVIEW_BYTES for unit in self.units)
 
-    @property
-    def refused(self) -> int:
-        """How many image series could not be used."""
-        return sum(skip.refused for skip in self.skips)
 
-
-def plan(  # noqa: PLR0913 - what a run may be told, by name
-    input: str | Path,  # noqa: A002 - the word the documentation uses
-    *,
-    profile: str | Profile,
-    annotations: str | Path | Sequence[str | Path],
-    variants: int = 1,
-    seed: int = 0,
-    identity_reason: str | None = None,
-    annotation_format: str | None = None,
-    readers: str = "union",
-    protect: Sequence[str | Path] = (),
-    within: Sequence[str | Path] = (),
-) -> Plan:
+def plan(input: str | Path, **options: Unpack[RunOptions]) -> Plan:  # noqa: A002 - the option's word
     """Work out what `run` would do. Reads every source once; writes nothing.
 
     Args:
         input: a folder, file or zip archive of images.
-        profile: a shipped profile's name, a path, or a profile.
-        annotations: one or more files or folders with boxes.
-        variants: variants per source, at least 1.
-        seed: the run's seed.
-        identity_reason: why the export may be used although it doesn't declare that identity was removed.
-        annotation_format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
-        readers: where several people read an image (a csv with rad_id): ``union``, ``majority``, or one reader's name.
-        protect: Segmentations or label maps whose structures must not change.
-        within: the same; nothing outside of their structures may change.
+        options: ``profile``, ``annotations`` and any other option of ``medaug run``, see `RunRequest`.
 
     Raises:
         ProfileError: the profile is wrong.
         ReadError: INPUT does not exist.
         AnnotationError: an annotation file is malformed.
     """
-    if variants < 1:
-        raise AnnotationError(f"variants: expected at least 1, got {variants}")
-    chosen = load_profile(profile) if isinstance(profile, str) else profile
-    paths = [Path(annotations)] if isinstance(annotations, str | Path) else [Path(path) for path in annotations]
-    given = {"protect": [Path(path) for path in protect], "within": [Path(path) for path in within]}
-    found = collect(Path(input), chosen, [*paths, *given["protect"], *given["within"]])
-    headers, refused = _headers(found.sources, chosen, identity_reason)
-    read = partial(_read, found, headers, format=annotation_format, readers=readers)
-    boxes, withheld, unmatched = _boxes(paths, read)
+    return plan_for(RunRequest.of(input, **options))
+
+
+def plan_for(request: RunRequest) -> Plan:
+    """`plan`, for a request.
+
+    Raises:
+        ReadError: INPUT does not exist.
+        AnnotationError: an annotation file is malformed.
+    """
+    structures = {"protect": request.protect, "within": request.within}
+    collected = collect(request.input, request.profile, (*request.annotations, *request.protect, *request.within))
+    headers, refused = _headers(collected.sources, request.profile, request.accept_identity)
+    read = partial(_read, collected, headers, format=request.format, readers=request.readers)
+    boxes, withheld, unmatched = _boxes(request.annotations, read)
     volumes = [header.volume for header in headers]
-    masks = [on_volumes(group, volumes, found.files, what) for what, group in given.items()]
-    pinned = chosen.sha256, chosen.prior.sha256  # worked out once, and one string for all units
+    masks = [on_volumes(paths, volumes, collected.files, what) for what, paths in structures.items()]
+    pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[Skip] = []
 
     def firsts() -> Iterator[Unit]:
@@ -135,20 +118,19 @@ def plan(  # noqa: PLR0913 - what a run may be told, by name
             if mask is not None and mask.all():
                 unlabelled.append(_left_out(header.volume, "nothing-free", NOTHING_FREE))
                 continue
-            recipe = Recipe(header.key, boxes_digest(labels), 0, seed, *pinned, kept=kept_digest(mask))
+            recipe = Recipe(header.key, boxes_digest(labels), 0, request.seed, *pinned, kept=kept_digest(mask))
             yield _unit(recipe, header, labels, mask)
 
-    units = units_of(firsts(), variants)
+    units = units_of(firsts(), request.variants)
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
-    skips = _merged((*found.skips, *refused, *unlabelled))
-    return Plan(chosen, seed, units, skips, unmatched, identity_reason, notes)
+    return Plan(request, units, _merged((*collected.skips, *refused, *unlabelled)), unmatched, notes)
 
 
 @dataclass(frozen=True, eq=False)
 class _Header:
     """A volume without its pixels; ``first`` is the least key of its source, which keeps a series' slices together."""
 
-    source: Source
+    source: ImageSource
     volume: Volume
     first: str
 
@@ -157,12 +139,14 @@ class _Header:
         return self.volume.source.key
 
 
-def _headers(sources: Sequence[Source], profile: Profile, reason: str | None) -> tuple[list[_Header], list[Skip]]:
+def _headers(
+    sources: Sequence[ImageSource], profile: Profile, accept_identity: str | None
+) -> tuple[list[_Header], list[Skip]]:
     """Every volume that may be used, each content once, and what may not."""
     headers: dict[str, _Header] = {}
     skips: list[Skip] = []
     for source in sources:
-        volumes, refused = _usable(source, profile, reason)
+        volumes, refused = _usable(source, profile, accept_identity)
         skips += refused
         for volume in volumes:
             if volume.source.key in headers:
@@ -181,7 +165,7 @@ def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...], mask: Mask | 
 
 
 def _usable(
-    source: Source, profile: Profile, identity_reason: str | None
+    source: ImageSource, profile: Profile, accept_identity: str | None
 ) -> tuple[tuple[Volume, ...], tuple[Skip, ...]]:
     """The source's volumes without their pixels, or the reason why there are none."""
     if source.modality not in profile.modalities:
@@ -192,7 +176,7 @@ def _usable(
         _check_colour(source, profile)
         volumes = load_headers(source)
         for volume in volumes:
-            _check_identity(volume, identity_reason)
+            _check_identity(volume, accept_identity)
     except SourceError as error:
         return (), (refusal(error, source),)
     except Exception as error:  # noqa: BLE001 - one bad source must not stop the export; its kind is reported
@@ -201,24 +185,24 @@ def _usable(
     return volumes, ()
 
 
-def _check_colour(source: Source, profile: Profile) -> None:
+def _check_colour(source: ImageSource, profile: Profile) -> None:
     if source.series and source.series.colour and profile.colour != "grey":
         raise ReadError(
             "colour image: the profile refuses colour; where most of it is grey, say colour: grey", code="colour"
         )
 
 
-def _check_identity(volume: Volume, reason: str | None) -> None:
+def _check_identity(volume: Volume, accepted: str | None) -> None:
     """Refuse what may identify a person, unless the user states that it was checked."""
-    if volume.source.identity != "declared" and not reason:
+    if volume.source.identity != "declared" and not accepted:
         why = DOUBTS.get(volume.source.format, DOUBTS["picture"]).format(state=volume.source.identity)
         raise IdentityError(f'{why}, or state --accept-identity "reason" if it was checked')
 
 
-def _read(found: Collected, headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
+def _read(collected: Collected, headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
     volumes = [header.volume for header in headers]
-    left_out = found.without(volumes)
-    return read_annotations(path, volumes, known=found.files, copies=found.copies, left_out=left_out, **how)
+    left_out = collected.without(volumes)
+    return read_annotations(path, volumes, known=collected.files, copies=collected.copies, left_out=left_out, **how)
 
 
 def _boxes(
@@ -235,9 +219,9 @@ def _boxes(
         matched = read(path)
         unmatched += matched.unmatched_annotations
         withheld |= matched.withheld
-        for key, found in matched.boxes.items():
-            collected[key].update(found)
-    boxes = {key: tuple(sorted(found)) for key, found in collected.items() if key not in withheld}
+        for key, placed in matched.boxes.items():
+            collected[key].update(placed)
+    boxes = {key: tuple(sorted(placed)) for key, placed in collected.items() if key not in withheld}
     return boxes, withheld, tuple(unmatched)
 
 
@@ -273,14 +257,14 @@ class Usable:
         patient: the same for all of a patient's volumes; a digest, to group by and not to keep.
     """
 
-    source: Source
+    source: ImageSource
     key: str
     boxes: tuple[Box, ...]
     patient: str
 
 
 def survey(
-    root: Path, profile: Profile, annotations: Sequence[Path] = (), identity_reason: str | None = None
+    root: Path, profile: Profile, annotations: Sequence[Path] = (), accept_identity: str | None = None
 ) -> tuple[tuple[Usable, ...], tuple[Skip, ...]]:
     """Every usable volume below ``root`` by the same rules as `plan`, whether it is labelled or not.
 
@@ -290,20 +274,20 @@ def survey(
         ReadError: ``root`` does not exist.
         AnnotationError: an annotation file is malformed.
     """
-    found = collect(root, profile, annotations)
-    headers, refused = _headers(found.sources, profile, identity_reason)
-    boxes, withheld, _ = _boxes(annotations, partial(_read, found, headers))
+    collected = collect(root, profile, annotations)
+    headers, refused = _headers(collected.sources, profile, accept_identity)
+    boxes, withheld, _ = _boxes(annotations, partial(_read, collected, headers))
     usable = [
         Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))
         if header.key not in withheld
     ]
-    return tuple(usable), _merged((*found.skips, *refused))
+    return tuple(usable), _merged((*collected.skips, *refused))
 
 
 def labels_in(
     root: Path, annotations: Sequence[Path]
-) -> tuple[tuple[tuple[Source, tuple[Box, ...] | None], ...], tuple[str, ...]]:
+) -> tuple[tuple[tuple[ImageSource, tuple[Box, ...] | None], ...], tuple[str, ...]]:
     """The boxes of every readable series below ``root``, and the sentences about annotations that fit none.
 
     Boxes are None where one may lie on the series that could not be placed.
@@ -313,9 +297,9 @@ def labels_in(
         AnnotationError: an annotation file is malformed.
     """
     profile = load_profile("paper").model_copy(update={"modalities": profiles.MODALITIES, "colour": "grey"})
-    found = collect(root, profile, annotations)
-    headers, _ = _headers(found.sources, profile, "boxes are only counted")
-    boxes, withheld, unmatched = _boxes(annotations, partial(_read, found, headers))
+    collected = collect(root, profile, annotations)
+    headers, _ = _headers(collected.sources, profile, "boxes are only counted")
+    boxes, withheld, unmatched = _boxes(annotations, partial(_read, collected, headers))
     each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
     return each, unmatched
 

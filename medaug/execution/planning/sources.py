@@ -42,7 +42,7 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageSource:
     """One series or file, not loaded. Exactly one of ``series`` and ``file`` is set.
 
     Attributes:
@@ -105,7 +105,7 @@ class Collected:
         instances: SOP Instance UIDs of all files with a DICOM image, those that no source holds included.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[ImageSource, ...]
     skips: tuple[Skip, ...]
     files: tuple[Path, ...]
     copies: Mapping[Path, Path]
@@ -143,15 +143,15 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
     def expected(path: Path) -> bool:
         return _noted(path, kinds) or (_within(path, given) and is_annotation(path))
 
-    found = discover(root, expected)
+    dicom = discover(root, expected)
     maps = maps_beside(path for path in kinds if not _within(path, labels))
-    files = tuple(path for path in found.files if path not in maps and not _within(path, labels))
+    files = tuple(path for path in dicom.files if path not in maps and not _within(path, labels))
     by_slice = profile.volumes.slices == "each"
-    sources = [Source(series, None, by_slice) for series in found.series]
-    sources += [Source(None, path, by_slice, kinds[path]) for path in files if path in kinds]
-    skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in found.skipped]
+    sources = [ImageSource(series, None, by_slice) for series in dicom.series]
+    sources += [ImageSource(None, path, by_slice, kinds[path]) for path in files if path in kinds]
+    skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in dicom.skipped]
     skips += skipped_maps([path for path in maps if not _within(path, given)])
-    return Collected(tuple(sources), tuple(skips), files, found.copies, found.instances)
+    return Collected(tuple(sources), tuple(skips), files, dicom.copies, dicom.instances)
 
 
 def skipped_maps(maps: Collection[Path]) -> list[Skip]:
@@ -160,12 +160,12 @@ def skipped_maps(maps: Collection[Path]) -> list[Skip]:
     return [Skip("label-map", reason, len(maps), refused=False)] if maps else []
 
 
-def load_headers(source: Source) -> tuple[Volume, ...]:
+def load_headers(source: ImageSource) -> tuple[Volume, ...]:
     """Load a source and let go of its pixels: ``stored`` becomes zeros that take no memory."""
     return tuple(_without_pixels(volume) for volume in source.load())
 
 
-def refusal(error: SourceError, source: Source) -> Skip:
+def refusal(error: SourceError, source: ImageSource) -> Skip:
     """The skip that stands for a source which could not be used."""
     return Skip(error.code, str(error), source.files, refused=True, series_uid=source.series_uid)
 
@@ -178,15 +178,15 @@ def _without_pixels(volume: Volume) -> Volume:
 def _noted(path: Path, kinds: dict[Path, str]) -> bool:
     """Whether a file that is no DICOM image is another one; if so its kind is noted."""
     try:
-        found = format_of(path)
+        kind = format_of(path)
     except (OSError, ReadError):
         return False
-    if found:
-        kinds[path] = found.name
-    return found is not None
+    if kind:
+        kinds[path] = kind.name
+    return kind is not None
 
 
-def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[Source, ...], tuple[Skip, ...]]:
+def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[ImageSource, ...], tuple[Skip, ...]]:
     """Everything below ``root``: what of it is DICOM, the other image files, and the label maps beside them.
 
     Args:
@@ -199,10 +199,10 @@ def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[Source, ...], 
     from medaug.dicom.read.discover import discover
 
     kinds: dict[Path, str] = {}
-    found = discover(root, lambda path: _noted(path, kinds), noting)
+    dicom = discover(root, lambda path: _noted(path, kinds), noting)
     maps = maps_beside(kinds)
-    sources = (Source(None, path, by_slice=False, kind=kind) for path, kind in kinds.items() if path not in maps)
-    return found, tuple(sources), tuple(skipped_maps(maps))
+    sources = (ImageSource(None, path, by_slice=False, kind=kind) for path, kind in kinds.items() if path not in maps)
+    return dicom, tuple(sources), tuple(skipped_maps(maps))
 
 
 def _within(path: Path, folders: Collection[Path]) -> bool:

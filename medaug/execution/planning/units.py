@@ -8,7 +8,7 @@ from itertools import islice
 
 from medaug.annotations.structures import Packed, unpacked
 from medaug.augmentation.recipe import Recipe
-from medaug.execution.planning.sources import Source
+from medaug.execution.planning.sources import ImageSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, SourceRef
 from medaug.storage.disk_map import Again, Shelf
@@ -29,7 +29,7 @@ class Unit:
     """
 
     recipe: Recipe
-    source: Source
+    source: ImageSource
     reference: SourceRef
     boxes: tuple[Box, ...]
     shape: tuple[int, int, int]
@@ -49,14 +49,14 @@ def units_of(firsts: Iterable[Unit], variants: int = 1) -> Again[Unit]:
         firsts: the first variant of each source, in the order of the plan.
         variants: per source.
     """
-    shelf: Shelf[Unit] = Shelf((f"{number:012}", first) for number, first in enumerate(firsts))
+    on_disk: Shelf[Unit] = Shelf((f"{number:012}", first) for number, first in enumerate(firsts))
 
     def units() -> Iterator[Unit]:
-        for first in shelf.values():
+        for first in on_disk.values():
             for variant in range(variants):
                 yield replace(first, recipe=replace(first.recipe, variant=variant)) if variant else first
 
-    return Again(units, lambda: variants * len(shelf))
+    return Again(units, lambda: variants * len(on_disk))
 
 
 class Queue:

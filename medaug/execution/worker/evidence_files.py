@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medaug.audit.layout import EVIDENCE, IMAGE
 from medaug.augmentation.case import Variant
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
@@ -15,15 +16,14 @@ from medaug.formats.registry import FORMATS, REGIONS
 from medaug.imaging.boxes import distinct_codes
 from medaug.imaging.volume import Mask, Rescale, Volume
 from medaug.profile.profile import Profile
-
-FREE, OBSERVED, LABEL = 1, 2, 4  # bits of the label map
+from medaug.regions.marks import MARKS, bit
 
 
 def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance: Provenance) -> tuple[Written, ...]:
     """Write ``evidence/`` of a unit whose image lies in ``folder``, as far as the profile asks for it.
 
     DICOM: ``regions.dcm`` (Segmentation) and, where there is a box, ``boxes.dcm`` (measurement report). Other formats:
-    ``regions.nii.gz``, ``regions.png`` and the like, with the bits `FREE`, `OBSERVED` and `LABEL`.
+    ``regions.nii.gz``, ``regions.png`` and the like, with a bit for each of `regions.marks.MARKS`.
 
     Returns:
         The DICOM files, whose digests are known.
@@ -32,12 +32,12 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
         WriteError: the object can't be built, or was not read back as written.
         OutputError: the disk didn't take it.
     """
-    files = sorted((folder / "image").glob("*.dcm"))
+    files = sorted((folder / IMAGE).glob("*.dcm"))
     dicom, wanted = bool(files), profile.evidence
     report = dicom and wanted.report and bool(variant.boxes)
     if not (wanted.segmentation or report):
         return ()
-    target = folder / "evidence"
+    target = folder / EVIDENCE
     target.mkdir()
     written: list[Written] = []
     masks = (variant.regions.free, variant.regions.observed, labelled(variant))
@@ -68,8 +68,8 @@ def labelled(variant: Variant) -> Mask:
 def label_map(volume: Volume, masks: Sequence[Mask]) -> Volume:
     """The three masks as bits of one uint8 volume on the image's grid."""
     stored = np.zeros(volume.stored.shape, dtype=np.uint8)
-    for bit, mask in zip((FREE, OBSERVED, LABEL), masks, strict=True):
-        stored[mask] |= np.uint8(bit)
+    for mark, mask in zip(MARKS, masks, strict=True):
+        stored[mask] |= np.uint8(bit(mark))
     return replace(
         volume, stored=stored, rescale=(Rescale(),) * len(volume.rescale), stored_range=(0, 255), padding=None
     )

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medaug.audit.layout import IMAGE
 from medaug.audit.output_files import sha256_of
-from medaug.audit.pixels import decoded, digest_of_image
 from medaug.audit.record import Output
+from medaug.audit.stored_pixels import decoded, image_digest
 from medaug.augmentation.case import Variant
 from medaug.dicom.read.parse import instance
 from medaug.dicom.write.provenance import Provenance
@@ -36,7 +37,7 @@ def write_image(
     """
     from medaug.dicom.write.write import Style, write_capture, write_series
 
-    kind, image = FORMATS.get(source.source.format), folder / "image"
+    kind, image = FORMATS.get(source.source.format), folder / IMAGE
     style = Style(profile.keep_private, profile.equipment, profile.output_syntax)
     written: tuple[Written, ...] = ()
     if kind is None:
@@ -57,7 +58,7 @@ def write_image(
         )
         written = (capture,)
     else:
-        kind.write(variant.volume, folder / f"image{kind.suffix}", source.source.files[0])
+        kind.write(variant.volume, folder / f"{IMAGE}{kind.suffix}", source.source.files[0])
     return (*written, *write_evidence(variant, folder, profile, provenance))
 
 
@@ -78,8 +79,8 @@ def _described(path: Path, name: str, known: Written | None) -> Output:
     if known is not None:
         return Output(name, known.sha256, known.pixels_sha256, known.sop_instance_uid)
     if path.suffix != ".dcm":
-        pixels = digest_of_image(path) if path.name.startswith("image.") else ""
+        pixels = image_digest(path) if path.name.startswith(f"{IMAGE}.") else ""
         return Output(name, sha256_of(path), pixels)
     read = instance(path)
-    pixels = pixels_digest(decoded(read)) if path.parent.name == "image" else ""
+    pixels = pixels_digest(decoded(read)) if path.parent.name == IMAGE else ""
     return Output(name, read.sha256, pixels, str(read.dataset.SOPInstanceUID))

@@ -1,7 +1,7 @@
-"""One worker's line: while a batch is solved, the next units are read and the last ones are written.
+"""One worker's pipeline: while a batch is solved, the next units are read and the last ones are written.
 
 A thread reads and presents units, the caller's thread solves them, a third one restores, checks, writes and commits.
-Few units are in the line at a time, so that memory doesn't grow with their number. Where batches are filled up (on a
+Few units are inside at a time, so that memory doesn't grow with their number. Where batches are filled up (on a
 device), the slices of several units go into one batch. What goes wrong in a shared batch, or for lack of memory, and
 what a worker died over is tried again with nothing beside it: no unit is blamed for its neighbour.
 """
@@ -17,39 +17,42 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Condition, Event, Semaphore, Thread
 from types import TracebackType
-from typing import Any
 
 from medaug.audit.record import Record
-from medaug.augmentation.solve import Row, Solved
+from medaug.augmentation.augment import Presented
+from medaug.augmentation.restore import Solution
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store, disk_errors
+from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
-from medaug.execution.worker.attempt import Setup, attempt, settle
+from medaug.execution.worker.attempt import attempt, settle
+from medaug.execution.worker.job import Job, Work
 from medaug.execution.worker.stages import STAGES, Stages
-from medaug.execution.worker.unit_of_work import Answer, Ready, out_of_memory, work_unit
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.unit_of_work import out_of_memory, work_unit
+from medaug.execution.worker.worker import Worker
+from medaug.inverse.protocols import Prior
+from medaug.storage.atomic import disk_errors
 
 Done = tuple[Unit, Record | None]
 Step = Callable[[Unit, int, int], None]
-LEAST = 3  # units in the line, whatever their size: one each is read, solved and written
+LEAST = 3  # units inside, whatever their size: one each is read, solved and written
 LOOK = 0.5  # seconds
-MOST = 6  # units in the line, as long as they are small: a slow write then keeps nobody from reading
-SMALL = 64 << 20  # bytes of stored numbers of all units in the line
-BATCHES = 3  # filled batches in the line, where they are shared
+MOST = 6  # units inside, as long as they are small: a slow write then keeps nobody from reading
+SMALL = 64 << 20  # bytes of stored numbers of all units inside
+BATCHES = 3  # filled batches inside, where they are shared
 
 
 @dataclass(eq=False)
 class _Ticket:
-    """A unit in the line, with its lease."""
+    """A unit inside, with its lease."""
 
-    unit: Unit
-    claim: Claim
+    job: Job
     lease: AbstractContextManager[Claim | None]
-    ready: Ready | None = None
+    presented: Presented | None = None
     rows: int = 0
-    parts: list[Solved] = field(default_factory=list)
-    answer: Answer | None = None
+    parts: list[SolvedSlice] = field(default_factory=list)
+    answer: tuple[Solution, int] | None = None
     error: Exception | None = None
     spent: float = 0.0  # seconds that were its own
 
@@ -61,24 +64,24 @@ class _Ticket:
 
 
 class _Left(Exception):  # noqa: N818 - no error of the unit
-    """The unit leaves the line undone."""
+    """The unit leaves undone."""
 
 
-def flow(
-    setup: Setup,
+def work_through(
+    worker: Worker,
     store: Store,
-    bench: Bench,
     units: Collection[Unit],
+    work: Work = work_unit,
     on_step: Step | None = None,
     stages: Stages | None = None,
 ) -> Iterator[Done]:
-    """Try every unit once, several in the line at a time, and yield each as it ends.
+    """Try every unit once, several at a time, and yield each as it ends.
 
     Args:
-        setup: says what is done with a unit; work of one piece is done unit by unit.
+        worker: who does them.
         store: of OUTPUT.
-        bench: the worker's.
         units: what to do.
+        work: what is done with a unit; work of one piece is done unit by unit.
         on_step: called with (unit, step, steps) where units are solved one by one.
         stages: the work in stages; None for those of `work_unit`.
 
@@ -86,44 +89,45 @@ def flow(
         MedaugError: the disk, the prior or the profile: no unit would fare better.
     """
     alone: Collection[Unit] = units
-    stages = stages or (STAGES if setup.work is work_unit else None)
+    stages = stages or (STAGES if work is work_unit else None)
     if stages is not None and len(units) > 1:
-        line = _Line(store, bench, units, stages)
-        yield from line.run(on_step)
-        alone = tuple(line.again)
+        pipeline = _Pipeline(worker, store, units, stages)
+        yield from pipeline.run(on_step)
+        alone = tuple(pipeline.again)
     for unit in alone:
-        yield unit, attempt(store, bench, unit, setup.work, partial(on_step, unit) if on_step else None)
+        yield unit, attempt(store, worker, unit, work, partial(on_step, unit) if on_step else None)
 
 
-class _Line:
+class _Pipeline:
     """The threads and what passes between them. ``again`` holds units that are to be tried with nothing beside them."""
 
-    def __init__(self, store: Store, bench: Bench, units: Collection[Unit], stages: Stages) -> None:
-        self.store, self.bench, self.units, self.stages = store, bench, units, stages
+    def __init__(self, worker: Worker, store: Store, units: Collection[Unit], stages: Stages) -> None:
+        self.worker, self.store, self.units, self.stages = worker, store, units, stages
         self.again: deque[Unit] = deque()
-        self._ready: SimpleQueue[_Ticket | None] = SimpleQueue()
+        self._read: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._solved: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
-        self._room = Condition()
-        self._cores = Semaphore(bench.spare)  # one thread too many would take a solve's core from it, time and again
+        self._changed = Condition()
+        self._cores = Semaphore(worker.spare)  # one thread too many would take a solve's core from it, again and again
         self._written = Event()
         self._inside: set[_Ticket] = set()
         self._stopped = False
         self._failed: BaseException | None = None
         self._batch = 0
-        self._pool: list[tuple[_Ticket, Row]] = []
+        self._waiting: list[tuple[_Ticket, PresentedSlice]] = []  # for a batch to be filled
 
     def run(self, on_step: Step | None) -> Iterator[Done]:
         """The caller's thread: solve what is ready, and tell what is done."""
-        self._batch = self.stages.batch(self.bench)
-        threads = [Thread(target=self._guarded, args=(work,), daemon=True) for work in (self._read, self._write)]
+        self._batch = self.stages.batch(self.worker)
+        works = (self._read_all, self._write_all)
+        threads = [Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
         for thread in threads:
             thread.start()
         try:
             while (ticket := self._next()) is not None:
                 self._take(ticket, on_step)
                 yield from self._news()
-            self._empty_pool(all_of_it=True)
+            self._solve_waiting(all_of_it=True)
             self._solved.put(None)
             self._written.wait()  # not join: interrupted by a signal's exception, that takes the thread for ended
             yield from self._news()
@@ -142,16 +146,16 @@ class _Line:
         try:
             while True:
                 with suppress(Empty):
-                    return self._ready.get(timeout=LOOK)
+                    return self._read.get(timeout=LOOK)
                 if self._stuck():
-                    self._empty_pool(all_of_it=True)
+                    self._solve_waiting(all_of_it=True)
         finally:
-            self.bench.waited += time.monotonic() - started
+            self.worker.waited += time.monotonic() - started
 
     def _stuck(self) -> bool:
-        """Nothing comes any more, because all that is in the line waits for its batch to be filled."""
-        with self._room:
-            return not self._has_room() and self._inside == {ticket for ticket, _ in self._pool}
+        """Nothing comes any more, because all that is inside waits for its batch to be filled."""
+        with self._changed:
+            return not self._may_enter() and self._inside == {ticket for ticket, _ in self._waiting}
 
     def _news(self) -> Iterator[Done]:
         with suppress(Empty):
@@ -160,17 +164,17 @@ class _Line:
 
     # --- reading
 
-    def _read(self) -> None:
+    def _read_all(self) -> None:
         try:
             for unit in self.units:
-                if not self._wait_for_room():
+                if not self._wait_to_enter():
                     return
                 if leases.traces(self.store.staging, unit.recipe.id):
                     self.again.append(unit)  # workers died over it, or over its neighbours: it goes alone
                 else:
                     self._read_one(unit)
         finally:
-            self._ready.put(None)
+            self._read.put(None)
 
     def _read_one(self, unit: Unit) -> None:
         lease = self.store.claim(unit.recipe.id)
@@ -180,45 +184,45 @@ class _Line:
             lease.__exit__(None, None, None)
             self._done.put((unit, None if claim is None else self.store.record_of(unit.recipe.id)))
             return
-        ticket = _Ticket(unit, claim, lease)
-        with self._room:
+        ticket = _Ticket(Job(self.store, self.worker, unit, claim), lease)
+        with self._changed:
             self._inside.add(ticket)
         started = time.monotonic()
         try:
             with self._cores:
-                ticket.ready = self.stages.prepare(self.store, self.bench, unit, claim)
-            ticket.rows = len(ticket.ready.presented.wanted) if self._batch else 0
+                ticket.presented = self.stages.prepare(ticket.job)
+            ticket.rows = len(ticket.presented.wanted) if self._batch else 0
         except Exception as error:  # noqa: BLE001 - it is recorded, see `settle`
             ticket.error = error
         ticket.spent = time.monotonic() - started
-        self._ready.put(ticket)
+        self._read.put(ticket)
 
-    def _wait_for_room(self) -> bool:
-        """Until one more unit may come into the line; False when the line was stopped."""
-        with self._room:
-            self._room.wait_for(lambda: self._stopped or self._has_room())
+    def _wait_to_enter(self) -> bool:
+        """Until one more unit may come in; False when all was stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._may_enter())
             return not self._stopped
 
-    def _has_room(self) -> bool:
+    def _may_enter(self) -> bool:
         inside, rows = len(self._inside), sum(ticket.rows for ticket in self._inside)
-        small = sum(ticket.unit.bytes for ticket in self._inside) < SMALL
+        small = sum(ticket.job.unit.bytes for ticket in self._inside) < SMALL
         return inside < LEAST or max(inside, rows) < BATCHES * self._batch or (inside < MOST and small)
 
     # --- solving
 
     def _take(self, ticket: _Ticket, on_step: Step | None) -> None:
         started = time.monotonic()
-        if ticket.error is not None or ticket.ready is None:
+        if ticket.error is not None or ticket.presented is None:
             self._solved.put(ticket)
         elif ticket.rows:
-            self._pool += [(ticket, row) for row in ticket.ready.presented.rows]
-            ticket.claim.stage("solve")
-            self._empty_pool(all_of_it=False)
+            self._waiting += [(ticket, row) for row in ticket.presented.slices]
+            ticket.job.lease.stage("solve")
+            self._solve_waiting(all_of_it=False)
         else:
-            ticket.claim.stage("solve")
+            ticket.job.lease.stage("solve")
             try:
-                step = partial(on_step, ticket.unit) if on_step else None
-                ticket.answer = self.stages.solve(self.bench, ticket.ready, step)
+                step = partial(on_step, ticket.job.unit) if on_step else None
+                ticket.answer = self.stages.solve(self.worker, ticket.presented, step)
             except Exception as error:  # noqa: BLE001 - likewise
                 ticket.error = error
             ticket.spent += time.monotonic() - started
@@ -226,25 +230,25 @@ class _Line:
                 self._drop(ticket)
             else:
                 self._solved.put(ticket)
-        self.bench.solved += time.monotonic() - started
+        self.worker.solved += time.monotonic() - started
 
-    def _empty_pool(self, *, all_of_it: bool) -> None:
+    def _solve_waiting(self, *, all_of_it: bool) -> None:
         """Solve full batches; what doesn't fill one waits for more, unless nothing more will come."""
-        while self._pool and (all_of_it or len(self._pool) >= self._batch):
-            prior = _prior(self._pool[0])
-            batch = [entry for entry in self._pool if _prior(entry) is prior][: self._batch]
-            if len(batch) < self._batch and not all_of_it and len(self._pool) < BATCHES * self._batch:
+        while self._waiting and (all_of_it or len(self._waiting) >= self._batch):
+            prior = _prior(self._waiting[0])
+            batch = [entry for entry in self._waiting if _prior(entry) is prior][: self._batch]
+            if len(batch) < self._batch and not all_of_it and len(self._waiting) < BATCHES * self._batch:
                 return  # rows of several prompts, none of which fills a batch yet
-            self._pool = [entry for entry in self._pool if entry not in batch]
+            self._waiting = [entry for entry in self._waiting if entry not in batch]
             self._solve_batch(batch, prior)
 
-    def _solve_batch(self, batch: Sequence[tuple[_Ticket, Row]], prior: Any) -> None:
+    def _solve_batch(self, batch: Sequence[tuple[_Ticket, PresentedSlice]], prior: Prior) -> None:
         started = time.monotonic()
         tickets = list(dict.fromkeys(ticket for ticket, _ in batch))
         try:
-            parts = self.stages.solve_rows(self.bench, [row for _, row in batch], prior)
+            parts = self.stages.solve_slices(self.worker, [row for _, row in batch], prior)
         except Exception:  # noqa: BLE001 - whose it was shows when each is solved alone
-            self._pool = [entry for entry in self._pool if entry[0] not in tickets]
+            self._waiting = [entry for entry in self._waiting if entry[0] not in tickets]
             for ticket in tickets:
                 self._drop(ticket)
             return
@@ -253,18 +257,17 @@ class _Line:
         share = (time.monotonic() - started) / len(batch)
         for ticket in tickets:
             ticket.spent += share * sum(owner is ticket for owner, _ in batch)
-            if ticket.ready is not None and len(ticket.parts) == ticket.rows:
-                ticket.answer = Answer(ticket.ready.presented.solution(ticket.parts), self._batch, 0.0)
+            if ticket.presented is not None and len(ticket.parts) == ticket.rows:
+                ticket.answer = ticket.presented.solution(ticket.parts), self._batch
                 self._solved.put(ticket)
 
     # --- writing
 
-    def _write(self) -> None:
-        self.stages.warm(self.bench)
+    def _write_all(self) -> None:
+        self.stages.warm(self.worker)
         while (ticket := self._solved.get()) is not None and not self._stopped:
-            started = time.monotonic() - ticket.spent
             try:
-                record = self._finish(ticket, started)
+                record = self._finish(ticket)
             except BaseException as error:
                 ticket.close(error)
                 raise
@@ -272,38 +275,36 @@ class _Line:
                 self._drop(ticket)
                 continue
             ticket.close()
-            self._done.put((ticket.unit, record))
+            self._done.put((ticket.job.unit, record))
             self._leave(ticket)
 
-    def _finish(self, ticket: _Ticket, started: float) -> Record | None:
+    def _finish(self, ticket: _Ticket) -> Record | None:
         """The record; None when the unit is to be tried again alone."""
+        job = replace(ticket.job, started=time.monotonic() - ticket.spent)
         try:
             with self._cores:
-                return self._finished(ticket, started)
+                return self._finished(job, ticket)
         except Exception as error:  # noqa: BLE001 - see `settle`
-            if out_of_memory(error):
-                return None
-            return settle(self.store, self.bench, ticket.unit, ticket.claim, error, started)
+            return None if out_of_memory(error) else settle(job, error)
 
-    def _finished(self, ticket: _Ticket, started: float) -> Record:
-        if ticket.error is not None or ticket.ready is None or ticket.answer is None:
+    def _finished(self, job: Job, ticket: _Ticket) -> Record:
+        if ticket.error is not None or ticket.presented is None or ticket.answer is None:
             raise ticket.error or AssertionError("solved without an answer")
-        answer = replace(ticket.answer, started=started)
-        return self.stages.finish(self.store, self.bench, ticket.unit, ticket.claim, ticket.ready, answer)
+        return self.stages.finish(job, ticket.presented, *ticket.answer)
 
     # --- leaving
 
     def _drop(self, ticket: _Ticket) -> None:
         ticket.close(_Left())
-        self.again.append(ticket.unit)
+        self.again.append(ticket.job.unit)
         self._leave(ticket)
 
     def _leave(self, ticket: _Ticket) -> None:
-        ticket.ready = ticket.answer = None  # pixels go with it
+        ticket.presented = ticket.answer = None  # pixels go with it
         ticket.parts.clear()
-        with self._room:
+        with self._changed:
             self._inside.discard(ticket)
-            self._room.notify_all()
+            self._changed.notify_all()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -312,15 +313,16 @@ class _Line:
             self._failed = self._failed or error
             self._stop()
         finally:
-            if work == self._write:
+            if work == self._write_all:
                 self._written.set()
 
     def _stop(self) -> None:
-        with self._room:
+        with self._changed:
             self._stopped = True
-            self._room.notify_all()
+            self._changed.notify_all()
 
 
-def _prior(entry: tuple[_Ticket, Row]) -> Any:
-    ready = entry[0].ready
-    return ready.presented.prior if ready is not None else None
+def _prior(entry: tuple[_Ticket, PresentedSlice]) -> Prior:
+    presented = entry[0].presented
+    assert presented is not None
+    return presented.prior

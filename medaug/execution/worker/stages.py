@@ -1,19 +1,19 @@
-"""What is done with a unit in a worker's line: read, solved, written, each by a thread of its own."""
+"""What is done with a unit in a worker's pipeline: read, solved, written, each by a thread of its own."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medaug.audit.record import Record
-from medaug.augmentation.solve import Row, Solved
-from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store
-from medaug.execution.planning.units import Unit
-from medaug.execution.worker.unit_of_work import Answer, Ready, finish, prepare, solve
-from medaug.execution.worker.worker import Bench
+from medaug.augmentation.augment import Presented
+from medaug.augmentation.restore import Solution
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice
+from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.unit_of_work import finish, prepare, solve
+from medaug.execution.worker.worker import Worker
+from medaug.inverse.protocols import Prior
 
 
 @dataclass(frozen=True)
@@ -23,39 +23,34 @@ class Stages:
     Attributes:
         batch: rows of a shared batch; 0 where units are solved one by one. Loads what solving needs.
         prepare: read and present a unit.
-        solve: solve a unit by itself.
-        solve_rows: solve a batch of rows of several units.
-        finish: restore, check, write, commit.
+        solve: solve a unit by itself; how many slices were solved at once comes with it.
+        solve_slices: solve a batch of rows of several units.
+        finish: restore, check, write, commit; the batch's size is recorded.
         warm: load what finishing needs, while the first unit is read and solved.
     """
 
-    batch: Callable[[Bench], int]
-    prepare: Callable[[Store, Bench, Unit, Claim], Ready]
-    solve: Callable[[Bench, Ready, Callable[[int, int], None] | None], Answer]
-    solve_rows: Callable[[Bench, Sequence[Row], Any], list[Solved]]
-    finish: Callable[[Store, Bench, Unit, Claim, Ready, Answer], Record]
-    warm: Callable[[Bench], None] = lambda _: None
+    batch: Callable[[Worker], int]
+    prepare: Callable[[Job], Presented]
+    solve: Callable[[Worker, Presented, OnStep | None], tuple[Solution, int]]
+    solve_slices: Callable[[Worker, Sequence[PresentedSlice], Prior], list[SolvedSlice]]
+    finish: Callable[[Job, Presented, Solution, int], Record]
+    warm: Callable[[Worker], None] = lambda _: None
 
 
-def _batch(bench: Bench) -> int:
-    return bench.tools.solve.batch_size if bench.tools.solve.full else 0
+def _batch(worker: Worker) -> int:
+    return worker.tools.solve.batch_size if worker.tools.solve.full else 0
 
 
-def _solve(bench: Bench, ready: Ready, on_step: Callable[[int, int], None] | None) -> Answer:
-    solution, batch = solve(ready.presented, bench.tools, on_step)
-    return Answer(solution, batch, 0.0)
+def _solve_slices(worker: Worker, rows: Sequence[PresentedSlice], prior: Prior) -> list[SolvedSlice]:
+    return worker.tools.solve_slices(rows, prior, worker.tools.solve)
 
 
-def _solve_rows(bench: Bench, rows: Sequence[Row], prior: Any) -> list[Solved]:
-    return bench.tools.solve_rows(rows, prior, bench.tools.solve)
-
-
-def _warm(bench: Bench) -> None:
+def _warm(worker: Worker) -> None:
     """The evidence's libraries take seconds to load: longer than the first solve, which the second would wait for."""
-    if bench.profile.evidence.segmentation:
+    if worker.profile.evidence.segmentation:
         importlib.import_module("medaug.dicom.evidence.segmentation")
-    if bench.profile.evidence.report:
+    if worker.profile.evidence.report:
         importlib.import_module("medaug.dicom.evidence.report")
 
 
-STAGES = Stages(_batch, prepare, _solve, _solve_rows, finish, _warm)
+STAGES = Stages(_batch, prepare, solve, _solve_slices, finish, _warm)

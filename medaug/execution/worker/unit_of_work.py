@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import errno
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
-from medaug.audit.record import Source as RecordedSource
+from medaug.audit.layout import PREVIEW
+from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordedSource, Status
 from medaug.augmentation.augment import Presented, bring_back, present
 from medaug.augmentation.augment import solve as solve_case
 from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.restore import Solution
-from medaug.augmentation.tools import Tools
 from medaug.dicom.write.provenance import Provenance
 from medaug.errors import QualityError, SourceError, counted
-from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store, disk_errors
-from medaug.execution.planning.units import Unit
 from medaug.execution.worker.image_files import describe_output, write_image
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.worker import Worker
 from medaug.imaging.volume import Volume
+from medaug.processes.processor import processor
 from medaug.profile.profile import Profile
+from medaug.profile.solvers import degrades
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
+from medaug.storage.atomic import disk_errors
 from medaug.version import __version__
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
@@ -36,46 +34,9 @@ _NO_MEMORY = (
     "not enough memory",  # the same on Windows
     "ALLOC_FAILED",  # cuBLAS and cuDNN
 )
-OnStep = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a unit, apart from what is known beforehand.
-
-    Attributes:
-        status: as in the record.
-        code: as in the record.
-        message: as in the record.
-        variant: where there is one.
-        outputs: files of a written unit.
-        batch_size: slices that were solved at once; None where none was.
-    """
-
-    status: Status
-    code: str = ""
-    message: str = ""
-    variant: Variant | None = None
-    outputs: tuple[Output, ...] = ()
-    batch_size: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Ready:
-    """A unit that was read and presented.
-
-    Attributes:
-        source: its volume.
-        stated: what the derived instances will say of themselves.
-        presented: what is to be solved.
-    """
-
-    source: Volume
-    stated: Provenance
-    presented: Presented
-
-
-def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
+def work_unit(job: Job, on_step: OnStep | None = None) -> Record:
     """Make one variant, and commit it or record why not.
 
     Returns:
@@ -85,64 +46,57 @@ def work_unit(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnS
         SourceError: this unit can't be done.
         OutputError: the disk didn't take it; nothing partial is visible.
     """
-    started = time.monotonic()
-    ready = prepare(store, bench, unit, claim)
-    claim.stage("solve")
-    solution, batch = solve(ready.presented, bench.tools, on_step)
-    return finish(store, bench, unit, claim, ready, Answer(solution, batch, started))
+    presented = prepare(job)
+    job.lease.stage("solve")
+    return finish(job, presented, *solve(job.worker, presented, on_step))
 
 
-def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Ready:
+def prepare(job: Job) -> Presented:
     """Read a unit and present it; what can't be stated in headers fails here, before the solve."""
-    claim.stage("read")
-    source = bench.volume(unit)
-    stated = provenance(store, bench, unit)
-    return Ready(source, stated, present(Case(source, unit.boxes, unit.mask), unit.recipe, bench.tools))
+    job.lease.stage("read")
+    unit = job.unit
+    source = job.worker.volume(unit)
+    provenance(job)
+    return present(Case(source, unit.boxes, unit.mask), unit.recipe, job.worker.tools)
 
 
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What the solver gave.
+def finish(job: Job, presented: Presented, solution: Solution, batch_size: int) -> Record:
+    """Restore, check, write and commit; or record why the gate refused it.
 
-    Attributes:
+    Args:
+        job: the unit.
+        presented: what `prepare` gave.
         solution: for every slice.
-        batch: how many slices were solved at once.
-        started: `time.monotonic` at which the unit would have begun, had nothing else been done meanwhile.
+        batch_size: how many slices were solved at once.
     """
-
-    solution: Solution
-    batch: int
-    started: float
-
-
-def finish(store: Store, bench: Bench, unit: Unit, claim: Claim, ready: Ready, answer: Answer) -> Record:
-    """Restore, check, write and commit; or record why the gate refused it."""
-    claim.stage("write")
-    variant = bring_back(ready.presented, answer.solution, bench.tools)
+    job.lease.stage("write")
+    variant = bring_back(presented, solution, job.worker.tools)
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
-        refused = Outcome("rejected", error.code, str(error), variant, batch_size=answer.batch)
-        record = to_record(store, bench, unit, refused)
-        store.log(record, elapsed(answer.started))
+        record = to_record(job, "rejected", error.code, str(error), variant, batch_size=batch_size)
+        job.store.log(record, job.elapsed)
         return record
-    with disk_errors(f"unit {unit.recipe.id[:16]}"):
-        claim.folder.mkdir()
-        written = write_image(variant, ready.source, claim.folder, bench.profile, ready.stated, bench.originals)
-        backdrop = bench.backdrops.of(
-            ready.source, variant.regions.protected, unit.boxes, variant.window, variant.domain
-        )
-        dust = variant.regions.observed & ~variant.regions.protected
-        write_previews(claim.folder / "preview", backdrop, result=variant.volume, dust=dust)
-        final = store.folder(unit.recipe.id).relative_to(store.root).as_posix()
-        outputs = describe_output(claim.folder, final, written)
-        done = Outcome("written", variant=variant, outputs=outputs, batch_size=answer.batch)
-        record = to_record(store, bench, unit, done)
-        store.commit(claim.folder, record, elapsed(answer.started))
+    with disk_errors(f"unit {job.unit.recipe.id[:16]}"):
+        outputs = _write(job, presented.case.volume, variant)
+        record = to_record(job, "written", variant=variant, outputs=outputs, batch_size=batch_size)
+        job.store.commit(job.lease.folder, record, job.elapsed)
     return record
 
 
-def solve(presented: Presented, tools: Tools, on_step: OnStep | None = None) -> tuple[Solution, int]:
+def _write(job: Job, source: Volume, variant: Variant) -> tuple[Output, ...]:
+    """Every file of a unit but its record, in its staging folder."""
+    folder, worker = job.lease.folder, job.worker
+    folder.mkdir()
+    written = write_image(variant, source, folder, worker.profile, provenance(job), worker.originals)
+    protected = variant.regions.protected
+    backdrop = worker.backdrops.of(source, protected, variant.boxes, variant.window, variant.domain)
+    dust = variant.regions.observed & ~protected
+    write_previews(folder / PREVIEW, backdrop, result=variant.volume, dust=dust)
+    return describe_output(folder, job.store.folder(job.unit.recipe.id).relative_to(job.store.root).as_posix(), written)
+
+
+def solve(worker: Worker, presented: Presented, on_step: OnStep | None = None) -> tuple[Solution, int]:
     """Solve a unit by itself; when memory doesn't suffice, with half the batch, at most `BACK_OFFS` times.
 
     Returns:
@@ -151,6 +105,7 @@ def solve(presented: Presented, tools: Tools, on_step: OnStep | None = None) -> 
     Raises:
         SourceError: ``out-of-memory``: not even the smallest batch fits.
     """
+    tools = worker.tools
     batch = tools.solve.batch_size
     for _ in range(BACK_OFFS + 1):
         try:
@@ -169,7 +124,7 @@ def solve(presented: Presented, tools: Tools, on_step: OnStep | None = None) -> 
     )
 
 
-def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str) -> Record:
+def failure(job: Job, error: Exception, where: str) -> Record:
     """The record of a unit that raised: ``failed`` for a known error, ``crashed`` for a bug.
 
     What makes a unit fail may make its record fail, too; then the record goes without boxes and without the sentence.
@@ -177,78 +132,81 @@ def failure(store: Store, bench: Bench, unit: Unit, error: Exception, where: str
     if out_of_memory(error) and not isinstance(error, SourceError):
         words = "the machine's memory doesn't hold this unit; give it more, or start fewer workers"
         error = SourceError(words, code=OUT_OF_MEMORY)
-    name = type(error).__name__
-    known = isinstance(error, SourceError)
+    status: Status = "failed" if isinstance(error, SourceError) else "crashed"
     code = error.code if isinstance(error, SourceError) else "crashed"
-    outcome = Outcome("failed" if known else "crashed", code, str(error) if known else f"{name} at {where}")
+    message = str(error) if isinstance(error, SourceError) else f"{type(error).__name__} at {where}"
     try:
-        record = to_record(store, bench, unit, outcome)
+        record = to_record(job, status, code, message)
         record.to_json()
     except ValueError:
-        bare = replace(outcome, message=f"{code}; its labels or its message can't be recorded")
-        return to_record(store, bench, replace(unit, boxes=()), bare)
+        bare = replace(job, unit=replace(job.unit, boxes=()))
+        return to_record(bare, status, code, f"{code}; its labels or its message can't be recorded")
     return record
 
 
-def provenance(store: Store, bench: Bench, unit: Unit) -> Provenance:
+def provenance(job: Job) -> Provenance:
     """What the derived instances say of themselves."""
-    card, profile = bench.tools.solve.prior.card, bench.profile
+    card, profile = job.worker.tools.solve.prior.card, job.worker.profile
     spec = profile.solver
     pulled = "".join(f", {name} {value}" for name, value in profile.levers.model_dump(exclude_defaults=True).items())
     return Provenance(
-        unit=unit.recipe.id,
-        variant=unit.recipe.variant,
-        seed=str(unit.recipe.seed),
+        unit=job.unit.recipe.id,
+        variant=job.unit.recipe.variant,
+        seed=str(job.unit.recipe.seed),
         summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}{pulled}, {_seen(profile)}, "
         f"{profile.restore.kind}, profile {_plain(profile.name)}",
         software_version=__version__,
-        created=store.created,
+        created=job.store.created,
         prior=f"{_plain(card.name)} {card.sha256[:16]}",
-        run=store.run,
+        run=job.store.run,
     )
 
 
 def _seen(profile: Profile) -> str:
     """What the solver was shown: the law of the regions, and the operator with its numbers where there is one."""
     operator = profile.operator
-    if operator.kind == "none":
+    if not degrades(operator):
         return profile.regions.kind
     numbers = " ".join(f"{value:g}" for name, value in operator.model_dump().items() if name != "kind")
     return f"{profile.regions.kind} beside {operator.kind} {numbers}"
 
 
-def to_record(store: Store, bench: Bench, unit: Unit, outcome: Outcome) -> Record:
-    """What is kept of a unit that ended this way."""
-    reference, variant = unit.reference, outcome.variant
-    card = bench.tools.solve.prior.card if variant else None
+def to_record(
+    job: Job,
+    status: Status,
+    code: str = "",
+    message: str = "",
+    variant: Variant | None = None,
+    outputs: tuple[Output, ...] = (),
+    batch_size: int | None = None,
+) -> Record:
+    """What is kept of a unit that ended this way; without a batch size, none of it was solved."""
+    unit, worker, reference = job.unit, job.worker, job.unit.reference
+    card = worker.tools.solve.prior.card if variant else None
     checks = variant.checks if variant else ()
     return Record(
         unit=unit.recipe.id,
-        status=outcome.status,
-        code=outcome.code,
-        message=outcome.message,
-        source=RecordedSource.of(reference, store.token(reference)),
+        status=status,
+        code=code,
+        message=message,
+        source=RecordedSource.of(reference, job.store.token(reference)),
         variant=unit.recipe.variant,
         seed=str(unit.recipe.seed),
         profile_sha256=unit.recipe.profile_sha256,
         prior=PriorRef(card.name, card.sha256) if card else None,
         recipe=unit.recipe.plain,
-        versions=bench.versions,
-        device=bench.device,
-        batch_size=outcome.batch_size or bench.profile.batch_size,
-        identity=Identity(reference.identity, bench.identity_reason or ""),
+        versions=worker.versions,
+        device=worker.device,
+        batch_size=batch_size or worker.profile.batch_size,
+        identity=Identity(reference.identity, worker.request.accept_identity or ""),
         checks=tuple(CheckResult(c.name, c.value, c.limit, c.passed) for c in checks),
-        outputs=outcome.outputs,
+        outputs=outputs,
         boxes=unit.boxes,
         geometry=Grid.of(variant.volume.geometry) if variant else None,
-        created=store.created.isoformat(),
-        threads=bench.threads if variant else None,
+        created=job.store.created.isoformat(),
+        threads=worker.threads if variant else None,
+        processor=processor(),
     )
-
-
-def elapsed(started: float) -> float:
-    """Seconds of wall time since ``started`` (`time.monotonic`), in milliseconds' steps."""
-    return round(time.monotonic() - started, 3)
 
 
 def _plain(name: str) -> str:

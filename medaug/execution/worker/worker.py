@@ -3,55 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
 
 from medaug import assemble
-from medaug.augmentation.solve import on_threads
 from medaug.augmentation.tools import Tools
 from medaug.dicom.write.source_instances import Originals
 from medaug.errors import ReadError
-from medaug.execution.planning.sources import Source
+from medaug.execution.planning.request import RunRequest
+from medaug.execution.planning.sources import ImageSource
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.solver_process import SolverProcess
 from medaug.imaging.volume import Volume
+from medaug.inverse.device import resolve_device
 from medaug.processes.threads import cores, of_a_solve
 from medaug.profile.profile import Profile
 from medaug.report.pictures import Backdrops
 from medaug.version import versions
 
 
-class Bench:
-    """The prior on its device, the source it read last, and what its pictures share.
+class Worker:
+    """What works on units: the prior on its device, the source it read last, and what its pictures share.
+
+    It can be pickled: what arrives has loaded nothing.
 
     Args:
-        profile: the resolved profile.
-        device: ``auto``, ``cpu`` or a torch device.
-        identity_reason: what the user stated about identity; goes into every record.
-        apart: solve in a process of its own, which pays where many units are solved.
+        request: what was asked; names the profile, the device, and what the user stated about identity.
+        root: OUTPUT.
         threads: of the processor's that a solve takes; None for `threads.of_a_solve`.
+        solver_process: solve in another process, which pays where many units are solved.
     """
 
     def __init__(
-        self,
-        profile: Profile,
-        device: str,
-        identity_reason: str | None,
-        *,
-        apart: bool = False,
-        threads: int | None = None,
+        self, request: RunRequest, root: Path, *, threads: int | None = None, solver_process: bool = False
     ) -> None:
-        self.profile = profile
-        self.identity_reason = identity_reason
-        self.wanted_device = device
+        self.request, self.root = request, root
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
         self.backdrops, self.originals = Backdrops(), Originals()
-        self._last: tuple[Source, tuple[Volume, ...]] | None = None
-        self._apart, self._threads = apart, threads
+        self._last: tuple[ImageSource, tuple[Volume, ...]] | None = None
+        self._threads, self._solver_process = threads, solver_process
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made = partial(Worker, threads=self._threads, solver_process=self._solver_process)
+        return made, (self.request, self.root)
+
+    @property
+    def profile(self) -> Profile:
+        """The resolved profile."""
+        return self.request.profile
 
     @cached_property
     def device(self) -> str:
         """The device by its name; found when first asked for."""
-        return assemble.resolve_device(self.wanted_device)
+        return resolve_device(self.request.device)
 
     @cached_property
     def threads(self) -> int | None:
@@ -76,14 +81,13 @@ class Bench:
             PriorError: the prior isn't what the profile pins.
         """
         if self._solver is None:
-            here = assemble.tools(self.profile, self.device)
-            return replace(here, solve_rows=on_threads(self.threads, here.solve_rows))
-        here = assemble.tools(self.profile, self.device, self._solver.prior())
-        return replace(here, solve_rows=self._solver.solve_rows)
+            return assemble.tools(self.profile, self.device, threads=self.threads)
+        there = assemble.tools(self.profile, self.device, self._solver.prior())
+        return replace(there, solve_slices=self._solver.solve_slices)
 
     @cached_property
     def _solver(self) -> SolverProcess | None:
-        return SolverProcess(self.profile, self.device, self.threads) if self._apart else None
+        return SolverProcess(self.profile, self.device, self.threads) if self._solver_process else None
 
     def close(self) -> None:
         """End the process that solves, where there is one; the next unit would start another."""

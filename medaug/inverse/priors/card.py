@@ -5,17 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator, PositiveInt
+from pydantic_core import PydanticCustomError
 
 from medaug.errors import OutputError, PriorError
+from medaug.storage.atomic import replacing
+from medaug.storage.canonical_json import parse
+from medaug.storage.json_dataclass import decode
 
 CARD = "card.json"
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
-T = TypeVar("T")
+
+
+def _checked(expected: str, holds: Callable[[Any], bool]) -> PlainValidator:
+    """Values as they were written: a card that is read and written keeps its bytes."""
+
+    def check(value: Any) -> Any:
+        if not holds(value):
+            raise PydanticCustomError("card", "Input should be {expected}", {"expected": expected})
+        return value
+
+    return PlainValidator(check)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in {int, float} and math.isfinite(value)
+
+
+Number = Annotated[float, _checked("a number", _is_number)]
+Weight = Annotated[float, _checked("a number of 0 or more", lambda value: _is_number(value) and value >= 0)]
+Digest = Annotated[str, _checked("64 hex digits", lambda value: isinstance(value, str) and len(value) == 64)]
 
 
 @dataclass(frozen=True)
@@ -31,10 +55,10 @@ class SolverWeights:
     """
 
     solver: str
-    steps: int
-    start: float
-    omega: float
-    gamma: float
+    steps: PositiveInt
+    start: Weight
+    omega: Weight
+    gamma: Weight
 
 
 @dataclass(frozen=True)
@@ -69,21 +93,21 @@ class PriorCard:
     licence: str
     attribution: str
     trained_on: str
-    size: int
-    channels: int
-    stride: int
-    latent_channels: int
+    size: PositiveInt
+    channels: PositiveInt
+    stride: PositiveInt
+    latent_channels: PositiveInt
     prediction_type: PredictionType
-    autoencoder_psnr_db: float | None = None
+    autoencoder_psnr_db: Number | None = None
     not_for: str = ""
     weights: tuple[SolverWeights, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
-    multiple: int = 1
+    files: Mapping[str, Digest] = field(default_factory=dict)
+    multiple: PositiveInt = 1
     recipe: str = ""
-    latent_scale: tuple[float, ...] = ()
-    autoencoder_spectrum: Mapping[str, float] = field(default_factory=dict)
-    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    copying: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    latent_scale: tuple[Number, ...] = ()
+    autoencoder_spectrum: Mapping[str, Number] = field(default_factory=dict)
+    quality: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
+    copying: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
 
     def weights_for(self, solver: str, steps: int, start: float) -> SolverWeights:
         """The calibrated weights nearest to a solve: by the ratio of steps and the difference of starts.
@@ -111,14 +135,7 @@ class PriorCard:
         Raises:
             PriorError: the text is no such card; the message names what is wrong.
         """
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise PriorError(f"prior card: expected JSON, found an error at line {error.lineno}; restore it") from error
-        weights = _weights(data)
-        scale = data.get("latent_scale", []) if isinstance(data, dict) else []
-        parsed = {"weights": weights, "latent_scale": tuple(scale) if isinstance(scale, list) else scale}
-        card = _strict(cls, {**data, **parsed} if isinstance(data, dict) else data, "prior card")
+        card: PriorCard = _decoded(cls, text, "prior card")
         if card.files and card.sha256 != digest_of(card.files):
             raise PriorError(
                 f"prior card: sha256: expected {digest_of(card.files)} from the digests of its files, "
@@ -139,17 +156,11 @@ def weights_in(text: str) -> tuple[SolverWeights, ...]:
     Raises:
         PriorError: no JSON, or malformed weights.
     """
-    try:
-        return _weights(json.loads(text))
-    except ValueError as error:
-        raise PriorError(f"{CARD}: expected JSON, found none; correct or remove it") from error
-
-
-def _weights(data: object) -> tuple[SolverWeights, ...]:
-    entries = data.get("weights", []) if isinstance(data, dict) else []
-    if not isinstance(entries, list):
-        raise PriorError(f"prior card: weights: expected a list, found {type(entries).__name__}")
-    return tuple(_strict(SolverWeights, entry, f"weights[{i}]") for i, entry in enumerate(entries))
+    data = _parsed(text, CARD)
+    weights: tuple[SolverWeights, ...] = _decoded(
+        tuple[SolverWeights, ...], json.dumps(data.get("weights", [])), f"{CARD}: weights"
+    )
+    return weights
 
 
 def with_facts(found: PriorCard, text: str) -> PriorCard:
@@ -165,12 +176,7 @@ def with_facts(found: PriorCard, text: str) -> PriorCard:
     Raises:
         PriorError: the text is no JSON object, has an unknown key or a wrong type, or contradicts the files.
     """
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        raise PriorError(f"prior {found.name}: {CARD}: expected JSON, found none; correct or remove it") from error
-    if not isinstance(given, dict):
-        raise PriorError(f"prior {found.name}: {CARD}: expected an object, found {type(given).__name__}")
+    given = _parsed(text, f"prior {found.name}: {CARD}")
     known = asdict(found)
     for name in sorted(set(given) & _DECIDED_BY_FILES):
         if given[name] != json.loads(json.dumps(known[name])):
@@ -198,48 +204,21 @@ _DECIDED_BY_FILES = {
 }
 
 
-def _number(value: object) -> bool:
-    return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def _figures(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_number, value.values()))
-
-
-_CHECKS: dict[str, tuple[str, Any]] = {
-    "str": ("a text", lambda v: isinstance(v, str)),
-    "int": ("a whole number above 0", lambda v: type(v) is int and v > 0),
-    "float": ("a number of 0 or more", lambda v: _number(v) and v >= 0),
-    "float | None": ("a number or null", lambda v: v is None or _number(v)),
-    "PredictionType": (f"one of {', '.join(get_args(PredictionType))}", lambda v: v in get_args(PredictionType)),
-    "tuple[SolverWeights, ...]": ("a list", lambda v: isinstance(v, tuple)),
-    "tuple[float, ...]": ("a list of numbers", lambda v: isinstance(v, tuple) and all(map(_number, v))),
-    "Mapping[str, float]": ("names with numbers", _figures),
-    "Mapping[str, Mapping[str, float]]": (
-        "names with names and numbers",
-        lambda v: isinstance(v, dict) and all(map(_figures, v.values())),
-    ),
-    "Mapping[str, str]": (
-        "file names with digests of 64 hex digits",
-        lambda v: isinstance(v, dict) and all(isinstance(d, str) and len(d) == 64 for d in v.values()),
-    ),
-}  # by the field's annotation, which is text under `from __future__ import annotations`
-
-
-def _strict(kind: type[T], data: object, where: str) -> T:
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        data = parse(text)
+    except ValueError as error:
+        raise PriorError(f"{where}: {error}; correct or remove it") from None
     if not isinstance(data, dict):
         raise PriorError(f"{where}: expected an object, found {type(data).__name__}")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    required = {n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
-    if unknown := sorted(set(data) - set(known)):
-        raise PriorError(f"{where}: expected only the keys {', '.join(known)}; found {', '.join(map(str, unknown))}")
-    if missing := sorted(required - set(data)):
-        raise PriorError(f"{where}: expected the key {missing[0]}, found none; add it")
-    for name, value in data.items():
-        expected, fits = _CHECKS[str(known[name].type)]
-        if not fits(value):
-            raise PriorError(f"{where}: {name}: expected {expected}, found {value!r}")
-    return kind(**data)
+    return data
+
+
+def _decoded(kind: Any, text: str, where: str) -> Any:
+    try:
+        return decode(kind, text, where, by_hand=True)
+    except ValueError as error:
+        raise PriorError(f"{error}; correct or restore it") from None
 
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
@@ -266,12 +245,10 @@ def write_card(folder: Path, card: PriorCard) -> None:
     Raises:
         OutputError: the disk didn't take it.
     """
-    part = folder / f".{CARD}.{os.getpid()}"
     try:
-        part.write_text(card.to_json(), encoding="utf-8")
-        part.replace(folder / CARD)
+        with replacing(folder / CARD) as passing:
+            passing.write_text(card.to_json(), encoding="utf-8")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise unwritable(error) from None
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from medaug.inverse.aligned import aligned
 from medaug.inverse.priors.card import PredictionType, PriorCard
 
 Map = Callable[[Tensor], Tensor]
@@ -89,25 +90,33 @@ def clean_from(kind: PredictionType, output: Tensor, z_t: Tensor, abar: Tensor) 
 
     Source: Salimans & Ho 2022, arXiv 2202.00512, appendix D: v = sqrt(abar) eps − sqrt(1 − abar) z0.
     """
-    if kind == "epsilon":
-        return (z_t - (1 - abar).sqrt() * output) / abar.sqrt()
-    if kind == "v_prediction":
-        return abar.sqrt() * z_t - (1 - abar).sqrt() * output
-    return output
+    match kind:
+        case "epsilon":
+            return (z_t - (1 - abar).sqrt() * output) / abar.sqrt()
+        case "v_prediction":
+            return abar.sqrt() * z_t - (1 - abar).sqrt() * output
+        case "sample":
+            return output
+        case _:
+            assert_never(kind)
 
 
 def target_of(kind: PredictionType, z0: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
     """What a network of this kind has to predict: `clean_from` of it is z0 again. Source: as there."""
-    if kind == "epsilon":
-        return noise
-    if kind == "v_prediction":
-        return abar.sqrt() * noise - (1 - abar).sqrt() * z0
-    return z0
+    match kind:
+        case "epsilon":
+            return noise
+        case "v_prediction":
+            return abar.sqrt() * noise - (1 - abar).sqrt() * z0
+        case "sample":
+            return z0
+        case _:
+            assert_never(kind)
 
 
 def frozen(net: nn.Module, device: str) -> nn.Module:
-    """The network on its device, in evaluation mode, float32, without gradients of its weights.
+    """The network on its device, in evaluation mode, float32, aligned, without gradients of its weights.
 
     Gradients still flow to the input, which is all that a solver needs.
     """
-    return net.to(device).float().eval().requires_grad_(False)
+    return aligned(net.to(device).float()).eval().requires_grad_(False)

@@ -11,7 +11,7 @@ from medaug.inverse.priors.card import PriorCard
 
 
 @dataclass(frozen=True, eq=False)
-class DistantPrior:
+class RemotePrior:
     """Stands for a prior where nothing is computed with it; slices are sent to where it is.
 
     Attributes:
@@ -22,7 +22,7 @@ class DistantPrior:
     card: PriorCard
     prompt: str = ""
 
-    def under(self, prompt: str) -> DistantPrior:
+    def under(self, prompt: str) -> RemotePrior:
         """The same prior under a prompt."""
         return replace(self, prompt=prompt)
 

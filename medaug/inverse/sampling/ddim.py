@@ -5,27 +5,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from medaug.inverse.protocols import Noise, Prior
+from medaug.inverse.protocols import Noise, Problem
+from medaug.inverse.sampling.schedule import Times, times
 
 
-def begin(prior: Prior, like: Tensor, noise: Noise, start: Tensor | None, t0: float, abar: float) -> Tensor:
-    """The first z_t: pure noise, or ``start`` noised to the share of signal ``abar``.
+def begin(problem: Problem, steps: int, t0: float) -> tuple[Times, Tensor]:
+    """The times from ``t0`` to clean, and z_t at the first: pure noise, or the start noised to its share of signal.
+
+    Network calls: one of encode where there is no start, for the shape of the latents.
 
     Args:
-        prior: asked for the shape of its latents where there is no start; one call of encode.
-        like: (B, C, H, W), any images of the shape that is wanted, such as Aᵀy.
-        noise: one stream per sample; drawn from once.
-        start: clean latents (B, c, h, w), or None.
+        problem: its noise is drawn from once.
+        steps: how many times.
         t0: first time as a share of all; at 1 the start isn't looked at.
-        abar: share of signal at the first time.
     """
+    schedule, start = times(problem.prior.alphas_cumprod, steps, t0), problem.start
     with torch.no_grad():
-        shape = prior.encode(torch.zeros_like(like)).shape if start is None else start.shape
-    z_t = noise(tuple(shape))
+        like = problem.prior.encode(torch.zeros_like(problem.operator.adjoint(problem.y))) if start is None else start
+    z_t = problem.noise(tuple(like.shape))
     if start is None or t0 >= 1:
-        return z_t
-    first: Tensor = abar**0.5 * start + (1 - abar) ** 0.5 * z_t
-    return first
+        return schedule, z_t
+    abar = schedule[0][1]
+    return schedule, abar**0.5 * start + (1 - abar) ** 0.5 * z_t
 
 
 def noise_in(z_t: Tensor, z0: Tensor, abar_t: float) -> Tensor:

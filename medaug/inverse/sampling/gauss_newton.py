@@ -5,16 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from medaug.inverse.protocols import Operator, Prior
+from medaug.inverse.protocols import Problem
 from medaug.inverse.sampling.conjugate_gradients import conjugate_gradients
 
 SECANT = 0.1  # root mean square of the latents' step for J v: a third of the cost of the derivative, and near it
 
 
 @torch.no_grad()
-def correction(
-    prior: Prior, operator: Operator, y: Tensor, z0: Tensor, rho: float, iterations: int
-) -> tuple[Tensor, Tensor]:
+def correction(problem: Problem, z0: Tensor, rho: float, iterations: int) -> tuple[Tensor, Tensor]:
     """The change dz of one Gauss-Newton step, and what the proposal missed.
 
         (Jᵀ Aᵀ A J + rho I) dz = Jᵀ Aᵀ (y − A D(z0))
@@ -24,9 +22,7 @@ def correction(
     Network calls: ``1 + iterations`` of decode.
 
     Args:
-        prior: asked for its decoder.
-        operator: the measurement A.
-        y: (B, …), the measurement of each sample.
+        problem: asked for the prior's decoder, A and y.
         z0: (B, c, h, w), the proposal.
         rho: how much dz costs beside the misfit: the measurement's variance over the proposal's.
         iterations: of conjugate gradients.
@@ -34,6 +30,7 @@ def correction(
     Returns:
         dz (B, c, h, w), and A D(z0) − y (B, …).
     """
+    prior, operator = problem.prior, problem.operator
     with torch.enable_grad():
         leaf = z0.detach().requires_grad_(True)
         x0 = prior.decode(leaf)
@@ -47,5 +44,5 @@ def correction(
         push = (prior.decode(z0 + h * v) - x0.detach()) / h
         return pull(operator.adjoint(operator.forward(push))) + rho * v
 
-    missed = operator.forward(x0.detach()) - y
+    missed = operator.forward(x0.detach()) - problem.y
     return conjugate_gradients(normal, pull(operator.adjoint(-missed)), iterations), missed

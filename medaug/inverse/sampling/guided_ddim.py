@@ -1,4 +1,4 @@
-"""The way down from z_t to an image that all solvers share, and the levers that make any of them cheaper.
+"""The way down from z_t to an image that all solvers share, and what makes any of them cheaper.
 
 A solver says how one step is guided; what is the same for all, the order of the steps and which of them are guided,
 stands here and nowhere else.
@@ -7,24 +7,22 @@ stands here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from medaug.inverse.priors.latent_prior import with_fast_autoencoder
-from medaug.inverse.protocols import Noise, Operator, Prior
+from medaug.inverse.protocols import Problem
 from medaug.inverse.sampling.ddim import ddim, noise_in
 from medaug.inverse.sampling.gauss_newton import correction
 
-Guided = tuple[Tensor, Tensor, Tensor | None]
-Guide = Callable[[Prior, Tensor, Tensor, float, float], Guided]
 CLOSING_NOISE = 0.05  # the paper's measurement noise: how far a closing step takes the measurement to be missed anyway
 
 
 @dataclass(frozen=True)
-class Levers:
-    """What is saved on the way or added at its end, each off unless stated; no sample depends on its batch-mates.
+class Guidance:
+    """Which steps are guided, and what closes the descent; no sample depends on its batch-mates.
 
     Attributes:
         every: guide every k-th step only, the last one always; the others are plain DDIM steps.
@@ -42,22 +40,52 @@ class Levers:
     closing: int = 0
 
 
-ALL_OFF = Levers()
+EVERY_STEP = Guidance()
+
+
+@dataclass(frozen=True, eq=False)
+class DenoisingStep:
+    """From time t to the earlier time s.
+
+    Attributes:
+        problem: its prior has the small autoencoder where that stands in.
+        z_t: (B, c, h, w).
+        t: (B,), the time's index.
+        abar_t: share of signal at t.
+        abar_s: likewise at s.
+        eta: of the DDIM step.
+    """
+
+    problem: Problem
+    z_t: Tensor
+    t: Tensor
+    abar_t: float
+    abar_s: float
+    eta: float
+
+    def denoised(self) -> Tensor:
+        """The prior's estimate of z0; one call of denoise."""
+        return self.problem.prior.denoise(self.z_t, self.t)
+
+    def unguided(self, z0: Tensor) -> Tensor:
+        """The z_s of plain DDIM from an estimate of z0; the noise of ``eta`` is drawn here."""
+        eps = noise_in(self.z_t, z0, self.abar_t)
+        return ddim(z0, eps, self.abar_t, self.abar_s, self.eta, self.problem.noise)
+
+
+Guided = tuple[Tensor, Tensor, Tensor | None]
+Guide = Callable[[DenoisingStep], Guided]
 
 
 @torch.no_grad()
-def descend(  # noqa: PLR0913 - what a step needs; bound by the solver
-    prior: Prior,
+def descend(
+    problem: Problem,
     guide: Guide,
-    z_t: Tensor,
     schedule: Sequence[tuple[int, float, float]],
+    z_t: Tensor,
     *,
-    noise: Noise,
     eta: float = 0.0,
-    levers: Levers = ALL_OFF,
-    operator: Operator,
-    y: Tensor,
-    on_step: Callable[[int, int], None] | None = None,
+    guidance: Guidance = EVERY_STEP,
 ) -> Tensor:
     """Step from the first time of the schedule to clean, close, and decode.
 
@@ -65,43 +93,39 @@ def descend(  # noqa: PLR0913 - what a step needs; bound by the solver
     more where there is a closing.
 
     Args:
-        prior: the latent diffusion model.
-        guide: (prior, z_t, t (B,), abar_t, abar_s) → z_s of plain DDIM, z_s guided, and A D(z0) − y, or None where
-            the solver doesn't know it.
-        z_t: (B, c, h, w) at the first time.
-        schedule: from `schedule.times`.
-        noise: one stream per sample; a guided and a plain step draw the same.
-        eta: of a plain step.
-        levers: what is saved, and the closing.
-        operator: the measurement A, for a budget or a closing.
-        y: (B, …), the measurement of each sample.
-        on_step: called with (step, steps) before each step.
+        problem: what is solved.
+        guide: a step → z_s of plain DDIM, z_s guided, and A D(z0) − y, or None where the solver doesn't know it.
+        schedule: from `ddim.begin`.
+        z_t: (B, c, h, w) at the first time, likewise.
+        eta: of the DDIM steps; a guided and a plain one draw the same noise.
+        guidance: which steps are guided, and the closing.
 
     Returns:
         Images (B, C, H, W), not clipped.
     """
-    steps, wanted = len(schedule), torch.ones(len(z_t), 1, 1, 1, dtype=torch.bool, device=z_t.device)
-    fast = with_fast_autoencoder(prior)
-    measured = None if levers.budget is None else measured_values(operator.forward, operator.adjoint(y))
-    for step, (t, abar_t, abar_s) in enumerate(schedule):
-        if on_step:
-            on_step(step, steps)
-        above = levers.fast_above is not None and t >= levers.fast_above * len(prior.alphas_cumprod)
-        inner, at = fast if above else prior, torch.full((len(z_t),), t, device=z_t.device)
-        if (steps - 1 - step) % levers.every or (levers.budget is not None and not bool(wanted.any())):
-            z0 = inner.denoise(z_t, at)
-            z_t = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
+    steps, budget = len(schedule), guidance.budget
+    measured = None if budget is None else measured_values(problem)
+    unexplained = torch.ones(len(z_t), 1, 1, 1, dtype=torch.bool, device=z_t.device)
+    fast = replace(problem, prior=with_fast_autoencoder(problem.prior))
+    fast_from = float("inf") if guidance.fast_above is None else guidance.fast_above * len(problem.prior.alphas_cumprod)
+    for number, (t, abar_t, abar_s) in enumerate(schedule):
+        if problem.on_step:
+            problem.on_step(number, steps)
+        at = torch.full((len(z_t),), t, device=z_t.device)
+        step = DenoisingStep(fast if t >= fast_from else problem, z_t, at, abar_t, abar_s, eta)
+        if (steps - 1 - number) % guidance.every or (budget is not None and not bool(unexplained.any())):
+            z_t = step.unguided(step.denoised())
             continue
-        plain, guided, missed = guide(inner, z_t, at, abar_t, abar_s)
-        z_t = torch.where(wanted, guided, plain)
-        if levers.budget is not None and missed is not None and measured is not None:
-            wanted = wanted & (_root_mean_square(missed, measured) > levers.budget)
-    if levers.closing:
-        z_t = closed(prior, operator, y, z_t, schedule[-1][1], levers)
-    return prior.decode(z_t)
+        plain, guided, missed = guide(step)
+        z_t = torch.where(unexplained, guided, plain)
+        if budget is not None and missed is not None and measured is not None:
+            unexplained = unexplained & (_misfit(missed, measured) > budget)
+    if guidance.closing:
+        z_t = closed(problem, z_t, schedule[-1][1], guidance)
+    return problem.prior.decode(z_t)
 
 
-def closed(prior: Prior, operator: Operator, y: Tensor, z: Tensor, abar: float, levers: Levers) -> Tensor:
+def closed(problem: Problem, z: Tensor, abar: float, guidance: Guidance) -> Tensor:
     """Clean latents brought to the measurement through the decoder: hard data consistency at t = 0.
 
         z ← argmin_z'  ||A D(z') − y||² / CLOSING_NOISE²  +  ||z' − z||² / (1 − abar)
@@ -110,27 +134,25 @@ def closed(prior: Prior, operator: Operator, y: Tensor, z: Tensor, abar: float, 
     pixels agree on first, and single pixels' noise last. The denoising network isn't called.
 
     Args:
-        prior: asked for its decoder.
-        operator: the measurement A.
-        y: (B, …), the measurement of each sample.
+        problem: asked for the prior's decoder, A and y.
         z: (B, c, h, w), clean.
         abar: share of signal at the last time: 1 − abar is the variance that was left in z there.
-        levers: ``closing`` iterations; a sample that is inside ``budget`` stays as it is.
+        guidance: ``closing`` iterations; a sample that is inside ``budget`` stays as it is.
 
     Source: Song et al. 2024 (ReSample), arXiv 2307.08123, section 3.2, with a Gauss-Newton step for its optimiser.
     """
-    dz, missed = correction(prior, operator, y, z, CLOSING_NOISE**2 / (1 - abar), levers.closing)
-    if levers.budget is None:
+    dz, missed = correction(problem, z, CLOSING_NOISE**2 / (1 - abar), guidance.closing)
+    if guidance.budget is None:
         return z + dz
-    measured = measured_values(operator.forward, operator.adjoint(y))
-    return torch.where(_root_mean_square(missed, measured) > levers.budget, z + dz, z)
+    return torch.where(_misfit(missed, measured_values(problem)) > guidance.budget, z + dz, z)
 
 
-def measured_values(forward: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+def measured_values(problem: Problem) -> Tensor:
     """(B,) how many values a measurement holds: those that a white image doesn't leave at 0, at least one."""
-    return (forward(torch.ones_like(like)) != 0).flatten(1).sum(1).clamp_min(1)
+    white = torch.ones_like(problem.operator.adjoint(problem.y))
+    return (problem.operator.forward(white) != 0).flatten(1).sum(1).clamp_min(1)
 
 
-def _root_mean_square(missed: Tensor, measured: Tensor) -> Tensor:
-    """(B, …) → (B, 1, 1, 1): over the measured values of each sample alone."""
+def _misfit(missed: Tensor, measured: Tensor) -> Tensor:
+    """Root mean square of A D(z0) − y, (B, …) → (B, 1, 1, 1): over the measured values of each sample alone."""
     return (missed.square().flatten(1).sum(1) / measured).sqrt().reshape(-1, 1, 1, 1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+Times = list[tuple[int, float, float]]
 
-def times(alphas_cumprod: Tensor, steps: int, t0: float) -> list[tuple[int, float, float]]:
+
+def times(alphas_cumprod: Tensor, steps: int, t0: float) -> Times:
     """Evenly spaced DDIM times from ``t0`` down to clean.
 
     Args:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from medaug.inverse.protocols import Noise, Operator, Prior
-from medaug.inverse.sampling.ddim import begin, ddim, noise_in
-from medaug.inverse.sampling.guided_ddim import ALL_OFF, Guided, Levers, descend
-from medaug.inverse.sampling.schedule import times
+from medaug.inverse.protocols import Problem
+from medaug.inverse.sampling.ddim import begin
+from medaug.inverse.sampling.guided_ddim import EVERY_STEP, DenoisingStep, Guidance, Guided, descend
 
 
 @torch.no_grad()
-def blend(  # noqa: PLR0913 - the method's own parameters, bound once with functools.partial
-    prior: Prior,
-    operator: Operator,
-    y: Tensor,
-    *,
-    noise: Noise,
-    start: Tensor | None = None,
-    on_step: Callable[[int, int], None] | None = None,
-    steps: int = 25,
-    t0: float = 0.6,
-    eta: float = 0.0,
-    levers: Levers = ALL_OFF,
+def blend(
+    problem: Problem, *, steps: int = 25, t0: float = 0.6, eta: float = 0.0, guidance: Guidance = EVERY_STEP
 ) -> Tensor:
     """Draw images that agree with the source in the latent cells that were observed as a whole.
 
@@ -37,44 +26,33 @@ def blend(  # noqa: PLR0913 - the method's own parameters, bound once with funct
     Network calls: ``steps`` of denoise, no encode (one where there is no start), one of decode.
 
     Args:
-        prior: the latent diffusion model.
-        operator: keeps or drops each pixel, such as `operators.Inpainting`.
-        y: (B, C, H, W), the measurement of each sample.
-        noise: one stream per sample.
-        start: the source's clean latents (B, c, h, w), which are blended in; E(Aᵀy) when None.
-        on_step: called with (step, steps) before each step.
-        steps: denoising steps.
-        t0: first time as a share of all, in (0, 1]; 1 begins from pure noise.
-        eta: 0 for deterministic DDIM, 1 for ancestral noise.
-        levers: no step meets the autoencoder or a residual, so only ``every`` and ``closing`` do anything, and a budget
-            the closing alone.
-
-    Returns:
-        Images (B, C, H, W), not clipped.
+        problem: what is solved.
+        steps: as for every solver, see `Solver`.
+        t0: likewise.
+        eta: likewise.
+        guidance: no step meets the autoencoder or a residual, so only ``every`` and ``closing`` do anything, and a
+            budget the closing alone.
 
     Raises:
         ValueError: the operator doesn't keep or drop single pixels.
 
     Source: Avrahami et al. 2023, "Blended latent diffusion", arXiv 2206.02779, algorithm 1.
     """
+    operator, y = problem.operator, problem.y
     seen = operator.adjoint(y)
     kept = operator.adjoint(operator.forward(torch.ones_like(seen)))
     if not torch.equal(operator.forward(seen), y) or not bool(((kept == 0) | (kept == 1)).all()):
         raise ValueError("blend: expected an operator that keeps or drops each pixel, found one that mixes them")
-    source = prior.encode(seen) if start is None else start
+    source = problem.prior.encode(seen) if problem.start is None else problem.start
     m = _whole_cells(kept, source)
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    z_t = begin(prior, seen, noise, source, t0, schedule[0][1])
-    xi = noise(tuple(source.shape))
+    schedule, z_t = begin(replace(problem, start=source), steps, t0)
+    xi = problem.noise(tuple(source.shape))
 
-    def guide(prior: Prior, z_t: Tensor, t: Tensor, abar_t: float, abar_s: float) -> Guided:
-        z0 = prior.denoise(z_t, t)
-        z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
-        return z_s, m * (abar_s**0.5 * source + (1 - abar_s) ** 0.5 * xi) + (1 - m) * z_s, None
+    def guide(step: DenoisingStep) -> Guided:
+        z_s = step.unguided(step.denoised())
+        return z_s, m * (step.abar_s**0.5 * source + (1 - step.abar_s) ** 0.5 * xi) + (1 - m) * z_s, None
 
-    return descend(
-        prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, operator=operator, y=y, on_step=on_step
-    )
+    return descend(problem, guide, schedule, z_t, eta=eta, guidance=guidance)
 
 
 def _whole_cells(kept: Tensor, z: Tensor) -> Tensor:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from medaug.inverse.protocols import Noise, Operator, Prior
-from medaug.inverse.sampling.ddim import begin, ddim, noise_in
-from medaug.inverse.sampling.guided_ddim import ALL_OFF, Guided, Levers, descend
-from medaug.inverse.sampling.schedule import times
+from medaug.inverse.protocols import Problem
+from medaug.inverse.sampling.ddim import begin
+from medaug.inverse.sampling.guided_ddim import EVERY_STEP, DenoisingStep, Guidance, Guided, descend
 
 REFERENCE_STEPS = 1000  # the published schedule; omega and gamma are stated for it
 
 
-def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functools.partial
-    prior: Prior,
-    operator: Operator,
-    y: Tensor,
+def psld(
+    problem: Problem,
     *,
-    noise: Noise,
-    start: Tensor | None = None,
-    on_step: Callable[[int, int], None] | None = None,
     steps: int = 1000,
     t0: float = 1.0,
     omega: float = 1.0,
     gamma: float = 0.2,
     eta: float = 0.0,
-    levers: Levers = ALL_OFF,
+    guidance: Guidance = EVERY_STEP,
 ) -> Tensor:
-    """Draw images that explain ``y``, one per row, each independent of its batch-mates.
+    """PSLD's step: z_s of DDIM − ∇ (omega ||A D(z0) − y||  +  gamma ||E(Aᵀy + D(z0) − AᵀA D(z0)) − z0||).
 
     Norms are plain, per sample. Weights hold for 1000 steps from t = 1. With fewer steps each covers more time, and its
     guidance is scaled by that time so that the whole pull stays the same; but it never goes further than where the
@@ -40,43 +32,29 @@ def psld(  # noqa: PLR0913 - the method's own parameters, bound once with functo
     Network calls: ``steps`` of denoise, ``steps`` of encode, ``steps + 1`` of decode.
 
     Args:
-        prior: the latent diffusion model.
-        operator: the measurement A.
-        y: (B, …), the measurement of each sample.
-        noise: one stream per sample.
-        start: clean latents (B, c, h, w) to begin from once noised to ``t0``; pure noise when None, or when t0 is 1.
-        on_step: called with (step, steps) before each step.
-        steps: denoising steps.
-        t0: first time as a share of all, in (0, 1].
+        problem: what is solved.
+        steps: as for every solver, see `Solver`.
+        t0: likewise.
         omega: weight of the measurement term.
         gamma: weight of the gluing term.
-        eta: 0 for deterministic DDIM, 1 for ancestral noise.
-        levers: what is saved on the way, and the closing; a step that guides for k stands for k times as many.
-
-    Returns:
-        Images (B, C, H, W), not clipped.
+        eta: likewise.
+        guidance: likewise; a step that guides for k stands for k times as many.
 
     Source: Rout et al., NeurIPS 2023, arXiv 2307.00619, algorithm 2, with DDIM (Song et al. 2021, eq. 12) as the
     sampler.
     """
-    schedule = times(prior.alphas_cumprod, steps, t0)
-    seen = operator.adjoint(y)
-    z_t = begin(prior, seen, noise, start, t0, schedule[0][1])
-    scale = levers.every * REFERENCE_STEPS * t0 / steps
+    schedule, z_t = begin(problem, steps, t0)
+    scale = guidance.every * REFERENCE_STEPS * t0 / steps
 
-    def guide(prior: Prior, z_t: Tensor, t: Tensor, abar_t: float, abar_s: float) -> Guided:
-        z0, loss, missed, gradient = loss_gradient(prior, operator, y, z_t, t, omega, gamma)
-        z_s = ddim(z0, noise_in(z_t, z0, abar_t), abar_t, abar_s, eta, noise)
+    def guide(step: DenoisingStep) -> Guided:
+        z0, loss, missed, gradient = loss_gradient(step, omega, gamma)
+        z_s = step.unguided(z0)
         return z_s, z_s - reach(scale, loss, gradient) * gradient, missed
 
-    return descend(
-        prior, guide, z_t, schedule, noise=noise, eta=eta, levers=levers, operator=operator, y=y, on_step=on_step
-    )
+    return descend(problem, guide, schedule, z_t, eta=eta, guidance=guidance)
 
 
-def loss_gradient(
-    prior: Prior, operator: Operator, y: Tensor, z_t: Tensor, t: Tensor, omega: float, gamma: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def loss_gradient(step: DenoisingStep, omega: float, gamma: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What PSLD's two terms say at z_t.
 
     Network calls: one of denoise, decode and encode each, forward and backward.
@@ -84,9 +62,10 @@ def loss_gradient(
     Returns:
         z0 (B, c, h, w); the loss (B,); A D(z0) − y (B, …); the loss's gradient by z_t (B, c, h, w). None has a graph.
     """
-    z_t = z_t.detach().requires_grad_(True)
+    prior, operator, y = step.problem.prior, step.problem.operator, step.problem.y
+    z_t = step.z_t.detach().requires_grad_(True)
     with torch.enable_grad():
-        z0 = prior.denoise(z_t, t)
+        z0 = prior.denoise(z_t, step.t)
         x0 = prior.decode(z0)
         missed = operator.forward(x0) - y
         glued = operator.adjoint(y) + x0 - operator.adjoint(operator.forward(x0))

@@ -38,13 +38,13 @@ def mr_body(values: npt.NDArray[np.floating], padded: Mask) -> Mask:
         return ~padded
     low = float(np.percentile(valid, 0.5))
     threshold = low + 0.5 * (otsu(valid) - low)
-    found = []
+    bodies = []
     for one, none in zip(values, padded, strict=True):
         smooth = ndimage.gaussian_filter(one.astype(np.float32), 1.0)
         bridged = np.pad((smooth > threshold) & ~none, 4)
         closed = ndimage.binary_closing(bridged, iterations=4)[4:-4, 4:-4]
-        found.append(_solid(closed, 1) & ~none)
-    return np.stack(found)
+        bodies.append(_solid(closed, 1) & ~none)
+    return np.stack(bodies)
 
 
 def otsu(values: npt.NDArray[np.floating]) -> float:

@@ -81,10 +81,10 @@ def domain(volume: Volume, window: Window, parts: Sequence[Part]) -> Mask:
         RegionError: a part can't be told on images of this kind.
     """
     shown = Shown(volume, window)
-    found = shown.everywhere
+    free = shown.everywhere
     for part in dict.fromkeys(parts):
-        found &= PARTS[part](shown)
-    return found
+        free &= PARTS[part](shown)
+    return free
 
 
 def body(shown: Shown) -> Mask:
@@ -165,7 +165,7 @@ def not_border(shown: Shown) -> Mask:
 def not_marker(shown: Shown) -> Mask:
     """All but side markers and burned-in text on a radiograph, and other things that are small and white.
 
-    Screws, pins and the edges of casts look alike and are kept as they are.
+    Screws, pins and the edges of casts look the same and are kept as they are.
     """
     return _per_frame(shown, markers.without_markers) if shown.is_radiograph else shown.everywhere
 

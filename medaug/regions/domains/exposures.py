@@ -18,7 +18,7 @@ THICK = 0.15  # of the frame across; what is thicker is a shutter at its end, or
 LONG = 0.50  # of the frame along
 STRAIGHT = 1.5  # px, median distance of an edge from a line
 SLANT = 0.20  # px across per px along
-DARK, APART = 0.40, 6  # both sides, at this many px from the bar
+DARK, BESIDE = 0.40, 6  # both sides, at this many px from the bar
 SIDED = 0.70  # share of the bar's length where they are dark
 
 
@@ -70,7 +70,7 @@ def _edges(x: Float32, thing: Mask, start: int) -> tuple[npt.NDArray[np.floating
         if abs(slope) > SLANT or np.median(np.abs(edge - slope * at - offset)) > STRAIGHT:
             return None
         lines.append(slope * np.arange(len(x)) + offset)
-    outer = first - APART, last + APART
+    outer = first - BESIDE, last + BESIDE
     if outer[0].min() < 0 or outer[1].max() >= x.shape[1]:
         return None  # at the frame's side: a shutter like any other
     if ((x[at, outer[0]] < DARK) & (x[at, outer[1]] < DARK)).mean() < SIDED:

@@ -60,14 +60,16 @@ def without_markers(brightness: Float32) -> Mask:
 def marks(small: Float32) -> Mask:
     """Where markers and text lie, on an image that is small already."""
     x = normalised(small, np.ones(small.shape, dtype=np.bool_))
-    found = white(x)
+    marked = white(x)
     longest = max(x.shape)
     margin = max(2, round(MARGIN * longest))
     letters = sharp_things(x)
     for one in letters:
         if (one.height > CLEAR and _near_a_side(one, x.shape)) or _in_a_row(one, letters, TALL * longest):
-            found[max(0, one.top - margin) : one.bottom + margin, max(0, one.left - margin) : one.right + margin] = True
-    return found
+            marked[max(0, one.top - margin) : one.bottom + margin, max(0, one.left - margin) : one.right + margin] = (
+                True
+            )
+    return marked
 
 
 def white(x: Float32) -> Mask:
@@ -96,7 +98,7 @@ def sharp_things(x: Float32) -> list[Letter]:
     highest = ndimage.maximum_filter(x, 3)
     steps = highest - ndimage.minimum_filter(x, 3)
     labels, _ = labelled(above > FAINT)
-    found = []
+    letters = []
     for n, spans in enumerate(ndimage.find_objects(labels), 1):
         size = max(span.stop - span.start for span in spans)
         if not max(4, LEAST * longest) <= size <= MOST * longest:
@@ -104,8 +106,8 @@ def sharp_things(x: Float32) -> list[Letter]:
         thing = labels[spans] == n
         height = float(np.percentile(above[spans][thing], 90))
         if _like_a_letter(thing & (above[spans] > height / 2), steps[spans] / height, highest[spans] / height):
-            found.append(Letter(spans[0].start, spans[0].stop, spans[1].start, spans[1].stop, height))
-    return found
+            letters.append(Letter(spans[0].start, spans[0].stop, spans[1].start, spans[1].stop, height))
+    return letters
 
 
 def _like_a_letter(core: Mask, steps: npt.NDArray[np.floating], highest: npt.NDArray[np.floating]) -> bool:
@@ -127,7 +129,7 @@ def _in_a_row(one: Letter, letters: list[Letter], tallest: float) -> bool:
     """Whether at least two others of its size and brightness stand on its line, each near the next."""
     if one.tall > tallest:
         return False
-    line = sorted((other for other in letters if _alike(one, other)), key=lambda other: other.left)
+    line = sorted((other for other in letters if _same_size(one, other)), key=lambda other: other.left)
     at = line.index(one)
     reach = 1.5 * one.tall
     near = [other.left - before.right < reach for before, other in pairwise(line)]
@@ -137,6 +139,6 @@ def _in_a_row(one: Letter, letters: list[Letter], tallest: float) -> bool:
     return count >= 3
 
 
-def _alike(one: Letter, other: Letter) -> bool:
+def _same_size(one: Letter, other: Letter) -> bool:
     level = abs(one.bottom - other.bottom) <= 0.3 * one.tall and abs(one.top - other.top) <= 0.3 * one.tall
     return level and abs(one.height - other.height) <= 0.25 * one.height

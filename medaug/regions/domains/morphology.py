@@ -50,9 +50,9 @@ def large_parts(mask: Mask, least: float) -> Mask:
         return np.take(keep, labels)
     at = np.flatnonzero(mask)
     parts = labels.ravel()[at]
-    found = np.zeros_like(mask)
-    found.ravel()[at] = (np.bincount(parts) >= least)[parts]
-    return found
+    large = np.zeros_like(mask)
+    large.ravel()[at] = (np.bincount(parts) >= least)[parts]
+    return large
 
 
 def touching(mask: Mask, seeds: Mask) -> Mask:
@@ -77,10 +77,10 @@ def runs(mask: Mask, length: int) -> Mask:
 
 def ends(shape: tuple[int, ...], depth: int) -> Mask:
     """The first and the last ``depth`` rows."""
-    found = np.zeros(shape, dtype=np.bool_)
-    found[:depth] = True
-    found[max(0, shape[0] - depth) :] = True
-    return found
+    rows = np.zeros(shape, dtype=np.bool_)
+    rows[:depth] = True
+    rows[max(0, shape[0] - depth) :] = True
+    return rows
 
 
 def without_islands(mask: Mask, least: int) -> Mask:

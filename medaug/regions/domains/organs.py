@@ -42,12 +42,12 @@ def ct_bone(hounsfield: Values, spacing: Spacing) -> Mask:
     Metal is bone here, and so are calcifications and vessels full of contrast medium that are as bright.
     """
     body = ct_body(hounsfield)
-    found = []
+    bones = []
     for one, inside in zip(hounsfield, body, strict=True):
         weak = (one > TRABECULA) & inside
         bone = _beneath(touching(weak, one > CORTEX), inside)
-        found.append(_filled(large_parts(bone, _pixels(BONE_LEAST, spacing)), _pixels(MARROW, spacing)))
-    return np.stack(found)
+        bones.append(_filled(large_parts(bone, _pixels(BONE_LEAST, spacing)), _pixels(MARROW, spacing)))
+    return np.stack(bones)
 
 
 def ct_lung(hounsfield: Values, spacing: Spacing) -> Mask:
@@ -56,7 +56,7 @@ def ct_lung(hounsfield: Values, spacing: Spacing) -> Mask:
 
     body = ct_body(hounsfield)
     disc, least = _disc(GAP, spacing), _pixels(LUNG_LEAST, spacing)
-    found = []
+    lungs = []
     for one, inside in zip(hounsfield, body, strict=True):
         labels, count = labelled((one < LUNG_AIR) & inside)
         sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -64,8 +64,8 @@ def ct_lung(hounsfield: Values, spacing: Spacing) -> Mask:
         keep = (sizes >= least) & (np.asarray(medians) > GAS)
         keep[0] = False
         lung = _closed(keep[labels], disc)
-        found.append(np.asarray(ndimage.binary_fill_holes(lung)) & inside)
-    return np.stack(found)
+        lungs.append(np.asarray(ndimage.binary_fill_holes(lung)) & inside)
+    return np.stack(lungs)
 
 
 def ct_brain(hounsfield: Values, spacing: Spacing) -> Mask:
@@ -73,7 +73,7 @@ def ct_brain(hounsfield: Values, spacing: Spacing) -> Mask:
     from scipy import ndimage
 
     disc, core = _disc(GAP, spacing), _disc(GAP / 2, spacing)
-    found = []
+    brains = []
     for one in hounsfield:
         skull = _closed(one > SKULL, disc)
         inside = np.asarray(ndimage.binary_fill_holes(skull)) & ~skull
@@ -81,8 +81,8 @@ def ct_brain(hounsfield: Values, spacing: Spacing) -> Mask:
         soft = inside & (smooth > BRAIN_LOW) & (smooth < BRAIN_HIGH)
         opened = ndimage.binary_opening(soft, core)
         large = large_parts(opened, _pixels(BRAIN_LEAST, spacing))
-        found.append(np.asarray(ndimage.binary_fill_holes(large)) & inside)
-    return np.stack(found)
+        brains.append(np.asarray(ndimage.binary_fill_holes(large)) & inside)
+    return np.stack(brains)
 
 
 def mr_brain(values: Values, padded: Mask, spacing: Spacing) -> Mask:

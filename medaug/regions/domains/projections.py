@@ -18,7 +18,7 @@ WIDE, SLOPE = 60.0, 0.5  # px, and the share of a surface this smooth that is ta
 THIN = 3  # px: what is narrower links a lung with the air beside the trunk or in the neck
 ACROSS = 0.04  # of the width: how far a lung may reach over the middle
 SOFT = 2  # px: the largest threshold lies within the blur of a lung's edge
-ALIKE = 0.35  # least share of the smaller lung's area in the larger one's
+SIMILAR = 0.35  # least share of the smaller lung's area in the larger one's
 COMMON = 0.5  # least share of their heights that both have
 AROUND = 24.0  # px: bone is brighter than what lies this far around it in the same limb
 ABOVE = 0.3  # of the scatter there
@@ -28,7 +28,7 @@ BONE_LEAST = 0.02  # share of the limb; smaller things aren't bone
 def bone(brightness: Float32) -> Mask:
     """Bone on a radiograph of a limb: brighter than the soft tissue of its surroundings, in large parts.
 
-    Casts, plates and the overlap of two soft parts look alike and count as bone. A chest's ribs aren't told apart.
+    Casts, plates and the overlap of two soft parts look the same and count as bone. A chest's ribs aren't told apart.
 
     Args:
         brightness: (rows, columns).
@@ -59,7 +59,7 @@ def lungs(brightness: Float32) -> Mask:
     """Both lung fields of a frontal chest radiograph, without what lies over them (heart, diaphragm, dense disease).
 
     For each half of the frame: the largest dark field that touches no side of it and doesn't reach over the middle, at
-    whichever threshold. Where the two aren't alike in size and height, nothing is found.
+    whichever threshold. Where the two differ in size or height, nothing is found.
 
     Args:
         brightness: (rows, columns).
@@ -93,13 +93,13 @@ def _halves(dark: Mask) -> tuple[Mask, Mask]:
     edge = np.concatenate([labels[0], labels[:, 0], labels[:, -1]])
     fit = (sizes >= LUNG[0]) & (sizes <= LUNG[1])
     fit[np.unique(edge)] = False
-    found = []
+    fields = []
     for other in (labels[:, columns // 2 + reach :], labels[:, : columns // 2 - reach]):
         own = fit.copy()
         own[np.unique(other)] = False
         best = int(np.where(own, sizes, 0).argmax())
-        found.append(np.asarray((labels == best) & bool(own[best])))
-    return found[0], found[1]
+        fields.append(np.asarray((labels == best) & bool(own[best])))
+    return fields[0], fields[1]
 
 
 def _pair(left: Mask, right: Mask) -> Mask:
@@ -108,7 +108,7 @@ def _pair(left: Mask, right: Mask) -> Mask:
 
     nothing = np.zeros_like(left)
     sizes = sorted((int(left.sum()), int(right.sum())))
-    if sizes[0] == 0 or sizes[0] < ALIKE * sizes[1]:
+    if sizes[0] == 0 or sizes[0] < SIMILAR * sizes[1]:
         return nothing
     spans = [np.flatnonzero(field.any(axis=1)) for field in (left, right)]
     common = min(s[-1] for s in spans) - max(s[0] for s in spans)

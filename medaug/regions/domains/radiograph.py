@@ -57,23 +57,23 @@ def anatomy(brightness: Float32) -> Mask:
         hundredth of the frame that lie in the air.
     """
     small, factor = reduced(brightness, LONGEST)
-    found = limb(small)
-    full = enlarged(found, factor, brightness.shape)
-    return full & ~_plates(full, brightness) if _islands(found).any() else full
+    reduced_limb = limb(small)
+    full = enlarged(reduced_limb, factor, brightness.shape)
+    return full & ~_plates(full, brightness) if _islands(reduced_limb).any() else full
 
 
-def _islands(found: Mask) -> Mask:
-    return found & ~large_parts(found, ISLAND * found.size)
+def _islands(anatomy: Mask) -> Mask:
+    return anatomy & ~large_parts(anatomy, ISLAND * anatomy.size)
 
 
-def _plates(found: Mask, brightness: Float32) -> Mask:
+def _plates(anatomy: Mask, brightness: Float32) -> Mask:
     """Small parts that are mostly a marker: the plate that holds it, its blur, the shade beside."""
     from scipy import ndimage
 
     coarse, factor = reduced(brightness, 2 * LONGEST)
-    sizes = zip(coarse.shape, found.shape, strict=True)
+    sizes = zip(coarse.shape, anatomy.shape, strict=True)
     middles = (np.minimum(np.arange(m) * factor + factor // 2, n - 1) for m, n in sizes)
-    labels, count = labelled(_islands(found[np.ix_(*middles)]))
+    labels, count = labelled(_islands(anatomy[np.ix_(*middles)]))
     share = np.bincount(labels[marks(coarse)], minlength=count + 1) / np.bincount(
         labels.ravel(), minlength=count + 1
     ).clip(1)
@@ -131,12 +131,12 @@ def limb(small: Float32) -> Mask:
     """What `anatomy` finds, on an image that is small already. Each exposure of a plate is seen by itself."""
     x = normalised(small, np.ones(small.shape, dtype=np.bool_))
     bright = _bright_bands(x)
-    found = np.zeros(small.shape, dtype=np.bool_)
+    limbs = np.zeros(small.shape, dtype=np.bool_)
     for part in exposures(x):
         rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
         span = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        found[span] |= _limb(small[span], bright[span], ~part[span])
-    return found
+        limbs[span] |= _limb(small[span], bright[span], ~part[span])
+    return limbs
 
 
 def _limb(small: Float32, bright: Mask, covered: Mask) -> Mask:
@@ -213,11 +213,22 @@ def _above_surface(smooth: Float32, flat: Mask) -> tuple[Float32, float]:
         points, values = terms.reshape(-1, terms.shape[-1])[some], smooth.ravel()[some]
         if len(values) < 4 * terms.shape[-1]:
             break
-        surface = terms @ np.linalg.lstsq(points, values, rcond=None)[0]
+        surface = np.einsum("ijn,n->ij", terms, _fitted(points, values))
         above = smooth - np.clip(surface, *np.percentile(values, [1, 99]))
         scatter = 1.4826 * float(np.median(np.abs(above[air]))) + 0.002  # never 0: clipped air has no noise
         air = flat & (np.abs(above) < 3 * scatter)
     return np.asarray(above, dtype=np.float32), scatter
+
+
+def _fitted(points: Float32, values: Float32) -> npt.NDArray[np.float64]:
+    """The least squares weights of terms (N, terms); directions that float32 doesn't tell apart get none.
+
+    By sums of numpy's own: a library's factorisation takes all cores, and their number would decide last digits.
+    """
+    wide = points.astype(np.float64)
+    blurred = float(np.finfo(np.float32).eps) * len(wide)
+    squares, right = np.einsum("na,nb->ab", wide, wide), np.einsum("na,n->a", wide, values)
+    return np.asarray(np.linalg.lstsq(squares, right, rcond=blurred**2)[0])
 
 
 def _shutters(air: Mask, bright: Mask) -> Mask:
@@ -264,10 +275,10 @@ def _end_rows(mask: Mask) -> Mask:
 
 def _strips(solid: Mask, shutters: Mask) -> Mask:
     """Thin strips along a side of the frame or along a shutter there, dim or bright: a limb that crosses it is deep."""
-    found = np.zeros_like(solid)
+    strips = np.zeros_like(solid)
     for depth, length in STRIPS:
-        found |= _thin_rows(solid, shutters, depth, length) | _thin_rows(solid.T, shutters.T, depth, length).T
-    return found
+        strips |= _thin_rows(solid, shutters, depth, length) | _thin_rows(solid.T, shutters.T, depth, length).T
+    return strips
 
 
 def _thin_rows(solid: Mask, shutters: Mask, depth: float, length: float) -> Mask:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from medaug.errors import PriorError
 from medaug.imaging.seeds import seed_for
+from medaug.inverse.aligned import from_array
 from medaug.inverse.priors.card import PredictionType, PriorCard
 from medaug.inverse.priors.latent_prior import target_of
 from medaug.inverse.priors.loaders.diffusers import autoencoder, load_network, scheduler_config
@@ -88,7 +89,7 @@ def encoded(recipe: FinetuneRecipe, read: Callable[[], Pool], out: Path, base: P
     latents: dict[str, Tensor] = {}
     for side, chosen in (("train", ~pool.held_out), ("held_out", pool.held_out)):
         latents[side] = _latents(encode, pool.images[chosen], device)
-        latents[f"{side}_shows"] = shows[torch.from_numpy(chosen)]
+        latents[f"{side}_shows"] = shows[from_array(chosen)]
     unseen = [label for label, seen in zip(labels, latents["train_shows"].any(dim=0), strict=True) if not seen]
     if unseen:
         known = ", ".join(sorted({label for of in pool.labels for label in of})) or "none"

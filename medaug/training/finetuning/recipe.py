@@ -73,6 +73,10 @@ class LoopRecipe(Strict):
     def _cycles_in_order(self) -> Self:
         return cycles_rise(self, self.restarts, self.steps)
 
+    def precision_at(self, step: int) -> str:  # noqa: ARG002 - the same from first to last
+        """Of a step's forward pass."""
+        return self.precision
+
 
 class FinetuneRecipe(Strict):
     """Everything that decides the weights, except the base's and the images."""

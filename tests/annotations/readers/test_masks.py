@@ -19,12 +19,13 @@ from medaug.annotations.matching.grid_alignment import between
 from medaug.annotations.registry import read_annotations
 from medaug.errors import AnnotationError, ReadError
 from medaug.formats.nifti import read_nifti, write_nifti
-from medaug.imaging.boxes import Box, from_world
+from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, Volume
 from medaug.processes import decoder
 from tests.support import make
 from tests.support.annotation_cases import LESION, WRITERS, loaded, mask_of, oblique, refusal, slices_of
+from tests.support.grids import from_world
 
 
 def spans(boxes: tuple[Box, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:

@@ -21,7 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.audit.pixels import decoded
+from medaug.audit.stored_pixels import decoded
 from medaug.dicom.read import jpeg12
 from medaug.dicom.read.decode import PACKAGES, PLUGINS
 from medaug.dicom.read.parse import instance

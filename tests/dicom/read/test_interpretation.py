@@ -5,7 +5,15 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
-from medaug.dicom.read.interpretation import padding_of, plane_spacing, rescale_of, window_of
+from medaug.dicom.read.interpretation import (
+    padding_of,
+    pixel_aspect,
+    plane_spacing,
+    rescale_of,
+    unknown_spacing,
+    unused_windows,
+    windows_of,
+)
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
 from medaug.processes.quiet import quiet
@@ -38,7 +46,10 @@ def lut(first: int, table: list[int], vr: str = "US") -> Dataset:
         ({"WindowCenter": 40, "WindowWidth": 400, "VOILUTFunction": "LINEAR_EXACT"}, Window(40, 400)),
         ({"WindowCenter": 40, "WindowWidth": 400, "VOILUTFunction": "SIGMOID"}, Window(40, 800)),
         ({"WindowCenter": [50, 500], "WindowWidth": [100, 1000]}, Window(49.5, 99)),  # the first
-        ({"WindowCenter": 40, "WindowWidth": 1}, Window(40, 1)),
+        ({"WindowCenter": 40, "WindowWidth": 1}, None),  # black and white: written where none is known
+        ({"WindowCenter": [0, 40], "WindowWidth": [1, 401]}, Window(39.5, 400)),
+        ({"WindowCenter": 0.5, "WindowWidth": 1, "RescaleSlope": 0.001}, Window(0.5, 1)),  # a thousand steps
+        ({"WindowCenter": 40, "WindowWidth": 5, "RescaleSlope": 10}, None),
         ({"WindowCenter": 40, "WindowWidth": 0}, None),
         ({"WindowCenter": 40}, None),
         ({"VOILUTSequence": [lut(100, [0, 0, 5, 9, 9])]}, Window.spanning(101, 103)),
@@ -52,12 +63,18 @@ def lut(first: int, table: list[int], vr: str = "US") -> Dataset:
     ],
 )
 def test_windows(values: dict[str, object], window: Window | None) -> None:
-    assert window_of(header(**values)) == window
+    assert next(iter(windows_of(header(**values))), None) == window
+
+
+def test_windows_without_grey_levels_are_named() -> None:
+    ds = header(WindowCenter=[0, 40, 7], WindowWidth=[1, 400, 0])
+    assert unused_windows(ds) == ("0/1",)
+    assert unused_windows(header(WindowCenter=0, WindowWidth=1, RescaleSlope=0.01)) == ()
 
 
 def test_the_linear_function_of_the_standard_is_met() -> None:
     center, width = 40.0, 400.0
-    window = window_of(header(WindowCenter=center, WindowWidth=width))
+    (window,) = windows_of(header(WindowCenter=center, WindowWidth=width))
     x = np.arange(-300, 400, dtype=float)
     standard = np.clip((x - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
     np.testing.assert_allclose(np.clip((x - window.low) / (window.high - window.low), 0, 1), standard)
@@ -144,8 +161,12 @@ def test_spacing_of_a_radiograph(values: dict[str, object], spacing: tuple[float
     assert plane_spacing(header(**values)) == spacing
 
 
-@pytest.mark.parametrize("spacing", [[0, 0.1], [0.1, -0.1], ["NaN", 0.1], [0.1]])
-def test_bad_spacing(spacing: list[object]) -> None:
-    with pytest.raises(ReadError) as caught:
-        plane_spacing(header(PixelSpacing=spacing))
-    assert caught.value.code == "bad-value"
+@pytest.mark.parametrize("bad", [[0, 0], [0, 0.1], [0.1, -0.1], ["NaN", 0.1], [0.1]])
+def test_a_radiograph_s_spacing_that_can_t_be_one_is_unknown(bad: list[object]) -> None:
+    ds = header(PixelSpacing=bad)
+    assert (plane_spacing(ds), pixel_aspect(ds), unknown_spacing(ds)) == (None, 1, ("PixelSpacing",))
+    ds = header(PixelSpacing=bad, ImagerPixelSpacing=[0.2, 0.1])
+    assert (plane_spacing(ds), unknown_spacing(ds)) == ((0.2, 0.1), ("PixelSpacing",))
+    ds = header(ImagerPixelSpacing=bad, PixelAspectRatio=[2, 1])
+    assert (plane_spacing(ds), pixel_aspect(ds), unknown_spacing(ds)) == (None, 2, ("ImagerPixelSpacing",))
+    assert unknown_spacing(header(PixelSpacing="", PixelAspectRatio=[0, 1])) == ("PixelAspectRatio",)

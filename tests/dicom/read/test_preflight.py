@@ -19,35 +19,14 @@ from medaug.dicom.read.preflight import MAX_DEPTH, outline
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from tests.support import make
+from tests.support.dicom_bytes import DEFLATED, EXPLICIT, element, nested, part10
 from tests.support.dicom_edit import edit
-
-DEFLATED = b"1.2.840.10008.1.2.1.99"
-EXPLICIT = b"1.2.840.10008.1.2.1\0"
-
-
-def part10(syntax: bytes, dataset: bytes) -> bytes:
-    stated = struct.pack("<HH2sH", 2, 0x10, b"UI", len(syntax)) + syntax
-    return bytes(128) + b"DICM" + stated + dataset
-
-
-def element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
-    return struct.pack("<HH2sH", group, number, vr, len(value)) + value
 
 
 def refusal(data: bytes) -> str:
     with pytest.raises(ReadError) as caught:
         outline(io.BytesIO(data), len(data))
     return caught.value.code
-
-
-def nested(depth: int, *, defined: bool) -> bytes:
-    inner = b""
-    for _ in range(depth):
-        length = struct.pack("<I", len(inner) + 8 if defined else 0xFFFFFFFF)
-        item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inner) if defined else 0xFFFFFFFF) + inner
-        ends = b"" if defined else struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
-        inner = struct.pack("<HH2sH", 0x40, 0xA730, b"SQ", 0) + length + item + ends
-    return inner
 
 
 def test_what_a_built_file_looks_like(tmp_path: Path) -> None:

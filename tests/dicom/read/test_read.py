@@ -15,9 +15,9 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
-from tests.dicom.read.test_stack import rotation
 from tests.support import make
 from tests.support.dicom_edit import edit, load, only
+from tests.support.rotations import rotation
 
 OBLIQUE = [tuple(np.concatenate([rotation(seed)[:, 0], rotation(seed)[:, 1]])) for seed in range(6)]
 FLIPPED = [(1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, 1, 0), (1, 0, 0, 0, -1, 0), (0, 1, 0, 0, 0, -1), (0, 0, 1, 1, 0, 0)]
@@ -222,7 +222,7 @@ def test_a_uid_listed_twice(tmp_path: Path) -> None:
     listed = only(tmp_path)
     copy = edit(Path(shutil.copy(files[3], tmp_path / "copy")), move(3))
     with pytest.raises(ReadError) as caught:
-        read_series(replace(listed, files=(*listed.files, copy), frames=(0,) * 5))
+        read_series(replace(listed, images=(*listed.images, (copy, 0))))
     assert caught.value.code == "uid-conflict"
 
 

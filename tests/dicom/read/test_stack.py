@@ -7,13 +7,7 @@ import pytest
 
 from medaug.dicom.read.stack import Plane, slice_grid, stack_grid
 from medaug.errors import ReadError
-
-
-def rotation(seed: int) -> np.ndarray:
-    """A random rotation, by QR of a Gaussian matrix."""
-    q, r = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
-    q *= np.sign(np.diag(r))
-    return q if np.linalg.det(q) > 0 else q[:, ::-1]
+from tests.support.rotations import rotation
 
 
 def planes(

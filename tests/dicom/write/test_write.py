@@ -23,10 +23,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medaug.audit.pixels import digest_of_image
+from medaug.audit.stored_pixels import image_digest
 from medaug.dicom.uids import instance_uid, series_uid
 from medaug.dicom.write import write
-from medaug.dicom.write import written as placing
 from medaug.dicom.write.stored_values import overwritten
 from medaug.errors import OutputError, SourceError, WriteError
 from medaug.imaging.volume import Volume
@@ -105,7 +104,7 @@ def test_the_digests_that_are_handed_on_are_those_of_the_files(source: Volume, t
     assert [file.path for file in files] == sorted(folder.iterdir())
     for file in files:
         assert file.sha256 == hashlib.sha256(file.path.read_bytes()).hexdigest()
-        assert file.pixels_sha256 == digest_of_image(file.path)
+        assert file.pixels_sha256 == image_digest(file.path)
         assert file.sop_instance_uid == pydicom.dcmread(file.path).SOPInstanceUID
 
 
@@ -504,19 +503,21 @@ def test_files_are_flushed_before_they_take_their_name(
 
     monkeypatch.setattr(os, "fsync", watched)
     written(radiograph, tmp_path / "out")
-    assert seen == [["0001.dcm.part"]]
+    assert seen == [[f".0001.dcm.{os.getpid()}"]]
 
 
 @pytest.mark.parametrize("where", [-1, 400])
 def test_a_disk_that_returns_other_bytes_is_noticed(
     radiograph: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: int
 ) -> None:
-    def faulty(part: Path, data: bytes) -> None:
+    write = Path.write_bytes
+
+    def faulty(path: Path, data: bytes) -> int:
         spoiled = bytearray(data)
         spoiled[where] ^= 1
-        part.write_bytes(spoiled)
+        return write(path, spoiled)
 
-    monkeypatch.setattr(placing, "flushed", faulty)
+    monkeypatch.setattr(Path, "write_bytes", faulty)
     with pytest.raises(WriteError) as caught:
         written(radiograph, tmp_path / "out")
     assert caught.value.code == "not-read-back"

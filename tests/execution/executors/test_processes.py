@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,37 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from medaug.audit.record import Record
 from medaug.errors import OutputError
-from medaug.execution.execute import Options, execute
+from medaug.execution.execute import execute
 from medaug.execution.output import quarantine
-from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
-from medaug.execution.worker.unit_of_work import OnStep
-from medaug.execution.worker.worker import Bench
-from tests.execution.test_crash import written
 from tests.support import null
+from tests.support.outputs import written
+from tests.support.poison import POISON, full, poisoned
 
 pytestmark = pytest.mark.slow  # interpreters that import the package, several seconds each
-POISON = null.unit(3).recipe.id
-
-
-def poisoned(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
-    """One unit kills its worker each time, one kills it once, and the others are done."""
-    claim.stage("solve")
-    if on_step:
-        on_step(1, 2)
-    if unit.recipe.id == POISON:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if unit.recipe.id == null.unit(4).recipe.id and not claim.deaths:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return null.work(store, bench, unit, claim, on_step)
-
-
-def full(_store: Store, _bench: Bench, _unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
-    """A disk that takes nothing."""
-    raise OutputError("OUTPUT: no room")
 
 
 @pytest.fixture
@@ -54,15 +30,14 @@ def dated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_killed_workers_lose_nothing_and_a_poisonous_unit_is_left_alone(tmp_path: Path, dated: Path) -> None:
     numbers = range(1, 9)
     steps: list[tuple[Unit, int, int]] = []
-    plan = null.plan(*numbers)
-    options = Options("cpu", dated, workers=2)
-    summary = execute(plan, tmp_path / "out", options, on_step=lambda *step: steps.append(step), work=poisoned)
+    plan = null.plan(*numbers, key=dated, workers=2)
+    summary = execute(plan, tmp_path / "out", on_step=lambda *step: steps.append(step), work=poisoned)
     assert summary.counts == {"written": 7, "failed": 1}
     assert [entry.unit for entry in quarantine.entries(tmp_path / "out")] == [POISON]
     assert len(steps) >= 8
     lines = [record.unit for record in written(tmp_path / "out")]
     assert len(lines) == len(set(lines)) == 7
-    null.run(tmp_path / "one", *numbers, key_file=dated)
+    null.run(tmp_path / "one", *numbers, key=dated)
     one, many = null.files(tmp_path / "one"), null.files(tmp_path / "out")
     assert {name for name in one if name.startswith("variants/")} > {n for n in many if n.startswith("variants/")}
     assert all(one[name] == data for name, data in many.items() if name.startswith("variants/"))
@@ -77,11 +52,11 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from tests.support import null
-from tests.execution.test_crash import written
-def work(store, bench, unit, claim, on_step=None):
+from tests.support.outputs import written
+def work(job, on_step=None):
     time.sleep(float(sys.argv[2]))
-    return null.work(store, bench, unit, claim)
-null.run(Path(sys.argv[1]), *range(1, 13), work=work, key_file=Path(sys.argv[3]))
+    return null.work(job)
+null.run(Path(sys.argv[1]), *range(1, 13), work=work, key=Path(sys.argv[3]))
 """
 
 
@@ -99,7 +74,7 @@ def test_three_runs_on_one_output_in_a_storm_of_kills_end_as_one_run_does(tmp_pa
             process.wait()
     runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [(p.communicate()[1], p.returncode) for p in runs] == [("", 0)] * 3
-    null.run(tmp_path / "one", *range(1, 13), key_file=dated)
+    null.run(tmp_path / "one", *range(1, 13), key=dated)
     assert null.files(out) == null.files(tmp_path / "one")
     lines = [record.unit for record in written(out)]
     assert len(lines) == len(set(lines)) == 12

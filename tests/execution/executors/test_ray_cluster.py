@@ -19,22 +19,18 @@ import pytest
 
 import medaug
 from medaug.audit.record import Record
-from medaug.audit.verification.verify import verify
 from medaug.errors import OutputError, RunError
 from medaug.execution.execute import execute
 from medaug.execution.executors import ray_cluster as module
 from medaug.execution.output import quarantine
-from medaug.execution.output.leases import Claim
-from medaug.execution.output.store import Store
-from medaug.execution.planning.options import Options
-from medaug.execution.planning.units import Unit
-from medaug.execution.worker.unit_of_work import OnStep, work_unit
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.unit_of_work import work_unit
 from medaug.profile.load import load_profile
-from tests.execution.executors.test_processes import POISON, full, poisoned
-from tests.execution.test_crash import written
-from tests.execution.test_execute import arguments, contents  # noqa: F401 - a fixture
+from medaug.verification.verify import verify
 from tests.support import null
+from tests.support.outputs import written
+from tests.support.poison import POISON, full, poisoned
+from tests.support.small_runs import contents
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
@@ -53,16 +49,16 @@ def once(output: Path) -> list[str]:
     return lines
 
 
-def killed_once(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
+def killed_once(job: Job, on_step: OnStep | None = None) -> Record:
     """The real work; the worker that comes first to a source's second variant is killed."""
-    if unit.recipe.variant == 1 and not claim.deaths:
-        claim.stage("solve")
+    if job.unit.recipe.variant == 1 and not job.lease.deaths:
+        job.lease.stage("solve")
         os.kill(os.getpid(), signal.SIGKILL)
-    return work_unit(store, bench, unit, claim, on_step)
+    return work_unit(job, on_step)
 
 
 def test_two_workers_one_killed_mid_run_make_what_one_process_makes_and_it_verifies(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -74,9 +70,12 @@ def test_two_workers_one_killed_mid_run_make_what_one_process_makes_and_it_verif
         annotations=arguments["annotations"],
         variants=2,
         seed=7,
+        device="cpu",
+        key=arguments["key"],
+        workers=2,
+        executor="ray",
     )
-    options = Options("cpu", arguments["key_file"], workers=2, executor="ray")
-    summary = execute(planned, tmp_path / "ray", options, work=killed_once)
+    summary = execute(planned, tmp_path / "ray", work=killed_once)
     assert summary.counts == {"written": 4}
     assert contents(tmp_path / "ray") == contents(expected.output)
     assert len(once(tmp_path / "ray")) == 4
@@ -85,13 +84,13 @@ def test_two_workers_one_killed_mid_run_make_what_one_process_makes_and_it_verif
 
 
 def test_a_poisonous_unit_is_left_alone_and_the_others_are_done(tmp_path: Path, dated: Path) -> None:
-    options = Options("cpu", dated, workers=2, executor="ray")
-    summary = execute(null.plan(*range(1, 9)), tmp_path / "out", options, work=poisoned)
+    ray = {"key": dated, "workers": 2, "executor": "ray"}
+    summary = execute(null.plan(*range(1, 9), **ray), tmp_path / "out", work=poisoned)
     assert summary.counts == {"written": 7, "failed": 1}
     assert [entry.unit for entry in quarantine.entries(tmp_path / "out")] == [POISON]
     assert len(once(tmp_path / "out")) == 7
     with pytest.raises(OutputError, match="no room"):  # and what no unit would survive reaches the user
-        execute(null.plan(1, 2), tmp_path / "full", options, work=full)
+        execute(null.plan(1, 2, **ray), tmp_path / "full", work=full)
 
 
 DRIVER = """
@@ -99,22 +98,21 @@ import signal, sys, time
 from pathlib import Path
 from medaug.cli import Interrupted, _interrupt
 from medaug.execution.execute import execute
-from medaug.execution.planning.options import Options
 from tests.support import null
 from tests.execution.executors.test_ray_cluster import slow
 signal.signal(signal.SIGTERM, _interrupt)
-options = Options("cpu", Path(sys.argv[2]), workers=2, executor="ray")
+plan = null.plan(*range(1, 25), key=Path(sys.argv[2]), workers=2, executor="ray")
 told = lambda progress: print("done", progress.done, flush=True)
 try:
-    execute(null.plan(*range(1, 25)), Path(sys.argv[1]), options, on_progress=told, work=slow)
+    execute(plan, Path(sys.argv[1]), on_progress=told, work=slow)
 except Interrupted:
     sys.exit(130)
 """
 
 
-def slow(store: Store, bench: Bench, unit: Unit, claim: Claim, on_step: OnStep | None = None) -> Record:
+def slow(job: Job, on_step: OnStep | None = None) -> Record:
     time.sleep(0.3)
-    return null.work(store, bench, unit, claim, on_step)
+    return null.work(job, on_step)
 
 
 def units_there(output: Path) -> int:
@@ -143,7 +141,7 @@ def test_a_driver_that_is_killed_or_stopped_continues_with_the_same_command(tmp_
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(once(out)) == 24
-    null.run(tmp_path / "one", *range(1, 25), key_file=dated)
+    null.run(tmp_path / "one", *range(1, 25), key=dated)
     assert null.files(out) == null.files(tmp_path / "one")
 
 
@@ -168,8 +166,8 @@ def test_what_a_lost_node_had_goes_to_another(tmp_path: Path, dated: Path, monke
 
         thread = threading.Thread(target=remove)
         thread.start()
-        options = Options("cpu", dated, workers=2, executor="ray", address=machines.address)
-        summary = execute(null.plan(*range(1, 25)), out, options, work=slow)
+        plan = null.plan(*range(1, 25), key=dated, workers=2, executor="ray", address=machines.address)
+        summary = execute(plan, out, work=slow)
         thread.join()
         assert summary.counts == {"written": 24}
         assert len(once(out)) == 24

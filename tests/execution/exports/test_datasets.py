@@ -16,18 +16,13 @@ import pytest
 import SimpleITK
 import yaml
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 from medaug.audit.record import Record
-from medaug.audit.verification.verify import verify
-from medaug.cli import app
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
+from medaug.verification.verify import verify
+from tests.support.dataset_export import export
 from tests.support.sound_output import of, records
-
-
-def export(*words: object) -> Result:
-    return CliRunner().invoke(app, ["export", *map(str, words)])
 
 
 def refused(*words: object) -> str:

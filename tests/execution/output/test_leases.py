@@ -8,40 +8,32 @@ import json
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from medaug.audit.record import Record
+from medaug.augmentation.prepare import PresentTools
+from medaug.augmentation.restore import RestoreTools
+from medaug.augmentation.solve import SolveTools
+from medaug.augmentation.tools import Tools
 from medaug.errors import RunError
 from medaug.execution import execute
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output import open as opening
-from medaug.execution.output.leases import Claim
 from medaug.execution.output.status import status
-from medaug.execution.output.store import Store
-from medaug.execution.planning.units import Unit
 from medaug.execution.worker import unit_of_work as real_work
-from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, OnStep
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY
 from tests.support import null
-
-UNIT = null.unit(1).recipe.id
+from tests.support.outputs import UNIT, dead
 
 
 @pytest.fixture
 def staging(tmp_path: Path) -> Path:
     (tmp_path / "staging").mkdir()
     return tmp_path / "staging"
-
-
-def dead(staging: Path, unit: str = UNIT, *, host: str = "", stage: str = "solve", name: str = "1-aaaaaaaa") -> Path:
-    folder = staging / f"{unit[:16]}.{host or leases._host()}-{name}"
-    folder.mkdir()
-    marker = staging / f"{folder.name}.lock"
-    marker.write_text(stage)
-    return marker
 
 
 def test_a_unit_that_is_held_is_not_given_away_and_is_free_afterwards(staging: Path) -> None:
@@ -140,8 +132,8 @@ def test_a_real_worker_that_dies_leaves_one_attempt(tmp_path: Path) -> None:
     out = tmp_path / "out"
     null.run(out, 1)
 
-    def die(_store: Store, _bench: Bench, _unit: Unit, claim: Claim, _on_step: OnStep | None = None) -> Record:
-        claim.stage("solve")
+    def die(job: Job, _on_step: OnStep | None = None) -> Record:
+        job.lease.stage("solve")
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
@@ -158,30 +150,30 @@ def test_a_real_worker_that_dies_leaves_one_attempt(tmp_path: Path) -> None:
 def test_too_little_memory_halves_the_batch_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def needs_little(_presented: object, tools: Bench, _on_step: object = None) -> str:
-        tried.append(tools.batch_size)
-        if tools.batch_size > 2:
+    def needs_little(_presented: object, tools: Tools, _on_step: object = None) -> str:
+        tried.append(tools.solve.batch_size)
+        if tools.solve.batch_size > 2:
             raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
         return "done"
 
     monkeypatch.setattr(real_work, "solve_case", needs_little)
-    tools = _Tools()
-    assert real_work.solve(None, tools)[1] == 2
+    tools = idle_tools()
+    assert real_work.solve(SimpleNamespace(tools=tools), None)[1] == 2
     assert tried == [8, 4, 2]
 
 
 def test_memory_that_never_suffices_ends_in_quarantine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tried = []
 
-    def hungry(_presented: object, tools: Bench, _on_step: object = None) -> None:
-        tried.append(tools.batch_size)
+    def hungry(_presented: object, tools: Tools, _on_step: object = None) -> None:
+        tried.append(tools.solve.batch_size)
         raise MemoryError
 
     monkeypatch.setattr(real_work, "solve_case", hungry)
-    tools = _Tools()
+    tools = idle_tools()
 
-    def work(_store: Store, _bench: Bench, _unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
-        return real_work.solve(None, tools)[0]
+    def work(_job: Job, _on_step: OnStep | None = None) -> Record:
+        return real_work.solve(SimpleNamespace(tools=tools), None)[0]
 
     summary = null.run(tmp_path / "out", 1, 2, work=work)
     assert tried == [8, 4, 2, 1] * 2
@@ -212,10 +204,10 @@ def _raise(error: Exception) -> None:
 
 
 def test_too_little_memory_outside_the_solve_is_recorded_and_ends_in_quarantine(tmp_path: Path) -> None:
-    def work(_store: Store, _bench: Bench, unit: Unit, _claim: Claim, _on_step: OnStep | None = None) -> Record:
-        if unit.recipe.id == UNIT:
+    def work(job: Job, _on_step: OnStep | None = None) -> Record:
+        if job.unit.recipe.id == UNIT:
             raise MemoryError
-        return null.work(_store, _bench, unit, _claim)
+        return null.work(job)
 
     summary = null.run(tmp_path / "out", 1, 2, work=work)
     assert summary.counts == {"written": 1, "failed": 1}
@@ -225,9 +217,9 @@ def test_too_little_memory_outside_the_solve_is_recorded_and_ends_in_quarantine(
 
 def test_another_runtime_error_is_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(real_work, "solve_case", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes differ")))
-    tools = _Tools()
+    tools = idle_tools()
     with pytest.raises(RuntimeError, match="shapes differ"):
-        real_work.solve(None, tools)
+        real_work.solve(SimpleNamespace(tools=tools), None)
 
 
 def test_a_run_in_which_most_units_fail_is_stopped_and_its_lists_are_written(
@@ -242,10 +234,8 @@ def test_a_run_in_which_most_units_fail_is_stopped_and_its_lists_are_written(
     assert summary.counts == {"failed": 8}
 
 
-@dataclass(frozen=True)
-class _Tools:
-    """What of the tools `solve` touches itself."""
-
-    batch_size: int = 8
-    device: str = "cpu"
-    size: int = 256
+def idle_tools() -> Tools:
+    """With what `solve` touches itself; nothing is presented, solved or restored."""
+    nothing = dict.fromkeys(("window", "domain", "protect", "law", "grow", "crop"))
+    present = PresentTools(size=256, feather=3.0, **nothing)
+    return Tools(present, SolveTools(None, None, None, 0.0, batch_size=8, device="cpu"), RestoreTools(None, {}))

@@ -17,19 +17,19 @@ import medaug
 from medaug.audit import ledger
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
-from medaug.execution.execute import Options, moment
+from medaug.execution.execute import moment
 from medaug.execution.output import open as opening
 from medaug.execution.output.leases import Claim
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.status import status
-from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker import unit_of_work
-from medaug.execution.worker.unit_of_work import OnStep, failure
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.unit_of_work import failure
 from medaug.imaging.boxes import Box
-from tests.execution.test_execute import arguments, boxes, small_profile  # noqa: F401 - a fixture
+from medaug.profile.profile import Profile
 from tests.support import null
+from tests.support.small_runs import boxes
 
 
 def listed(output: Path) -> set[str]:
@@ -59,7 +59,7 @@ def test_other_inputs_are_refused_unless_asked_for_and_the_lists_hold_the_plan_o
         assert unit not in coco
 
 
-def test_a_withdrawn_label_leaves_the_training_list(arguments: dict[str, object], tmp_path: Path) -> None:  # noqa: F811
+def test_a_withdrawn_label_leaves_the_training_list(arguments: dict[str, object], tmp_path: Path) -> None:
     first = medaug.run(**arguments)
     one = arguments | {"annotations": boxes(tmp_path / "less.json", ("x1.dcm",)), "extend": True}
     with pytest.raises(OutputError, match="another set of inputs"):
@@ -92,25 +92,25 @@ def test_sources_of_one_patient_share_a_token_that_is_not_the_hash(tmp_path: Pat
 def test_the_key_is_private_and_kept_and_another_one_is_refused(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_bytes(bytes(range(32)))
-    null.run(tmp_path / "out", 1, key_file=key)
+    null.run(tmp_path / "out", 1, key=key)
     assert (tmp_path / "out" / "private" / "key").read_bytes() == key.read_bytes()
     assert stat.S_IMODE((tmp_path / "out" / "private" / "key").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "out" / "private").stat().st_mode) == 0o700
     assert null.run(tmp_path / "out", 1).already_done == 1
     key.write_bytes(bytes(32))
     with pytest.raises(OutputError, match="another key"):
-        null.run(tmp_path / "out", 1, key_file=key)
+        null.run(tmp_path / "out", 1, key=key)
     key.write_bytes(b"short")
     with pytest.raises(OutputError, match="expected 32 bytes, found 5"):
-        null.run(tmp_path / "new", 1, key_file=key)
+        null.run(tmp_path / "new", 1, key=key)
     (tmp_path / "out" / "private" / "key").write_bytes(bytes(32))
     with pytest.raises(OutputError, match="not the key"):
         null.run(tmp_path / "out", 1)
 
 
-def test_the_same_unit_in_another_run_gets_other_uids(arguments: dict[str, object], tmp_path: Path) -> None:  # noqa: F811
+def test_the_same_unit_in_another_run_gets_other_uids(arguments: dict[str, object], tmp_path: Path) -> None:
     first = medaug.run(**(arguments | {"variants": 1}))
-    other = medaug.run(**(arguments | {"variants": 1, "output": tmp_path / "other", "key_file": None}))
+    other = medaug.run(**(arguments | {"variants": 1, "output": tmp_path / "other", "key": None}))
     assert [r.unit for r in first.records] == [r.unit for r in other.records]
     found = []
     for summary in (first, other):
@@ -146,7 +146,7 @@ def test_a_unit_whose_folder_was_removed_is_made_again(tmp_path: Path) -> None:
 
 
 def test_the_prior_is_not_loaded_when_nothing_is_to_do(
-    arguments: dict[str, object],  # noqa: F811
+    arguments: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     medaug.run(**arguments)
@@ -155,7 +155,7 @@ def test_the_prior_is_not_loaded_when_nothing_is_to_do(
 
 
 def test_what_can_not_be_stated_is_found_before_the_solve(
-    arguments: dict[str, object],  # noqa: F811
+    arguments: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(unit_of_work, "provenance", lambda *_: (_ for _ in ()).throw(ValueError("provenance")))
@@ -163,12 +163,17 @@ def test_what_can_not_be_stated_is_found_before_the_solve(
     assert medaug.run(**arguments).counts == {"crashed": 4}
 
 
+def job(output: Path, unit: Unit, card: object = None, profile: Profile = null.PROFILE) -> Job:
+    """A unit in the hands of a worker whose prior has this card."""
+    worker = null.worker(output, profile)
+    worker.__dict__["tools"] = SimpleNamespace(solve=SimpleNamespace(prior=SimpleNamespace(card=card)))
+    return Job(opening.attach(output), worker, unit, Claim(output / "staged", ()))
+
+
 def test_a_priors_name_outside_ascii_does_not_stop_a_unit(tmp_path: Path) -> None:
     null.run(tmp_path / "out", 1)
-    bench = Bench(null.PROFILE, "cpu", None)
     card = SimpleNamespace(name="Präparat µ\\1\n" + "x" * 999, sha256="0" * 64)
-    bench.__dict__["tools"] = SimpleNamespace(prior=SimpleNamespace(card=card))
-    stated = unit_of_work.provenance(opening.attach(tmp_path / "out"), bench, null.unit(1))
+    stated = unit_of_work.provenance(job(tmp_path / "out", null.unit(1), card))
     assert stated.prior.startswith("Pr?parat ??1?x")
 
 
@@ -178,18 +183,16 @@ def test_what_is_stated_names_the_levers_that_are_pulled(tmp_path: Path) -> None
     for closing, words in ((2, "from 0.4, closing 2, gaussian-outside"), (0, "from 0.4, gaussian-outside")):
         solver = null.PROFILE.solver.model_copy(update={"start": 0.4})
         levers = null.PROFILE.levers.model_copy(update={"closing": closing})
-        bench = Bench(null.PROFILE.model_copy(update={"solver": solver, "levers": levers}), "cpu", None)
-        bench.__dict__["tools"] = SimpleNamespace(prior=SimpleNamespace(card=card))
-        assert words in unit_of_work.provenance(opening.attach(tmp_path / "out"), bench, null.unit(1)).summary
+        profile = null.PROFILE.model_copy(update={"solver": solver, "levers": levers})
+        assert words in unit_of_work.provenance(job(tmp_path / "out", null.unit(1), card, profile)).summary
 
 
 def test_a_label_that_can_not_be_recorded_still_gives_a_record(tmp_path: Path) -> None:
     null.run(tmp_path / "out", 1)
-    store, bench = opening.attach(tmp_path / "out"), Bench(null.PROFILE, "cpu", None)
     unit = null.replace(null.unit(2), boxes=(Box((0, 1, 1), (1, 2, 2), "\ud800", ""),))
     for error, ended in ((SourceError("no", code="unreadable"), "failed"), (ZeroDivisionError(), "crashed")):
-        record = failure(store, bench, unit, error, "work.py:1 f")
-        store.log(record, 1.0)
+        record = failure(job(tmp_path / "out", unit), error, "work.py:1 f")
+        opening.attach(tmp_path / "out").log(record, 1.0)
         assert (record.status, record.boxes) == (ended, ())
 
 
@@ -198,9 +201,8 @@ def test_other_processes_may_work_on_the_same_output(tmp_path: Path) -> None:
     null.run(tmp_path / "out", 1)
     seen = []
 
-    def second_run_meanwhile(
-        store: Store, bench: Bench, unit: Unit, claim: Claim, _on_step: OnStep | None = None
-    ) -> Record:
+    def second_run_meanwhile(job: Job, _on_step: OnStep | None = None) -> Record:
+        store, unit, claim = job.store, job.unit, job.lease
         claim.folder.mkdir()
         (claim.folder / "precious").write_text("mine")
         if not seen:
@@ -210,7 +212,7 @@ def test_other_processes_may_work_on_the_same_output(tmp_path: Path) -> None:
                 assert other is None
         assert (claim.folder / "precious").read_text() == "mine"
         (claim.folder / "precious").unlink()
-        return null.work(store, bench, unit, claim)
+        return null.work(job)
 
     summary = null.run(tmp_path / "out", 1, 2, 3, extend=True, work=second_run_meanwhile)
     assert summary.counts == {"written": 3}
@@ -234,16 +236,16 @@ def test_how_units_ended_is_read_once_and_what_had_no_line_is_logged(tmp_path: P
 def test_what_others_commit_after_the_look_is_not_done_again(tmp_path: Path) -> None:
     did = []
 
-    def work(store: Store, bench: Bench, unit: Unit, claim: Claim, _on_step: OnStep | None = None) -> Record:
+    def work(job: Job, _on_step: OnStep | None = None) -> Record:
         if not did:
-            other = opening.attach(store.root)
+            other = opening.attach(job.store.root)
             with other.claim(null.unit(2).recipe.id) as theirs:
                 assert theirs
-                null.work(other, bench, null.unit(2), theirs)
-        did.append(unit.recipe.id)
-        return null.work(store, bench, unit, claim)
+                null.work(Job(other, job.worker, null.unit(2), theirs))
+        did.append(job.unit.recipe.id)
+        return null.work(job)
 
-    summary = null.run(tmp_path / "out", 1, 2, 3, work=unit_of_work)
+    summary = null.run(tmp_path / "out", 1, 2, 3, work=work)
     assert summary.counts == {"written": 3}
     assert set(did) == keys(1, 3)
     lines = [line for path in ledger.segments(tmp_path / "out" / "ledger") for line in ledger.lines(path)]
@@ -257,7 +259,7 @@ def test_a_lost_race_drops_the_second_copy(tmp_path: Path) -> None:
     lines = list(store.ledger.glob("*")), [path.read_bytes() for path in sorted(store.ledger.glob("*"))]
     with store.claim(unit.recipe.id) as claim:
         assert claim
-        null.work(store, Bench(null.PROFILE, "cpu", None), unit, claim)
+        null.work(Job(store, null.worker(store.root), unit, claim))
     assert lines == (list(store.ledger.glob("*")), [path.read_bytes() for path in sorted(store.ledger.glob("*"))])
     assert not [path for path in store.staging.iterdir() if path.is_dir()]
 
@@ -285,7 +287,7 @@ def test_a_shard_to_which_nothing_falls_is_done(tmp_path: Path) -> None:
 def test_nonsense_options_are_refused() -> None:
     for wrong in ({"shard": (3, 3)}, {"workers": 0}, {"max_failures": 0.0}):
         with pytest.raises(medaug.errors.RunError, match="expected"):
-            Options(**wrong)  # type: ignore[arg-type]
+            null.plan(**wrong)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

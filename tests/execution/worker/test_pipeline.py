@@ -1,4 +1,4 @@
-"""The line of one worker: overlap, shared batches, bounded memory, and nobody blamed for a neighbour."""
+"""The pipeline of one worker: overlap, shared batches, bounded memory, and nobody blamed for a neighbour."""
 
 from __future__ import annotations
 
@@ -14,52 +14,46 @@ import pytest
 import medaug
 from medaug import assemble
 from medaug.audit.record import Record
-from medaug.augmentation.solve import Row, Solved, solve_rows
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.errors import OutputError, ReadError
 from medaug.execution.execute import execute
 from medaug.execution.output import open as opening
 from medaug.execution.output import quarantine
-from medaug.execution.output.leases import Claim
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.store import Store
-from medaug.execution.planning.options import Options
 from medaug.execution.planning.units import Unit
-from medaug.execution.worker.attempt import Setup
-from medaug.execution.worker.pipeline import BATCHES, LEAST, MOST, SMALL, Done, flow
+from medaug.execution.worker.job import Job
+from medaug.execution.worker.pipeline import BATCHES, LEAST, MOST, SMALL, Done, work_through
 from medaug.execution.worker.stages import STAGES, Stages
-from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, Answer
-from medaug.execution.worker.worker import Bench
-from tests.execution.output.test_leases import dead
-from tests.execution.test_crash import continued, faults_of, settled, written
-from tests.execution.test_execute import arguments, contents, small_profile  # noqa: F401 - a fixture
+from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY
+from medaug.execution.worker.worker import Worker
 from tests.support import null
+from tests.support.cases import changed
 from tests.support.disk import Disk, Killed, copy
+from tests.support.outputs import continued, dead, faults_of, settled, written
+from tests.support.small_runs import contents, small_profile
 
 PROMPT = 30.0  # seconds after which something that should happen at once didn't
 
 
 @dataclass(eq=False)
 class Case:
-    """What of `Ready` and `Presented` the line touches."""
+    """What of `Presented` the pipeline touches."""
 
     unit: Unit
-    slices: int = 1
+    count: int = 1
     prior: str = "prior"
 
     @property
-    def presented(self) -> Case:
-        return self
-
-    @property
     def wanted(self) -> list[int]:
-        return list(range(self.slices))
+        return list(range(self.count))
 
     @property
-    def rows(self) -> list[str]:
+    def slices(self) -> list[str]:
         return [f"{self.unit.recipe.id}:{k}" for k in self.wanted]
 
     def solution(self, parts: Sequence[str]) -> list[str]:
-        assert list(parts) == [row.upper() for row in self.rows]
+        assert list(parts) == [row.upper() for row in self.slices]
         return list(parts)
 
 
@@ -75,26 +69,27 @@ class Fake:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stages(self) -> Stages:
-        return Stages(lambda _: self.batch, self.prepare, self.solve, self.solve_rows, self.finish)  # type: ignore[arg-type]
+        return Stages(lambda _: self.batch, self.prepare, self.solve, self.solve_slices, self.finish)  # type: ignore[arg-type]
 
-    def prepare(self, _store: Store, _bench: Bench, unit: Unit, claim: Claim) -> Case:
-        claim.stage("read")
+    def prepare(self, job: Job) -> Case:
+        unit = job.unit
+        job.lease.stage("read")
         with self.lock:
             self.inside.add(unit.recipe.id)
             self.most = max(self.most, len(self.inside))
         return Case(unit, self.slices)
 
-    def solve(self, _bench: Bench, ready: Case, _on_step: Any) -> Answer:
-        return Answer(ready.solution([row.upper() for row in ready.rows]), 1, 0.0)  # type: ignore[arg-type]
+    def solve(self, _worker: Worker, case: Case, _on_step: Any) -> tuple[list[str], int]:
+        return case.solution([row.upper() for row in case.slices]), 1
 
-    def solve_rows(self, _bench: Bench, rows: Sequence[str], _prior: Any) -> list[str]:
+    def solve_slices(self, _worker: Worker, rows: Sequence[str], _prior: Any) -> list[str]:
         self.batches.append(len(rows))
         return [row.upper() for row in rows]
 
-    def finish(self, store: Store, bench: Bench, unit: Unit, claim: Claim, _ready: Case, _answer: Answer) -> Record:
+    def finish(self, job: Job, *_: Any) -> Record:
         with self.lock:
-            self.inside.discard(unit.recipe.id)
-        return null.work(store, bench, unit, claim)
+            self.inside.discard(job.unit.recipe.id)
+        return null.work(job)
 
 
 def opened(output: Path) -> Store:
@@ -103,9 +98,15 @@ def opened(output: Path) -> Store:
 
 
 def through(output: Path, fake: Fake, *numbers: int, work: Any = null.work) -> Iterator[Done]:
-    setup = Setup(output, null.PROFILE, "cpu", None, work)
     store = opened(output) if not output.exists() else opening.attach(output)
-    return flow(setup, store, setup.bench(), [null.unit(n) for n in numbers], None, fake.stages())
+    units = [null.unit(n) for n in numbers]
+    return work_through(null.worker(output), store, units, work, None, fake.stages())
+
+
+def staged(output: Path, stages: Stages, *numbers: int) -> list[Done]:
+    units = [null.unit(n) for n in numbers]
+    store = opened(output)
+    return list(work_through(null.worker(output), store, units, null.work, None, stages))
 
 
 def left_in(output: Path) -> set[str]:
@@ -127,25 +128,24 @@ def test_while_one_is_solved_the_next_is_read_and_the_last_is_written(tmp_path: 
     fake = Fake()
     second_read, first_written = threading.Event(), threading.Event()
 
-    def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Case:
-        if unit.recipe.id == null.unit(2).recipe.id:
+    def prepare(job: Job) -> Case:
+        if job.unit.recipe.id == null.unit(2).recipe.id:
             second_read.set()
-        return fake.prepare(store, bench, unit, claim)
+        return fake.prepare(job)
 
-    def solve(bench: Bench, ready: Case, on_step: Any) -> Answer:
-        if ready.unit.recipe.id == null.unit(1).recipe.id:
+    def solve(worker: Worker, case: Case, on_step: Any) -> Any:
+        if case.unit.recipe.id == null.unit(1).recipe.id:
             assert second_read.wait(PROMPT)
         else:
             assert first_written.wait(PROMPT)
-        return fake.solve(bench, ready, on_step)
+        return fake.solve(worker, case, on_step)
 
     def finish(*given: Any) -> Record:
         first_written.set()
         return fake.finish(*given)
 
-    stages = Stages(lambda _: 0, prepare, solve, fake.solve_rows, finish)  # type: ignore[arg-type]
-    setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
-    done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), [null.unit(1), null.unit(2)], None, stages))
+    stages = Stages(lambda _: 0, prepare, solve, fake.solve_slices, finish)  # type: ignore[arg-type]
+    done = staged(tmp_path / "out", stages, 1, 2)
     assert [record.status for _, record in done if record] == ["written"] * 2
 
 
@@ -154,7 +154,7 @@ def test_reading_and_writing_take_no_more_cores_than_a_solve_leaves(
     tmp_path: Path, spare: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one core left they take turns; with two, each may wait for the other to begin."""
-    monkeypatch.setattr(Bench, "spare", spare)
+    monkeypatch.setattr(Worker, "spare", spare)
     fake, busy, most = Fake(), [0], [0]
     both = threading.Barrier(2, timeout=PROMPT)
 
@@ -168,24 +168,22 @@ def test_reading_and_writing_take_no_more_cores_than_a_solve_leaves(
         with fake.lock:
             busy[0] -= 1
 
-    def prepare(store: Store, bench: Bench, unit: Unit, claim: Claim) -> Case:
-        busily(unit, 2)
-        return fake.prepare(store, bench, unit, claim)
+    def prepare(job: Job) -> Case:
+        busily(job.unit, 2)
+        return fake.prepare(job)
 
-    def finish(store: Store, bench: Bench, unit: Unit, *rest: Any) -> Record:
-        busily(unit, 1)
-        return fake.finish(store, bench, unit, *rest)
+    def finish(job: Job, *rest: Any) -> Record:
+        busily(job.unit, 1)
+        return fake.finish(job, *rest)
 
-    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_rows, finish)  # type: ignore[arg-type]
-    setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
-    units = [null.unit(n) for n in range(1, 9)]
-    done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), units, None, stages))
+    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_slices, finish)  # type: ignore[arg-type]
+    done = staged(tmp_path / "out", stages, *range(1, 9))
     assert [record.status for _, record in done if record] == ["written"] * 8
     assert most[0] == spare
 
 
 @pytest.mark.parametrize("batch", [0, 4])
-def test_few_units_are_in_the_line_whatever_their_number(tmp_path: Path, batch: int) -> None:
+def test_few_units_are_in_the_pipeline_whatever_their_number(tmp_path: Path, batch: int) -> None:
     fake = Fake(batch=batch)
     assert len(list(through(tmp_path / "out", fake, *range(1, 61)))) == 60
     assert fake.most <= max(MOST, BATCHES * batch)
@@ -196,16 +194,16 @@ def test_what_goes_wrong_in_a_shared_batch_is_only_the_culprits(tmp_path: Path) 
     tried = []
 
     class Sensitive(Fake):
-        def solve_rows(self, bench: Bench, rows: Sequence[str], prior: Any) -> list[str]:
+        def solve_slices(self, worker: Worker, rows: Sequence[str], prior: Any) -> list[str]:
             if any(row.startswith(bad) for row in rows):
                 raise RuntimeError("CUDA out of memory")
-            return super().solve_rows(bench, rows, prior)
+            return super().solve_slices(worker, rows, prior)
 
-    def alone(store: Store, bench: Bench, unit: Unit, claim: Claim, _on_step: Any = None) -> Record:
-        tried.append(unit.recipe.id)
-        if unit.recipe.id == bad:
+    def alone(job: Job, _on_step: Any = None) -> Record:
+        tried.append(job.unit.recipe.id)
+        if job.unit.recipe.id == bad:
             raise MemoryError
-        return null.work(store, bench, unit, claim)
+        return null.work(job)
 
     done = dict(_by_key(through(tmp_path / "out", Sensitive(batch=4), *range(1, 9), work=alone)))
     assert {key for key, record in done.items() if record.status != "written"} == {bad}
@@ -216,10 +214,10 @@ def test_what_goes_wrong_in_a_shared_batch_is_only_the_culprits(tmp_path: Path) 
 
 def test_what_cannot_be_read_is_recorded_and_the_rest_goes_on(tmp_path: Path) -> None:
     class Unreadable(Fake):
-        def prepare(self, store: Store, bench: Bench, unit: Unit, claim: Claim) -> Case:
-            if unit.recipe.id == null.unit(2).recipe.id:
+        def prepare(self, job: Job) -> Case:
+            if job.unit.recipe.id == null.unit(2).recipe.id:
                 raise ReadError("nothing to read")
-            return super().prepare(store, bench, unit, claim)
+            return super().prepare(job)
 
     done = dict(_by_key(through(tmp_path / "out", Unreadable(batch=2), 1, 2, 3)))
     assert sorted(record.status for record in done.values()) == ["failed", "written", "written"]
@@ -228,10 +226,10 @@ def test_what_cannot_be_read_is_recorded_and_the_rest_goes_on(tmp_path: Path) ->
 
 def test_too_little_memory_to_read_beside_others_is_tried_alone(tmp_path: Path) -> None:
     class Hungry(Fake):
-        def prepare(self, store: Store, bench: Bench, unit: Unit, claim: Claim) -> Case:
-            if unit.recipe.id == null.unit(2).recipe.id:
+        def prepare(self, job: Job) -> Case:
+            if job.unit.recipe.id == null.unit(2).recipe.id:
                 raise MemoryError
-            return super().prepare(store, bench, unit, claim)
+            return super().prepare(job)
 
     done = dict(_by_key(through(tmp_path / "out", Hungry(), 1, 2, 3)))
     assert {record.status for record in done.values()} == {"written"}
@@ -249,7 +247,7 @@ def test_what_workers_died_over_goes_alone_after_the_others(tmp_path: Path) -> N
     assert not left_in(tmp_path / "out")
 
 
-def test_a_disk_that_takes_nothing_ends_the_line_and_frees_every_lease(tmp_path: Path) -> None:
+def test_a_disk_that_takes_nothing_ends_the_pipeline_and_frees_every_lease(tmp_path: Path) -> None:
     class Full(Fake):
         def finish(self, *_: Any) -> Record:
             raise OutputError("OUTPUT: no room")
@@ -265,12 +263,12 @@ class Stop(BaseException):
     """What a signal's handler raises."""
 
 
-def test_an_interruption_drops_what_is_in_the_line_and_frees_every_lease(tmp_path: Path) -> None:
+def test_an_interruption_drops_what_is_in_the_pipeline_and_frees_every_lease(tmp_path: Path) -> None:
     class Interrupted(Fake):
-        def solve(self, bench: Bench, ready: Case, on_step: Any) -> Answer:
-            if ready.unit.recipe.id == null.unit(4).recipe.id:
+        def solve(self, worker: Worker, case: Case, on_step: Any) -> Any:
+            if case.unit.recipe.id == null.unit(4).recipe.id:
                 raise Stop
-            return super().solve(bench, ready, on_step)
+            return super().solve(worker, case, on_step)
 
     with pytest.raises(Stop):
         list(through(tmp_path / "out", Interrupted(), *range(1, 9)))
@@ -282,7 +280,7 @@ def test_an_interruption_drops_what_is_in_the_line_and_frees_every_lease(tmp_pat
     assert len(lines) == len(set(lines)) == 9
 
 
-def test_the_disk_dies_in_the_line_and_the_run_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_dies_inside_and_the_run_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in test_crash, with the threads at work: steps interleave otherwise each time, so every third one is tried."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr("os.fsync", lambda _: None)
@@ -292,15 +290,14 @@ def test_the_disk_dies_in_the_line_and_the_run_ends_the_same(tmp_path: Path, mon
     died, step = 0, 20
     while True:
         output, left = tmp_path / f"out{step}", tmp_path / f"left{step}"
-        null.run(output, key_file=key)
+        null.run(output, key=key)
         disk = Disk(step)
         planned = null.plan(1, 2)
         listing = listing_of(planned.units)
         store, _ = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
         try:
-            setup = Setup(output, null.PROFILE, "cpu", None, null.work)
             with disk.watched():
-                list(flow(setup, store, setup.bench(), planned.units, None, Fake().stages()))
+                list(work_through(null.worker(output), store, planned.units, null.work, None, Fake().stages()))
         except (Killed, OSError):
             died += 1
             copy(output, left)
@@ -325,7 +322,7 @@ def _by_key(done: Iterator[Done]) -> Iterator[tuple[str, Record]]:
 
 
 def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -333,19 +330,19 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     real, sizes = assemble.tools, []
 
-    def counted(rows: Sequence[Row], *rest: Any) -> list[Solved]:
+    def counted(rows: Sequence[PresentedSlice], *rest: Any) -> list[SolvedSlice]:
         sizes.append(len(rows))
-        return solve_rows(rows, *rest)
+        return solve_slices(rows, *rest)
 
-    monkeypatch.setattr(assemble, "tools", lambda *args: replace(real(*args), full=True, solve_rows=counted))
+    monkeypatch.setattr(assemble, "tools", lambda *args, **_: changed(real(*args), full=True, solve_slices=counted))
     solver = {"kind": "psld", "steps": 1, "start": 0.3, "omega": 0.05, "gamma": 0.01}
     common = arguments | {"profile": small_profile(tmp_path / "b", batch_size=3, solver=solver)}
     together = medaug.run(**common)
     assert sizes == [3, 1]
-    planned = medaug.plan(**{k: common[k] for k in ("input", "profile", "annotations", "variants", "seed")})
-    for unit in planned.units:
+    asked = {name: value for name, value in common.items() if name != "output"}
+    for unit in medaug.plan(**asked).units:
         shard = (int(unit.recipe.id[:16], 16) % 1009, 1009)
-        execute(planned, tmp_path / "one", Options("cpu", common["key_file"], shard=shard))
+        execute(medaug.plan(**asked, shard=shard), tmp_path / "one")
     assert contents(tmp_path / "one") == contents(together.output)
     assert len(list((tmp_path / "one" / "variants").iterdir())) == 4
 
@@ -362,13 +359,12 @@ def test_large_units_are_fewer_in_the_line(tmp_path: Path, monkeypatch: pytest.M
 def test_what_writing_needs_is_loaded_before_the_first_solve_ends(tmp_path: Path) -> None:
     warmed = threading.Event()
 
-    def solve(bench: Bench, ready: Any, on_step: Any) -> Answer:
+    def solve(worker: Worker, case: Any, on_step: Any) -> Any:
         assert warmed.wait(PROMPT)
-        return fake.solve(bench, ready, on_step)
+        return fake.solve(worker, case, on_step)
 
     fake = Fake()
     stages = replace(fake.stages(), solve=solve, warm=lambda _: warmed.set())
-    setup = Setup(tmp_path / "out", null.PROFILE, "cpu", None, null.work)
-    done = list(flow(setup, opened(tmp_path / "out"), setup.bench(), [null.unit(1), null.unit(2)], None, stages))
+    done = staged(tmp_path / "out", stages, 1, 2)
     assert [record.status for _, record in done if record] == ["written"] * 2
     assert STAGES.warm is not Stages.warm

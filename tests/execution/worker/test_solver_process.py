@@ -7,7 +7,6 @@ import os
 import pickle
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,18 @@ import pytest
 import medaug
 from medaug import assemble
 from medaug.augmentation.recipe import Recipe
-from medaug.augmentation.solve import Row
-from medaug.children import solve as distant_child
+from medaug.augmentation.solve import PresentedSlice, solve_slices
+from medaug.children import solve as child
 from medaug.errors import PriorError, RunError, SourceError, place_of
 from medaug.execution import execute as execution
 from medaug.execution.output import quarantine
-from medaug.execution.planning.options import Options
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker import solver_process
-from medaug.execution.worker.solver_process import CARD, ERROR, SOLVED, STEP, SolverProcess
-from medaug.inverse.priors.remote_prior import DistantPrior
+from medaug.execution.worker.solver_process import ANSWER, ERROR, STEP, SolverProcess
+from medaug.inverse.priors.remote_prior import RemotePrior
 from medaug.profile.load import load_profile
-from tests.execution.test_execute import arguments, contents, small_profile  # noqa: F401 - a fixture
+from tests.support.cases import changed
+from tests.support.small_runs import contents, small_profile
 
 
 @pytest.fixture
@@ -47,25 +46,25 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> list[SolverProcess]:
     return made
 
 
-def planned(arguments: dict[str, Any]) -> medaug.Plan:  # noqa: F811
-    return medaug.plan(**{k: arguments[k] for k in ("input", "profile", "annotations", "variants", "seed")})
+def planned(arguments: dict[str, Any]) -> medaug.Plan:
+    return medaug.plan(**{name: value for name, value in arguments.items() if name != "output"}, device="cpu")
 
 
 def test_the_bytes_are_those_of_a_run_in_one_process(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     apart: list[SolverProcess],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plan, options = planned(arguments), Options("cpu", arguments["key_file"])
+    plan = planned(arguments)
     there: list[tuple[Unit, int, int]] = []
     here: list[tuple[Unit, int, int]] = []
-    summary = execution.execute(plan, tmp_path / "out", options, on_step=lambda *step: there.append(step))
+    summary = execution.execute(plan, tmp_path / "out", on_step=lambda *step: there.append(step))
     assert summary.counts == {"written": 4}
     assert len(apart) == 1
     assert apart[0]._process is None  # ended with the run
     monkeypatch.setattr(execution, "MANY", 5)
-    execution.execute(plan, tmp_path / "one", options, on_step=lambda *step: here.append(step))
+    execution.execute(plan, tmp_path / "one", on_step=lambda *step: here.append(step))
     assert len(apart) == 1
     assert there == here
     assert {(step, of) for _, step, of in here} == {(0, 3), (1, 3), (2, 3)}
@@ -73,7 +72,7 @@ def test_the_bytes_are_those_of_a_run_in_one_process(
 
 
 def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     apart: list[SolverProcess],
     tmp_path: Path,
 ) -> None:
@@ -90,8 +89,7 @@ def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
 
-    options = Options("cpu", arguments["key_file"])
-    summary = execution.execute(plan, tmp_path / "out", options, on_step=kill)
+    summary = execution.execute(plan, tmp_path / "out", on_step=kill)
     assert sorted(died) == sorted([once, always, always])
     assert summary.counts == {"written": 1, "failed": 1}
     (entry,) = quarantine.entries(tmp_path / "out")
@@ -100,28 +98,28 @@ def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
 
 
 def test_a_wrong_prior_stops_a_run_before_output_is_made(
-    arguments: dict[str, Any],  # noqa: F811
+    arguments: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the child says of a wrong one is shown below."""
 
-    def wrong(_: SolverProcess) -> DistantPrior:
+    def wrong(_: SolverProcess) -> RemotePrior:
         raise PriorError("another digest")
 
     monkeypatch.setattr(execution, "MANY", 1)
     monkeypatch.setattr(SolverProcess, "prior", wrong)
     with pytest.raises(PriorError, match="another digest"):
-        execution.execute(planned(arguments), tmp_path / "out", Options("cpu"))
+        execution.execute(planned(arguments), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 # --- the child, without a process
 
 
-def rows(size: int = 64) -> list[Row]:
+def rows(size: int = 64) -> list[PresentedSlice]:
     pixels = np.zeros((size, size), dtype=np.float32)
-    return [Row(pixels, pixels == 0, Recipe("a" * 64, "b" * 64, 0, 7, "c" * 64, "d" * 64))]
+    return [PresentedSlice(pixels, pixels == 0, Recipe("a" * 64, "b" * 64, 0, 7, "c" * 64, "d" * 64))]
 
 
 def answers(profile: medaug.Profile, *tasks: object) -> list[tuple[Any, ...]]:
@@ -130,7 +128,7 @@ def answers(profile: medaug.Profile, *tasks: object) -> list[tuple[Any, ...]]:
     for task in ((profile, "cpu", None), *tasks):
         pickle.dump(task, asked)
     asked.seek(0)
-    distant_child.main(asked, said)
+    child.main(asked, said)
     said.seek(0)
     found = []
     while said.tell() < len(said.getvalue()):
@@ -145,12 +143,12 @@ def small(tmp_path: Path) -> medaug.Profile:
 
 def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -> None:
     (card, *steps, solved) = answers(small, (rows(), "", 1, False))
-    assert card[0] == CARD
+    assert card[0] == ANSWER
     assert card[1].sha256 == small.prior.sha256
-    assert steps == [(STEP, n, 3) for n in range(3)]
-    assert solved[0] == SOLVED
+    assert steps == [(STEP, (n, 3)) for n in range(3)]
+    assert solved[0] == ANSWER
     tools = assemble.tools(small, "cpu")
-    (mine,) = tools.solve_rows(rows(), tools.prior, tools)
+    (mine,) = solve_slices(rows(), tools.solve.prior, tools.solve)  # on the threads of the child
     assert np.array_equal(solved[1][0].solved, mine.solved)
     assert np.array_equal(solved[1][0].round_trip, mine.round_trip)
 
@@ -192,13 +190,13 @@ def test_what_goes_wrong_there_is_raised_here_with_its_place(
     def broken(*_: Any) -> list[Any]:
         raise raised
 
-    monkeypatch.setattr(distant_child, "solve_rows", broken)
-    monkeypatch.setattr(distant_child, "let_go", lambda: let_go.append(1))
+    monkeypatch.setattr(child, "solve_slices", broken)
+    monkeypatch.setattr(child, "let_go", lambda: let_go.append(1))
     _, (kind, error) = answers(small, (rows(), "", 1, False))
     assert kind == ERROR
     assert type(error) is expected
     assert getattr(error, "code", "some-code") == "some-code"
-    assert place_of(error).startswith("test_distant.py")
+    assert place_of(error).startswith("test_solver_process.py")
     assert bool(let_go) == emptied
 
 
@@ -206,28 +204,28 @@ def test_the_prior_under_a_prompt_is_asked_for_by_its_text(
     small: medaug.Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompted = small.model_copy(update={"prompt": {"nodule": "a nodule", "mass": "a mass"}})
-    tools = assemble.tools(prompted, "cpu", DistantPrior(assemble.load_prior(small, "cpu").card))
-    assert tools.prompted is not None
-    both, other = tools.prompted(["nodule", "mass", "cyst"]), tools.prompted(["cyst"])
-    assert isinstance(both, DistantPrior)
+    tools = assemble.tools(prompted, "cpu", RemotePrior(assemble.load_prior(small, "cpu").card))
+    assert tools.solve.prompted is not None
+    both, other = tools.solve.prompted(["nodule", "mass", "cyst"]), tools.solve.prompted(["cyst"])
+    assert isinstance(both, RemotePrior)
     assert both.prompt == "a mass, a nodule"
-    assert tools.prompted(["mass", "nodule"]) is both  # so that one batch may hold both cases
-    assert other is tools.prior
+    assert tools.solve.prompted(["mass", "nodule"]) is both  # so that one batch may hold both cases
+    assert other is tools.solve.prior
     seen: list[str] = []
 
-    def solve(_rows: Sequence[Row], prior: Any, *_: Any) -> list[Any]:
+    def solve(_rows: Sequence[PresentedSlice], prior: Any, *_: Any) -> list[Any]:
         seen.append(prior)
         return []
 
     monkeypatch.setattr(assemble, "under_prompt", lambda *_: str.upper)
-    monkeypatch.setattr(assemble, "tools", lambda *_: replace(tools, prompted=None))
-    monkeypatch.setattr(distant_child, "solve_rows", solve)
+    monkeypatch.setattr(assemble, "tools", lambda *_: changed(tools, prompted=None))
+    monkeypatch.setattr(child, "solve_slices", solve)
     answers(prompted, (rows(), both.prompt, 1, False), (rows(), "", 1, False))
-    assert seen == ["A MASS, A NODULE", tools.prior]
+    assert seen == ["A MASS, A NODULE", tools.solve.prior]
 
 
 def test_nothing_is_computed_with_what_stands_for_the_prior(small: medaug.Profile) -> None:
-    stand_in = DistantPrior(assemble.load_prior(small, "cpu").card)
+    stand_in = RemotePrior(assemble.load_prior(small, "cpu").card)
     for use in (stand_in.encode, stand_in.decode, lambda z: stand_in.denoise(z, z), lambda _: stand_in.alphas_cumprod):
         with pytest.raises(NotImplementedError, match="another process"):
             use(None)  # type: ignore[arg-type]

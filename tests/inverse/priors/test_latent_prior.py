@@ -7,7 +7,7 @@ import torch
 
 from medaug.inverse.priors.card import PredictionType
 from medaug.inverse.priors.latent_prior import LatentPrior
-from tests.inverse.priors.test_card import CARD
+from tests.support.prior_cards import CARD
 
 ABAR = torch.linspace(0.999, 0.01, 20)
 VARIANCE = 0.7  # of z0 ~ N(0, 0.7)

@@ -15,7 +15,8 @@ from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.latent_prior import LatentPrior
-from medaug.inverse.sampling.guided_ddim import CLOSING_NOISE, Levers, closed, measured_values
+from medaug.inverse.protocols import Problem
+from medaug.inverse.sampling.guided_ddim import CLOSING_NOISE, Guidance, closed, measured_values
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
@@ -30,14 +31,14 @@ SOLVERS: dict[str, Callable] = {
     "project": partial(project, t0=1.0),
     "blend": partial(blend, t0=1.0),
 }
-LEVERS = {
-    "every second step": Levers(every=2),
-    "until inside the budget": Levers(budget=0.1),
-    "small autoencoder above 0.3": Levers(fast_above=0.3),
-    "closed": Levers(closing=2),
-    "closed where outside the budget": Levers(closing=2, budget=0.001),
+GUIDANCES = {
+    "every second step": Guidance(every=2),
+    "until inside the budget": Guidance(budget=0.1),
+    "small autoencoder above 0.3": Guidance(fast_above=0.3),
+    "closed": Guidance(closing=2),
+    "closed where outside the budget": Guidance(closing=2, budget=0.001),
 }
-PULLED = [(s, k) for s in SOLVERS for k in LEVERS if s != "blend" or k == "every second step"]
+PULLED = [(s, k) for s in SOLVERS for k in GUIDANCES if s != "blend" or k == "every second step"]
 
 
 class Both(GaussianPrior):
@@ -67,8 +68,8 @@ def problem(solver: str) -> tuple[Both, Inpainting, Tensor]:
 
 
 def solved(prior: Both, operator: Inpainting, x: Tensor, solver: str, lever: str, seeds, steps: int = 25) -> Tensor:
-    run = partial(SOLVERS[solver], steps=steps, levers=LEVERS[lever])
-    return run(prior.as_latent(), operator, operator.forward(x), noise=SampleNoise(seeds))
+    run = partial(SOLVERS[solver], steps=steps, guidance=GUIDANCES[lever])
+    return run(Problem(prior.as_latent(), operator, operator.forward(x), SampleNoise(seeds)))
 
 
 # blending doesn't draw from the posterior, with or without levers: see test_solvers
@@ -87,7 +88,7 @@ def test_same_seed_same_bytes_and_the_lever_does_something(solver: str, lever: s
     prior, operator, x = problem(solver)
     state = torch.random.get_rng_state()
     first, again = (solved(prior, operator, x, solver, lever, [5]) for _ in range(2))
-    at_rest = SOLVERS[solver](prior.as_latent(), operator, operator.forward(x), noise=SampleNoise([5]), steps=25)
+    at_rest = SOLVERS[solver](Problem(prior.as_latent(), operator, operator.forward(x), SampleNoise([5])), steps=25)
     assert torch.equal(first, again)
     assert not torch.equal(first, at_rest)
     assert torch.equal(state, torch.random.get_rng_state())
@@ -106,9 +107,9 @@ def test_no_sample_depends_on_its_batch_mates(solver: str, lever: str) -> None:
 def test_ancestral_noise_is_the_same_whether_a_step_is_guided_or_not() -> None:
     prior, operator, x = problem("ddnm")
     xs = torch.cat([x, 0 * x])
-    run = partial(ddnm, steps=10, t0=1.0, eta=1.0, levers=Levers(budget=0.2))
-    together = run(prior, operator, operator.forward(xs), noise=SampleNoise([1, 2]))
-    alone = run(prior, operator, operator.forward(xs[1:]), noise=SampleNoise([2]))
+    run = partial(ddnm, steps=10, t0=1.0, eta=1.0, guidance=Guidance(budget=0.2))
+    together = run(Problem(prior, operator, operator.forward(xs), SampleNoise([1, 2])))
+    alone = run(Problem(prior, operator, operator.forward(xs[1:]), SampleNoise([2])))
     torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=0)
 
 
@@ -127,22 +128,22 @@ def test_what_a_lever_saves_in_network_calls(solver: str, guided: dict[str, int]
     latents, y = prior.as_latent(), operator.forward(x)
     start = latents.encode(x)
 
-    def calls(levers: Levers) -> Counter[str]:
+    def calls(guidance: Guidance) -> Counter[str]:
         prior.calls.clear()
-        SOLVERS[solver](latents, operator, y, noise=SampleNoise([0]), start=start, steps=7, levers=levers)
+        SOLVERS[solver](Problem(latents, operator, y, SampleNoise([0]), start=start), steps=7, guidance=guidance)
         return Counter(prior.calls)
 
     def expected(steps: int, **others: int) -> Counter[str]:
         return Counter({k: steps * n for k, n in guided.items()}) + Counter(decode=1, denoise=7) + Counter(others)
 
-    assert calls(Levers()) == expected(7)
-    assert calls(Levers(every=3)) == expected(3)  # the first, the fourth and the last
-    assert calls(Levers(closing=2)) == expected(7, decode=1 + 2)
+    assert calls(Guidance()) == expected(7)
+    assert calls(Guidance(every=3)) == expected(3)  # the first, the fourth and the last
+    assert calls(Guidance(closing=2)) == expected(7, decode=1 + 2)
     if solver != "blend":
-        assert calls(Levers(budget=10.0)) == expected(1)  # explained as soon as it is looked at
-        assert calls(Levers(budget=1e-9)) == expected(7)
+        assert calls(Guidance(budget=10.0)) == expected(1)  # explained as soon as it is looked at
+        assert calls(Guidance(budget=1e-9)) == expected(7)
         small = {f"small {k}": 4 * n for k, n in guided.items()}
-        assert calls(Levers(fast_above=0.5)) == expected(3, **small)
+        assert calls(Guidance(fast_above=0.5)) == expected(3, **small)
 
 
 def test_above_its_share_of_the_times_the_small_autoencoder_is_used_and_never_for_the_result() -> None:
@@ -156,8 +157,8 @@ def test_above_its_share_of_the_times_the_small_autoencoder_is_used_and_never_fo
     without = replace(prior.as_latent(), fast=None)
     y = operator.forward(x)
     pulled, at_rest = (
-        psld(without, operator, y, noise=SampleNoise([0]), steps=10, levers=levers)
-        for levers in (Levers(fast_above=0.3), Levers())
+        psld(Problem(without, operator, y, SampleNoise([0])), steps=10, guidance=guidance)
+        for guidance in (Guidance(fast_above=0.3), Guidance())
     )
     assert torch.equal(pulled, at_rest)
 
@@ -167,8 +168,8 @@ def test_guidance_that_stops_leaves_the_residual_near_its_budget() -> None:
     count = operator.observed.sum()
     left = {}
     for budget in (0.05, 0.2, None):
-        run = partial(SOLVERS["ddnm"], steps=25, levers=Levers(budget=budget))
-        result = run(prior, operator, operator.forward(x), noise=SampleNoise([3]))
+        run = partial(SOLVERS["ddnm"], steps=25, guidance=Guidance(budget=budget))
+        result = run(Problem(prior, operator, operator.forward(x), SampleNoise([3])))
         left[budget] = float((operator.forward(result - x).square().sum() / count).sqrt())
     assert left[None] <= left[0.05] < left[0.2] < 0.4
 
@@ -177,8 +178,10 @@ def test_the_values_of_a_measurement_are_counted_by_sample() -> None:
     observed = torch.zeros(2, 1, 8, 8, dtype=torch.bool)
     observed[0, :, :2] = True
     x = torch.zeros(2, 1, 8, 8)
-    assert measured_values(Inpainting(observed).forward, x).tolist() == [16, 1]
-    assert measured_values(Beside(Inpainting(observed), Downsampling(2)).forward, x).tolist() == [16 + 16, 16]
+    regions = Inpainting(observed)
+    for operator, expected in ((regions, [16, 1]), (Beside(regions, Downsampling(2)), [16 + 16, 16])):
+        asked = Problem(GaussianPrior(), operator, operator.forward(x), SampleNoise([1, 2]))
+        assert measured_values(asked).tolist() == expected
 
 
 @pytest.mark.parametrize("iterations", [1, 20])
@@ -187,7 +190,8 @@ def test_a_closing_is_the_regularised_least_squares_answer_where_the_decoder_is_
     prior, operator, x = problem("psld")
     other, abar = prior.sample(torch.Generator().manual_seed(9)), 0.98
     rho = CLOSING_NOISE**2 / (1 - abar)
-    z = closed(prior, operator, operator.forward(x), prior.encode(other), abar, Levers(closing=iterations))
+    asked = Problem(prior, operator, operator.forward(x), SampleNoise([0]))
+    z = closed(asked, prior.encode(other), abar, Guidance(closing=iterations))
     expected = torch.where(operator.observed, (x + rho * other) / (1 + rho), other)
     torch.testing.assert_close(prior.decode(z), expected, atol=2e-4, rtol=0)
     unmoved = prior.decode(prior.encode(other))
@@ -204,7 +208,8 @@ def test_a_closing_through_a_mixing_operator_is_the_exact_answer_once_it_may_ite
     a, y = columns[0].flatten(1).T.double(), operator.forward(x)
     rho = CLOSING_NOISE**2 / (1 - abar)
     exact = torch.linalg.solve(a.T @ a + rho * torch.eye(64).double(), a.T @ y.flatten().double())
-    many, few = (closed(prior, operator, y, z0, abar, Levers(closing=n)).flatten().double() for n in (40, 1))
+    asked = Problem(prior, operator, y, SampleNoise([0]))
+    many, few = (closed(asked, z0, abar, Guidance(closing=n)).flatten().double() for n in (40, 1))
     torch.testing.assert_close(many, exact, atol=1e-3, rtol=0)
     assert (few - exact).norm() > 0.1 * exact.norm()
 
@@ -212,10 +217,9 @@ def test_a_closing_through_a_mixing_operator_is_the_exact_answer_once_it_may_ite
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_closing_explains_more_and_none_changes_no_bit(solver: str) -> None:
     prior, operator, x = problem("psld")
-    run = partial(SOLVERS[solver], prior.as_latent(), operator, operator.forward(x), steps=6)
     at_rest, off, few, two = (
-        run(noise=SampleNoise([3]), **given)
-        for given in ({}, {"levers": Levers(closing=0)}, {"levers": Levers(closing=1)}, {"levers": Levers(closing=2)})
+        SOLVERS[solver](Problem(prior.as_latent(), operator, operator.forward(x), SampleNoise([3])), steps=6, **given)
+        for given in ({}, *({"guidance": Guidance(closing=n)} for n in (0, 1, 2)))
     )
     left = [float(operator.forward(result - x).norm()) for result in (at_rest, few, two)]
     assert torch.equal(at_rest, off)
@@ -231,8 +235,9 @@ def test_what_is_inside_the_budget_is_not_closed_and_its_batch_mate_is() -> None
     far = prior.sample(torch.Generator().manual_seed(9))
     z = prior.encode(torch.cat([x, far]))
     spread = float((operator.forward(noise).square().sum() / operator.observed.sum()).sqrt())
-    kept = closed(prior, operator, y, z, 0.98, Levers(closing=5, budget=1.01 * spread))
-    fitted = closed(prior, operator, y, z, 0.98, Levers(closing=5))
+    asked = Problem(prior, operator, y, SampleNoise([0, 0]))
+    kept = closed(asked, z, 0.98, Guidance(closing=5, budget=1.01 * spread))
+    fitted = closed(asked, z, 0.98, Guidance(closing=5))
     assert torch.equal(kept[0], z[0])
     assert torch.equal(kept[1], fitted[1])
     assert not torch.equal(fitted[0], z[0])  # without a budget the noise is fitted

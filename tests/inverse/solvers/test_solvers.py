@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting, gaussian_blur, jpeg
+from medaug.inverse.protocols import Problem
 from medaug.inverse.sampling.conjugate_gradients import conjugate_gradients, explain
 from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
@@ -51,7 +53,7 @@ def test_the_mean_of_draws_approaches_the_exact_posterior_mean(name: str) -> Non
     prior, operator, x = problem(name)
     draws = 64
     y = operator.forward(x).expand(draws, -1, -1, -1)
-    result = SOLVERS[name](prior, operator, y, noise=SampleNoise(range(draws)))
+    result = SOLVERS[name](Problem(prior, operator, y, SampleNoise(range(draws))))
     exact = prior.posterior_mean(operator.observed, x)
     free = ~operator.observed[0, 0]
     error = (result.mean(0) - exact[0])[0, free].pow(2).mean().sqrt()
@@ -63,7 +65,7 @@ def test_the_mean_of_draws_approaches_the_exact_posterior_mean(name: str) -> Non
 @pytest.mark.parametrize("name", SOLVERS)
 def test_the_observed_pixels_are_explained(name: str) -> None:
     prior, operator, x = problem(name)
-    result = SOLVERS[name](prior, operator, operator.forward(x), noise=SampleNoise([3]))
+    result = SOLVERS[name](Problem(prior, operator, operator.forward(x), SampleNoise([3])))
     residual = (operator.forward(result - x)).pow(2).sum() / operator.observed.sum()
     assert residual.sqrt() < 0.15 * x.std()
 
@@ -73,10 +75,10 @@ def test_a_batch_of_eight_equals_eight_batches_of_one(name: str) -> None:
     prior, operator, x = problem(name)
     xs = torch.cat([x * (1 - 0.2 * b) for b in range(8)])
     y = operator.forward(xs)
-    together = SOLVERS[name](prior, operator, y, noise=SampleNoise(range(8)))
-    alone = [SOLVERS[name](prior, operator, y[b : b + 1], noise=SampleNoise([b])) for b in range(8)]
+    together = SOLVERS[name](Problem(prior, operator, y, SampleNoise(range(8))))
+    alone = [SOLVERS[name](Problem(prior, operator, y[b : b + 1], SampleNoise([b]))) for b in range(8)]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=0)
-    swapped = SOLVERS[name](prior, operator, y, noise=SampleNoise(reversed(range(8))))
+    swapped = SOLVERS[name](Problem(prior, operator, y, SampleNoise(reversed(range(8)))))
     assert (together - swapped).abs().max() > 0.01  # the comparison can fail
 
 
@@ -84,8 +86,8 @@ def test_a_batch_of_eight_equals_eight_batches_of_one(name: str) -> None:
 def test_same_seed_same_bytes_and_global_state_untouched(name: str) -> None:
     prior, operator, x = problem(name)
     state = torch.random.get_rng_state()
-    first, again = (SOLVERS[name](prior, operator, operator.forward(x), noise=SampleNoise([5])) for _ in range(2))
-    other = SOLVERS[name](prior, operator, operator.forward(x), noise=SampleNoise([6]))
+    first, again = (SOLVERS[name](Problem(prior, operator, operator.forward(x), SampleNoise([5]))) for _ in range(2))
+    other = SOLVERS[name](Problem(prior, operator, operator.forward(x), SampleNoise([6])))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(state, torch.random.get_rng_state())
@@ -105,7 +107,7 @@ def test_the_networks_are_called_as_often_as_it_says(solve: partial[torch.Tensor
     prior, operator, x = problem()
     start = prior.encode(x)
     prior.calls.clear()
-    solve(prior, operator, operator.forward(x), noise=SampleNoise([0]), start=start, steps=7, t0=0.5)
+    solve(Problem(prior, operator, operator.forward(x), SampleNoise([0]), start=start), steps=7, t0=0.5)
     assert prior.calls == calls
 
 
@@ -113,13 +115,11 @@ def test_the_networks_are_called_as_often_as_it_says(solve: partial[torch.Tensor
 def test_a_start_below_1_is_looked_at_and_steps_are_announced(solve: partial[torch.Tensor]) -> None:
     prior, operator, x = problem()
     seen: list[tuple[int, int]] = []
-    options = {"noise": SampleNoise([3]), "steps": 3, "t0": 0.5}
-    one = solve(
-        prior, operator, operator.forward(x), start=prior.encode(x), on_step=lambda *s: seen.append(s), **options
+    looked_at = Problem(
+        prior, operator, operator.forward(x), SampleNoise([3]), prior.encode(x), lambda *s: seen.append(s)
     )
-    other = solve(
-        prior, operator, operator.forward(x), start=prior.encode(-x), **(options | {"noise": SampleNoise([3])})
-    )
+    one = solve(looked_at, steps=3, t0=0.5)
+    other = solve(replace(looked_at, noise=SampleNoise([3]), start=prior.encode(-x), on_step=None), steps=3, t0=0.5)
     assert seen == [(0, 3), (1, 3), (2, 3)]
     assert not torch.equal(one, other)
 
@@ -138,8 +138,8 @@ def test_what_is_seen_through_an_operator_is_explained(measured: str, solve: par
     prior, regions, x = problem()
     operator = MEASUREMENTS[measured](regions.observed)
     y = operator.forward(x)
-    result = solve(prior, operator, y, noise=SampleNoise([3]))
-    blind = solve(prior, Inpainting(regions.observed), regions.forward(x), noise=SampleNoise([3]))
+    result = solve(Problem(prior, operator, y, SampleNoise([3])))
+    blind = solve(Problem(prior, Inpainting(regions.observed), regions.forward(x), SampleNoise([3])))
     residual, of_blind = ((operator.forward(r) - y).norm() for r in (result, blind))
     assert residual < 0.15 * y.norm()
     assert residual < of_blind
@@ -150,7 +150,7 @@ def test_blending_refuses_an_operator_that_mixes_pixels() -> None:
     for measured in MEASUREMENTS.values():
         operator = measured(regions.observed)
         with pytest.raises(ValueError, match="keeps or drops each pixel"):
-            blend(prior, operator, operator.forward(x), noise=SampleNoise([0]))
+            blend(Problem(prior, operator, operator.forward(x), SampleNoise([0])))
 
 
 def test_blending_keeps_whole_cells_only() -> None:
@@ -165,7 +165,7 @@ def test_blending_keeps_whole_cells_only() -> None:
     observed = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
     observed[..., :7, :] = True  # one row of cells, and three quarters of the next
     operator = Inpainting(observed)
-    result = blend(prior, operator, operator.forward(x), noise=SampleNoise([0]), start=prior.encode(x), steps=5)
+    result = blend(Problem(prior, operator, operator.forward(x), SampleNoise([0]), start=prior.encode(x)), steps=5)
     torch.testing.assert_close(result[..., :4, :], x[..., :4, :])
     assert ((result - x)[..., 4:8, :].abs() > 0.01).float().mean() > 0.8
 
@@ -189,10 +189,13 @@ def test_the_nearest_image_that_explains_observed_pixels_has_them_put_back() -> 
 
 def test_psld_from_pure_noise_knows_nothing_of_the_source() -> None:
     prior, operator, x = problem()
-    solve = partial(psld, prior, operator, operator.forward(x), steps=5)
-    informed, blind = (solve(noise=SampleNoise([3]), start=s, t0=1.0) for s in (prior.encode(x), None))
+
+    def solve(start: torch.Tensor | None, t0: float) -> torch.Tensor:
+        return psld(Problem(prior, operator, operator.forward(x), SampleNoise([3]), start), steps=5, t0=t0)
+
+    informed, blind = (solve(start, 1.0) for start in (prior.encode(x), None))
     assert torch.equal(informed, blind)
-    assert not torch.equal(blind, solve(noise=SampleNoise([3]), start=prior.encode(x), t0=0.9))
+    assert not torch.equal(blind, solve(prior.encode(x), 0.9))
 
 
 def test_psld_guidance_does_not_shrink_with_the_number_of_steps() -> None:
@@ -200,9 +203,9 @@ def test_psld_guidance_does_not_shrink_with_the_number_of_steps() -> None:
     y = operator.forward(x)
     residuals = {}
     for steps in (20, 200):
-        result = psld(prior, operator, y, noise=SampleNoise([2]), steps=steps, omega=0.05, gamma=0.0)
+        result = psld(Problem(prior, operator, y, SampleNoise([2])), steps=steps, omega=0.05, gamma=0.0)
         residuals[steps] = float(operator.forward(result - x).norm())
-    unguided = psld(prior, operator, y, noise=SampleNoise([2]), steps=20, omega=0.0, gamma=0.0)
+    unguided = psld(Problem(prior, operator, y, SampleNoise([2])), steps=20, omega=0.0, gamma=0.0)
     assert residuals[20] < 3 * residuals[200] + 0.1
     assert residuals[20] < 0.5 * float(operator.forward(unguided - x).norm())
 
@@ -211,8 +214,8 @@ def test_psld_ancestral_noise_is_drawn_from_each_samples_own_stream() -> None:
     prior, operator, x = problem()
     y = operator.forward(x).expand(2, -1, -1, -1)
     solve = partial(psld, steps=10, omega=0.1, gamma=0.02, eta=1.0)
-    together = solve(prior, operator, y, noise=SampleNoise([1, 2]))
-    alone = solve(prior, operator, y[1:], noise=SampleNoise([2]))
+    together = solve(Problem(prior, operator, y, SampleNoise([1, 2])))
+    alone = solve(Problem(prior, operator, y[1:], SampleNoise([2])))
     torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=0)
 
 
@@ -235,7 +238,7 @@ def test_draws_inside_the_state_spread_more_like_the_posterior_than_psld_s() -> 
     y, free = operator.forward(x).expand(64, -1, -1, -1), ~operator.observed[0, 0]
     exact = prior.posterior_std(operator.observed)[free].mean()
     narrow, right = (
-        SOLVERS[name](prior, operator, y, noise=SampleNoise(range(64)))[:, 0, free].std(0).mean() / exact
+        SOLVERS[name](Problem(prior, operator, y, SampleNoise(range(64))))[:, 0, free].std(0).mean() / exact
         for name in ("psld in few steps", "diffstategrad")
     )
     assert narrow < 0.8 < right < 1.25

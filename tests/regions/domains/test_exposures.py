@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from medaug.imaging.volume import Mask
 from medaug.regions.domains.domain import Part, domain
-from tests.regions.domains.test_domain import WIDE, leg, of
+from tests.support.radiographs import WIDE, leg, of
 
 Image = npt.NDArray[np.floating]
 ROWS, COLUMNS = 360, 300

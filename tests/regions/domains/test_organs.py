@@ -14,7 +14,7 @@ from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.profile.profile import Profile
 from medaug.regions.domains.domain import PARTS, Part, domain
-from tests.regions.domains.test_domain import leg, of
+from tests.support.radiographs import leg, of
 
 HU = Window(0, 4000)
 Drawn = tuple[npt.NDArray[np.int16], dict[str, Mask]]

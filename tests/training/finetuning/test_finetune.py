@@ -15,10 +15,10 @@ from torch import Tensor
 from medaug.errors import PriorError, ProfileError
 from medaug.inverse.priors.latent_prior import LatentPrior, target_of
 from medaug.inverse.priors.loaders.diffusers import load_diffusers, load_network
-from medaug.inverse.priors.loaders.layout import file_digest
 from medaug.inverse.priors.loaders.text_encoder import prompt_embedding
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
 from medaug.inverse.priors.networks.unet import schedule
+from medaug.storage.archive import sha256_of
 from medaug.training.diffusion import validate
 from medaug.training.finetuning import learner
 from medaug.training.finetuning.finetune import finetune_on
@@ -173,7 +173,7 @@ def test_a_token_learns_its_class_and_nothing_else_changes(base: Path, tmp_path:
     assert seen_in_noise(guided(dark, prompt, 1.0)) < -0.7  # the same start, another class
     assert seen_in_noise(prior) == seen_in_noise(was)  # the empty prompt
     assert seen_in_noise(guided(prior, "bright", 1.0)) == seen_in_noise(guided(was, "bright", 1.0))
-    assert file_digest(_unet(tmp_path / "prior")) == file_digest(_unet(base))
+    assert sha256_of(_unet(tmp_path / "prior")) == sha256_of(_unet(base))
 
 
 @pytest.mark.slow  # another 60 steps of training

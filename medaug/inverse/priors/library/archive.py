@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import tarfile
 from dataclasses import replace
@@ -23,6 +22,8 @@ from medaug.inverse.priors.card import CARD, PriorCard, digest_of, unwritable, w
 from medaug.inverse.priors.library.store import entry
 from medaug.inverse.priors.loaders.layout import PARTS, parts_of
 from medaug.inverse.priors.loaders.load import rehash
+from medaug.storage.archive import sha256_of
+from medaug.storage.atomic import replacing
 
 CARD_BYTES = 1 << 20
 TOTAL_BYTES = 64 << 30
@@ -43,22 +44,17 @@ def export_prior(folder: Path, card: PriorCard, file: Path) -> str:
     parts = parts_of(folder, rehash(folder, card))
     if file.exists():
         raise PriorError("prior export: expected a new file, found one of that name; give another name or remove it")
-    staged = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with tarfile.open(staged, "x", format=tarfile.PAX_FORMAT) as archive:
-            content = card.to_json().encode()
-            _put(archive, CARD, len(content), io.BytesIO(content))
-            for name, path in parts.items():
-                with path.open("rb") as part:
-                    _put(archive, name, path.stat().st_size, part)
-        with staged.open("rb") as written:
-            digest = hashlib.file_digest(written, "sha256").hexdigest()
-        staged.rename(file)
+        with replacing(file) as passing:
+            with tarfile.open(passing, "x", format=tarfile.PAX_FORMAT) as archive:
+                content = card.to_json().encode()
+                _put(archive, CARD, len(content), io.BytesIO(content))
+                for name, path in parts.items():
+                    with path.open("rb") as part:
+                        _put(archive, name, path.stat().st_size, part)
+            return sha256_of(passing)
     except OSError as error:
         raise unwritable(error) from None
-    finally:
-        staged.unlink(missing_ok=True)
-    return digest
 
 
 def import_prior(file: Path, root: Path, name: str | None = None) -> PriorCard:

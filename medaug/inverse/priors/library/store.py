@@ -10,7 +10,6 @@ An entry is made under a hidden name and appears by one rename, so that it is wh
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, unwritable, write_card
 from medaug.inverse.priors.library.lookup import NAME
 from medaug.inverse.priors.loaders.layout import layout_of, parts_of, shown
+from medaug.storage.atomic import new_folder
 
 
 def add(source: Path, root: Path, name: str | None = None, *, link: bool = False) -> PriorCard:
@@ -71,12 +71,8 @@ def entry(root: Path, name: str) -> Iterator[Path]:
         raise PriorError("prior: expected a name of a-z, 0-9, '.', '_' and '-', at most 64 of them; give --name NAME")
     if name == "embedded" or (root / name).exists():
         raise PriorError(f"prior {name!r}: the name is taken; give another with --name, or remove the stored one first")
-    staged = root / f".{name}.{os.getpid()}"
     try:
-        staged.mkdir(parents=True)
-        yield staged
-        staged.rename(root / name)
+        with new_folder(root / name) as staged:
+            yield staged
     except OSError as error:
         raise unwritable(error) from None
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)

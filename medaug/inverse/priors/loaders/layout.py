@@ -9,6 +9,7 @@ from typing import Literal
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD
+from medaug.storage.archive import sha256_of
 
 Layout = Literal["medaug", "diffusers", "monai"]
 TRAINED = ("autoencoder.json", "autoencoder.safetensors", "scheduler.json", "unet.json", "unet.safetensors")
@@ -49,19 +50,13 @@ def layout_of(folder: Path) -> Layout:
 
 def parts_of(folder: Path, layout: Layout) -> dict[str, Path]:
     """The files that decide what a prior does: name below the folder, with ``/`` → path; sorted."""
-    found = {path for pattern in PARTS[layout] for path in folder.glob(pattern) if path.is_file()}
-    return {path.relative_to(folder).as_posix(): path for path in sorted(found)}
+    paths = {path for pattern in PARTS[layout] for path in folder.glob(pattern) if path.is_file()}
+    return {path.relative_to(folder).as_posix(): path for path in sorted(paths)}
 
 
 def digests(folder: Path, layout: Layout) -> dict[str, str]:
     """The sha256 of each of `parts_of`, in hex."""
-    return {name: file_digest(path) for name, path in parts_of(folder, layout).items()}
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {name: sha256_of(path) for name, path in parts_of(folder, layout).items()}
 
 
 def shown(folder: Path) -> str:

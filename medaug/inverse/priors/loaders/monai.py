@@ -17,10 +17,10 @@ from typing import Any, Literal, cast, get_args
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import CARD, PredictionType, PriorCard, digest_of, with_facts
 from medaug.inverse.priors.latent_prior import LatentPrior, Map, frozen
 from medaug.inverse.priors.loaders.layout import digests, shown
@@ -160,7 +160,7 @@ def filled(net: nn.Module, path: Path, part: str, device: str) -> nn.Module:
             "code: convert it once with `medaug prior convert BUNDLE -o FOLDER`"
         )
     try:
-        net.load_state_dict(load_file(file))
+        net.load_state_dict(load_tensors(file))
     except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise PriorError(
@@ -203,7 +203,7 @@ def _turned(x: Tensor, axes: Axes) -> Tensor:
 def _card(path: Path, bundle: Bundle, kind: PredictionType, facts: LatentFacts) -> PriorCard:
     files, stated = digests(path, "monai"), stated_facts(path)
     shape = stated.get("autoencoder_data_format", {}).get("inputs", {}).get("image", {}).get("spatial_shape", [256])
-    found = PriorCard(
+    card = PriorCard(
         name=shown(path),
         sha256=digest_of(files),
         licence="unknown: see the bundle's own licence",
@@ -219,4 +219,4 @@ def _card(path: Path, bundle: Bundle, kind: PredictionType, facts: LatentFacts) 
         not_for=str(stated.get("intended_use", "diagnosis")),
         files=files,
     )
-    return with_facts(found, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else found
+    return with_facts(card, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else card

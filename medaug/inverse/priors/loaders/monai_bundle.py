@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,16 @@ from medaug.inverse.priors.loaders.layout import shown
 
 CONFIG, METADATA = "configs/inference.json", "configs/metadata.json"
 CONFIG_BYTES = 1 << 20
+_MODULES = {
+    "AutoencoderKL": ("nets", "autoencoderkl"),
+    "DiffusionModelUNet": ("nets", "diffusion_model_unet"),
+    "DDIMScheduler": ("schedulers", "ddim"),
+    "DDPMScheduler": ("schedulers", "ddpm"),
+}
 TARGETS: Mapping[str, str] = {
-    **{
-        f"{package}{module}{name}": name
-        for package in ("monai.networks.nets.", "generative.networks.nets.")
-        for module, name in (
-            ("", "AutoencoderKL"),
-            ("autoencoderkl.", "AutoencoderKL"),
-            ("", "DiffusionModelUNet"),
-            ("diffusion_model_unet.", "DiffusionModelUNet"),
-        )
-    },
-    **{
-        f"{package}{module}{name}": name
-        for package in ("monai.networks.schedulers.", "generative.networks.schedulers.")
-        for module, name in (
-            ("", "DDIMScheduler"),
-            ("ddim.", "DDIMScheduler"),
-            ("", "DDPMScheduler"),
-            ("ddpm.", "DDPMScheduler"),
-        )
-    },
+    f"{package}.networks.{folder}.{module}{name}": name
+    for name, (folder, own) in _MODULES.items()
+    for package, module in product(("monai", "generative"), ("", f"{own}."))
 }
 _RENAMED = {"num_channels": "channels", "beta_schedule": "schedule"}  # MONAI Generative's words → MONAI 1.4's
 _SCHEDULES = {"linear": "linear_beta", "scaled_linear": "scaled_linear_beta"}
@@ -119,17 +109,17 @@ def _part(folder: Path, config: dict[str, Any], names: tuple[str, ...], kind: st
     fits = target in {"DDIMScheduler", "DDPMScheduler"} if kind == "scheduler" else target == kind
     if not fits:
         raise _refused(folder, names[0], f"_target_ of {kind}", part.get("_target_"), "only these are built")
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for key, value in part.items():
         name = _RENAMED.get(key, key)
         if key.startswith("_") and key in {"_target_", "_requires_", "_desc_"}:
             continue
         if name not in _KEYS[kind]:
             raise _refused(folder, names[0], f"only {', '.join(sorted(_KEYS[kind]))}", key, "it isn't supported")
-        found[name] = _plain(folder, config, value, 0)
+        arguments[name] = _plain(folder, config, value, 0)
     if kind == "scheduler":
-        found["schedule"] = _SCHEDULES.get(str(found.get("schedule")), found.get("schedule", "linear_beta"))
-    return found
+        arguments["schedule"] = _SCHEDULES.get(str(arguments.get("schedule")), arguments.get("schedule", "linear_beta"))
+    return arguments
 
 
 def _plain(folder: Path, config: dict[str, Any], value: Any, depth: int) -> Any:

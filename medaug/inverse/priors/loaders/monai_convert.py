@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -15,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import PriorCard, unwritable, write_card
 from medaug.inverse.priors.latent_prior import frozen
 from medaug.inverse.priors.loaders.layout import shown
 from medaug.inverse.priors.loaders.monai import LATENT, WEIGHTS, Axes, LatentFacts, build, load_monai, maps
-from medaug.inverse.priors.loaders.monai_bundle import CONFIG, METADATA, read_bundle, stated_facts
+from medaug.inverse.priors.loaders.monai_bundle import CONFIG, METADATA, Bundle, read_bundle, stated_facts
+from medaug.storage.atomic import new_folder
 
 CHECKPOINTS = {
     "autoencoder": ("models/model_autoencoder.pt", "models/autoencoder.pt", "models/model_autoencoder.safetensors"),
@@ -63,31 +64,22 @@ def convert_bundle(
             "log, or --images with some of the images it is meant for, and it is estimated"
         )
     read = read_bundle(bundle)
-    staged = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        for name in (CONFIG, METADATA):
-            (staged / name).parent.mkdir(parents=True, exist_ok=True)
-            if (bundle / name).is_file():
-                shutil.copyfile(bundle / name, staged / name)
-        (staged / "models").mkdir()
-        autoencoder = _converted(bundle, staged, "autoencoder", build("AutoencoderKL", read.autoencoder, bundle))
-        _converted(bundle, staged, "network", build("DiffusionModelUNet", read.network, bundle))
-        facts = _facts(bundle, value_range, axes)
-        if scale_factor is None:
-            assert images is not None
-            facts = _estimated(
-                facts, frozen(autoencoder, "cpu"), images(_size(bundle, read.multiple)), read.autoencoder
-            )
-        else:
-            facts = replace(facts, scale_factor=scale_factor, scale_from="given")
-        (staged / LATENT).write_text(facts.to_json(), encoding="utf-8")
-        card = replace(load_monai(staged).card, name=shown(output))
-        write_card(staged, card)
-        staged.rename(output)
+        with new_folder(output) as staged:
+            autoencoder = _networks(bundle, staged, read)
+            facts = _facts(bundle, value_range, axes)
+            if scale_factor is None:
+                assert images is not None
+                facts = _estimated(
+                    facts, frozen(autoencoder, "cpu"), images(_size(bundle, read.multiple)), read.autoencoder
+                )
+            else:
+                facts = replace(facts, scale_factor=scale_factor, scale_from="given")
+            (staged / LATENT).write_text(facts.to_json(), encoding="utf-8")
+            card = replace(load_monai(staged).card, name=shown(output))
+            write_card(staged, card)
     except OSError as error:
         raise unwritable(error) from None
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
     return card
 
 
@@ -102,6 +94,18 @@ def estimated_scale(net: nn.Module, facts: LatentFacts, images: Tensor, channels
     return 1.0 / max(latents.std().item(), 1e-6)
 
 
+def _networks(bundle: Path, staged: Path, read: Bundle) -> nn.Module:
+    """Copy the configuration, write both networks' weights beside it, and give the autoencoder."""
+    for name in (CONFIG, METADATA):
+        (staged / name).parent.mkdir(parents=True, exist_ok=True)
+        if (bundle / name).is_file():
+            shutil.copyfile(bundle / name, staged / name)
+    (staged / "models").mkdir()
+    autoencoder = _converted(bundle, staged, "autoencoder", build("AutoencoderKL", read.autoencoder, bundle))
+    _converted(bundle, staged, "network", build("DiffusionModelUNet", read.network, bundle))
+    return autoencoder
+
+
 def _converted(bundle: Path, staged: Path, part: str, net: nn.Module) -> nn.Module:
     """The network with the checkpoint's weights, which are written beside it as safetensors."""
     source = next((bundle / name for name in CHECKPOINTS[part] if (bundle / name).is_file()), None)
@@ -110,7 +114,7 @@ def _converted(bundle: Path, staged: Path, part: str, net: nn.Module) -> nn.Modu
             f"prior {shown(bundle)}: expected {' or '.join(CHECKPOINTS[part][:2])}, found none; download the bundle "
             "with its large files"
         )
-    weights = load_file(source) if source.suffix == ".safetensors" else _unpickled(source, bundle)
+    weights = load_tensors(source) if source.suffix == ".safetensors" else _unpickled(source, bundle)
     try:
         if set(weights) == set(net.state_dict()):
             net.load_state_dict(weights)
@@ -140,7 +144,7 @@ def _unpickled(source: Path, bundle: Path) -> dict[str, Tensor]:
                 f"prior {shown(bundle)}: {source.name}: expected a checkpoint of tensors alone, found something that "
                 "isn't one or would run code; nothing of it was executed here: get the bundle from its publisher"
             )
-        return load_file(target)
+        return load_tensors(target)
 
 
 def _facts(bundle: Path, value_range: tuple[float, float] | None, axes: Axes | None) -> LatentFacts:
@@ -152,8 +156,8 @@ def _facts(bundle: Path, value_range: tuple[float, float] | None, axes: Axes | N
             f"prior {shown(bundle)}: expected the grey levels of black and white in {METADATA} "
             "(autoencoder_data_format), found none; give --value-range LOW HIGH"
         )
-    found: Axes = axes or ("ras" if stated.get("data_type") == "nibabel" else "rows-columns")
-    return LatentFacts(1.0, "", (float(levels[0]), float(levels[1])), found)
+    stated_axes: Axes = axes or ("ras" if stated.get("data_type") == "nibabel" else "rows-columns")
+    return LatentFacts(1.0, "", (float(levels[0]), float(levels[1])), stated_axes)
 
 
 def _estimated(facts: LatentFacts, net: nn.Module, images: Tensor, arguments: dict[str, Any]) -> LatentFacts:

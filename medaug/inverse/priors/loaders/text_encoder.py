@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import aligned, aligned_copy, load_tensors
 from medaug.inverse.priors.loaders.layout import NULL_EMBEDDING, shown
 
 
@@ -23,7 +23,7 @@ def null_embedding(path: Path, width: int) -> Tensor:
     """
     if not (path / NULL_EMBEDDING).is_file():
         return prompt_embedding(path, "", width)
-    tensors = load_file(path / NULL_EMBEDDING)
+    tensors = load_tensors(path / NULL_EMBEDDING)
     if len(tensors) != 1:
         raise PriorError(f"prior {shown(path)}: {NULL_EMBEDDING}: expected one tensor, found {len(tensors)}")
     return _of_width(next(iter(tensors.values())).float(), width, path, "null embedding")
@@ -40,7 +40,7 @@ def prompt_embedding(path: Path, prompt: str, width: int) -> Tensor:
     tokens = tokenizer(prompt, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
     with torch.no_grad():
         embedding: Tensor = encoder(tokens.input_ids)[0]
-    return _of_width(embedding.float(), width, path, "text encoder")
+    return aligned_copy(_of_width(embedding.float(), width, path, "text encoder"))
 
 
 def text_parts(path: Path) -> tuple[Any, Any]:
@@ -57,7 +57,7 @@ def text_parts(path: Path) -> tuple[Any, Any]:
         encoder = transformers.CLIPTextModel.from_pretrained(
             path / "text_encoder", local_files_only=True, use_safetensors=True
         )
-    return tokenizer, encoder.eval().float()  # it may be stored in 16 bits
+    return tokenizer, aligned(encoder.eval().float())  # it may be stored in 16 bits
 
 
 def _require_encoder(path: Path) -> None:

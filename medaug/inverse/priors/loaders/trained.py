@@ -7,37 +7,34 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load
 from torch import nn
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import EMBEDDED, PriorCard, read_card
 from medaug.inverse.priors.latent_prior import LatentPrior, Network, frozen
 from medaug.inverse.priors.loaders.layout import TRAINED
-from medaug.inverse.priors.networks.attention_guidance import half_inattentive, pushed_apart
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.inverse.priors.networks.unet import schedule, unet
 
 FILES = TRAINED
 
 
-def load_embedded(device: str = "cpu", *, attention_guidance: float = 0.0) -> LatentPrior:
+def load_embedded(device: str = "cpu") -> LatentPrior:
     """Load the prior that medaug carries (`radiograph_256/card.json`); see `load_trained`.
 
     Raises:
         PriorError: a file is missing or was changed.
     """
-    return load_trained(EMBEDDED, device, attention_guidance=attention_guidance)
+    return load_trained(EMBEDDED, device)
 
 
-def load_trained(folder: Path, device: str = "cpu", *, attention_guidance: float = 0.0) -> LatentPrior:
+def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
     """Load a prior that `medaug.training` exported; nothing is parsed before its digest was compared.
 
     Args:
         folder: holds ``card.json`` and the five files it lists.
         device: where the weights go.
-        attention_guidance: how far each estimate is pushed away from the one without self-attention, for draws from
-            pure noise: whole bodies come out more plausible and less varied, at twice the cost. 0: not at all.
 
     Raises:
         PriorError: a file is missing, or isn't what the card says.
@@ -48,13 +45,11 @@ def load_trained(folder: Path, device: str = "cpu", *, attention_guidance: float
         autoencoder = LappedAutoencoder(**json.loads(content["autoencoder.json"]))
     network = unet(json.loads(content["unet.json"]))
     for net, name in ((autoencoder, "autoencoder"), (network, "unet")):
-        net.load_state_dict(load(content[f"{name}.safetensors"]))
+        net.load_state_dict(load_tensors(content[f"{name}.safetensors"]))
         frozen(net, device)
     alphas = schedule(json.loads(content["scheduler.json"])).to(device)
-    seeing = telling_all(network, card.latent_channels)
-    if attention_guidance:
-        seeing = pushed_apart(telling_all(half_inattentive(network), card.latent_channels), attention_guidance)
-    return LatentPrior(card, alphas, autoencoder.encode, autoencoder.decode, seeing)
+    whole = telling_all(network, card.latent_channels)
+    return LatentPrior(card, alphas, autoencoder.encode, autoencoder.decode, whole)
 
 
 def telling_all(net: nn.Module, latent_channels: int) -> Network:

@@ -1,1 +1,1 @@
-"""The networks of priors: their architectures, guidance, and the precision they run in."""
+"""The networks of priors: their architectures, guidance by a prompt, and the precision they run in."""

@@ -31,7 +31,7 @@ def guided(prior: LatentPrior, prompt: str, scale: float) -> LatentPrior:
     if prior.prompted is None:
         raise PriorError(
             f"prior {prior.card.name}: expected one that takes a prompt (a UNet2DConditionModel with text_encoder/ and "
-            "tokenizer/), found one that doesn't; leave prompt out of the profile, or use another prior"
+            "tokenizer/), found one that doesn't; leave the prompt out, or use another prior"
         )
     if scale == 0:
         return prior

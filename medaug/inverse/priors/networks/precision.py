@@ -1,7 +1,7 @@
-"""How a prior's networks are run: in 16 bits, with channels last, compiled. Off unless a profile asks for it.
+"""How a prior's networks are run: in 16 bits, with channels last, compiled. Off unless asked for.
 
 All three act on the networks alone. What is made of their answers, Tweedie's rescaling, losses, alphas, the step, stays
-float32 outside, whatever runs inside. Each changes the last bits of an image, so each is part of a profile's digest.
+float32 outside, whatever runs inside. Each changes the last bits of an image.
 """
 
 from __future__ import annotations

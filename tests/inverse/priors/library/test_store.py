@@ -132,7 +132,7 @@ def test_facts_that_a_user_wrote_beside_a_model_are_read(source: Path) -> None:
         ("{", "expected JSON"),
         ('{"stride": 16}', "stride: expected 16 as the card says, found 2"),
         ('{"prediction_type": "epsilon"}', "prediction_type"),
-        ('{"license": "x"}', "expected only the keys"),
+        ('{"license": "x"}', "unknown keys: license; expected"),
     ],
 )
 def test_facts_that_are_wrong_are_refused(source: Path, facts: str, message: str) -> None:

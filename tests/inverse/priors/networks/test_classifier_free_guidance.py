@@ -26,6 +26,7 @@ from medaug.inverse.priors.loaders.diffusers import load_diffusers
 from medaug.inverse.priors.loaders.layout import NULL_EMBEDDING
 from medaug.inverse.priors.loaders.text_encoder import prompt_embedding
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.psld import psld
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
@@ -60,7 +61,7 @@ def _solve(prior: LatentPrior, steps: int = 3) -> torch.Tensor:
     x = _image()
     operator = Inpainting(torch.arange(16).remainder(2).bool().expand(1, 1, 16, 16))
     solver = partial(psld, steps=steps, t0=0.3, omega=0.1, gamma=0.01)
-    return solver(prior, operator, operator.forward(x), noise=SampleNoise([1]), start=prior.encode(x))
+    return solver(Problem(prior, operator, operator.forward(x), SampleNoise([1]), start=prior.encode(x)))
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, ["knee"]), (2.5, ["", "knee"]), (0.0, [""])])
@@ -116,15 +117,15 @@ def _profile(**changes: Any) -> profiles.Profile:
 def test_prompts_by_label_are_joined_in_the_order_of_the_labels(prior: LatentPrior, calls: list[str]) -> None:
     prompts = {"nodule": "a nodule", "fracture": "a broken bone"}
     tools = assemble.tools(_profile(prompt=prompts), "cpu", prior)
-    assert tools.prompted is not None
+    assert tools.solve.prompted is not None
     z, t = torch.ones(1, 4, 8, 8), torch.tensor([400])
-    tools.prompted(["nodule", "fracture", "nodule", "other"]).denoise(z, t)
-    tools.prompted(["other"]).denoise(z, t)
+    tools.solve.prompted(["nodule", "fracture", "nodule", "other"]).denoise(z, t)
+    tools.solve.prompted(["other"]).denoise(z, t)
     assert calls == ["a broken bone, a nodule", ""]
 
 
 def test_a_profile_without_prompt_has_the_digest_it_always_had(prior: LatentPrior) -> None:
-    assert assemble.tools(_profile(), "cpu", prior).prompted is None
+    assert assemble.tools(_profile(), "cpu", prior).solve.prompted is None
     base = load_profile("bone-xray")
     assert base.model_copy(update={"guidance_scale": 3.0}).sha256 == base.sha256
     assert base.model_copy(update={"prompt": "x"}).sha256 != base.sha256
@@ -207,7 +208,7 @@ def _solved_at(prior: LatentPrior, size: int) -> torch.Tensor:
     x = _image(size)
     operator = Inpainting(torch.ones(1, 1, size, size, dtype=torch.bool))
     return psld(
-        prior, operator, x, noise=SampleNoise([1]), start=prior.encode(x), steps=2, t0=0.3, omega=0.1, gamma=0.01
+        Problem(prior, operator, x, SampleNoise([1]), start=prior.encode(x)), steps=2, t0=0.3, omega=0.1, gamma=0.01
     )
 
 

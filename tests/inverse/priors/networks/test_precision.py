@@ -12,6 +12,7 @@ from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Inpainting
 from medaug.inverse.priors.latent_prior import LatentPrior, clean_from
 from medaug.inverse.priors.networks.precision import economical
+from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.psld import psld
 from tests.support.analytic import PixelPrior
@@ -66,7 +67,8 @@ def test_networks_run_as_asked_and_their_answers_come_back_in_float32(way: dict)
     assert torch.equal(answers[2], clean_from("v_prediction", run.network(z, t), z, abar))
     difference = (answers[2] - own.denoise(z, t)).abs().max()
     assert difference < 0.02
-    assert (difference > 1e-6) == ("precision" in way)  # 16 bits are seen in the result, the order isn't
+    # 16 bits are seen in the result (1e-3); of the order no more than that sums of 36 terms round otherwise (1e-6)
+    assert (difference > 1e-5) == ("precision" in way)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=ids)
@@ -79,9 +81,9 @@ def test_solvers_keep_their_contract(way: dict, solve) -> None:
     operator = Inpainting(torch.rand(1, 1, 8, 8, generator=draw) < 0.5)
     y = operator.forward(x)
     options = {"steps": 4, "t0": 0.6}
-    together, again = (solve(run, operator, y, noise=SampleNoise(range(3)), start=x, **options) for _ in range(2))
+    together, again = (solve(Problem(run, operator, y, SampleNoise(range(3)), start=x), **options) for _ in range(2))
     alone = [
-        solve(run, operator, y[n : n + 1], noise=SampleNoise([n]), start=x[n : n + 1], **options) for n in range(3)
+        solve(Problem(run, operator, y[n : n + 1], SampleNoise([n]), start=x[n : n + 1]), **options) for n in range(3)
     ]
     assert together.dtype == torch.float32
     assert torch.equal(together, again)
@@ -118,7 +120,9 @@ def test_a_compiled_prior_gives_what_the_plain_one_gives(solve) -> None:
     run = economical(own, "cpu", compiled=True)
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     operator = Inpainting(torch.ones(1, 1, 8, 8, dtype=torch.bool))
-    one, other = (solve(which, operator, x, noise=SampleNoise([0]), start=x, steps=3, t0=0.6) for which in (run, own))
+    one, other = (
+        solve(Problem(which, operator, x, SampleNoise([0]), start=x), steps=3, t0=0.6) for which in (run, own)
+    )
     torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
 
 

@@ -1,0 +1,158 @@
+"""A plan's boxes in other formats, image by image; images are named by SOP Instance UID, never by file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from medaug.errors import AnnotationError
+from medaug.execution.planning.units import Unit
+from medaug.formats.registry import FORMATS
+from medaug.imaging.boxes import Box, codes_by_label
+from medaug.manifests.coco import coco_box
+from medaug.manifests.monai import named_classes
+from medaug.manifests.yolo import yolo_lines
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One slice with boxes.
+
+    Attributes:
+        uid: SOP Instance UID; of another file the name made from its content.
+        slice: k where one instance holds several slices, else None.
+        rows: image height in px.
+        columns: image width in px.
+        boxes: those that reach into the slice.
+    """
+
+    uid: str
+    slice: int | None
+    rows: int
+    columns: int
+    boxes: tuple[Box, ...]
+
+
+def labelled(units: Sequence[Unit]) -> Iterator[Labelled]:
+    """Every slice with boxes, each source once; a box over several slices is one on each of them."""
+    for unit in _sources(units):
+        slices, rows, columns = unit.shape
+        uids = unit.reference.instance_uids
+        for k in range(slices):
+            here = tuple(box for box in unit.boxes if box.start[0] <= k < box.stop[0])
+            if here:
+                yield Labelled(uids[k], k if uids.count(uids[k]) > 1 else None, rows, columns, here)
+
+
+def to_csv(images: Sequence[Labelled]) -> str:
+    """Comma-separated, as `annotations.tabular` reads it: half-open pixels from 0."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("sop_instance_uid", "slice", "x_min", "y_min", "x_max", "y_max", "label"))
+    for image in images:
+        for box in image.boxes:
+            (_, top, left), (_, bottom, right) = box.start, box.stop
+            writer.writerow(
+                (image.uid, "" if image.slice is None else image.slice, left, top, right, bottom, box.label)
+            )
+    return stream.getvalue()
+
+
+def to_coco(images: Sequence[Labelled]) -> str:
+    """COCO JSON with ``sop_instance_uid``, and ``slice`` where it is needed."""
+    labels = _labels(images)
+    content = {
+        "images": [
+            {
+                "id": n,
+                "file_name": f"{image.uid}.dcm",
+                "sop_instance_uid": image.uid,
+                "width": image.columns,
+                "height": image.rows,
+                **({} if image.slice is None else {"slice": image.slice}),
+            }
+            for n, image in enumerate(images, 1)
+        ],
+        "annotations": [
+            {"id": m, "image_id": n, "category_id": labels.index(box.label) + 1, "iscrowd": 0, **coco_box(box)}
+            for m, (n, box) in enumerate(((n, b) for n, i in enumerate(images, 1) for b in i.boxes), 1)
+        ],
+        "categories": [{"id": n, "name": label} for n, label in enumerate(labels, 1)],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_yolo(images: Sequence[Labelled]) -> dict[str, str]:
+    """File name → content: one ``.txt`` per image and ``classes.txt``.
+
+    Raises:
+        AnnotationError: an instance holds several slices, for which YOLO has no words.
+    """
+    if any(image.slice is not None for image in images):
+        raise AnnotationError("YOLO: expected one slice per image, found several in one; convert to coco or csv")
+    labels = _labels(images)
+    files = {"classes.txt": "".join(f"{label}\n" for label in labels)}
+    for image in images:
+        files[f"{image.uid}.txt"] = yolo_lines(image.boxes, labels, image.rows, image.columns)
+    return files
+
+
+def to_monai(units: Sequence[Unit]) -> str:
+    """A datalist, one item for each source: an image is a SOP Instance UID, or the series' UID where it has several.
+
+    Boxes are as `annotations.monai` reads them: x counts columns, y rows and z slices; a single DICOM slice has no z.
+    """
+    sources = _sources(units)
+    labels = sorted({box.label for unit in sources for box in unit.boxes})
+    content = {
+        **named_classes(labels, codes_by_label(box for unit in sources for box in unit.boxes)),
+        "numTraining": len(sources),
+        "training": [_item(unit, labels) for unit in sources],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _item(unit: Unit, labels: Sequence[str]) -> dict[str, object]:
+    reference = unit.reference
+    axes = 2 if reference.format == "dicom" and unit.shape[0] == 1 else 3
+    kind = FORMATS.get(reference.format)
+    file = f"{reference.instance_uids[0]}{kind.suffix if kind else '.dcm'}"
+    return {
+        "image": file if kind or axes == 2 else reference.series_uid,
+        "box": [[*box.start[::-1][:axes], *box.stop[::-1][:axes]] for box in unit.boxes],
+        "label": [labels.index(box.label) for box in unit.boxes],
+        "medaug": {"sop_instance_uid": reference.instance_uids[0], "series_uid": reference.series_uid},
+    }
+
+
+def write_sr(units: Sequence[Unit], folder: Path, created: datetime) -> None:
+    """One measurement report (TID 1500) for each DICOM source in a new folder; it names the instances it lies on.
+
+    Raises:
+        AnnotationError: a source is no DICOM series, and only such can be referred to.
+        WriteError: no report can be built from its headers.
+        OutputError: the disk didn't take it.
+    """
+    from medaug.dicom.evidence.source_report import write_labels
+
+    sources = _sources(units)
+    if any(unit.reference.format != "dicom" for unit in sources):
+        raise AnnotationError("SR: expected DICOM series only, found another format; convert to monai, coco or csv")
+    folder.mkdir(parents=True)
+    for unit in sources:
+        path = folder / f"boxes-{unit.recipe.source[:16]}.dcm"
+        write_labels(unit.reference, unit.boxes, created=created, path=path)
+
+
+def _labels(images: Sequence[Labelled]) -> list[str]:
+    return sorted({box.label for image in images for box in image.boxes})
+
+
+def _sources(units: Sequence[Unit]) -> list[Unit]:
+    """One unit of each source."""
+    return list({unit.recipe.source: unit for unit in units}.values())

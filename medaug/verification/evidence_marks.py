@@ -1,0 +1,114 @@
+"""What the evidence beside an image marks: free, observed, label; read frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medaug.audit.record import Record
+from medaug.audit.stored_pixels import stored_of
+from medaug.dicom.read.parse import Instance
+from medaug.errors import ReadError
+from medaug.imaging.volume import Mask
+from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
+from medaug.verification.faults import Fault
+
+Marks = Callable[[int, int], Mask]  # (segment, slice) → (rows, columns)
+
+
+def marks_of_segmentation(read: Instance, record: Record) -> Marks:
+    """The frames of ``evidence/regions.dcm``.
+
+    Raises:
+        ReadError: not a binary segmentation of this unit's instances, or cut short.
+    """
+    assert record.geometry is not None
+    ds, (rows, columns) = read.dataset, record.geometry.shape[1:]
+    if (ds.get("SegmentationType"), ds.get("Rows"), ds.get("Columns")) != ("BINARY", rows, columns):
+        raise ReadError(f"expected a binary segmentation of {rows} × {columns} pixels")
+    if ds.file_meta.TransferSyntaxUID.is_encapsulated:
+        raise ReadError("expected native pixel data in a binary segmentation")
+    frames = _frames(ds, _slices(record))
+    data = np.frombuffer(ds.PixelData, dtype=np.uint8)
+    size = rows * columns
+    if len(frames) != ds.NumberOfFrames or 8 * len(data) < size * len(frames):
+        raise ReadError(f"{len(frames)} different frames in {len(data)} bytes, the header says {ds.NumberOfFrames}")
+
+    def mark(segment: int, k: int) -> Mask:
+        number = frames.get((segment, k))
+        if number is None:
+            return np.zeros((rows, columns), dtype=np.bool_)
+        first = number * size
+        bits = np.unpackbits(data[first // 8 : (first + size + 7) // 8], bitorder="little")
+        return bits[first % 8 :][:size].reshape(rows, columns).astype(np.bool_)
+
+    return mark
+
+
+def marks_of_label_map(path: Path, record: Record) -> Marks:
+    """The bits of ``evidence/regions.nii.gz``, ``.nrrd``, ``.png`` or ``.tif``.
+
+    Raises:
+        ReadError: not a label map on the image's grid.
+    """
+    assert record.geometry is not None
+    stored = stored_of(path)
+    if stored.dtype != np.uint8 or stored.shape != record.geometry.shape:
+        raise ReadError(f"expected a label map of uint8 and {record.geometry.shape}, found {stored.shape}")
+    return lambda segment, k: np.asarray(stored[k] & bit(segment), dtype=np.bool_)
+
+
+def boxes_on(record: Record, k: int) -> Mask:
+    """True inside any of the record's boxes on slice ``k``."""
+    assert record.geometry is not None
+    mask = np.zeros(record.geometry.shape[1:], dtype=np.bool_)
+    for box in record.boxes:
+        if box.start[0] <= k < box.stop[0]:
+            mask[box.slices[1:]] = True
+    return mask
+
+
+def check_marks(marks: Marks, record: Record, file: str, *, keeps_boxes: bool) -> Iterator[Fault]:
+    """What the evidence says against the record, and against itself.
+
+    Args:
+        marks: of the unit.
+        record: of the unit.
+        file: where the evidence lies.
+        keeps_boxes: False where the law regenerates the boxes themselves.
+    """
+    assert record.geometry is not None
+    other = taken = unsaid = 0
+    for k in range(record.geometry.shape[0]):
+        boxes, free = boxes_on(record, k), marks(FREE, k)
+        other += int(np.count_nonzero(marks(LABEL, k) != boxes))
+        taken += int(np.count_nonzero(free & boxes)) if keeps_boxes else 0
+        unsaid += int(np.count_nonzero(~(free | marks(OBSERVED, k))))
+    for count, what in (
+        (other, "voxels are marked as label and in no box, or in a box and not marked"),
+        (taken, "voxels inside boxes are marked as generated"),
+        (unsaid, "voxels are neither free nor observed"),
+    ):
+        if count:
+            yield Fault("regions-differ", f"{count} {what}", file, record.unit)
+
+
+def _slices(record: Record) -> Mapping[tuple[str, int], int]:
+    """(derived instance, its frame from 1) → slice."""
+    return {(record.images[n].sop_instance_uid, frame + 1): k for k, (n, frame) in enumerate(record.places)}
+
+
+def _frames(ds: Any, slices: Mapping[tuple[str, int], int]) -> dict[tuple[int, int], int]:
+    """(segment, slice) → number of the frame. A reference without a frame number means the first, or only, frame."""
+    frames = {}
+    for number, group in enumerate(ds.PerFrameFunctionalGroupsSequence):
+        segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        image = group.DerivationImageSequence[0].SourceImageSequence[0]
+        place = slices.get((str(image.ReferencedSOPInstanceUID), int(image.get("ReferencedFrameNumber") or 1)))
+        if place is None:
+            raise ReadError("a frame refers to an instance or a frame that is none of the unit's")
+        frames[segment, place] = number
+    return frames

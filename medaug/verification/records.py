@@ -1,0 +1,95 @@
+"""Whether a record agrees with itself: key, recipe, boxes, outputs, checks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+from medaug.audit.record import Record
+from medaug.augmentation.recipe import boxes_digest
+from medaug.errors import counted
+from medaug.verification.faults import Fault
+
+
+def check_record(record: Record, profile_sha256: str | None) -> Iterator[Fault]:
+    """What a record says against what else it says.
+
+    Args:
+        record: the decisive one of a unit.
+        profile_sha256: of profile.yaml; None where that isn't readable.
+    """
+    yield from _key(record)
+    if profile_sha256 not in {None, record.profile_sha256}:
+        yield _fault(record, "profile-differs", "it was made with another profile than profile.yaml")
+    if record.status not in {"written", "rejected"}:
+        return
+    yield from _recipe(record)
+    if record.status == "written":
+        yield from _grid(record)
+        yield from _outputs(record)
+        failed = sorted(check.name for check in record.checks if not check.passed)
+        if failed:
+            yield _fault(record, "gate", f"written although checks failed: {', '.join(failed)}")
+
+
+def _key(record: Record) -> Iterator[Fault]:
+    text = json.dumps(dict(record.recipe), sort_keys=True, separators=(",", ":"))
+    if record.recipe and hashlib.sha256(text.encode()).hexdigest() != record.unit:
+        yield _fault(record, "unit-key", "the unit key isn't the digest of the recipe")
+    if not _fits(record) or record.source.format is None:
+        yield _fault(record, "unit-key", "the source key isn't the digest of the source's digests and frames")
+
+
+def _fits(record: Record) -> bool:
+    source = record.source
+    frames = source.frames or (0,) * len(source.sha256)
+    lengths = {len(source.instance_uids), len(source.sha256), len(frames)}
+    once = len(set(zip(source.instance_uids, frames, strict=False))) == len(frames)
+    return len(lengths) == 1 and all(frame >= 0 for frame in frames) and once
+
+
+def _recipe(record: Record) -> Iterator[Fault]:
+    said = {
+        "source": record.source.key,
+        "boxes": boxes_digest(record.boxes),
+        "variant": str(record.variant),
+        "seed": record.seed,
+        "profile_sha256": record.profile_sha256,
+        "prior_sha256": record.prior.sha256 if record.prior else "",
+    }
+    wrong = [name for name, value in said.items() if str(record.recipe.get(name)) != value]
+    if wrong:
+        yield _fault(record, "recipe-differs", f"record and recipe differ in: {', '.join(wrong)}")
+
+
+def _grid(record: Record) -> Iterator[Fault]:
+    assert record.geometry is not None
+    shape = record.geometry.shape
+    for number, box in enumerate(record.boxes, 1):
+        if any(stop > size for stop, size in zip(box.stop, shape, strict=True)):
+            yield _fault(record, "box-outside", f"box {number} ends at {box.stop}, the grid at {shape} (k, i, j)")
+    counts = {len(record.source.instance_uids), len(record.source.sha256), shape[0]}
+    if len(counts) > 1:
+        yield _fault(
+            record, "record-outputs", f"{counted(shape[0], 'slice')}, and another number of source instances or digests"
+        )
+
+
+def _outputs(record: Record) -> Iterator[Fault]:
+    assert record.geometry is not None
+    paths = [output.path for output in record.outputs]
+    strays = sum(not path.startswith(f"{record.folder}/") for path in paths) + len(paths) - len(set(paths))
+    if strays:
+        yield _fault(record, "record-outputs", f"{strays} outputs lie outside the unit's folder or are listed twice")
+    images = record.images
+    wanted = 1 + max((n for n, _ in record.places), default=-1)
+    if len(images) != wanted:
+        found = (
+            f"{counted(len(images), 'image file')} for {counted(record.geometry.shape[0], 'slice')}, expected {wanted}"
+        )
+        yield _fault(record, "record-outputs", found)
+
+
+def _fault(record: Record, code: str, message: str) -> Fault:
+    return Fault(code, message, "", record.unit)

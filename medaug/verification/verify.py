@@ -1,0 +1,257 @@
+"""`medaug verify`: everything about an OUTPUT that can be checked, each fault by its code."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import get_args
+
+from medaug.audit import layout, ledger, output_files
+from medaug.audit.record import Record
+from medaug.errors import OutputError, ProfileError, ReadError
+from medaug.formats.registry import REGIONS
+from medaug.profile.components import LawKind, keeps_boxes
+from medaug.profile.digest import profile_digest
+from medaug.profile.load import parse_profile_keys
+from medaug.storage import archive
+from medaug.storage.disk_map import Again, Shelf
+from medaug.verification import run_level
+from medaug.verification.faults import Fault
+from medaug.verification.list_entries import check_lists
+from medaug.verification.records import check_record
+from medaug.verification.unit_files import Findings, UnitCheck, check_unit
+
+THREADS = 4
+AT_ONCE = 256  # files
+CHUNK = 4  # units handed to a process at once
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found.
+
+    Attributes:
+        faults: sorted; empty for a sound OUTPUT.
+        units: written units that were looked at.
+        files: results that were looked at.
+        compared: protected voxels that were compared with the source.
+        signed: True when the given key's owner signed the seal.
+        unchecked: sentences about what was not checked, and how it can be.
+    """
+
+    faults: tuple[Fault, ...]
+    units: int
+    files: int
+    compared: int
+    signed: bool
+    unchecked: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """True when nothing is wrong with what was checked."""
+        return not self.faults
+
+
+def verify(
+    output: Path,
+    *,
+    source: Path | None = None,
+    public_key: Path | None = None,
+    workers: int = 1,
+    on_unit: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Check an OUTPUT from its files alone. Nothing is written in it; memory holds one record and one image per worker.
+
+    Args:
+        output: OUTPUT.
+        source: what it was made from; its files are found by their digests, whatever their names. With it, every
+            protected voxel is compared with the source's stored value.
+        public_key: the key that must have signed the seal. None that lies beside the data is ever used.
+        workers: processes that read images.
+        on_unit: called with (done, total) after each unit.
+
+    Raises:
+        OutputError: OUTPUT or the key can't be read.
+        ReadError: there is no such source.
+    """
+    faults = [*run_level.check_format(output)]
+    if faults:
+        return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the format is unknown",))
+    faults += run_level.check_chain(output)
+    try:
+        records = ledger.shelved(output / layout.LEDGER)
+    except OutputError:
+        return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
+    written = Again(lambda: (record for record in records if record.status == "written"))
+    profile, problems = _profile(output)
+    faults += problems
+    for record in records:
+        faults += check_record(record, profile.sha256)
+    faults += check_lists(output, written)
+    checks = _checks(output, written, source, keeps_boxes=profile.keeps_boxes)
+    digests, problems, compared = _read_units(checks, len(written), workers, on_unit)
+    faults += problems
+    problems, signed, files = _check_files(output, written, digests, public_key)
+    unchecked = _unchecked(written, source, public_key, keeps_boxes=profile.keeps_boxes)
+    return Verdict(tuple(sorted({*faults, *problems})), len(written), files, compared, signed, unchecked)
+
+
+def _check_files(
+    root: Path, written: Iterable[Record], read: Shelf[str], public_key: Path | None
+) -> tuple[tuple[Fault, ...], bool, int]:
+    """The set of files and the seal. Gives the faults, whether the key's owner signed, and the number of results.
+
+    Args:
+        root: OUTPUT.
+        written: records of written units.
+        read: digests of the files that were read before.
+        public_key: as given.
+    """
+    listed = output_files.take(root)
+    faults = [*run_level.check_variants(listed.results, listed.others, written)]
+    for name, digest in output_files.digests(root, (name for name in listed.results if name not in read)):
+        read[name] = digest
+    digests = Again(lambda: ((name, digest) for name, digest in read.items() if name in listed.results))
+    sealed, problems = run_level.open_seal(root)
+    signature: list[Fault] = []
+    if sealed:
+        signature += run_level.check_signature(sealed, public_key) if public_key else []
+        faults += [*run_level.check_sealed_ledger(root, sealed), *run_level.check_sealed_files(sealed, digests)]
+    signed = bool(sealed and public_key and not signature)
+    return (*faults, *problems, *signature), signed, len(digests)
+
+
+def find_files(folder: Path, wanted: Iterable[str]) -> Shelf[Path]:
+    """Files below a folder by their SHA-256, as far as they are wanted. Links are not followed; names don't matter.
+
+    Raises:
+        ReadError: there is no such folder.
+    """
+    digests, found = Shelf.of(wanted), Shelf[Path]()
+    paths = regular_files(folder)
+    with ThreadPoolExecutor(THREADS) as pool:
+        while some := list(islice(paths, AT_ONCE)):
+            for path, digest in zip(some, pool.map(_digest, some), strict=True):
+                if digest in digests:
+                    found[digest] = path
+    return found
+
+
+def regular_files(folder: Path) -> Iterator[Path]:
+    """Regular files below a folder, or the file itself; those in a zip archive, too.
+
+    Raises:
+        ReadError: there is nothing of that name.
+    """
+    if not folder.exists():
+        raise ReadError("source: no such file or folder", code="no-input")
+    if folder.is_file():
+        yield from _with_members(folder)
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent) / name
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield from _with_members(path)
+
+
+def _with_members(path: Path) -> Iterator[Path]:
+    """The file itself and, of an archive, the files in it."""
+    yield path
+    try:
+        if archive.is_archive(path):
+            yield from (member for member in archive.members(path) if isinstance(member, Path))
+    except (OSError, ReadError):
+        return  # what can't be read is as good as not there
+
+
+def _digest(path: Path) -> str:
+    try:
+        return archive.sha256_of(path)
+    except (OSError, ReadError):
+        return ""  # what can't be read is as good as not there
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What is needed of profile.yaml; its other keys may be another version's."""
+
+    sha256: str | None
+    keeps_boxes: bool
+
+
+def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
+    try:
+        keys = parse_profile_keys((root / layout.PROFILE).read_text(encoding="utf-8"), layout.PROFILE)
+        digest, law = profile_digest(keys), keys["regions"]["kind"]
+    except (ProfileError, OSError, ValueError, KeyError, TypeError):
+        return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
+    if law not in get_args(LawKind):
+        unknown = f"this version doesn't know the law {law!r:.40}, so boxes are taken for kept"
+        return _Choices(digest, True), (Fault("profile-differs", unknown, layout.PROFILE),)
+    return _Choices(digest, keeps_boxes(law)), ()
+
+
+def _checks(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[UnitCheck]:
+    files: Shelf[Path] = Shelf()
+    if source is not None:
+        files = find_files(source, (digest for record in written for digest in record.source.sha256))
+    for record in written:
+        paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
+        yield UnitCheck(root, record, paths, keeps_boxes)
+
+
+def _read_units(
+    checks: Iterator[UnitCheck], total: int, workers: int, on_unit: Callable[[int, int], None] | None
+) -> tuple[Shelf[str], tuple[Fault, ...], int]:
+    """Digests, faults and compared voxels of all units; UIDs are compared across them."""
+    digests: Shelf[str] = Shelf()
+    faults: list[Fault] = []
+    compared = 0
+    instances: Shelf[int] = Shelf()
+    series: Shelf[int] = Shelf()
+    for done, found in enumerate(_checked(checks, total, workers), 1):
+        faults += found.faults
+        compared += found.compared
+        for name, digest in found.digests.items():
+            digests[name] = digest
+        for counts, uids in ((instances, found.instances), (series, found.series)):
+            for uid in uids:
+                counts[uid] = (counts.get(uid) or 0) + 1
+        if on_unit:
+            on_unit(done, total)
+    faults += [
+        Fault("uid-repeated", f"{count} {what} have one UID: {uid}")
+        for counts, what in ((instances, "instances"), (series, "units' series"))
+        for uid, count in counts.items()
+        if count > 1
+    ]
+    return digests, tuple(faults), compared
+
+
+def _checked(checks: Iterator[UnitCheck], total: int, workers: int) -> Iterator[Findings]:
+    if workers < 2 or total < 2:
+        yield from map(check_unit, checks)
+        return
+    with ProcessPoolExecutor(min(workers, total), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(check_unit, checks, chunksize=CHUNK)
+
+
+def _unchecked(
+    written: Iterable[Record], source: Path | None, public_key: Path | None, *, keeps_boxes: bool
+) -> tuple[str, ...]:
+    sentences, regions = [], f"/{layout.EVIDENCE}/{REGIONS}."
+    if source is None:
+        sentences.append("protected voxels against the source: give --source INPUT")
+    elif any(not any(regions in output.path for output in record.outputs) for record in written):
+        what = "only the boxes were compared" if keeps_boxes else "they were not compared"
+        sentences.append(f"protected voxels of units without evidence of their regions: {what}")
+    if public_key is None:
+        sentences.append("who made the seal: give --public-key KEY, from another place than the data")
+    return tuple(sentences)

@@ -1,0 +1,96 @@
+"""The rules of the house that no linter holds: docs/explanation/architecture.md says why they are there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+PACKAGE = sorted((ROOT / "medaug").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(path: Path) -> Iterator[Function]:
+    return (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def lines(function: Function) -> int:
+    """Lines of code, the docstring left out."""
+    text = ast.get_docstring(function, clean=False)
+    return (function.end_lineno or 0) - function.lineno + 1 - (text.count("\n") + 1 if text else 0)
+
+
+def parameters(function: Function) -> int:
+    known = function.args
+    named = [a for a in (*known.posonlyargs, *known.args, *known.kwonlyargs) if a.arg not in {"self", "cls"}]
+    return len(named) + (known.vararg is not None) + (known.kwarg is not None)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_at_most_six_modules_stand_beside_the_folders() -> None:
+    assert len(list((ROOT / "medaug").glob("*.py"))) <= 6
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_says_what_it_is_for_and_can_be_read_at_once(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text))
+    assert text.count("\n") <= 350
+
+
+def test_functions_are_short_and_take_few_parameters() -> None:
+    """The command line aside, whose functions list their options."""
+    inside = [(path, f) for path in PACKAGE if "cli" not in path.parts for f in functions(path)]
+    assert len(inside) > 1000
+    assert [f"{path.name}: {f.name}" for path, f in inside if parameters(f) > 8] == []
+    assert [f"{path.name}: {f.name}" for path, f in inside if lines(f) > 38] == []
+    lengths = sorted(lines(f) for _, f in inside)
+    assert lengths[len(lengths) // 2] <= 5
+    assert lengths[len(lengths) * 9 // 10] <= 16
+
+
+def test_no_import_hides_behind_type_checking_for_lack_of_a_floor() -> None:
+    """Imports for annotations alone are lazy where the command line must start fast, and nowhere else."""
+    hidden = [p.relative_to(ROOT / "medaug") for p in PACKAGE if "if TYPE_CHECKING" in p.read_text()]
+    assert {path.parts[0] for path in hidden} <= {"__init__.py", "audit", "cli", "execution"}
+
+
+def test_no_test_module_imports_another() -> None:
+    """What two of them need stands in tests/support."""
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in TESTS
+        for name in imported(path)
+        if name.startswith("tests.") and any(part.startswith("test_") for part in name.split(".")[:-1])
+        if name.split(".")[-2] != path.stem  # work is sent to a cluster by the name of its module
+    ]
+    assert found == []
+
+
+def test_tests_lie_where_what_they_test_lies() -> None:
+    """tests/X/ for medaug/X/; what concerns the whole program is in tests/system."""
+    others = {"benchmarks", "fuzz", "hostile", "support", "system"}
+    folders = {path.parent.relative_to(ROOT / "tests") for path in TESTS if path.name.startswith("test_")}
+    mirrored = [folder for folder in folders if folder.parts and folder.parts[0] not in others]
+    assert [folder for folder in mirrored if not (ROOT / "medaug" / folder).is_dir()] == []
+
+
+def test_benchmarks_are_run_by_hand() -> None:
+    """Their scripts are not collected; the tests beside them are."""
+    scripts = [p for p in (ROOT / "tests" / "benchmarks").glob("*.py") if not p.name.startswith(("test_", "__"))]
+    collected = [f.name for path in scripts for f in functions(path) if f.name.startswith("test_")]
+    assert len(scripts) > 20
+    assert list(chain(collected)) == []
