@@ -170,19 +170,30 @@ def test_masks_and_their_boxes_from_the_other_readers_of_dicom(data: Path) -> No
     assert found.boxes[volume.source.key]
 
 
-def test_a_structure_set_on_the_one_slice_that_is_here(data: Path) -> None:
-    """The box by plain arithmetic on the slice's position and spacing; of 441 contours four lie on this slice."""
+def test_a_structure_set_on_the_one_slice_that_is_here(data: Path, tmp_path: Path) -> None:
+    """The box by plain arithmetic on the slice's position and spacing; of 441 contours four lie on this slice.
+
+    The region is the patient's outline, which is no lesion; under another name and type it would be one.
+    """
     folder = data / "dev" / "11_rtstruct_dicompyler"
     image, structures = (pydicom.dcmread(folder / name) for name in ("ct.0.dcm", "rtss.dcm"))
     volume = loaded([folder / "ct.0.dcm"])
     found = read_annotations(folder / "rtss.dcm", [volume])
+    assert found.boxes == {volume.source.key: ()}
+    assert found.unmatched_annotations[0].startswith("no-lesion: ")
+    first = structures.ROIContourSequence[0].ReferencedROINumber
+    for item in (*structures.StructureSetROISequence, *structures.RTROIObservationsSequence):
+        if item.get("ROINumber", item.get("ReferencedROINumber")) == first:
+            item.ROIName, item.RTROIInterpretedType = "tumour", "GTV"
+    structures.save_as(tmp_path / "rtss.dcm")
+    found = read_annotations(tmp_path / "rtss.dcm", [volume])
     body = structures.ROIContourSequence[0].ContourSequence
     on_slice = [np.array(c.ContourData, float).reshape(-1, 3) for c in body]
     points = np.concatenate([p for p in on_slice if abs(p[0, 2] - float(image.ImagePositionPatient[2])) < 0.1])
     centres = (points[:, :2] - np.array(image.ImagePositionPatient[:2], float)) / np.array(image.PixelSpacing, float)
     low, high = np.floor(centres.min(axis=0) + 0.5), np.ceil(centres.max(axis=0) + 0.5)
     assert [(b.label, b.start, b.stop) for b in found.boxes[volume.source.key]] == [
-        ("BODY", (0, int(low[1]), int(low[0])), (1, int(high[1]), int(high[0])))
+        ("tumour", (0, int(low[1]), int(low[0])), (1, int(high[1]), int(high[0])))
     ]
 
 
