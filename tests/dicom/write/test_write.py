@@ -26,7 +26,6 @@ from pydicom.uid import (
 from medaug.audit.stored_pixels import image_digest
 from medaug.dicom.uids import instance_uid, series_uid
 from medaug.dicom.write import write
-from medaug.dicom.write import written as placing
 from medaug.dicom.write.stored_values import overwritten
 from medaug.errors import OutputError, SourceError, WriteError
 from medaug.imaging.volume import Volume
@@ -514,9 +513,10 @@ def test_a_disk_that_returns_other_bytes_is_noticed(
     def faulty(part: Path, data: bytes) -> None:
         spoiled = bytearray(data)
         spoiled[where] ^= 1
-        part.write_bytes(spoiled)
+        with part.open("wb") as file:
+            file.write(spoiled)
 
-    monkeypatch.setattr(placing, "flushed", faulty)
+    monkeypatch.setattr(Path, "write_bytes", faulty)
     with pytest.raises(WriteError) as caught:
         written(radiograph, tmp_path / "out")
     assert caught.value.code == "not-read-back"
