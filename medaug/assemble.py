@@ -306,12 +306,12 @@ def _law(spec: LawSpec) -> RegionLaw:
 def _domain(latest: Latest[Mask], parts: Sequence[domains.Part], volume: Volume, window: Window) -> Mask:
     """A volume's domain, found once while it is worked on: all its variants share it."""
 
-    def found() -> Mask:
+    def find() -> Mask:
         mask = domains.domain(volume, window, parts=parts)
         mask.setflags(write=False)
         return mask
 
-    return latest.of(volume, window, found)
+    return latest.of(volume, window, find)
 
 
 def _restoration(spec: Restore, size: int, card: PriorCard) -> Restoration:

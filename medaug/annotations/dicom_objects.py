@@ -116,6 +116,7 @@ def loaded(path: Path, kind: str, where: str, limit: int = MAX_BYTES) -> Any:
         AnnotationError: another kind, deflated, larger than ``limit`` bytes, or not readable.
     """
     from pydicom import dcmread
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     with path.open("rb") as file:
         head = file.read(1024)
@@ -132,7 +133,7 @@ def loaded(path: Path, kind: str, where: str, limit: int = MAX_BYTES) -> Any:
         raise AnnotationError(f"{where}: expected a whole object, found one cut short; copy it again")
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, _ = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return dataset
 
 

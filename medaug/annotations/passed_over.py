@@ -8,8 +8,8 @@ from pathlib import Path
 
 from medaug.annotations.dicom_objects import CLASSES, is_dicom, objects, sop_class
 from medaug.annotations.folder_files import files_below
-from medaug.annotations.matching.by_name import place
-from medaug.annotations.matching.label_map_names import Names
+from medaug.annotations.matching.by_name import match_by_name
+from medaug.annotations.matching.label_map_names import ImageNames
 from medaug.annotations.model import Entry, Images, Placed, joined, withheld
 from medaug.annotations.parsing import beside, json_files
 from medaug.annotations.readers import labelmap, slicer, voc, yolo
@@ -69,11 +69,11 @@ def _named_like(file: Path, folder: Path, kind: str, images: Images) -> Sequence
     """The volumes whose image a file is named like, where the format goes by names."""
     bare = PACKED.sub("", file.name)
     if kind == "labelmap":
-        alike = Names.of(images, ()).like(file.with_name(bare)).files
-        return [volume for volume in images.volumes if str(volume.source.files[0]) in alike]
+        meant = ImageNames.of(images, ()).match(file.with_name(bare)).files
+        return [volume for volume in images.volumes if str(volume.source.files[0]) in meant]
     if kind not in TAKEN:
         return ()
-    found = place([Entry((), name=beside(file, bare, folder), faults=("it",))], images).unsure
+    found = match_by_name([Entry((), name=beside(file, bare, folder), faults=("it",))], images).unsure
     return [volume for volume in images.volumes if volume.source.key in found]
 
 

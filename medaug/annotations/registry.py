@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from medaug.annotations import dicom_objects, reader_consensus
 from medaug.annotations.folder_files import files_below
+from medaug.annotations.matching.label_map_names import SUFFIXES
 from medaug.annotations.model import Images, Marked, Note, Placed, joined, withheld
 from medaug.annotations.passed_over import passed_over
 from medaug.annotations.readers import (
@@ -184,7 +185,7 @@ def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()
 
 def image_files(volumes: Sequence[Volume], known: Sequence[Path]) -> frozenset[Path]:
     """Resolved paths of all image files: those of the volumes, and every other NIfTI and NRRD image of INPUT."""
-    others = (file for file in known if file.name.lower().endswith(labelmap.SUFFIXES))
+    others = (file for file in known if file.name.lower().endswith(SUFFIXES))
     return frozenset(file.resolve() for file in (*others, *(f for v in volumes for f in v.source.files)))
 
 
@@ -225,7 +226,7 @@ def in_archive(path: Path) -> bool:
 
 def _kind(file: Path) -> str | None:
     name = file.name.lower()
-    if name.endswith(labelmap.SUFFIXES):
+    if name.endswith(SUFFIXES):
         return "labelmap"
     if name.endswith(slicer.SUFFIX):
         return "slicer"

@@ -1,1 +1,1 @@
-"""Processes that are started with ``python -m``: each decodes, solves or unpickles apart from the caller."""
+"""Processes that are started with ``python -m``: each decodes, solves or unpickles for the caller."""

@@ -69,10 +69,10 @@ def _raster(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _segmentation(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     with quiet():
-        found = dcmread(io.BytesIO(data)).pixel_array
-    if found.dtype.kind != "u" or found.size != facts["voxels"]:
+        pixels = dcmread(io.BytesIO(data)).pixel_array
+    if pixels.dtype.kind != "u" or pixels.size != facts["voxels"]:
         raise ValueError("shape")
-    return {"bytes": found.dtype.itemsize}, found.tobytes()
+    return {"bytes": pixels.dtype.itemsize}, pixels.tobytes()
 
 
 def _frame(facts: dict[str, Any], codestream: bytes) -> tuple[dict[str, Any], bytes]:
@@ -92,10 +92,10 @@ def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
     ds.PixelData = encapsulate([codestream], has_bot=False)
     ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
     with quiet():
-        found = pixel_array(ds, raw=True, index=0, decoding_plugin=facts["plugin"])
-    if found.shape != (ds.Rows, ds.Columns):
+        cells = pixel_array(ds, raw=True, index=0, decoding_plugin=facts["plugin"])
+    if cells.shape != (ds.Rows, ds.Columns):
         raise ValueError("shape")
-    return found.astype(np.dtype(f"u{ds.BitsAllocated // 8}"), copy=False).tobytes()
+    return cells.astype(np.dtype(f"u{ds.BitsAllocated // 8}"), copy=False).tobytes()
 
 
 TASKS = {"frame": _frame, "raster": _raster, "segmentation": _segmentation}

@@ -23,6 +23,8 @@ from medaug.execution.worker.unit_of_work import let_go, out_of_memory
 from medaug.processes.child import silenced
 from medaug.profile.profile import Profile
 
+Task = tuple[Sequence[PresentedSlice], str, int, bool]
+
 
 class _Solver:
     """The prior with all that a solve needs."""
@@ -32,11 +34,10 @@ class _Solver:
         self.tools = assemble.tools(profile, device).solve
         self.under = assemble.under_prompt(profile, self.tools.prior) if profile.prompt is not None else None
 
-    def solve(
-        self, rows: Sequence[PresentedSlice], prompt: str, batch: int, full: bool, on_step: Callable[[int, int], None]
-    ) -> list[SolvedSlice]:
+    def solve(self, task: Task, on_step: Callable[[int, int], None]) -> list[SolvedSlice]:
+        slices, prompt, batch, full = task
         prior = self.under(prompt) if self.under and prompt else self.tools.prior
-        return solve_slices(rows, prior, replace(self.tools, batch_size=batch, full=full), on_step)
+        return solve_slices(slices, prior, replace(self.tools, batch_size=batch, full=full), on_step)
 
 
 def main(asked: IO[bytes], answers: IO[bytes]) -> None:
@@ -53,8 +54,7 @@ def main(asked: IO[bytes], answers: IO[bytes]) -> None:
                 solver = _Solver(*task)
                 say(ANSWER, solver.tools.prior.card)
             else:
-                slices, prompt, batch, full = task
-                say(ANSWER, solver.solve(slices, prompt, batch, full, lambda *step: say(STEP, step)))
+                say(ANSWER, solver.solve(task, lambda *step: say(STEP, step)))
         except Exception as error:  # noqa: BLE001 - the parent raises it
             if out_of_memory(error):
                 let_go()

@@ -1,6 +1,6 @@
 """A child process that reads one PyTorch checkpoint and writes its tensors: ``python -m … IN.pt OUT.safetensors``.
 
-It runs apart so that the process which goes on never parsed a pickle, and even there nothing but tensors and plain
+It runs so that the process which goes on never parsed a pickle, and even there nothing but tensors and plain
 containers is accepted (``weights_only``).
 """
 

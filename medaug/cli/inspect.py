@@ -28,18 +28,18 @@ def inspect_command(
     """Say what INPUT holds, from headers: each series, whether it can be used, and why not. Never a name."""
     from medaug.execution.planning.inventory import inventory
 
-    found = inventory(input, annotations or ())
+    held = inventory(input, annotations or ())
     if as_json:
-        typer.echo(json.dumps(_jsonable(found), indent=2))
+        typer.echo(json.dumps(_jsonable(held), indent=2))
     else:
-        for series in found.series:
+        for series in held.series:
             _show(series)
-        for skip in found.skips:
+        for skip in held.skips:
             files = counted(skip.files, "file")
             typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {files}: {skip.reason}")
-        for sentence in found.unmatched:
+        for sentence in held.unmatched:
             typer.echo(f"unmatched: {sentence}")
-    if not found.usable:
+    if not held.usable:
         raise typer.Exit(3)
 
 
@@ -60,6 +60,6 @@ def _show(series: SeriesFacts) -> None:
         typer.echo(f"    {sentence}")
 
 
-def _jsonable(found: Inventory) -> dict[str, object]:
-    series = [{**asdict(each), "usable": each.usable} for each in found.series]
-    return {"series": series, "skipped": [asdict(skip) for skip in found.skips], "unmatched": found.unmatched}
+def _jsonable(held: Inventory) -> dict[str, object]:
+    series = [{**asdict(each), "usable": each.usable} for each in held.series]
+    return {"series": series, "skipped": [asdict(skip) for skip in held.skips], "unmatched": held.unmatched}

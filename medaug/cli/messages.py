@@ -109,11 +109,11 @@ def show_left_out(
     alike: dict[tuple[bool, str, str], list[Skip]] = defaultdict(list)
     for skip in skips:
         alike[skip.refused, skip.code, skip.reason].append(skip)
-    for (refused, code, reason), found in alike.items():
-        uids = [skip.series_uid for skip in found if skip.series_uid and skip.series_uid not in reason]
+    for (refused, code, reason), same in alike.items():
+        uids = [skip.series_uid for skip in same if skip.series_uid and skip.series_uid not in reason]
         more = f" and {len(uids) - UIDS_SHOWN} more" if len(uids) > UIDS_SHOWN else ""
         where = f"; series {', '.join(uids[:UIDS_SHOWN])}{more}" if uids else ""
-        files = counted(sum(skip.files for skip in found), "file")
+        files = counted(sum(skip.files for skip in same), "file")
         typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files}: {reason}{where}", err=err)
     for sentence in unmatched:
         typer.echo(f"  unmatched: {sentence}", err=err)

@@ -75,9 +75,9 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     side, count_steps, first = size or chosen.size, steps or chosen.solver.steps, start or chosen.solver.start
     x = presented(images, profile, side, limit=count, identity_reason=identity_reason).tensor
     loaded = load_folder(folder)
-    found = calibrate(padded(loaded, side), x, count_steps, first, budget=budget, on_figures=_show)
-    write_card(folder, calibrated(loaded.card, found, count_steps, first, budget))
-    best = found[0]
+    figures = calibrate(padded(loaded, side), x, count_steps, first, budget=budget, on_figures=_show)
+    write_card(folder, calibrated(loaded.card, figures, count_steps, first, budget))
+    best = figures[0]
     typer.echo(f"{loaded.card.name}: omega {best.omega:g}, gamma {best.gamma:g} at {count_steps} steps from {first:g}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,25 +46,18 @@ def prior_train(  # noqa: PLR0913 - one parameter per option
     """Train a prior; the same command again resumes from the last checkpoint."""
     from medaug.inverse.priors.library.lookup import folder_of
     from medaug.inverse.priors.loaders.layout import layout_of
-    from medaug.training.from_prior import yours
     from medaug.training.own_images import presented
-    from medaug.training.train import train
 
-    if (input is None) == (data is None):
-        raise typer.BadParameter("give INPUT, a folder of DICOM and NIfTI, or --data, a folder of JPEG and PNG")
-    if data is not None:
-        if base or ambient or annotations or tokens:
-            raise typer.BadParameter("--from, --ambient, --token and --annotations need INPUT, not --data")
-        train(recipe or yours(), data, output, resume=True)
-        return
-    assert input is not None
-    source, boxes, folder = input, annotations or [], folder_of(base) if base else None
-    if (ambient or tokens) and not boxes:
+    _check_given(input, data, others=bool(base or ambient or annotations or tokens))
+    if (ambient or tokens) and not annotations:
         raise typer.BadParameter("--ambient and --token need --annotations: the boxes are what they are about")
-
-    def read(size: int) -> Presented:
-        return presented(source, profile, size, annotations=boxes, identity_reason=identity_reason, limit=None)
-
+    if input is None:
+        _train_on_pictures(data, recipe, output)
+        return
+    read = partial(
+        presented, input, profile, annotations=annotations or [], identity_reason=identity_reason, limit=None
+    )
+    folder = folder_of(base) if base else None
     if folder is not None and layout_of(folder) == "diffusers":
         if ambient:
             raise typer.BadParameter("--ambient trains from scratch or from medaug's own priors, not with LoRA")
@@ -72,6 +66,21 @@ def prior_train(  # noqa: PLR0913 - one parameter per option
     if tokens or not lora:
         raise typer.BadParameter("--token and --no-lora need --from a model in diffusers' layout that takes prompts")
     _train(folder, recipe, read, output, ambient=ambient)
+
+
+def _check_given(input: Path | None, data: Path | None, *, others: bool) -> None:  # noqa: A002 - the word in the help
+    if (input is None) == (data is None):
+        raise typer.BadParameter("give INPUT, a folder of DICOM and NIfTI, or --data, a folder of JPEG and PNG")
+    if data is not None and others:
+        raise typer.BadParameter("--from, --ambient, --token and --annotations need INPUT, not --data")
+
+
+def _train_on_pictures(data: Path | None, recipe: Path | None, output: Path) -> None:
+    from medaug.training.from_prior import yours
+    from medaug.training.train import train
+
+    assert data is not None
+    train(recipe or yours(), data, output, resume=True)
 
 
 def _train(

@@ -62,10 +62,10 @@ def plan_command(request: RunRequest) -> None:
 
 
 def _run(request: RunRequest, output: Path) -> None:
-    from medaug.execution.execute import check_apart, execute
+    from medaug.execution.execute import check_disjoint, execute
     from medaug.execution.planning.plan import plan_for
 
-    check_apart(request.input, output)
+    check_disjoint(request.input, output)
     voice = Voice()
     on_step = voice.step if voice.live else None
     summary = execute(plan_for(request), output, on_progress=voice.progress, on_step=on_step)

@@ -72,10 +72,10 @@ def quarantine_explain(
     from medaug.errors import OutputError
     from medaug.execution.output.quarantine import MEANINGS, entries
 
-    found = [entry for entry in entries(output) if entry.unit.startswith(unit)]
-    if not found:
+    matching = [entry for entry in entries(output) if entry.unit.startswith(unit)]
+    if not matching:
         raise OutputError("quarantine: no unit of that key is left alone; `medaug quarantine list` shows all")
-    for entry in found:
+    for entry in matching:
         typer.echo(f"{entry.unit[:16]}  series {entry.series_uid}, variant {entry.variant}")
         typer.echo(f"  [{entry.code}] {entry.message}")
         typer.echo(f"  {MEANINGS.get(entry.code, '')}")

@@ -51,7 +51,7 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
 
     verdict = verify(output, source=source, public_key=public_key, workers=workers)
     again = _replayed(output, replay, source, prior) if replay and source and verdict.units else ()
-    faults = (*verdict.faults, *(fault for found in again for fault in _replay_faults(found)))
+    faults = (*verdict.faults, *(fault for replayed in again for fault in _replay_faults(replayed)))
     if as_json:
         typer.echo(json.dumps(_as_data(verdict, faults, again), indent=2))
     else:
@@ -70,9 +70,9 @@ def replay_command(
     """Make one variant again from its recipe, and compare its pixels with the record; nothing is written."""
     from medaug.execution.replay import replay
 
-    (found,) = replay(output, [unit], source, device=device, prior=prior)
-    _show_replay(found)
-    raise typer.Exit(0 if found.same else FAILED)
+    (again,) = replay(output, [unit], source, device=device, prior=prior)
+    _show_replay(again)
+    raise typer.Exit(0 if again.same else FAILED)
 
 
 @app.command("seal")
@@ -105,33 +105,33 @@ def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) 
 
     records = ledger.shelved(output / layout.LEDGER)
     written = sum(record.status == "written" for record in records)
-    places = set(random.SystemRandom().sample(range(written), min(count, written)))
+    numbers = set(random.SystemRandom().sample(range(written), min(count, written)))
     units = (record.unit for record in records if record.status == "written")
-    drawn = [unit for place, unit in enumerate(units) if place in places]
+    drawn = [unit for number, unit in enumerate(units) if number in numbers]
     return tuple(replay(output, drawn, source, prior=prior))
 
 
-def _replay_faults(found: Replay) -> list[Fault]:
+def _replay_faults(replayed: Replay) -> list[Fault]:
     from medaug.verification.faults import Fault
 
-    changed = ", ".join(f"{name} {then} → {now}" for name, (then, now) in found.changes.items())
+    changed = ", ".join(f"{name} {then} → {now}" for name, (then, now) in replayed.changes.items())
     return [
         Fault(
             "replay-differs",
             f"{counted(d.voxels, 'stored value')} changed, by {d.greatest:g} at most"
             + (f"; not as recorded: {changed}" if changed else ""),
             d.path,
-            found.unit,
+            replayed.unit,
         )
-        for d in found.differences
+        for d in replayed.differences
     ]
 
 
 def _show(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, ...]) -> None:
     for fault in faults:
         typer.echo(_line(fault))
-    for found in again:
-        _show_replay(found)
+    for replayed in again:
+        _show_replay(replayed)
     voxels = counted(verdict.compared, "protected voxel")
     compared = f", {voxels} compared with the source" if verdict.compared else ""
     signed = ", signed by the given key" if verdict.signed else ""
@@ -146,12 +146,12 @@ def _line(fault: Fault) -> str:
     return f"[{fault.code}] {place + ': ' if place else ''}{fault.message}"
 
 
-def _show_replay(found: Replay) -> None:
-    verdict = "the same" if found.same else f"{len(found.differences)} of {found.images} images differ"
-    typer.echo(f"replayed unit {found.unit[:16]}: {verdict}")
-    for name, (then, now) in found.changes.items():
+def _show_replay(replayed: Replay) -> None:
+    verdict = "the same" if replayed.same else f"{len(replayed.differences)} of {replayed.images} images differ"
+    typer.echo(f"replayed unit {replayed.unit[:16]}: {verdict}")
+    for name, (then, now) in replayed.changes.items():
         typer.echo(f"  {name}: recorded {then or 'nothing'}, now {now}")
-    for d in found.differences:
+    for d in replayed.differences:
         typer.echo(f"  {d.path}: {counted(d.voxels, 'stored value')} changed, by {d.greatest:g} at most")
 
 
@@ -163,7 +163,7 @@ def _as_data(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, .
         "files": verdict.files,
         "compared": verdict.compared,
         "signed": verdict.signed,
-        "replayed": [{"unit": found.unit, "same": found.same, "changes": found.changes} for found in again],
+        "replayed": [{"unit": one.unit, "same": one.same, "changes": one.changes} for one in again],
         "unchecked": list(verdict.unchecked),
     }
 
@@ -173,7 +173,7 @@ def _link(output: Path, folder: Path, *, as_json: bool) -> None:
 
     links = link_by_pixels(output, folder)
     if as_json:
-        linked = {name: [{"unit": unit, "path": path} for unit, path in found] for name, found in links.linked.items()}
+        linked = {name: [{"unit": unit, "path": path} for unit, path in units] for name, units in links.linked.items()}
         counts = {"ignored": links.ignored, "absent": links.absent}
         faults = [asdict(fault) for fault in links.faults]
         typer.echo(json.dumps({"sound": not faults, "faults": faults, "linked": linked, **counts}, indent=2))
@@ -183,8 +183,8 @@ def _link(output: Path, folder: Path, *, as_json: bool) -> None:
 
 
 def _show_links(links: Links) -> None:
-    for name, found in links.linked.items():
-        typer.echo(f"{name} = {' = '.join(path for _, path in found)}")
+    for name, units in links.linked.items():
+        typer.echo(f"{name} = {' = '.join(path for _, path in units)}")
     for fault in links.faults:
         typer.echo(_line(fault))
     typer.echo(

@@ -61,7 +61,7 @@ def run(
         OutputError: OUTPUT can't be used; nothing partial is visible.
         RunError: the run makes no sense as it is set up.
     """
-    check_apart(Path(input), Path(output))
+    check_disjoint(Path(input), Path(output))
     return execute(plan(input, **options), Path(output), on_progress=on_progress)
 
 
@@ -200,7 +200,7 @@ def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:
         )
 
 
-def check_apart(source: Path, output: Path) -> None:
+def check_disjoint(source: Path, output: Path) -> None:
     """OUTPUT inside INPUT would be read as input by the next run; INPUT inside OUTPUT would be written to.
 
     Raises:

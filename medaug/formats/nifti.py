@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from medaug.formats.nifti_affine import affine_of, quaternion_of, writable_affin
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 from medaug.storage import archive
+from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
 MAX_BYTES = 4 << 30  # decoded voxels of one file
@@ -126,7 +126,7 @@ def _grid(stream: IO[bytes], datatypes: Mapping[int, str]) -> _Grid:
     return _Grid(header, geometry, _dtype(header, order, datatypes), _offset(header))
 
 
-def _voxels(stream: IO[bytes], grid: _Grid, on_disk: int) -> Stored:
+def _voxels(stream: IO[bytes], grid: _Grid, on_disk: int) -> npt.NDArray[Any]:
     """All stored numbers, once it is certain that they are as many bytes as the file has left: none missing, none over.
 
     Bytes that are left over mean that ``vox_offset`` or ``dim`` is wrong, and then each voxel lies somewhere else.
@@ -163,17 +163,10 @@ def write_nifti(volume: Volume, path: Path) -> None:
     header = _new_header(volume)
     stored = volume.stored.astype(volume.stored.dtype.newbyteorder("<"), copy=False)
     content = header.tobytes() + bytes(4) + np.ascontiguousarray(stored).tobytes()
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            # no name and no time in the gzip header: the same volume gives the same bytes
-            file.write(gzip.compress(content, compresslevel=6, mtime=0) if path.name.endswith(".gz") else content)
-            file.flush()
-            os.fsync(file.fileno())
-        _compare(volume, read_nifti(part))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as passing:
+        # no name and no time in the gzip header: the same volume gives the same bytes
+        passing.write_bytes(gzip.compress(content, compresslevel=6, mtime=0) if path.name.endswith(".gz") else content)
+        _compare(volume, read_nifti(passing))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,11 +18,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError, counted
 from medaug.imaging.geometry import Float64, Geometry, Shape
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 from medaug.storage import archive
+from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
 MAX_BYTES = 4 << 30  # decoded voxels of one file
@@ -59,6 +60,7 @@ IDLE = ("kinds", "space dimension", "space units", "units", "centers", "centerin
         "spacings", "axis mins", "axis maxs", "axismins", "axismaxs", "measurement frame")  # fmt: skip
 FREE_TEXT = ("content", "labels", "sample units", "sampleunits", "number")
 SKIPS = frozenset({"lineskip", "byteskip"})
+EVERY_WRITERS = ("# Complete NRRD file format specification", "# http://teem.sourceforge.net")  # comments
 DOMAIN = frozenset({"domain", "space", "???", "none"})
 
 
@@ -102,7 +104,7 @@ def nrrd_geometry(path: Path) -> Geometry:
         return _grid(_header(stream)[0], LABEL_TYPES)[0]
 
 
-def nrrd_labels(path: Path) -> Stored:
+def nrrd_labels(path: Path) -> npt.NDArray[Any]:
     """The values of a label map, (slices, rows, columns); whole numbers of 64 bits are read here, too.
 
     Raises:
@@ -143,20 +145,14 @@ def write_nrrd(volume: Volume, path: Path) -> None:
             f"NRRD file: expected a grid in patient space of {', '.join(NAMES.values())} without a rescale, found "
             f"{volume.geometry.space} space of {stored.dtype.name}"
         )
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
+    with replacing(path) as passing:
+        with passing.open("wb") as file:
             file.write(_text(volume, kind).encode("ascii"))
             file.write(gzip.compress(np.ascontiguousarray(stored).tobytes(), compresslevel=6, mtime=0))
-            file.flush()
-            os.fsync(file.fileno())
-        found = read_nrrd(part)
+        found = read_nrrd(passing)
         same = found.stored.dtype == volume.stored.dtype and np.array_equal(found.stored, volume.stored)
         if not (same and found.geometry.close_to(volume.geometry, 1e-6)):
             raise WriteError("NRRD file: what was written did not read back equal; check the disk")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _text(volume: Volume, kind: str) -> str:
@@ -204,7 +200,7 @@ def _header(stream: BinaryIO) -> tuple[Mapping[str, str], bool]:
     nameless = True
     for line in found[1].decode("latin-1").splitlines():
         if line.startswith("#") or re.match(r"[^:]+:=", line):  # a comment, or a key/value pair
-            nameless = nameless and _own(line)
+            nameless = nameless and line.startswith(EVERY_WRITERS)
             continue
         name, colon, value = line.partition(":")
         name = " ".join(name.lower().split())
@@ -215,11 +211,6 @@ def _header(stream: BinaryIO) -> tuple[Mapping[str, str], bool]:
         fields[name] = value.strip()
         nameless = nameless and name not in FREE_TEXT
     return fields, nameless
-
-
-def _own(line: str) -> bool:
-    """Whether a line is one that every writer adds."""
-    return line.startswith(("# Complete NRRD file format specification", "# http://teem.sourceforge.net"))
 
 
 def _wanted(fields: Mapping[str, str], name: str) -> str:
@@ -304,7 +295,9 @@ def _check_rest(fields: Mapping[str, str]) -> None:
         raise _refused(f"{found}; save it again", "nrrd-header")
 
 
-def _voxels(stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np.dtype[Any], on_disk: int) -> Stored:
+def _voxels(
+    stream: BinaryIO, fields: Mapping[str, str], shape: Shape, dtype: np.dtype[Any], on_disk: int
+) -> npt.NDArray[Any]:
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if size > MAX_BYTES:
         raise _refused(f"expected at most {MAX_BYTES >> 20} MiB of voxels, found {size >> 20} MiB", "nrrd-too-large")

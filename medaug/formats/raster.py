@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
 from medaug.processes import decoder
 from medaug.processes.quiet import quiet
 from medaug.storage import archive
+from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
 Kind = Literal["png", "jpeg", "tiff"]
@@ -133,17 +133,11 @@ def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
             f"image file: expected one slice of 8 or 16 unsigned bits (8 in colour), found {volume.stored.shape} "
             f"{volume.stored.dtype}"
         )
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
+    with replacing(path) as passing:
+        with passing.open("wb") as file:
             _save(stored if channels == 1 else np.repeat(stored[..., None], channels, axis=2), file, path.suffix)
-            file.flush()
-            os.fsync(file.fileno())
-        if not np.array_equal(read_raster(part).stored, volume.stored) or channels_of(part) != channels:
+        if not np.array_equal(read_raster(passing).stored, volume.stored) or channels_of(passing) != channels:
             raise WriteError("image file: what was written did not read back equal; check the disk")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _save(pixels: Stored, file: BinaryIO, suffix: str) -> None:

@@ -6,11 +6,10 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import product
 from operator import attrgetter
 from typing import Any
 
-from medaug.imaging.geometry import Geometry, Shape
+from medaug.imaging.geometry import Shape
 
 OWN_SCHEME = "99MEDAUG"  # the private coding scheme of what medaug itself has to name
 
@@ -150,21 +149,3 @@ def enclosing(
     if any(a >= b for a, b in zip(start, stop, strict=True)):
         return None
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]), label, identifier, code)
-
-
-def from_world(
-    low: Sequence[float], high: Sequence[float], grid: Geometry, label: str, identifier: str = ""
-) -> Box | None:
-    """The voxel box that holds an axis-aligned world box, whatever the grid's orientation.
-
-    All eight corners are mapped: under an oblique affine two are not enough.
-
-    Args:
-        low: lower corner (x, y, z) in LPS mm.
-        high: upper corner (x, y, z) in LPS mm.
-        grid: a grid in patient space.
-        label: the class by name.
-        identifier: the annotation's own identifier.
-    """
-    corners = grid.to_index(list(product(*zip(low, high, strict=True)))) + 0.5  # centres at integers → edges
-    return enclosing(corners.min(axis=0).tolist(), corners.max(axis=0).tolist(), grid.shape, label, identifier)

@@ -1,4 +1,4 @@
-"""Decoding in a process apart: a codec is C code that a hostile file may crash, fill or stall.
+"""Decoding in a process of its own: a codec is C code that a hostile file may crash, fill or stall.
 
 One child per process, started at the first compressed image and kept. It has a limit of memory over its own baseline
 and, for each image, one of processor time; whatever becomes of it, the caller gets an error with a code and the next

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from medaug.errors import OutputError
 
-T = TypeVar("T")
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -71,28 +69,6 @@ def replace_file(path: Path, data: bytes | Iterable[bytes]) -> Path:
     except OSError as error:
         raise unusable(path.name, error, needed=size) from None
     return path
-
-
-def place(path: Path, data: bytes, check: Callable[[Path], T]) -> T:
-    """Write ``data`` to ``path``, whose folder is flushed later.
-
-    Args:
-        path: the final name; its folder exists.
-        data: the whole file.
-        check: called with the file under its passing name; raises when that isn't what was meant.
-
-    Returns:
-        What ``check`` found.
-
-    Raises:
-        OutputError: the disk is full, read-only or failing.
-    """
-    try:
-        with replacing(path) as passing:
-            passing.write_bytes(data)
-            return check(passing)
-    except OSError as error:
-        raise unusable(path.name, error, needed=len(data)) from error
 
 
 def write_secret(path: Path, secret: bytes) -> None:
@@ -163,8 +139,12 @@ def unusable(name: str, error: OSError, *, needed: int = 0) -> OutputError:
 
 
 @contextmanager
-def disk_errors(what: str) -> Iterator[None]:
+def disk_errors(what: str, *more: int) -> Iterator[None]:
     """Turn a full, read-only or broken disk, or something in the way, into one sentence.
+
+    Args:
+        what: was written, in OUTPUT's words.
+        more: further errnos that are the disk's here.
 
     Raises:
         OutputError: in place of such an OSError.
@@ -172,7 +152,7 @@ def disk_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK or isinstance(error, PermissionError):
+        if error.errno in {*_DISK, *more} or isinstance(error, PermissionError):
             raise unusable(what, error) from error
         raise
 

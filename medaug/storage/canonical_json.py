@@ -33,7 +33,7 @@ def canonical(value: Any) -> bytes:
     try:
         return rfc8785.dumps(_plain(value))
     except rfc8785.CanonicalizationError as error:
-        raise ValueError(f"canonical JSON: {error}; expected what JSON can carry") from None
+        raise ValueError(f"canonical JSON: {error}; expected finite numbers, and what else JSON can carry") from None
 
 
 def document(value: Any) -> Iterator[bytes]:

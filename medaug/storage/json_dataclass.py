@@ -52,10 +52,9 @@ def _check_keys(value: Any, data: Any, where: str, by_hand: bool) -> None:
     if isinstance(value, tuple):
         for n, (item, given) in enumerate(zip(value, data, strict=True)):
             _check_keys(item, given, f"{where}[{n}]", by_hand)
-    kind: Any = type(value)
-    if not is_dataclass(kind):
+    if not is_dataclass(value):
         return
-    known, needed = _keys(kind)
+    known, needed = _keys(type(value))  # type: ignore[arg-type]  # classes are hashable
     for problem, keys in (("missing", set() if by_hand else needed - data.keys()), ("unknown", data.keys() - known)):
         if keys:
             raise ValueError(f"{where}: {problem} keys: {_listed(keys)}; expected {_listed(known)}")

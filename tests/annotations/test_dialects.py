@@ -20,7 +20,7 @@ from medaug.errors import AnnotationError
 from medaug.imaging.volume import Volume
 from tests.support import annotation_objects as made
 from tests.support import make
-from tests.support.annotation_cases import LESION, loaded, named, oblique
+from tests.support.annotation_cases import LESION, loaded, named, oblique, refusal
 
 
 @pytest.fixture
@@ -211,8 +211,12 @@ def test_turned_boxes_become_the_box_around_them(tmp_path: Path) -> None:
     ("name", "content", "where"),
     [
         ("doe.xml", "<annotations><track/></annotations>", "CVAT file: expected images"),
-        ("doe.xml", CVAT.format('xtl="1"'), "image 0, shape 0: expected"),
-        ("doe.xml", CVAT.replace("box", "points").format('points="1,2"'), "image 0, shape 0: expected a box"),
+        ("doe.xml", CVAT.replace("a.png", "doe.png").format('xtl="1"'), "image 0, shape 0: expected"),
+        (
+            "doe.xml",
+            CVAT.replace("a.png", "doe.png").replace("box", "points").format('points="1,2"'),
+            "image 0, shape 0: expected a box",
+        ),
         (
             "doe.json",
             '{"shapes": [{"label": "m", "shape_type": "point", "points": [[1, 2]]}]}',
@@ -235,10 +239,12 @@ def test_turned_boxes_become_the_box_around_them(tmp_path: Path) -> None:
 )
 def test_the_error_says_where_and_holds_no_content(tmp_path: Path, name: str, content: str, where: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(AnnotationError) as caught:
-        read_annotations(tmp_path / name, [named("doe.png")])
-    assert str(caught.value).startswith(where)
-    assert "doe" not in str(caught.value).lower()
+    whole = where.startswith(("CVAT file", "task 0", "line 1"))
+    volume = named("doe.png")
+    volume = replace(volume, source=replace(volume.source, series_uid="1"))
+    sentence = refusal(tmp_path / name, volume, whole=whole)
+    assert sentence.startswith(where)
+    assert "doe" not in sentence.lower()
 
 
 def test_slicer_s_curve_and_point(tmp_path: Path, ct: Volume) -> None:

@@ -16,7 +16,7 @@ from medaug.annotations.readers import labelmap
 from medaug.annotations.registry import read_annotations
 from medaug.annotations.structures import on_volumes
 from medaug.errors import AnnotationError
-from tests.support.annotation_cases import named
+from tests.support.annotation_cases import named, refusal
 
 CSV = "image,x,y,width,height,label\n"
 
@@ -56,9 +56,9 @@ CASES: list[tuple[str, str, str]] = [
     ("doe.json", coco(annotation={"bbox": None}), "annotation 0"),
     ("doe.json", coco(annotation={"bbox": None, "segmentation": {"counts": [1, 2], "size": [2, 2]}}), "annotation 0"),
     ("doe.json", coco(annotation={"bbox": None, "segmentation": [[1, 2, 3, 4, 5]]}), "annotation 0"),
-    ("doe.json", coco(annotation={"image_id": 2}), "annotation 0"),
+    ("doe.json", coco(annotation={"image_id": 2}), "annotation 0: expected "),
     ("doe.json", coco(annotation={"category_id": 2}), "annotation 0"),
-    ("doe.json", coco(annotations=["Jane Doe"]), "annotation 0"),
+    ("doe.json", coco(annotations=["Jane Doe"]), "annotation 0: expected "),
     ("doe.json", coco(image={"file_name": ""}), "image 0"),
     ("doe.json", coco(image={"width": 1.5, "height": 2}), "image 0"),
     ("doe.json", coco(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "image 1"),
@@ -70,10 +70,10 @@ CASES: list[tuple[str, str, str]] = [
     ("doe.csv", CSV + "doe.png,1,2,-3,4,a\n", "line 2"),
     ("doe.csv", CSV + "doe.png,1,2,nan,4,a\n", "line 2"),
     ("doe.csv", CSV + "doe.png,1,2,Jane Doe,4,a\n", "line 2"),
-    ("doe.csv", CSV + ",1,2,3,4,a\n", "line 2"),
+    ("doe.csv", CSV + ",1,2,3,4,a\n", "line 2: expected the image"),
     ("doe.csv", CSV + "doe.png,1,2,3,4,\n", "line 2"),
-    ("doe.csv", CSV + 'doe.png,1,2,3,4,"a\n', "line 2"),
-    ("doe.csv", CSV + "doe.png,1,2,3,4," + "a" * 200_000 + "\n", "line 2"),
+    ("doe.csv", CSV + 'doe.png,1,2,3,4,"a\n', "line 2: expected CSV"),
+    ("doe.csv", CSV + "doe.png,1,2,3,4," + "a" * 200_000 + "\n", "line 2: expected CSV"),
     ("doe.csv", "image,x_min,y_min,x_max,y_max,label\ndoe.png,5,5,4,6,a\n", "line 2"),
     ("doe.txt", "0 0.5 0.5 0.5\n", "label file 0, line 1"),
     ("doe.txt", "\n0 0.5 0.5 0.5 1.5\n", "label file 0, line 2"),
@@ -97,12 +97,12 @@ CASES: list[tuple[str, str, str]] = [
     (
         "doe.nrrd",
         "NRRD0004\ntype: short\ndimension: 3\nsizes: 1 1 1\ndata file: /etc/passwd\n\n",
-        "label map: expected an NRRD",
+        "label map: NRRD file: expected",
     ),
     (
         "doe.nrrd",
         "NRRD0004\ntype: short\ndimension: 3\nsizes: 1 1 1\nencoding: raw\n\nab",
-        "label map: expected 'space",
+        "label map: NRRD file: expected",
     ),
 ]
 
@@ -110,11 +110,28 @@ CASES: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(("name", "content", "where"), CASES)
 def test_the_error_says_where_and_holds_no_content(tmp_path: Path, name: str, content: str, where: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(AnnotationError) as caught:
-        read_annotations(tmp_path / name, [named("doe.png")])
-    assert str(caught.value).startswith(where)
-    assert "expected" in str(caught.value)
-    assert "doe" not in str(caught.value).lower()
+    sentence = refusal(
+        tmp_path / name, named("doe.png"), whole=where in WHOLE or where.startswith(("COCO", "label map"))
+    )
+    assert sentence.startswith(where)
+    assert "expected" in sentence
+    assert "doe" not in sentence.lower()
+
+
+# Where it isn't certain which image is meant, or nothing of the file can be read, all of it is refused. Any other fault
+# withholds its image and costs no other.
+WHOLE = (
+    "annotation 0: expected ",
+    "line 2: expected the image",
+    "line 2: expected CSV",
+    "image 0",
+    "image 1",
+    "category 0",
+    "line 1",
+    "XML file 0",
+    "XML file 0: line 1",
+    "XML file 0: expected no DOCTYPE",
+)
 
 
 def test_the_same_files_without_the_fault_are_read(tmp_path: Path) -> None:
@@ -147,14 +164,14 @@ def test_yaml_makes_no_objects(tmp_path: Path) -> None:
 def test_a_class_without_a_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "doe.txt").write_text("1 0.5 0.5 0.5 0.5")
     (tmp_path / "classes.txt").write_text("fracture\n")
-    with pytest.raises(AnnotationError, match=r"line 1: expected one of the classes listed \(1\), found 1"):
-        read_annotations(tmp_path / "doe.txt", [named("doe.png")])
+    sentence = refusal(tmp_path / "doe.txt", named("doe.png"), whole=False)
+    assert "line 1: expected one of the classes listed (1), found 1" in sentence
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"1": 2}', '{"1": ""}'])
 def test_names_beside_a_label_map_are_checked(tmp_path: Path, content: str) -> None:
     (tmp_path / "doe.json").write_text(content)
-    with pytest.raises(AnnotationError, match=r"^label map, names: expected"):
+    with pytest.raises(AnnotationError, match=r"^label map, names: (line 1: )?expected"):
         labelmap._names(tmp_path / "doe.nii.gz", "label map")
 
 

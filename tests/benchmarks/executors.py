@@ -14,9 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from medaug.execution.planning.options import ExecutorName, Options
-
 from medaug.execution.execute import execute
+from medaug.execution.planning.request import ExecutorName
 from tests.support import null
 
 WORKERS: dict[ExecutorName, int] = {"serial": 1, "processes": 2, "ray": 2}
@@ -27,9 +26,8 @@ def measured(folder: Path, name: ExecutorName, units: int) -> tuple[float, float
     done: list[float] = []
     started = time.perf_counter()
     execute(
-        null.plan(*range(units)),
+        null.plan(*range(units), executor=name, workers=WORKERS[name]),
         folder / name,
-        Options("cpu", executor=name, workers=WORKERS[name]),
         on_progress=lambda _: done.append(time.perf_counter() - started),
         work=null.work,
     )

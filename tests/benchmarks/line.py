@@ -21,17 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import medaug
+from medaug.augmentation.augment import Presented
+from medaug.augmentation.restore import Solution
 from medaug.augmentation.solve import SolvedSlice
 from medaug.execution.execute import moment
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.open import open_store
 from medaug.execution.planning.plan import Plan
 from medaug.execution.worker import pipeline as module
-from medaug.execution.worker.attempt import Setup, attempt
-from medaug.execution.worker.pipeline import flow
+from medaug.execution.worker.attempt import attempt
+from medaug.execution.worker.job import Job
+from medaug.execution.worker.pipeline import work_through
 from medaug.execution.worker.stages import STAGES
-from medaug.execution.worker.unit_of_work import Answer, Ready
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.worker import Worker
 from medaug.profile.load import load_profile
 from tests.support import make
 
@@ -53,15 +55,15 @@ def export(folder: Path, count: int) -> Path:
 
 def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str, float]:
     store, _ = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
-    bench = Bench(planned.profile, "cpu", None)
-    _ = bench.tools
+    worker = Worker(planned.request, output)
+    _ = worker.tools
     solved_at: list[float] = []
 
-    def solve(_bench: Bench, ready: Ready, _on_step: Any) -> Answer:
+    def solve(_worker: Worker, presented: Presented, _on_step: Any) -> tuple[Solution, int]:
         solved_at.append(time.monotonic())
         time.sleep(seconds)
-        parts = [SolvedSlice(row.pixels * 0.98, row.pixels) for row in ready.presented.slices]
-        return Answer(ready.presented.solution(parts), 1, time.monotonic())
+        parts = [SolvedSlice(row.pixels * 0.98, row.pixels) for row in presented.slices]
+        return presented.solution(parts), 1
 
     taken: dict[str, list[float]] = {"reading": [], "writing": []}
 
@@ -78,16 +80,15 @@ def measured(output: Path, planned: Plan, seconds: float, name: str) -> dict[str
     read, write = timed("reading", STAGES.prepare), timed("writing", STAGES.finish)
     stages = replace(STAGES, batch=lambda _: 0, solve=solve, prepare=read, finish=write)
 
-    def work(store: Any, bench: Any, unit: Any, claim: Any, _on_step: Any) -> Any:
-        ready = stages.prepare(store, bench, unit, claim)
-        return stages.finish(store, bench, unit, claim, ready, solve(bench, ready, None))
+    def work(job: Job, _on_step: Any) -> Any:
+        presented = stages.prepare(job)
+        return stages.finish(job, presented, *solve(worker, presented, None))
 
     started, processor = time.monotonic(), time.process_time()
     if name == "in a line":
-        setup = Setup(output, planned.profile, "cpu", None)
-        done = [record for _, record in flow(setup, store, bench, planned.units, None, stages)]
+        done = [record for _, record in work_through(worker, store, planned.units, stages=stages)]
     else:
-        done = [attempt(store, bench, unit, work) for unit in planned.units]
+        done = [attempt(store, worker, unit, work) for unit in planned.units]
     assert all(record is not None and record.status == "written" for record in done)
     span = solved_at[-1] - solved_at[2]
     return {
@@ -112,9 +113,8 @@ def main() -> int:
     profile = profile.model_copy(
         update={"checks": dict.fromkeys(("change", "seam", "sharpness", "noise"), (None, None))}
     )
-    planned = medaug.plan(
-        given.folder / "in", profile=profile, annotations=boxes, variants=given.units // given.sources
-    )
+    variants = given.units // given.sources
+    planned = medaug.plan(given.folder / "in", profile=profile, annotations=boxes, variants=variants, device="cpu")
     figures: dict[str, float] = {}
     for name in ("in a line", "one by one"):
         figures |= measured(given.folder / name.replace(" ", "-"), planned, given.solve, name)

@@ -47,14 +47,13 @@ from medaug import assemble
 from medaug.augmentation import augment
 from medaug.augmentation.prepare import Latest
 from medaug.augmentation.tools import Tools
-from medaug.execution.execute import Options, execute, moment
+from medaug.execution.execute import execute, moment
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.open import open_store
 from medaug.execution.output.store import Store
 from medaug.execution.worker import image_files, unit_of_work
-from medaug.execution.worker.attempt import Setup
-from medaug.execution.worker.pipeline import flow
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.pipeline import work_through
+from medaug.execution.worker.worker import Worker
 from medaug.imaging.volume import Volume
 from medaug.report.pictures import Backdrops
 from tests.benchmarks.tables import markdown
@@ -86,7 +85,7 @@ STAGES = {  # label → where the functions of a stage are looked up
     "digests": [(unit_of_work, "describe_output")],
     "record and commit": [(unit_of_work, "to_record"), (Store, "commit")],
     NETWORK: [(Tools, "solve_slices")],
-    READING: [(Bench, "volume")],
+    READING: [(Worker, "volume")],
 }
 
 
@@ -115,7 +114,7 @@ class Clock:
         @functools.wraps(call)
         def inner(*args: Any, **kwargs: Any) -> Any:
             if stage == REST:
-                self.units.append(Spent(args[2].recipe.source))
+                self.units.append(Spent(args[0].unit.recipe.source))
             self._tick()
             self._running.append(stage)
             began = time.monotonic()
@@ -175,7 +174,8 @@ def planned_in(folder: Path, options: argparse.Namespace, variants: int) -> meda
     """Variants of each source and of one more, which warms up."""
     source = export(folder, options.rows, options.columns, options.sources + 1)
     boxes = folder / "boxes.json"
-    return medaug.plan(source, profile=options.profile, annotations=boxes, variants=variants, seed=7)
+    how = {"device": "cpu", "key": folder / "key"}
+    return medaug.plan(source, profile=options.profile, annotations=boxes, variants=variants, seed=7, **how)
 
 
 def digests(output: Path) -> dict[str, str]:
@@ -198,7 +198,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         planned = planned_in(folder, options, options.variants)
         # one piece of work per unit keeps it in one thread; `medaug run` solves one unit while it writes another
         unit = clock.timed(REST, unit_of_work.work_unit)
-        execute(planned, folder / "out", Options(device="cpu", key=folder / "key"), work=unit)
+        execute(planned, folder / "out", work=unit)
         found = digests(folder / "out")
     counted = [unit for unit in clock.units if unit.source != clock.units[0].source]
     before = [clock.units[n - 1].source for n, unit in enumerate(clock.units) if unit in counted]
@@ -214,14 +214,13 @@ def in_a_run(options: argparse.Namespace) -> list[dict[str, Any]]:
         folder = Path(name)
         planned = planned_in(folder, options, VARIANTS)
         store, _ = open_store(folder / "out", planned.profile, listing_of(planned.units, planned.skips), moment())
-        setup = Setup(store.root, planned.profile, "cpu", None, apart=True)
-        bench, units = setup.bench(), list(planned.units)
-        real = bench.tools
+        worker, units = Worker(planned.request, store.root, solver_process=True), list(planned.units)
+        real = worker.tools
         for first in range(0, len(units) - STRETCH + 1, STRETCH):
             watch = Watch(real)
-            bench.__dict__["tools"] = replace(real, solve_slices=watch.solve_slices)
+            worker.__dict__["tools"] = replace(real, solve_slices=watch.solve_slices)
             processor = time.process_time()
-            for _ in flow(setup, store, bench, units[first : first + STRETCH]):
+            for _ in work_through(worker, store, units[first : first + STRETCH]):
                 pass
             here = (time.process_time() - processor) / STRETCH
             alone = watch.again()
@@ -229,7 +228,7 @@ def in_a_run(options: argparse.Namespace) -> list[dict[str, Any]]:
                 beside = watch.again()
             row = {"whole": watch.whole, "network": alone, "beside": beside, "waiting": watch.waiting, "cpu": here}
             found.append(row)
-        bench.close()
+        worker.close()
     return found[1:]  # the first one warms up
 
 

@@ -40,7 +40,7 @@ from medaug.execution.output.status import status
 from medaug.execution.output.store import Store
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Queue, units_of
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job
 from medaug.storage import disk_map
 from medaug.verification.verify import verify
 from tests.support import null
@@ -109,11 +109,11 @@ def planning(folder: Path, units: int) -> Figures:
 def committing(folder: Path, units: int, commits: int) -> Figures:
     planned = plan(units)
     store, _ = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
-    bench, clock, processor = Bench(null.PROFILE, "cpu", None), Costs(time.perf_counter), Costs(time.process_time)
+    worker, clock, processor = null.worker(folder), Costs(time.perf_counter), Costs(time.process_time)
     for unit in planned.units[:commits]:
         with clock.of_one(), processor.of_one(), store.claim(unit.recipe.id) as claim:
             assert claim
-            made = null.work(store, bench, unit, claim)
+            made = null.work(Job(store, worker, unit, claim))
     fill(store, planned, made)
     return {
         "commit_median_ms": statistics.median(clock.each),
@@ -127,11 +127,11 @@ def committing(folder: Path, units: int, commits: int) -> Figures:
 def after(folder: Path, units: int, commits: int) -> Figures:
     """Commits into an OUTPUT that holds them all, beside the first ones."""
     store = attach(folder)
-    clock, bench = Costs(time.perf_counter), Bench(null.PROFILE, "cpu", None)
+    clock, worker = Costs(time.perf_counter), null.worker(folder)
     for number in range(units, units + max(20, commits // 10)):
         with clock.of_one(), store.claim(null.unit(number).recipe.id) as claim:
             assert claim
-            null.work(store, bench, null.unit(number), claim)
+            null.work(Job(store, worker, null.unit(number), claim))
     return {"commit_when_all_are_there_median_ms": statistics.median(clock.each)}
 
 

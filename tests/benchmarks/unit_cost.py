@@ -22,33 +22,34 @@ from medaug.execution.execute import moment
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.open import open_store
 from medaug.execution.planning.plan import Plan
-from medaug.execution.worker.unit_of_work import Answer, finish, prepare, solve, work_unit
-from medaug.execution.worker.worker import Bench
+from medaug.execution.worker.job import Job
+from medaug.execution.worker.unit_of_work import finish, prepare, solve, work_unit
+from medaug.execution.worker.worker import Worker
 from medaug.profile.load import load_profile
 from tests.benchmarks.line import export
 
 
 def measured(output: Path, planned: Plan) -> dict[str, float]:
     store, _ = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
-    bench = Bench(planned.profile, "cpu", None)
+    worker = Worker(planned.request, output)
     warm, units = planned.units[0], [u for u in planned.units if u.source != planned.units[0].source]
     with store.claim(warm.recipe.id) as claim:  # what is loaded once for all units
         assert claim
-        work_unit(store, bench, warm, claim)
+        work_unit(Job(store, worker, warm, claim))
     started = time.process_time()
-    bench.volume(units[0])
+    worker.volume(units[0])
     read = time.process_time() - started
     costs: dict[str, list[float]] = {"present": [], "solve": [], "restore, check, write": []}
     sizes = []
     for unit in units:
         with store.claim(unit.recipe.id) as claim:
             assert claim
-            marks = [time.process_time()]
-            ready = prepare(store, bench, unit, claim)
+            marks, job = [time.process_time()], Job(store, worker, unit, claim)
+            presented = prepare(job)
             marks.append(time.process_time())
-            solution, batch = solve(ready.presented, bench.tools)
+            solved = solve(worker, presented)
             marks.append(time.process_time())
-            record = finish(store, bench, unit, claim, ready, Answer(solution, batch, time.monotonic()))
+            record = finish(job, presented, *solved)
             marks.append(time.process_time())
         for stage, cost in zip(costs, (b - a for a, b in itertools.pairwise(marks)), strict=True):
             costs[stage].append(cost)
@@ -73,7 +74,7 @@ def main() -> None:
     profile = load_profile(given.profile)
     checks = dict.fromkeys(("change", "seam", "sharpness", "noise", "observed_residual"), (None, None))
     profile = profile.model_copy(update={"checks": checks})  # an image made of noise need not pass
-    planned = medaug.plan(given.folder / "in", profile=profile, annotations=boxes, variants=given.units)
+    planned = medaug.plan(given.folder / "in", profile=profile, annotations=boxes, variants=given.units, device="cpu")
     figures = measured(given.folder / "out", planned)
     if given.json:
         given.json.write_text(json.dumps({"profile": given.profile, **figures}, indent=1) + "\n")

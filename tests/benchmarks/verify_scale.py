@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from medaug.audit import ledger
+from medaug.audit.layout import FORMAT, declaration
 from medaug.audit.record import Grid, Identity, PriorRef, Record, RecordedSource
 from medaug.audit.seal import seal
 from medaug.augmentation.recipe import Recipe
@@ -29,7 +30,6 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.write import write_series
-from medaug.execution.output.open import FORMAT, VERSION
 from medaug.execution.worker.image_files import describe_output
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
@@ -69,9 +69,7 @@ def build(folder: Path, units: int) -> None:
     profile, root, records = load_profile("body-ct"), folder / "out", []
     root.mkdir()
     (root / "profile.yaml").write_text(profile.to_yaml())
-    (root / "FORMAT.json").write_text(
-        f'{{"format":"{FORMAT}","version":{VERSION},"created":"{CREATED.isoformat()}","run":"0123456789abcdef"}}'
-    )
+    (root / FORMAT).write_bytes(declaration(CREATED.isoformat(), "0123456789abcdef"))
     for variant in range(units):
         records.append(unit(root, volume, profile, variant))
         ledger.append(root / "ledger", "bench", records[-1], 0.0)

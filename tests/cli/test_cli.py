@@ -261,9 +261,10 @@ def test_planning_with_a_folders_prior_reads_no_weights() -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from medaug import profile\n"
-        "from medaug.inverse.priors.library.lookup import EMBEDDED, with_folder_prior\n"
-        "chosen = profile.load('bone-xray')\n"
+        "from medaug.inverse.priors.card import EMBEDDED\n"
+        "from medaug.profile.load import load_profile\n"
+        "from medaug.profile.prior_choice import with_folder_prior\n"
+        "chosen = load_profile('bone-xray')\n"
         "assert with_folder_prior(chosen, EMBEDDED).prior.sha256 == chosen.prior.sha256\n"
         "assert 'torch' not in sys.modules\n"
     )

@@ -114,7 +114,7 @@ def line_before_rename() -> AbstractContextManager[object]:
         (staged / "record.json").write_text(record.to_json() + "\n")
         store.flush_tree(staged)
         self.log(record, seconds)
-        store.place(staged, self.folder(record.unit))
+        store.rename_durably(staged, self.folder(record.unit))
 
     return mock.patch.object(Store, "commit", commit)
 

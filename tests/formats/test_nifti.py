@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from medaug.errors import ReadError, WriteError
-from medaug.formats.nifti import FIELDS, read_nifti, write_nifti
+from medaug.formats.nifti import FIELDS, nifti_labels, read_nifti, write_nifti
 from medaug.formats.nifti_affine import RAS_TO_LPS
 from medaug.imaging.geometry import Geometry, planar
 from medaug.imaging.volume import Rescale, Volume
@@ -286,10 +287,57 @@ def test_a_cut_gzip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_gzip_bomb_is_not_inflated_beyond_its_header(tmp_path: Path) -> None:
-    """16 MiB of zeros behind a small image: nobody asks for them."""
+    """16 MiB of zeros behind a small image: nobody inflates them, and where voxels end isn't certain any more."""
     plain = written_by_nibabel(tmp_path, stored_of("i2"), affine_of(1)).read_bytes()
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(plain + bytes(16 << 20), 9))
-    assert read_nifti(tmp_path / "b.nii.gz").stored.nbytes == np.prod(SHAPE) * 2
+    tracemalloc.start()
+    try:
+        with pytest.raises(ReadError, match="left over after the voxels") as caught:
+            read_nifti(tmp_path / "b.nii.gz")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "nifti-header"
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("change", ["offset", "dims", "short"])
+def test_a_length_that_does_not_fit_is_refused_before_a_voxel_is_used(tmp_path: Path, suffix: str, change: str) -> None:
+    """vox_offset or dim too small puts every voxel somewhere else; too large, or a short file, leaves some out."""
+    data = bytearray(written_by_nibabel(tmp_path, stored_of("i2"), affine_of(1)).read_bytes())
+    if change == "offset":
+        data[352:352] = bytes(16)  # an extension that vox_offset doesn't tell of
+    elif change == "dims":
+        data[42:44] = (int.from_bytes(data[42:44], "little") - 1).to_bytes(2, "little")
+    else:
+        del data[-1]
+    path = tmp_path / f"b{suffix}"
+    path.write_bytes(gzip.compress(bytes(data)) if suffix == ".nii.gz" else bytes(data))
+    for read in (read_nifti, nifti_labels):
+        with pytest.raises(ReadError) as caught:
+            read(path)
+        assert caught.value.code == ("nifti-truncated" if change == "short" else "nifti-header")
+
+
+def test_a_gzip_stream_that_ends_early_is_refused_though_its_voxels_are_there(tmp_path: Path) -> None:
+    packed = gzip.compress(written_by_nibabel(tmp_path, stored_of("i2"), affine_of(1)).read_bytes())
+    path = tmp_path / "b.nii.gz"
+    for cut in (packed[:-4], packed[:-8], packed[:-8] + bytes(8)):  # its length, its sum, or both
+        path.write_bytes(cut)
+        with pytest.raises(ReadError, match="gzip stream") as caught:
+            read_nifti(path)
+        assert caught.value.code == "nifti-truncated"
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8"])
+def test_labels_may_have_64_bits_and_images_not(tmp_path: Path, dtype: str) -> None:
+    labels = (stored_of("u1") % 3).astype(dtype)
+    path = tmp_path / "l.nii"
+    written_by_nibabel(tmp_path, labels, affine_of(1), path.name)
+    np.testing.assert_array_equal(nifti_labels(path), labels)
+    with pytest.raises(ReadError) as caught:
+        read_nifti(path)
+    assert caught.value.code == "nifti-type"
 
 
 def test_voxels_that_are_not_finite_are_refused(tmp_path: Path) -> None:

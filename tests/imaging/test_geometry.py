@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medaug.imaging.boxes import Box, enclosing, from_world
+from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.geometry import Geometry, planar
+from tests.support.grids import from_world
 
 
 def oblique(seed: int, shape: tuple[int, int, int] = (7, 20, 30)) -> Geometry:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medaug.formats.nifti import read_nifti, write_nifti
-from medaug.imaging.boxes import Box, enclosing, from_world
+from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.geometry import Geometry
-from tests.support.grids import boxed, grids, volume_on
+from tests.support.grids import boxed, from_world, grids, volume_on
 
 
 def corners(box: Box, grid: Geometry) -> np.ndarray:

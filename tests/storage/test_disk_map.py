@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 GROWTH = """
 import sys
 from pathlib import Path
-from medaug import shelf
+from medaug.storage import disk_map
 from medaug.execution.output.lists import listing_of
 from medaug.execution.planning.units import Queue, units_of
 from tests.support import null
@@ -35,7 +35,7 @@ def once(count):
         queue.take(16)
 
 held, KEEP = [], sys.argv[1] == "keep"
-shelf.CACHE_KIB = 64  # of a fixed size, and so full after a few thousand
+disk_map.CACHE_KIB = 64  # of a fixed size, and so full after a few thousand
 once(5000)
 before = peak()
 once(13000)

@@ -10,7 +10,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pydicom
+import pytest
 
+from medaug.annotations.registry import SENTENCES, read_annotations
+from medaug.errors import AnnotationError
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
@@ -64,6 +67,20 @@ def named(name: str, *, shape: tuple[int, int, int] = (1, 64, 48), seed: int = 0
     """A volume in memory whose files all have this name."""
     volume = make.volume(shape, seed=seed)
     return replace(volume, source=replace(volume.source, files=(Path(name),) * shape[0]))
+
+
+def refusal(path: Path, volume: Volume, *, whole: bool) -> str:
+    """Why a file is refused whole, or why the volume, which one of its entries means, is withheld."""
+    if whole:
+        with pytest.raises(AnnotationError) as caught:
+            read_annotations(path, [volume])
+        return str(caught.value)
+    found = read_annotations(path, [volume])
+    assert found.boxes == {}
+    assert found.withheld == {volume.source.key}
+    (sentence,) = found.unmatched_annotations
+    assert sentence.startswith("bad-entry: 1 (")
+    return sentence.removeprefix("bad-entry: 1 (").removesuffix(f"): {SENTENCES['bad-entry']}")
 
 
 def slices_of(volume: Volume) -> list[Volume]:

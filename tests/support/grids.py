@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from hypothesis import strategies as st
 
-from medaug.imaging.boxes import Box
+from medaug.imaging.boxes import Box, enclosing
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Volume
 from tests.support import make
@@ -54,3 +56,21 @@ def volume_on(grid: Geometry) -> Volume:
     )
     stored = (np.arange(np.prod(grid.shape)) % 30_000).astype(np.int16).reshape(grid.shape)
     return replace(plain, geometry=grid, stored=stored, rescale=plain.rescale[:1] * slices, source=source)
+
+
+def from_world(
+    low: Sequence[float], high: Sequence[float], grid: Geometry, label: str, identifier: str = ""
+) -> Box | None:
+    """The voxel box that holds an axis-aligned world box, whatever the grid's orientation.
+
+    All eight corners are mapped: under an oblique affine two are not enough.
+
+    Args:
+        low: lower corner (x, y, z) in LPS mm.
+        high: upper corner (x, y, z) in LPS mm.
+        grid: a grid in patient space.
+        label: the class by name.
+        identifier: the annotation's own identifier.
+    """
+    corners = grid.to_index(list(product(*zip(low, high, strict=True)))) + 0.5  # centres at integers → edges
+    return enclosing(corners.min(axis=0).tolist(), corners.max(axis=0).tolist(), grid.shape, label, identifier)

@@ -21,7 +21,7 @@ MAX_SLACK_PX = 0.05
 MAX_BEYOND_PX, MAX_BEYOND = 8.0, 0.1
 FIRST_PIXEL = 1.01  # where the first pixel ends, and what shares that were rounded may reach
 
-Place = tuple[int, int]  # (volume's position in the list, slice k)
+SlicePosition = tuple[int, int]  # (volume's position in the list, slice k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +29,12 @@ class Hit:
     """What an entry may mean.
 
     Attributes:
-        places: slices of volumes.
+        slices: the slices of volumes.
         files: the files that carry its name, among them such as are no volume; empty when a UID decided.
         score: how many folders the entry shares with each of them, counted from the file upwards.
     """
 
-    places: list[Place]
+    slices: list[SlicePosition]
     files: tuple[str, ...] = ()
     score: int = 0
 
@@ -51,10 +51,10 @@ class Index:
         copies: file → the file that it is a copy of.
     """
 
-    uids: dict[str, list[Place]]
+    uids: dict[str, list[SlicePosition]]
     names: dict[str, list[str]]
     stems: dict[str, list[str]]
-    slices: dict[str, list[Place]]
+    slices: dict[str, list[SlicePosition]]
     copies: dict[str, str]
 
     @classmethod
@@ -74,8 +74,8 @@ class Index:
     def find(self, entry: Entry) -> Hit:
         """Everything that an entry may mean; the first identifier that is known decides, then the folders."""
         bare = stem(entry.name)
-        if places := self.uids.get((entry.uid or bare).casefold()):
-            return Hit(places)
+        if slices := self.uids.get((entry.uid or bare).casefold()):
+            return Hit(slices)
         if entry.uid:
             return Hit([])
         files = self.names.get(base_name(entry.name)) or self.stems.get(bare, [])
@@ -84,10 +84,10 @@ class Index:
         score = max(scores, default=0)
         named = [file for file, own in zip(files, scores, strict=True) if own == score]
         best = tuple(dict.fromkeys(self.copies.get(file, file) for file in named))
-        return Hit([spot for file in best for spot in self.slices.get(file, [])], best, score)
+        return Hit([position for file in best for position in self.slices.get(file, [])], best, score)
 
 
-def place(entries: Iterable[Entry], images: Images) -> Placed:
+def match_by_name(entries: Iterable[Entry], images: Images) -> Placed:
     """Put rectangles on the slices that their image names.
 
     A rectangle that may lie on a volume but can't be placed makes that volume ``unsure``: it has a lesion nobody can
@@ -107,19 +107,19 @@ def place(entries: Iterable[Entry], images: Images) -> Placed:
     unsure: set[str] = set()
     notes: list[Note] = []
     for entry, hit in zip(listed, hits, strict=True):
-        code, spot = _spot(entry, hit, claims, images)
-        keys = {volumes[v].source.key for v, _ in hit.places}
+        code, chosen = _slice_of(entry, hit, claims, images)
+        keys = {volumes[v].source.key for v, _ in hit.slices}
         marked = [rectangle.where for rectangle in entry.rectangles]
-        if spot is None:
+        if chosen is None:
             notes += [Note(code, where) for where in (*marked, *entry.faults)]
             unsure |= keys if (marked or entry.faults) and code != "no-image" else set()
             continue
         notes += [Note("bad-entry", fault) for fault in entry.faults]
         unsure |= keys if entry.faults else set()
-        volume = volumes[spot[0]]
+        volume = volumes[chosen[0]]
         named |= keys
         for rectangle in entry.rectangles:
-            box = _box(rectangle, volume, spot[1])
+            box = _box(rectangle, volume, chosen[1])
             if isinstance(box, Box) and not (shares and _in_first_pixel(rectangle)):
                 boxes.append((volume.source.key, box))
             else:
@@ -166,9 +166,11 @@ def read_each(
         by_own_name &= stem(entry.name) in (stem(file.name), stem(file.stem))
         entries.append(replace(entry, name=named(file, entry.name, root)))
     if not by_own_name:
-        return joined((place(entries, images), *(withheld(images.volumes, "bad-entry", why) for _, why in broken)))
+        return joined(
+            (match_by_name(entries, images), *(withheld(images.volumes, "bad-entry", why) for _, why in broken))
+        )
     entries += [Entry((), name=named(file, file.stem, root), faults=(why,)) for file, why in broken]
-    return place(entries, images)
+    return match_by_name(entries, images)
 
 
 Claims = dict[str, tuple[int, set[tuple[str, ...]]]]
@@ -191,28 +193,28 @@ def _claims(entries: Sequence[Entry], hits: Sequence[Hit]) -> Claims:
     return result
 
 
-def _spot(entry: Entry, hit: Hit, claims: Claims, images: Images) -> tuple[str, Place | None]:
+def _slice_of(entry: Entry, hit: Hit, claims: Claims, images: Images) -> tuple[str, SlicePosition | None]:
     """The one slice that is meant, or the code of why there is none."""
     code = _doubt(entry, hit, claims, images)
     if code:
         return code, None
-    spot = hit.places[0]
-    if len(hit.places) > 1:
-        stated = [p for p in hit.places if p[1] == entry.slice]
+    chosen = hit.slices[0]
+    if len(hit.slices) > 1:
+        stated = [p for p in hit.slices if p[1] == entry.slice]
         if not stated:
             return "slice-not-stated", None
-        spot = stated[0]
-    _, rows, columns = images.volumes[spot[0]].geometry.shape
+        chosen = stated[0]
+    _, rows, columns = images.volumes[chosen[0]].geometry.shape
     if entry.size is not None and entry.size != (columns, rows):
         return "size-differs", None
-    return "", spot
+    return "", chosen
 
 
 def _doubt(entry: Entry, hit: Hit, claims: Claims, images: Images) -> str:
     """Why it isn't certain which image is meant, as a code; "" when it is."""
-    if not hit.places:
+    if not hit.slices:
         return "left-out" if hit.files else images.missing(entry.uid or stem(entry.name))
-    if len(hit.files) > 1 or len({v for v, _ in hit.places}) > 1:
+    if len(hit.files) > 1 or len({v for v, _ in hit.slices}) > 1:
         return "several-images"
     if hit.files and folders(entry.name):
         best, stated = claims[hit.files[0]]

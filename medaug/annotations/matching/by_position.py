@@ -48,7 +48,7 @@ def box_of(figure: Figure, volume: Volume) -> Box | None:
     return enclosing(low.tolist(), high.tolist(), limit, figure.label, figure.id, figure.code)
 
 
-def put(figures: Iterable[Figure], volumes: Sequence[Volume]) -> Placed:
+def match_by_position(figures: Iterable[Figure], volumes: Sequence[Volume]) -> Placed:
     """Every figure onto every one of these volumes, which are all meant.
 
     A figure without extent withholds them all: its lesion is somewhere around, and nobody knows how far. So does one
@@ -82,7 +82,7 @@ def put(figures: Iterable[Figure], volumes: Sequence[Volume]) -> Placed:
     return Placed(tuple(boxes), keys, frozenset(unsure), tuple(notes))
 
 
-def together(volumes: Sequence[Volume]) -> bool:
+def share_patient_frame(volumes: Sequence[Volume]) -> bool:
     """Whether a mask on one of these grids is a mask on all: one series, or one study in one frame of reference."""
     first = volumes[0]
     frame = first.geometry.frame_of_reference_uid

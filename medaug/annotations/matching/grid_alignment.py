@@ -15,7 +15,7 @@ TOLERANCE = 0.1  # voxel; headers round positions to 1e-3 mm, and spacings wande
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Index map of a shared lattice: target index = origin + steps @ source index. All numbers are whole.
+    """Index map of a shared grid: target index = origin + steps @ source index. All numbers are whole.
 
     Attributes:
         origin: (3,) target index of the source's first voxel.

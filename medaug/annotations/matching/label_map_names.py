@@ -16,7 +16,7 @@ from medaug.annotations.model import Images
 from medaug.annotations.parsing import common, folders, stem
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd")
-NEAR = -1  # the score of a map that goes by its folder alone: less than any name's
+BY_FOLDER = -1  # the score of a map that goes by its folder alone: less than any name's
 MAP_WORDS = frozenset(
     {"seg", "dseg", "segmentation", "segmentations", "mask", "masks", "label", "labels", "labelmap", "lesion",
      "lesions", "roi", "gt", "groundtruth", "annotation", "annotations", "tumor", "tumour"}
@@ -32,12 +32,12 @@ _SEQUENCE = re.compile(
 
 
 @dataclass(frozen=True)
-class Alike:
+class NameMatch:
     """The images of one name that lie nearest to a label map.
 
     Attributes:
         files: their paths.
-        score: how many folders they share with the map, counted from the file upwards; `NEAR` without a name.
+        score: how many folders they share with the map, counted from the file upwards; `BY_FOLDER` without a name.
     """
 
     files: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Alike:
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class ImageNames:
     """NIfTI and NRRD images by their name without suffix, by that without the channel's number, or the sequence."""
 
     stems: dict[str, list[str]]
@@ -53,14 +53,14 @@ class Names:
     sequences: dict[str, list[str]]
 
     @classmethod
-    def of(cls, images: Images, maps: Iterable[Path]) -> Names:
+    def of(cls, images: Images, maps: Iterable[Path]) -> ImageNames:
         """Index all such images, also those that can't be used; a label map is none."""
         volumes = [v.source.files[0] for v in images.volumes if v.source.format in {"nifti", "nrrd"}]
         known = [file for file in images.known if file.name.lower().endswith(SUFFIXES)]
         return cls.among(dict.fromkeys((*volumes, *known)).keys() - set(maps))
 
     @classmethod
-    def among(cls, files: Iterable[Path]) -> Names:
+    def among(cls, files: Iterable[Path]) -> ImageNames:
         """Index these image files."""
         stems, channels, sequences = defaultdict(list), defaultdict(list), defaultdict(list)
         for file in sorted(files):
@@ -72,7 +72,7 @@ class Names:
                 sequences[match[1]].append(str(file))
         return cls(dict(stems), dict(channels), dict(sequences))
 
-    def like(self, path: Path) -> Alike:
+    def match(self, path: Path) -> NameMatch:
         """The images that a map is named like; of several with one name, those whose folders fit best."""
         own = stem(path.name)
         shorter = [own[: match.start()] for match in reversed(list(_KIND.finditer(own)))]
@@ -84,24 +84,24 @@ class Names:
         stated = folders(str(path))
         scores = [common(stated, folders(file)) for file in files]
         best = max(scores, default=0)
-        return Alike(tuple(sorted(f for f, score in zip(files, scores, strict=True) if score == best)), best)
+        return NameMatch(tuple(sorted(f for f, score in zip(files, scores, strict=True) if score == best)), best)
 
 
-def near(path: Path, files: Iterable[str]) -> Alike:
+def match_by_folder(path: Path, files: Iterable[str]) -> NameMatch:
     """The one of these images whose folder is the map's own or the one above, in its tree or in another like it."""
     own = folders(str(path))
     scores = {file: max(common(own, folders(file)), common(own[:-1], folders(file))) for file in files}
     best = [file for file, score in scores.items() if score and score == max(scores.values())]
-    return Alike(tuple(best), NEAR) if len(best) == 1 else Alike()
+    return NameMatch(tuple(best), BY_FOLDER) if len(best) == 1 else NameMatch()
 
 
 def maps_beside(files: Iterable[Path]) -> frozenset[Path]:
     """Which of the NIfTI and NRRD files of INPUT are label maps of others there, by their names and folders alone."""
     every = [file for file in files if file.name.lower().endswith(SUFFIXES)]
     called = {file for file in every if _map_word(file)}
-    names = Names.among(set(every) - called)
+    names = ImageNames.among(set(every) - called)
     homes = {file.parent for file in set(every) - called}
-    return frozenset(file for file in called if names.like(file).files or not homes.isdisjoint(file.parents[:2]))
+    return frozenset(file for file in called if names.match(file).files or not homes.isdisjoint(file.parents[:2]))
 
 
 def _map_word(file: Path) -> bool:

@@ -93,11 +93,11 @@ def placements(dataset: Any, frames: Sequence[Frame], volumes: Sequence[Volume],
         spots = uids.get(frame.uid.casefold(), []) if frame.uid else []
         for v in sorted({v for v, _ in spots}) or related:
             slices = [k for w, k in spots if w == v]
-            step = _step(frame, volumes[v], slices, frame_of_reference, where)
+            step = _step(frame, volumes[v], slices, where)
             _file(result[v], frame, step, known=bool(slices))
     placed = {frame.number for placement in result for frame, _ in placement.frames}
     for p in result:
-        # a frame that found its grid elsewhere in the series, or that merely shares the room, is no misfit here
+        # a frame that found its grid elsewhere in the series, or merely shares a frame of reference, is no misfit here
         own = p.volume.source.instance_uids
         p.misfits[:] = [f for f in p.misfits if f.uid in own or not (nowhere or f.number in placed)]
     return [p for p in result if p.frames or p.misfits or instances.intersection(p.volume.source.instance_uids)]
@@ -114,13 +114,15 @@ def _file(placement: Placement, frame: Frame, step: Step | None, *, known: bool)
         placement.frames.append((frame, step))
 
 
-def _step(frame: Frame, volume: Volume, slices: list[int], reference: str | None, where: str) -> Step | None:
-    """The frame's place on a volume, or None when it doesn't share the volume's voxels."""
+def _step(frame: Frame, volume: Volume, slices: list[int], where: str) -> Step | None:
+    """The frame's position on a volume that its object refers to, or None when it doesn't share the volume's voxels.
+
+    Another Frame of Reference UID is no obstacle: tools that take out identities give each object a new one, while the
+    image or series referred to and the position still say the same.
+    """
     grid = volume.geometry
     known = len(slices) == 1
     if frame.plane is not None and _invertible(grid):
-        if reference and grid.frame_of_reference_uid and reference != grid.frame_of_reference_uid:
-            return None
         step = _by_position(frame.plane, frame.shape, grid)
         if step is not None and known and (step.steps[0].any() or step.origin[0] != slices[0]):
             raise AnnotationError(

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medaug.annotations.matching.by_name import FIRST_PIXEL, place
+from medaug.annotations.matching.by_name import FIRST_PIXEL, match_by_name
 from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, get, number, parsed, text, whole
 from medaug.annotations.readers.coco_rle import span
@@ -31,7 +31,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not COCO, an image is malformed, or an annotation doesn't say which image it means.
     """
-    return place(_entries(_parsed(path)), images)
+    return match_by_name(_entries(_parsed(path)), images)
 
 
 def _parsed(path: Path) -> dict[str, list[Any]]:

@@ -6,10 +6,11 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from medaug.annotations.matching.by_name import place
-from medaug.annotations.model import Entry, Images, Placed, Rectangle
+from medaug.annotations.matching.by_name import match_by_name
+from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.reader_consensus import UNION, Reading, settled
 from medaug.errors import AnnotationError
@@ -51,7 +52,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: a column is missing, or a row doesn't say which image it means.
     """
-    return place(settled(_readings(read_text(path, "CSV file"), images.readers), images.readers), images)
+    return match_by_name(settled(_readings(read_text(path, "CSV file"), images.readers), images.readers), images)
 
 
 def _readings(content: str, readers: str) -> Iterator[Reading]:
@@ -107,11 +108,8 @@ def _entry(row: list[str], columns: dict[str, int], where: str) -> Entry:
     if not (uid or name):
         raise AnnotationError(f"{where}: expected the image's sop_instance_uid or name, found neither")
     k = whole(cell("slice"), where, "slice") if cell("slice") not in ABSENT else None
-    try:
-        rectangles, faults = _rectangles({meaning: cell(meaning) for meaning in COLUMNS}, where), ()
-    except AnnotationError as error:
-        rectangles, faults = (), (str(error),)
-    return Entry(rectangles, uid, name, slice=k, faults=faults)
+    found, faults = sound([{meaning: cell(meaning) for meaning in COLUMNS}], partial(_rectangles, where=where))
+    return Entry(found[0] if found else (), uid, name, slice=k, faults=faults)
 
 
 def _rectangles(cells: dict[str, str], where: str) -> tuple[Rectangle, ...]:

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from medaug.annotations.matching.by_name import place
+from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.readers.voc import tree
@@ -25,7 +25,7 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not CVAT's, or a video.
     """
-    return place(_entries(tree(read_text(path, "CVAT file", MAX_XML), "CVAT file", "annotations")), images)
+    return match_by_name(_entries(tree(read_text(path, "CVAT file", MAX_XML), "CVAT file", "annotations")), images)
 
 
 def _entries(top: ET.Element) -> Iterator[Entry]:

@@ -108,10 +108,11 @@ def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
             frames = frames_of(dataset)
             found = placements(dataset, frames, volumes, where)
             meant = frozenset().union(*referenced(dataset))
-        every = [_segment(item, where) for item in dataset.SegmentSequence]
+        listed = [_segment(item, where) for item in dataset.SegmentSequence]
     except (AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError):
         raise AnnotationError(f"{where}: its functional groups or segments are incomplete; export it again") from None
-    segments = [segment for segment in every if segment.number > 0]  # 0 is a label map's background
+    background = dataset.SegmentationType == "LABELMAP"  # which is the value 0 there, and no segment
+    segments = [segment for segment in listed if segment.number > 0 or not background]
     pixels = Masks(dataset, _pixels(path, dataset, len(frames), where)) if found else None
     return _Parsed(frames, found, segments, pixels, meant)
 
@@ -123,9 +124,23 @@ def _one(path: Path, images: Images, where: str) -> Placed:
         return Placed(notes=(Note(images.missing(*parsed.meant, *(frame.uid for frame in frames)), where),))
     drawn = {frame.number for frame in frames if pixels.pixels[frame.number].any()}
     notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found, images) if n in drawn]
+    for number in _unlisted(frames, parsed.segments, pixels):
+        fault = f"{where}, frame {number}: expected a segment that the object lists, found none; export it again"
+        notes.append(Note("bad-entry", fault))
+    doubted = frozenset(p.volume.source.key for p in found if any(note.code == "bad-entry" for note in notes))
     unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
     boxes = [(p.volume.source.key, b) for p in found for s in parsed.segments for b in _boxes(pixels, p, s, where)]
-    return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), frozenset(unsure), tuple(notes))
+    return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), doubted.union(unsure), tuple(notes))
+
+
+def _unlisted(frames: Sequence[Frame], segments: Sequence[Segment], masks: Masks) -> Iterator[int]:
+    """Frames with something drawn that belongs to no segment."""
+    numbers = {segment.number for segment in segments}
+    for frame in frames:
+        pixels = masks.pixels[frame.number]
+        values = set(np.unique(pixels[pixels > 0]).tolist()) if frame.segment is None else {frame.segment}
+        if pixels.any() and not values <= numbers:
+            yield frame.number
 
 
 def _unplaced(frames: Sequence[Frame], found: Sequence[Placement], images: Images) -> Iterator[tuple[int, str]]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from medaug.annotations.dicom_codes import code_of, own_label
 from medaug.annotations.dicom_objects import carriers, every, loaded
-from medaug.annotations.matching.by_name import place
-from medaug.annotations.matching.by_position import Figure, put
+from medaug.annotations.matching.by_name import match_by_name
+from medaug.annotations.matching.by_position import Figure, match_by_position
 from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined
 from medaug.annotations.parsing import text
 from medaug.annotations.shapes import extent, thickened
@@ -104,7 +104,7 @@ def _flat(item: Drawn, images: Images) -> Placed:
     low, high = thickened(*reach)
     corners = [(float(a), float(b)) for a, b in (low, high)]
     found = Rectangle(corners[0], corners[1], item.finding.label, item.where, code=item.finding.code)
-    return place([Entry((found,), item.uid, slice=_slice(item, images))], images)
+    return match_by_name([Entry((found,), item.uid, slice=_slice(item, images))], images)
 
 
 def _slice(item: Drawn, images: Images) -> int | None:
@@ -119,10 +119,10 @@ def _slice(item: Drawn, images: Images) -> int | None:
 
 
 def _solid(item: Drawn, images: Images, evidence: frozenset[str]) -> Placed:
-    room = [v for v in images.volumes if item.uid and v.geometry.frame_of_reference_uid == item.uid]
-    meant = [v for v in room if evidence.intersection(v.source.instance_uids)] if evidence else room
+    in_frame = [v for v in images.volumes if item.uid and v.geometry.frame_of_reference_uid == item.uid]
+    meant = [v for v in in_frame if evidence.intersection(v.source.instance_uids)] if evidence else in_frame
     figure = Figure(item.kind, item.points, item.finding.label, item.where, code=item.finding.code)
-    return put([figure], meant)
+    return match_by_position([figure], meant)
 
 
 def _walk(item: Any, finding: Finding, where: str, depth: int) -> Iterator[Drawn]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from medaug.annotations.dicom_objects import carriers, every, loaded
-from medaug.annotations.matching.by_name import place
+from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined
 from medaug.annotations.parsing import text
 from medaug.annotations.shapes import extent, thickened
@@ -67,4 +67,4 @@ def _on_image(graphic: Any, uid: str, label: str, images: Images, where: str) ->
         keys = carriers(uid, images.volumes)
         return Placed(unsure=keys, notes=(Note("no-extent" if keys else images.missing(uid), where),))
     low, high = (tuple(corner.tolist()) for corner in thickened(*found))
-    return place([Entry((Rectangle((low[0], low[1]), (high[0], high[1]), label, where),), uid)], images)
+    return match_by_name([Entry((Rectangle((low[0], low[1]), (high[0], high[1]), label, where),), uid)], images)

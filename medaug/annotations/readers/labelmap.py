@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.annotations.folder_files import files_below
-from medaug.annotations.matching.by_position import together
+from medaug.annotations.matching.by_position import share_patient_frame
 from medaug.annotations.matching.components import component_spans
 from medaug.annotations.matching.grid_alignment import Step, between
-from medaug.annotations.matching.label_map_names import NEAR, SUFFIXES, Alike, Names, near
+from medaug.annotations.matching.label_map_names import BY_FOLDER, SUFFIXES, ImageNames, NameMatch, match_by_folder
 from medaug.annotations.model import Images, Marked, Placed, joined, withheld
 from medaug.annotations.parsing import parsed, text
 from medaug.errors import AnnotationError, ReadError
@@ -42,7 +42,7 @@ class Claim:
         path: the file.
         where: how messages name it.
         fits: volumes that share its voxels; only those named like it, where any file is.
-        alike: the files that it is named like, which need not be volumes.
+        name_match: the files that it is named like, which need not be volumes.
         meant: the volumes among them.
         fault: why its header can't be used, or "".
         structure: what it marks by its file's name, where it is one of several maps without an image's name.
@@ -51,7 +51,7 @@ class Claim:
     path: Path
     where: str
     fits: Fits
-    alike: Alike
+    name_match: NameMatch
     meant: tuple[Volume, ...] = ()
     fault: str = ""
     structure: str = ""
@@ -79,12 +79,12 @@ class Claims:
         """Collect them."""
         named: dict[str, tuple[int, frozenset[Path]]] = {}
         for claim in claims:
-            for key in claim.keys if claim.alike.files else ():
+            for key in claim.keys if claim.name_match.files else ():
                 best, lie = named.get(key, (-1, frozenset()))
-                if claim.alike.score >= best:
+                if claim.name_match.score >= best:
                     own = frozenset((claim.path.parent,))
-                    named[key] = (claim.alike.score, own | lie if claim.alike.score == best else own)
-        return cls(named, Counter(key for claim in claims if not claim.alike.files for key in claim.keys))
+                    named[key] = (claim.name_match.score, own | lie if claim.name_match.score == best else own)
+        return cls(named, Counter(key for claim in claims if not claim.name_match.files for key in claim.keys))
 
 
 def read(path: Path, images: Images) -> Placed:
@@ -102,7 +102,7 @@ def read(path: Path, images: Images) -> Placed:
         AnnotationError: a single file that no reader takes and that is named like no image, or on no volume's voxels.
     """
     certain = _certain(path, images)
-    named = frozenset(key for claim, _ in certain if claim.alike.files for key in claim.keys)
+    named = frozenset(key for claim, _ in certain if claim.name_match.files for key in claim.keys)
     others = [volume for volume in images.volumes if volume.source.key not in named]
     return joined(tuple(_placed(claim, *meant, others) for claim, meant in certain))
 
@@ -131,10 +131,10 @@ def masks(path: Path, images: Images) -> Iterator[Marked]:
 def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]:
     """Every map with a code for why it isn't certain whose it is, or ``""``, and the volumes that are meant."""
     files = map_files(path, images) if path.is_dir() else [path]
-    names = Names.of(images, files)
+    names = ImageNames.of(images, files)
     wheres = [f"label map {n}" if path.is_dir() else "label map" for n in range(len(files))]
     claims = [_claim(file, images.volumes, names, where) for file, where in zip(files, wheres, strict=True)]
-    if path.is_file() and not claims[0].fits and not claims[0].alike.files:
+    if path.is_file() and not claims[0].fits and not claims[0].name_match.files:
         if claims[0].fault:
             raise AnnotationError(claims[0].fault)
         if not images.volumes:
@@ -151,10 +151,13 @@ def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]
 def _structures(claims: Sequence[Claim]) -> Iterator[Claim]:
     """One file a structure, as TotalSegmentator writes them: the file's name is the only one that there is."""
     counts = Counter(
-        key for claim in claims if claim.alike.score == NEAR or not claim.alike.files for key in claim.keys
+        key
+        for claim in claims
+        if claim.name_match.score == BY_FOLDER or not claim.name_match.files
+        for key in claim.keys
     )
     for claim in claims:
-        own = claim.alike.score == NEAR or not claim.alike.files
+        own = claim.name_match.score == BY_FOLDER or not claim.name_match.files
         several = own and any(counts[key] > 1 for key in claim.keys)
         name = SUFFIX.sub("", claim.path.name)
         yield replace(claim, structure=name) if several and STRUCTURE.fullmatch(name) else claim
@@ -162,9 +165,9 @@ def _structures(claims: Sequence[Claim]) -> Iterator[Claim]:
 
 def _fits(claim: Claim, claims: Claims) -> tuple[str, Fits]:
     """A code for why it isn't certain whose a map is, or ``""``, and the volumes that it may mark."""
-    if claim.fault and not claim.alike.files:
+    if claim.fault and not claim.name_match.files:
         return "bad-entry", ()
-    return (_named if claim.alike.files else _unnamed)(claim, claims)
+    return (_named if claim.name_match.files else _unnamed)(claim, claims)
 
 
 def map_files(folder: Path, images: Images) -> list[Path]:
@@ -175,25 +178,27 @@ def map_files(folder: Path, images: Images) -> list[Path]:
     return [p for p in found if p.resolve() not in taken]
 
 
-def _claim(path: Path, volumes: Sequence[Volume], names: Names, where: str) -> Claim:
-    alike = names.like(path)
-    meant = tuple(volume for volume in volumes if str(volume.source.files[0]) in alike.files)
+def _claim(path: Path, volumes: Sequence[Volume], names: ImageNames, where: str) -> Claim:
+    name_match = names.match(path)
+    meant = tuple(volume for volume in volumes if str(volume.source.files[0]) in name_match.files)
     try:
         grid = _reader(path).geometry(path)
     except ReadError as error:
-        return Claim(path, where, (), alike, meant, f"{where}: {error}")
-    candidates = meant if alike.files else volumes
+        return Claim(path, where, (), name_match, meant, f"{where}: {error}")
+    candidates = meant if name_match.files else volumes
     fits = tuple((v, step) for v in candidates if (step := between(grid.affine, grid.shape, v.geometry)) is not None)
     if meant and not fits:
         fault = f"{where}: is named like a series but lies on another grid; resample it onto its image"
-        return Claim(path, where, (), alike, meant, fault)
-    if not alike.files:
-        alike = near(path, (str(v.source.files[0]) for v, _ in fits if v.source.format in {"nifti", "nrrd"}))
-        nearest = tuple((volume, step) for volume, step in fits if str(volume.source.files[0]) in alike.files)
-        return Claim(path, where, nearest or fits, alike)
+        return Claim(path, where, (), name_match, meant, fault)
+    if not name_match.files:
+        name_match = match_by_folder(
+            path, (str(v.source.files[0]) for v, _ in fits if v.source.format in {"nifti", "nrrd"})
+        )
+        nearest = tuple((volume, step) for volume, step in fits if str(volume.source.files[0]) in name_match.files)
+        return Claim(path, where, nearest or fits, name_match)
     elsewhere = {str(volume.source.files[0]) for volume in meant} - {str(v.source.files[0]) for v, _ in fits}
-    alike = Alike(tuple(file for file in alike.files if file not in elsewhere), alike.score)
-    return Claim(path, where, fits, alike, meant)
+    name_match = NameMatch(tuple(file for file in name_match.files if file not in elsewhere), name_match.score)
+    return Claim(path, where, fits, name_match, meant)
 
 
 def _reader(path: Path) -> LabelReader:
@@ -206,7 +211,7 @@ def _reader(path: Path) -> LabelReader:
 def _placed(claim: Claim, code: str, fits: Fits, others: Sequence[Volume]) -> Placed:
     """Boxes of one map, once it is certain whose they are; ``others`` are the volumes that no map is named like."""
     if claim.fault:
-        return withheld(claim.meant if claim.alike.files else others, "bad-entry", claim.fault)
+        return withheld(claim.meant if claim.name_match.files else others, "bad-entry", claim.fault)
     if code:
         return withheld((volume for volume, _ in fits), code, claim.where)
     try:
@@ -222,12 +227,12 @@ def _placed(claim: Claim, code: str, fits: Fits, others: Sequence[Volume]) -> Pl
 
 def _named(claim: Claim, claims: Claims) -> tuple[str, Fits]:
     """A map with a name gives way to one nearer to the image, and of equally near folders none is believed."""
-    if len({Path(file).parent for file in claim.alike.files}) > 1:
+    if len({Path(file).parent for file in claim.name_match.files}) > 1:
         return ("several-images" if claim.fits else "left-out"), claim.fits
     rivals = [claims.named[key] for key in claim.keys]
     if not rivals:
         return "left-out", ()
-    if max(score for score, _ in rivals) > claim.alike.score:
+    if max(score for score, _ in rivals) > claim.name_match.score:
         return "no-image", ()
     if any(len(lie) > 1 for _, lie in rivals):
         return "several-maps", claim.fits
@@ -242,7 +247,7 @@ def _unnamed(claim: Claim, claims: Claims) -> tuple[str, Fits]:
     fits = tuple((volume, step) for volume, step in claim.fits if volume.source.key not in claims.named)
     if not fits:
         return ("no-image" if claim.fits else "grid-differs"), ()
-    if not together([volume for volume, _ in fits]):
+    if not share_patient_frame([volume for volume, _ in fits]):
         return "several-images", fits
     if any(v.source.format in {"nifti", "nrrd"} and claims.unnamed[v.source.key] > 1 for v, _ in fits):
         return "several-maps", fits

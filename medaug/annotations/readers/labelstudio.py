@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from medaug.annotations.matching.by_name import place
+from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
 from medaug.annotations.parsing import corners, get, listed, number, numbers, parsed, text, whole
 from medaug.annotations.shapes import around, turned
@@ -32,7 +32,7 @@ def read(path: Path, images: Images) -> Placed:
     content = parsed(path, "Label Studio file")
     if not isinstance(content, list):
         raise AnnotationError("Label Studio file: expected a list of tasks; export it as JSON, not JSON-MIN")
-    return place(_entries(content), images)
+    return match_by_name(_entries(content), images)
 
 
 def _entries(tasks: list[Any]) -> Iterator[Entry]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medaug.annotations.matching.by_position import Figure, put
+from medaug.annotations.matching.by_position import Figure, match_by_position
 from medaug.annotations.model import Images, Note, Placed, joined, withheld
 from medaug.annotations.parsing import number, read_text, stem, text
 from medaug.errors import AnnotationError
@@ -54,7 +54,7 @@ def _placed(row: Row, images: Images, series: dict[str, list[int]]) -> Placed:
     if len({v.source.series_uid for v in meant}) > 1:
         return withheld(meant, "several-images", row.where)
     try:
-        return put([_figure(row)], meant)
+        return match_by_position([_figure(row)], meant)
     except AnnotationError as error:
         return withheld(meant, "bad-entry", str(error))
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from medaug.annotations.dicom_objects import carriers
-from medaug.annotations.matching.by_name import far_outside, place
-from medaug.annotations.matching.by_position import Figure, put
+from medaug.annotations.matching.by_name import far_outside, match_by_name
+from medaug.annotations.matching.by_position import Figure, match_by_position
 from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined, sound, withheld
 from medaug.annotations.parsing import get, listed, numbers, parsed, text, whole
 from medaug.errors import AnnotationError
@@ -69,7 +69,7 @@ def read(path: Path, images: Images) -> Placed:
 
     A box is [x, y, (z,) x, y, (z)] in voxels, low corner first, high exclusive; x is the array's first axis, which is
     the column in MONAI's readers, y the row, z the slice along the normal. ``box_mode`` beside the lists names another
-    of MONAI's modes, and ``box_space`` (``LPS``, ``RAS``) says that the numbers are mm in patient space. Names of
+    of MONAI's modes, and ``box_space`` (``LPS``, ``RAS``) says that the numbers are mm in patient space. ImageNames of
     classes come from ``labels`` ({"0": "nodule"}), else 3 is ``class-3``. An image is a file's name, or a folder whose
     path ends as stated. A malformed box withholds its image; one of a size below 0, or far outside its image where
     ``box_mode`` and ``box_space`` aren't both stated, says that all are read in the wrong way.
@@ -77,14 +77,14 @@ def read(path: Path, images: Images) -> Placed:
     Raises:
         AnnotationError: not a datalist with boxes, an item names no image, or a size is below 0.
     """
-    content = parsed(path, "MONAI datalist")
+    content: Any = parsed(path, "MONAI datalist")
     space = content.get("box_space", "image") if isinstance(content, dict) else None
     if space not in SPACES:
         raise AnnotationError(f"MONAI datalist: expected an object, with a box_space of {', '.join(SPACES)}")
     items = list(_items(content))
     found = {n: volumes for n, item in enumerate(items) if (volumes := _stated(item, images))}
     probes = [_probe(n, item) for n, item in enumerate(items) if n not in found]
-    by_name = place(probes, images)
+    by_name = match_by_name(probes, images)
     volume_of = {volume.source.key: volume for volume in images.volumes}
     found |= {int(box.id): [volume_of[key]] for key, box in by_name.boxes}
     parts = [_placed(items[n], found[n], str(space)) for n in sorted(found)]
@@ -145,7 +145,8 @@ def _marked(box: object, label: str, mode: object, where: str) -> Marked:
     count = len(box) if isinstance(box, list) else 0
     chosen = mode if mode is not None else {4: "xyxy", 6: "xyzxyz"}.get(count)
     if not isinstance(chosen, str) or chosen not in MODES or len(chosen) != count:
-        raise AnnotationError(f"{where}: expected 4 or 6 numbers, and a box_mode of {', '.join(MODES)} for them")
+        problem = f"{where}: expected 4 or 6 numbers, and a box_mode of {', '.join(MODES)} for them"
+        raise ListError(problem) if mode is not None else AnnotationError(problem)
     low, high = MODES[chosen](np.array(numbers(box, count, where, "the box")))
     if (high < low).any():  # then the others aren't what they seem, either
         raise ListError(f"{where}: expected sizes above 0, found others; is it {chosen}? State box_mode")
@@ -199,7 +200,9 @@ def _placed(item: Item, volumes: Sequence[Volume], space: str) -> Placed:
         return withheld(volumes, "several-images", item.where) if item.boxes or item.faults else Placed()
     faulty = [withheld(volumes, "bad-entry", fault) for fault in item.faults]
     if space != "image":
-        return joined((Placed(named=keys), *faulty, put([_figure(box, space) for box in item.boxes], volumes)))
+        return joined(
+            (Placed(named=keys), *faulty, match_by_position([_figure(box, space) for box in item.boxes], volumes))
+        )
     return joined((Placed(named=keys), *faulty, *(_on_voxels(box, volumes) for box in item.boxes)))
 
 
@@ -217,9 +220,9 @@ def _on_voxels(box: Marked, volumes: Sequence[Volume]) -> Placed:
         keys = frozenset(volume.source.key for volume in volumes)
         return Placed(unsure=keys, notes=(Note("slice-not-stated", box.where),))
     boxes: list[tuple[str, Box]] = []
-    low, high = (
-        ([0.0, *box.low[::-1]], [1.0, *box.high[::-1]]) if len(box.low) == 2 else (box.low[::-1], box.high[::-1])
-    )
+    flat = len(box.low) == 2
+    low = [*[0.0] * flat, *box.low[::-1].tolist()]
+    high = [*[1.0] * flat, *box.high[::-1].tolist()]
     for k, volume in enumerate(volumes):
         if found := enclosing([low[0] - k, *low[1:]], [high[0] - k, *high[1:]], volume.geometry.shape, box.label):
             boxes.append((volume.source.key, found))

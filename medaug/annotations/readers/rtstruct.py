@@ -11,7 +11,7 @@ import numpy as np
 
 from medaug.annotations.dicom_codes import code_of
 from medaug.annotations.dicom_objects import every, loaded, references
-from medaug.annotations.matching.by_position import Figure, put
+from medaug.annotations.matching.by_position import Figure, match_by_position
 from medaug.annotations.model import Images, Note, Placed, joined, withheld
 from medaug.annotations.parsing import text
 from medaug.errors import AnnotationError
@@ -136,7 +136,7 @@ def _region_on(volume: Volume, region: Region, *, outlined: bool) -> Placed:
         return Placed(notes=(Note("point", region.where),)) if marks else withheld([volume], "no-extent", region.where)
     points = np.concatenate([contour.points for contour in here])
     figure = Figure("POLYGON", points, region.name, region.where, str(region.number), region.code)
-    found = put([figure], [volume])
+    found = match_by_position([figure], [volume])
     # a region that goes by position and lies beside a volume of its series is no fault of either
     beside = not found.boxes and volume.geometry.space == "patient" and not any(c.images for c in drawn)
     return Placed(named=found.named) if beside else found

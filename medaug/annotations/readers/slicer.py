@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from medaug.annotations.matching.by_position import Figure, put, together
-from medaug.annotations.matching.label_map_names import Names
+from medaug.annotations.matching.by_position import Figure, match_by_position, share_patient_frame
+from medaug.annotations.matching.label_map_names import ImageNames
 from medaug.annotations.model import Images, Note, Placed, joined, sound, withheld
 from medaug.annotations.parsing import get, json_files, listed, numbers, parsed, text
 from medaug.errors import AnnotationError
@@ -34,13 +34,13 @@ def read(path: Path, images: Images) -> Placed:
         AnnotationError: a single file that isn't markups.
     """
     files = json_files(path, SUFFIX)
-    names = Names.of(images, ())
+    names = ImageNames.of(images, ())
     return joined(tuple(_one(file, images, names, f"markups file {n}", path) for n, file in enumerate(files)))
 
 
-def _one(path: Path, images: Images, names: Names, where: str, root: Path) -> Placed:
-    alike = names.like(path.with_name(path.name[: -len(SUFFIX)])).files
-    meant = [v for v in images.volumes if not alike or str(v.source.files[0]) in alike]
+def _one(path: Path, images: Images, names: ImageNames, where: str, root: Path) -> Placed:
+    name_match = names.match(path.with_name(path.name[: -len(SUFFIX)])).files
+    meant = [v for v in images.volumes if not name_match or str(v.source.files[0]) in name_match]
     try:
         figures, faults = sound(_markups(parsed(path, where, MAX_MARKUPS), where), _figures)
     except AnnotationError as error:
@@ -48,11 +48,11 @@ def _one(path: Path, images: Images, names: Names, where: str, root: Path) -> Pl
             raise
         return withheld(meant, "bad-entry", str(error))
     if not meant:
-        return Placed(notes=(Note("left-out" if alike else "no-image", where),))
-    if len({str(Path(file).parent) for file in alike}) > 1 or (not alike and not together(meant)):
+        return Placed(notes=(Note("left-out" if name_match else "no-image", where),))
+    if len({str(Path(file).parent) for file in name_match}) > 1 or (not name_match and not share_patient_frame(meant)):
         return withheld(meant, "several-images", where)
     parts = [withheld(meant, "bad-entry", fault) for fault in faults]
-    return joined((put(chain.from_iterable(figures), meant), *parts))
+    return joined((match_by_position(chain.from_iterable(figures), meant), *parts))
 
 
 def _markups(content: object, where: str) -> Iterator[tuple[str, object, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +22,7 @@ from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
 from medaug.errors import WriteError
 from medaug.processes.quiet import quiet
-from medaug.storage.atomic import place
+from medaug.storage.atomic import disk_errors, replacing
 
 # Copied from the derived instance byte by byte, whatever they hold: medaug neither removes nor adds identity.
 IDENTITY = (
@@ -154,12 +155,10 @@ def save(made: Dataset, path: Path) -> Written:
             code="evidence",
         ) from error
     data = buffer.getvalue()
-
-    def same(part: Path) -> None:
-        if part.read_bytes() != data:
+    with disk_errors(path.name, errno.ENOENT), replacing(path) as passing:
+        passing.write_bytes(data)
+        if passing.read_bytes() != data:
             raise WriteError("evidence: the file read back holds other bytes; check the disk", code="not-read-back")
-
-    place(path, data, same)
     return Written(path, hashlib.sha256(data).hexdigest(), "", str(made.SOPInstanceUID))
 
 

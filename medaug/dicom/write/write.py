@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from medaug.errors import ReadError, WriteError
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored, Volume
 from medaug.processes.quiet import quiet
-from medaug.storage.atomic import disk_errors, place
+from medaug.storage.atomic import disk_errors, replacing
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,9 @@ def _header_errors(k: int) -> Iterator[None]:
 
 
 def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> Written:
-    read, pixels = place(path, data, lambda part: _compare(part, data, ds, expected, policy))
+    with disk_errors(path.name, errno.ENOENT), replacing(path) as passing:
+        passing.write_bytes(data)
+        read, pixels = _compare(passing, data, ds, expected, policy)
     digest = pixels_digest(pixels if is_enhanced(ds) else pixels[None])
     return Written(path, read.sha256, digest, str(read.dataset.SOPInstanceUID))
 

@@ -44,7 +44,7 @@ def serial(worker: Worker, work: Work, units: Collection[Unit], on_step: Step | 
 
 
 def stretch(left: int, workers: int) -> int:
-    """How many units a worker gets at once: enough to keep its line full, and one by one when few are left."""
+    """How many units a worker gets at once: enough to keep its pipeline full, and one by one when few are left."""
     return max(1, min(STRETCH, left // (2 * workers)))
 
 

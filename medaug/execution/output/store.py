@@ -147,7 +147,7 @@ class Store:
             (staged / layout.RECORD).write_text(record.to_json() + "\n", encoding="utf-8")
             flush_tree(staged)
             with self.sharing():
-                if place(staged, target):
+                if rename_durably(staged, target):
                     self.log(record, seconds)
 
     def sharing(self) -> AbstractContextManager[None]:
@@ -175,7 +175,7 @@ class Store:
                 ended.statuses[record.unit] = "written"
 
 
-def place(staged: Path, target: Path) -> bool:
+def rename_durably(staged: Path, target: Path) -> bool:
     """The commit point: one rename, made durable. False when ``target`` was there already."""
     try:
         staged.rename(target)

@@ -49,14 +49,14 @@ def units_of(firsts: Iterable[Unit], variants: int = 1) -> Again[Unit]:
         firsts: the first variant of each source, in the order of the plan.
         variants: per source.
     """
-    shelf: Shelf[Unit] = Shelf((f"{number:012}", first) for number, first in enumerate(firsts))
+    on_disk: Shelf[Unit] = Shelf((f"{number:012}", first) for number, first in enumerate(firsts))
 
     def units() -> Iterator[Unit]:
-        for first in shelf.values():
+        for first in on_disk.values():
             for variant in range(variants):
                 yield replace(first, recipe=replace(first.recipe, variant=variant)) if variant else first
 
-    return Again(units, lambda: variants * len(shelf))
+    return Again(units, lambda: variants * len(on_disk))
 
 
 class Queue:

@@ -1,1 +1,1 @@
-"""One unit of work, from its source to its files, and the line of units through a worker."""
+"""One unit of work, from its source to its files, and the pipeline of units in a worker."""

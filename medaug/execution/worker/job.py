@@ -1,4 +1,4 @@
-"""One unit in a worker's hands."""
+"""One unit and the worker that has it."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from medaug.inverse.aligned import load_dtype
 from medaug.inverse.priors.card import CARD, PriorCard
 from medaug.inverse.priors.loaders.layout import parts_of
 from medaug.inverse.priors.loaders.load import card_of
+from medaug.storage.atomic import new_folder
 from medaug.training.finetuning.learner import CHECKPOINT, Learner, encoded, learner, trained_card
 from medaug.training.finetuning.lora import added_up
 from medaug.training.finetuning.recipe import FinetuneRecipe
@@ -52,22 +53,20 @@ def write_tuned(recipe: FinetuneRecipe, found: Learner, base: Path, folder: Path
 
     Weights are stored as precisely as the base's. The folder appears by one rename, in place of an earlier one.
     """
-    staged = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(staged, ignore_errors=True)
-    replaced = [*(["unet/"] if recipe.lora else []), *(["tokenizer/", "text_encoder/"] if found.words else [])]
-    for name, path in parts_of(base, "diffusers").items():
-        if name == "unet/config.json" or not name.startswith(tuple(replaced)):
-            (staged / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, staged / name)
-    if recipe.lora:
-        kind = load_dtype(min((base / "unet").glob("*.safetensors")))  # of the base
-        weights = {name: value.cpu().to(kind).contiguous() for name, value in added_up(found.unet).items()}
-        save_file(weights, staged / UNET, metadata={"format": "pt"})
-    if found.words:
-        found.words.write(staged)
-    (staged / CARD).write_text(json.dumps(trained_card(recipe, card_of(base))), encoding="utf-8")
-    card = card_of(staged)  # loads it once, as a proof
-    (staged / CARD).write_text(card.to_json(), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    staged.rename(folder)
+    with new_folder(folder) as staged:
+        replaced = [*(["unet/"] if recipe.lora else []), *(["tokenizer/", "text_encoder/"] if found.words else [])]
+        for name, path in parts_of(base, "diffusers").items():
+            if name == "unet/config.json" or not name.startswith(tuple(replaced)):
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, staged / name)
+        if recipe.lora:
+            kind = load_dtype(min((base / "unet").glob("*.safetensors")))  # of the base
+            weights = {name: value.cpu().to(kind).contiguous() for name, value in added_up(found.unet).items()}
+            save_file(weights, staged / UNET, metadata={"format": "pt"})
+        if found.words:
+            found.words.write(staged)
+        (staged / CARD).write_text(json.dumps(trained_card(recipe, card_of(base))), encoding="utf-8")
+        card = card_of(staged)  # loads it once, as a proof
+        (staged / CARD).write_text(card.to_json(), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
     return card

@@ -31,10 +31,10 @@ class _Table(nn.Module):
         self.learned = nn.Parameter(learned.clone())
 
     def forward(self, tokens: Tensor) -> Tensor:
-        found: Tensor = self.known(tokens)
+        vectors: Tensor = self.known(tokens)
         for row, token in enumerate(self.ids):
-            found = torch.where((tokens == token)[..., None], self.learned[row], found)
-        return found
+            vectors = torch.where((tokens == token)[..., None], self.learned[row], vectors)
+        return vectors
 
 
 @dataclass(frozen=True, eq=False)

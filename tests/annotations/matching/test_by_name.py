@@ -171,7 +171,7 @@ def test_an_image_of_another_size_is_withheld(tmp_path: Path) -> None:
     ("box", "expected"),
     [
         ((-5, -5, 10, 10), ((0, 0, 0), (1, 5, 5))),
-        ((40, 60, 100, 100), ((0, 60, 40), (1, 64, 48))),
+        ((40, 60, 16, 12), ((0, 60, 40), (1, 64, 48))),
         ((47.5, 63.5, 0.1, 0.1), ((0, 63, 47), (1, 64, 48))),
         ((0, 0, 48, 64), ((0, 0, 0), (1, 64, 48))),
         ((10.0000001, 20, 14.9999999, 11), ((0, 20, 10), (1, 31, 25))),
@@ -189,11 +189,35 @@ def test_boxes_are_cut_at_the_image_and_rounded_outward(
 
 
 @pytest.mark.parametrize("box", ["48,0,5,5", "0,64,5,5", "-5,-5,5,5", "1000,1000,1,1"])
-def test_a_box_outside_its_image_is_reported_and_the_others_stay(tmp_path: Path, box: str) -> None:
+def test_a_box_outside_its_image_withholds_it(tmp_path: Path, box: str) -> None:
     volume = named("a.png")
     found = read_annotations(table(tmp_path, f"a.png,{box},lesion,", "a.png,10,20,15,11,lesion,"), [volume])
-    assert only(found, volume) == (BOX,)
+    assert found.boxes == {}
+    assert found.withheld == {volume.source.key}
     assert found.unmatched_annotations[0].startswith("outside: 1 (line 2)")
+
+
+@pytest.mark.parametrize("box", ["40,60,100,100", "-20,5,40,10", "5,-20,10,40", "10,20,15,60"])
+def test_a_box_that_reaches_far_beyond_its_image_withholds_it(tmp_path: Path, box: str) -> None:
+    """Corners as a corner and a size, another resolution, another frame: what is cut off was the rest of a lesion."""
+    volume, other = named("a.png"), named("b.png", seed=1)
+    found = read_annotations(table(tmp_path, f"a.png,{box},lesion,", "b.png,10,20,15,11,lesion,"), [volume, other])
+    assert found.withheld == {volume.source.key}
+    assert only(found, other) == (BOX,)
+    assert found.unmatched_annotations[0].startswith("beyond: 1 (line 2)")
+
+
+def test_shares_where_pixels_are_expected_withhold_their_images(tmp_path: Path) -> None:
+    volumes = [named(f"{name}.png", seed=n) for n, name in enumerate("abc")]
+    rows = ["a.png,0.25,0.25,0.5,0.1,x,", "b.png,0,0,1,1,x,", "c.png,10,20,15,11,lesion,"]
+    found = read_annotations(table(tmp_path, *rows), volumes)
+    assert found.withheld == {volume.source.key for volume in volumes[:2]}
+    assert only(found, volumes[2]) == (BOX,)
+    assert found.unmatched_annotations[0].startswith("first-pixel: 2 (line 2, line 3)")
+    whole = read_annotations(
+        table(tmp_path, "b.png,0,0,1,1,lesion,"), volumes
+    )  # the first pixel, and nothing else said
+    assert only(whole, volumes[1]) == (Box((0, 0, 0), (1, 1, 1), "lesion"),)
 
 
 def test_an_image_looked_at_without_a_finding_is_not_unmatched(tmp_path: Path) -> None:

@@ -12,11 +12,10 @@ import pytest
 
 from medaug.annotations.readers.monai import MODES
 from medaug.annotations.registry import Matched, detect, read_annotations
-from medaug.errors import AnnotationError
 from medaug.formats.nifti import read_nifti, write_nifti
 from medaug.imaging.volume import Volume
 from tests.support import make
-from tests.support.annotation_cases import LESION, loaded, named, slices_of
+from tests.support.annotation_cases import LESION, loaded, named, refusal, slices_of
 
 XYZ = np.array([10, 20, 2, 25, 31, 3])  # LESION
 
@@ -128,7 +127,7 @@ def test_a_box_over_several_slices_is_one_on_each_slice_that_is_a_volume(tmp_pat
     assert only(found, slices[3]) == ((0, 20, 10), (1, 31, 25))
 
 
-def test_a_flat_box_on_a_stack_is_withheld_and_one_outside_protects_nothing(tmp_path: Path) -> None:
+def test_a_flat_box_on_a_stack_is_withheld_and_one_outside_too(tmp_path: Path) -> None:
     volume = loaded(make.series(tmp_path / "ct"))
     item: dict[str, Any] = {"image": "ct", "box": [[10, 20, 25, 31]], "label": [0]}
     found = read_annotations(write(tmp_path, [item]), [volume])
@@ -136,8 +135,8 @@ def test_a_flat_box_on_a_stack_is_withheld_and_one_outside_protects_nothing(tmp_
     assert found.unmatched_annotations[0].startswith("slice-not-stated: 1")
     item["box"] = [[10, 20, 90, 25, 31, 92]]
     found = read_annotations(write(tmp_path, [item]), [volume])
-    assert found.boxes[volume.source.key] == ()
-    assert found.unmatched_annotations[0].startswith("outside: 1")
+    assert found.withheld == {volume.source.key}
+    assert [sentence.partition(":")[0] for sentence in found.unmatched_annotations] == ["outside", "other-frame"]
 
 
 def test_the_axes_that_an_item_states_are_followed(tmp_path: Path) -> None:
@@ -146,8 +145,7 @@ def test_the_axes_that_an_item_states_are_followed(tmp_path: Path) -> None:
     item = {"image": "ct", "box": [[20, 2, 10, 31, 3, 25]], "label": [0], "medaug": {"axes": "row slice column"}}
     assert only(read_annotations(write(tmp_path, [item]), [volume]), volume) == (LESION.start, LESION.stop)
     item["medaug"] = {"axes": "row row column"}
-    with pytest.raises(AnnotationError, match="axes made of column row slice"):
-        read_annotations(write(tmp_path, [item]), [volume])
+    assert "axes made of column row slice" in refusal(write(tmp_path, [item]), volume, whole=False)
 
 
 @pytest.mark.parametrize(
@@ -169,5 +167,18 @@ def test_the_axes_that_an_item_states_are_followed(tmp_path: Path) -> None:
 def test_what_is_no_datalist_is_refused(
     tmp_path: Path, item: dict[str, Any], keys: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(AnnotationError, match=message):
-        read_annotations(write(tmp_path, [item], **keys), [named("a.png")])
+    whole = message not in ("4 or 6 numbers", "a whole number", "a label's name")
+    assert message in refusal(write(tmp_path, [item], **keys), named("a.png"), whole=whole)
+
+
+def test_one_box_in_another_frame_puts_all_of_its_list_in_doubt(tmp_path: Path) -> None:
+    """Millimetres where voxels are expected: some lie inside the image by chance, on the wrong voxels."""
+    a, b = named("a.png", shape=(6, 64, 64)), named("b.png", shape=(6, 64, 64), seed=1)
+    inside, outside = [10, 20, 2, 25, 31, 4], [-80, -120, -300, -70, -110, -290]
+    items = [{"image": f"{n}.png", "box": [box], "label": [0]} for n, box in (("a", inside), ("b", outside))]
+    found = read_annotations(write(tmp_path, items), [a, b])
+    assert found.boxes == {}
+    assert found.withheld == {a.source.key, b.source.key}
+    stated = read_annotations(write(tmp_path, items, box_mode="xyzxyz", box_space="image"), [a, b])
+    assert list(stated.boxes) == [a.source.key]
+    assert stated.withheld == {b.source.key}

@@ -510,11 +510,17 @@ def test_files_are_flushed_before_they_take_their_name(
 def test_a_disk_that_returns_other_bytes_is_noticed(
     radiograph: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: int
 ) -> None:
-    def faulty(part: Path, data: bytes) -> None:
+    write = Path.write_bytes
+
+    def faulty(path: Path, data: bytes) -> int:
         spoiled = bytearray(data)
         spoiled[where] ^= 1
+<<<<<<< HEAD
         with part.open("wb") as file:
             file.write(spoiled)
+=======
+        return write(path, spoiled)
+>>>>>>> main
 
     monkeypatch.setattr(Path, "write_bytes", faulty)
     with pytest.raises(WriteError) as caught:

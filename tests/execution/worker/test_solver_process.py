@@ -16,7 +16,7 @@ import pytest
 import medaug
 from medaug import assemble
 from medaug.augmentation.recipe import Recipe
-from medaug.augmentation.solve import PresentedSlice
+from medaug.augmentation.solve import PresentedSlice, solve_slices
 from medaug.children import solve as child
 from medaug.errors import PriorError, RunError, SourceError, place_of
 from medaug.execution import execute as execution
@@ -148,7 +148,7 @@ def test_it_says_the_card_its_steps_and_what_was_solved(small: medaug.Profile) -
     assert steps == [(STEP, (n, 3)) for n in range(3)]
     assert solved[0] == ANSWER
     tools = assemble.tools(small, "cpu")
-    (mine,) = tools.solve_slices(rows(), tools.solve.prior, tools.solve)
+    (mine,) = solve_slices(rows(), tools.solve.prior, tools.solve)  # on the threads of the child
     assert np.array_equal(solved[1][0].solved, mine.solved)
     assert np.array_equal(solved[1][0].round_trip, mine.round_trip)
 

@@ -67,9 +67,9 @@ def psnr_db(a: Tensor, b: Tensor) -> float:
 def _forward(prior: LatentPrior, z0: Tensor, noise: Tensor, level: float) -> Finding:
     t = int(level * (len(prior.alphas_cumprod) - 1))
     abar = prior.alphas_cumprod[t]
-    found = prior.denoise(abar.sqrt() * z0 + (1 - abar).sqrt() * noise, torch.full((len(z0),), t, device=z0.device))
-    ok = found.shape == z0.shape and bool(found.isfinite().all())
-    error = (found - z0).square().mean().sqrt().item() if ok else math.nan
+    estimate = prior.denoise(abar.sqrt() * z0 + (1 - abar).sqrt() * noise, torch.full((len(z0),), t, device=z0.device))
+    ok = estimate.shape == z0.shape and bool(estimate.isfinite().all())
+    error = (estimate - z0).square().mean().sqrt().item() if ok else math.nan
     return Finding(f"forward pass at t = {t}", ok, f"error of the clean latents {error:.3g}")
 
 

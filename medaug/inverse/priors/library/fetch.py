@@ -89,13 +89,13 @@ def _add_pinned(
     from medaug.inverse.priors.loaders.load import load_folder
 
     (folder / CARD).unlink(missing_ok=True)  # words about it come from the user
-    found = load_folder(folder).card
-    if found.sha256 != sha256:
+    card = load_folder(folder).card
+    if card.sha256 != sha256:
         raise PriorError(
-            f"prior fetch: expected sha256 {sha256}, found {found.sha256}; nothing was kept: make sure which of the "
+            f"prior fetch: expected sha256 {sha256}, found {card.sha256}; nothing was kept: make sure which of the "
             "two is meant, and give that one"
         )
-    write_card(folder, replace(found, licence=offer.licence, attribution=f"{hub_id}, revision {revision}"))
+    write_card(folder, replace(card, licence=offer.licence, attribution=f"{hub_id}, revision {revision}"))
     return add(folder, root, name or hub_id.split("/")[1].lower())
 
 

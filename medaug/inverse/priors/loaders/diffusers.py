@@ -202,7 +202,7 @@ def _stride(vae: dict[str, Any]) -> int:
 def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict[str, Any]) -> PriorCard:
     files = digests(path, "diffusers")
     stride, side = _stride(vae), unet["sample_size"]
-    found = PriorCard(
+    card = PriorCard(
         name=shown(path),
         sha256=digest_of(files),
         licence="unknown: see the model's own licence",
@@ -218,4 +218,4 @@ def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict
         not_for="diagnosis",
         files=files,
     )
-    return with_facts(found, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else found
+    return with_facts(card, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else card

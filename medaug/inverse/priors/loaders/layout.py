@@ -50,8 +50,8 @@ def layout_of(folder: Path) -> Layout:
 
 def parts_of(folder: Path, layout: Layout) -> dict[str, Path]:
     """The files that decide what a prior does: name below the folder, with ``/`` → path; sorted."""
-    found = {path for pattern in PARTS[layout] for path in folder.glob(pattern) if path.is_file()}
-    return {path.relative_to(folder).as_posix(): path for path in sorted(found)}
+    paths = {path for pattern in PARTS[layout] for path in folder.glob(pattern) if path.is_file()}
+    return {path.relative_to(folder).as_posix(): path for path in sorted(paths)}
 
 
 def digests(folder: Path, layout: Layout) -> dict[str, str]:

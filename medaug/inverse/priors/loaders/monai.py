@@ -203,7 +203,7 @@ def _turned(x: Tensor, axes: Axes) -> Tensor:
 def _card(path: Path, bundle: Bundle, kind: PredictionType, facts: LatentFacts) -> PriorCard:
     files, stated = digests(path, "monai"), stated_facts(path)
     shape = stated.get("autoencoder_data_format", {}).get("inputs", {}).get("image", {}).get("spatial_shape", [256])
-    found = PriorCard(
+    card = PriorCard(
         name=shown(path),
         sha256=digest_of(files),
         licence="unknown: see the bundle's own licence",
@@ -219,4 +219,4 @@ def _card(path: Path, bundle: Bundle, kind: PredictionType, facts: LatentFacts) 
         not_for=str(stated.get("intended_use", "diagnosis")),
         files=files,
     )
-    return with_facts(found, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else found
+    return with_facts(card, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else card

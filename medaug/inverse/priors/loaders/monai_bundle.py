@@ -109,17 +109,17 @@ def _part(folder: Path, config: dict[str, Any], names: tuple[str, ...], kind: st
     fits = target in {"DDIMScheduler", "DDPMScheduler"} if kind == "scheduler" else target == kind
     if not fits:
         raise _refused(folder, names[0], f"_target_ of {kind}", part.get("_target_"), "only these are built")
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for key, value in part.items():
         name = _RENAMED.get(key, key)
         if key.startswith("_") and key in {"_target_", "_requires_", "_desc_"}:
             continue
         if name not in _KEYS[kind]:
             raise _refused(folder, names[0], f"only {', '.join(sorted(_KEYS[kind]))}", key, "it isn't supported")
-        found[name] = _plain(folder, config, value, 0)
+        arguments[name] = _plain(folder, config, value, 0)
     if kind == "scheduler":
-        found["schedule"] = _SCHEDULES.get(str(found.get("schedule")), found.get("schedule", "linear_beta"))
-    return found
+        arguments["schedule"] = _SCHEDULES.get(str(arguments.get("schedule")), arguments.get("schedule", "linear_beta"))
+    return arguments
 
 
 def _plain(folder: Path, config: dict[str, Any], value: Any, depth: int) -> Any:

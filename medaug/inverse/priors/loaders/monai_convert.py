@@ -156,8 +156,8 @@ def _facts(bundle: Path, value_range: tuple[float, float] | None, axes: Axes | N
             f"prior {shown(bundle)}: expected the grey levels of black and white in {METADATA} "
             "(autoencoder_data_format), found none; give --value-range LOW HIGH"
         )
-    found: Axes = axes or ("ras" if stated.get("data_type") == "nibabel" else "rows-columns")
-    return LatentFacts(1.0, "", (float(levels[0]), float(levels[1])), found)
+    stated_axes: Axes = axes or ("ras" if stated.get("data_type") == "nibabel" else "rows-columns")
+    return LatentFacts(1.0, "", (float(levels[0]), float(levels[1])), stated_axes)
 
 
 def _estimated(facts: LatentFacts, net: nn.Module, images: Tensor, arguments: dict[str, Any]) -> LatentFacts:
