@@ -515,12 +515,7 @@ def test_a_disk_that_returns_other_bytes_is_noticed(
     def faulty(path: Path, data: bytes) -> int:
         spoiled = bytearray(data)
         spoiled[where] ^= 1
-<<<<<<< HEAD
-        with part.open("wb") as file:
-            file.write(spoiled)
-=======
         return write(path, spoiled)
->>>>>>> main
 
     monkeypatch.setattr(Path, "write_bytes", faulty)
     with pytest.raises(WriteError) as caught:
