@@ -201,15 +201,16 @@ def image_headers(path: Path, ds: Dataset, outline: Outline) -> tuple[ImageHeade
         ReadError: as `instance_header`; ``localizer`` when nothing is left.
     """
     instance = instance_header(path, ds, outline)
-    frames = [(n, *of) for n, of in enumerate(zip(frames_of(ds), dimensions_of(ds), strict=True))]
-    images = [of for of in frames if not _overview(of[1])]
-    if not images:
+    frames = enumerate(zip(frames_of(ds), dimensions_of(ds), strict=True))  # one at a time: thousands take room
+    images = [None if _overview(flat) else _image_header(instance, n, flat, of) for n, (flat, of) in frames]
+    kept = tuple(image for image in images if image)
+    if not kept:
         raise ReadError("a localizer: an overview for planning, not part of a volume", code="localizer")
-    left_out = len(frames) - len(images)
-    if left_out:
-        note = f"left out as a localizer: {counted(left_out, 'frame')}"
-        instance = replace(instance, notes=(*instance.notes, note))
-    return tuple(_image_header(instance, *of) for of in images)
+    if len(kept) == len(images):
+        return kept
+    note = f"left out as a localizer: {counted(len(images) - len(kept), 'frame')}"
+    noted = replace(instance, notes=(*instance.notes, note))
+    return tuple(replace(image, instance=noted) for image in kept)
 
 
 def _overview(frame: Dataset) -> bool:
