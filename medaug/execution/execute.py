@@ -89,18 +89,14 @@ def execute(
     """
     if not planned.units and not (output / FORMAT).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
-    request = planned.request
-    serially = request.chosen_executor == "serial" and work is work_unit
-    worker = Worker(request, output, solver_process=serially and len(planned.units) >= MANY)
-    if not (output / FORMAT).exists() and serially:
-        _ = worker.tools  # a wrong prior stops a run before OUTPUT is made
+    request, worker = planned.request, _worker(planned, output, work)
     listing = listing_of(planned.units, planned.skips)
     store, ended = open_store(output, planned.profile, listing, moment(), key_file=request.key, extend=request.extend)
     mine = planned.units if request.shard is None else share(planned.units, request.shard)
     todo = unfinished(store, ended, mine)
     _check_space(store, planned, todo)
+    outcomes = _until_done(store, partial(_executor(request), worker, work, on_step=on_step), todo)
     try:
-        outcomes = _until_done(store, partial(_executor(request), worker, work, on_step=on_step), todo)
         with closing(outcomes):  # an interruption may come while it is suspended: its workers end before the lists
             _watch(outcomes, len(todo), request.max_failures, on_progress)
     except BaseException:
@@ -120,6 +116,15 @@ def execute(
         sum(unit not in listing.units for unit in records.units),
         len(planned.units) - len(mine),
     )
+
+
+def _worker(planned: Plan, output: Path, work: Work) -> Worker:
+    """The worker of a run; where it works in this process, a wrong prior stops the run before OUTPUT is made."""
+    serially = planned.request.chosen_executor == "serial" and work is work_unit
+    worker = Worker(planned.request, output, solver_process=serially and len(planned.units) >= MANY)
+    if not (output / FORMAT).exists() and serially:
+        _ = worker.tools
+    return worker
 
 
 def _executor(request: RunRequest) -> Executor:

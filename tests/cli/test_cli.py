@@ -187,7 +187,7 @@ def test_interruption_ends_with_130_and_can_be_continued(tmp_path: Path, name: s
     """The unit that is being written may be finished, what is read or solved is dropped."""
     script = (
         "import os, signal, sys\n"
-        "from medaug.execution import work\n"
+        "from medaug.execution.worker import unit_of_work as work\n"
         "real = work.write_previews\n"
         f"def stop(*a, **k):\n    os.kill(os.getpid(), signal.{name}); real(*a, **k)\n"
         "work.write_previews = stop\n"

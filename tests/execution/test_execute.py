@@ -89,7 +89,7 @@ def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
     medaug.run(**(arguments | {"output": tmp_path / "whole"}))
     script = (
         "import os, sys, json, medaug\n"
-        "from medaug.execution import store\n"
+        "from medaug.execution.output import store\n"
         "calls = []\n"
         "def die(*a, **k):\n"
         "    calls.append(1)\n"

@@ -38,7 +38,7 @@ def broken_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A child whose codec does what the codestream says."""
     (tmp_path / "broken_child.py").write_text(
         "import os, signal, sys, time\n"
-        "from medaug import apart_child as child\n"
+        "from medaug.children import decode as child\n"
         "def cells(facts, code):\n"
         "    if code == b'segfault': os.kill(os.getpid(), signal.SIGSEGV)\n"
         "    if code == b'spin':\n"
@@ -146,7 +146,7 @@ def test_a_forked_process_has_a_child_of_its_own(compressed: tuple[Frame, bytes,
 
 @LINUX
 def test_the_child_ends_with_its_parent() -> None:
-    script = "import os; from medaug import apart\nprint(apart._running().process.pid, flush=True); os._exit(1)"
+    script = "import os; from medaug.processes import decoder\nprint(decoder._running().process.pid, flush=True); os._exit(1)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
     pid = int(done.stdout)
     for _ in range(200):

@@ -15,7 +15,7 @@ from medaug.training.recipe import TrainingRecipe
 from medaug.training.train import train_on
 from medaug.training.trunk import between, named_trunk, start_trunk
 from medaug.training.unet import fresh_network
-from tests.training.test_train import RECIPE
+from tests.support.training import RECIPE
 
 
 def _recipe(**changes: object) -> TrainingRecipe:

@@ -111,7 +111,7 @@ class FinetuneRecipe(Strict):
 
 def finetuning() -> Path:
     """The recipe for a model in diffusers' layout."""
-    return Path(__file__).parent / "recipes" / "finetune.yaml"
+    return Path(__file__).parents[1] / "recipes" / "finetune.yaml"
 
 
 def read_finetune_recipe(path: Path) -> FinetuneRecipe:
