@@ -40,7 +40,7 @@ def test_a_map_beside_its_image_is_none(tmp_path: Path, names: tuple[str, str]) 
     found = inventory(tmp_path)
     assert len(found.series) == 1
     assert [(skip.code, skip.files) for skip in found.skips] == [("label-map", 1)]
-    planned = plan(tmp_path, profile="brain-mr", annotations=tmp_path, identity_reason="phantom")
+    planned = plan(tmp_path, profile="brain-mr", annotations=tmp_path, accept_identity="phantom")
     assert [box.start for unit in planned.units for box in unit.boxes] == [(1, 20, 24)]
     assert planned.skips == ()
 
