@@ -53,10 +53,6 @@ def from_array(  # noqa: PLR0913 - one argument per attribute of an image
     geometry = (
         planar(rows, columns, spacing) if affine is None else Geometry((slices, rows, columns), affine, "patient")
     )
-    digests = tuple(
-        hashlib.sha256(f"{array.dtype.str} {rows} {columns} ".encode() + s.tobytes()).hexdigest() for s in array
-    )
-    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
     return Volume(
         stored=array,
         geometry=geometry,
@@ -65,16 +61,18 @@ def from_array(  # noqa: PLR0913 - one argument per attribute of an image
         stored_range=_range_of(array.dtype),
         padding=padding,
         inverted=inverted,
-        source=SourceRef(
-            format="array",
-            modality=modality,
-            study_uid=f"array-{whole[:16]}",
-            series_uid=f"array-{whole[:16]}",
-            instance_uids=digests,
-            files=(),
-            sha256=digests,
-        ),
+        source=_source(array, modality),
     )
+
+
+def _source(array: Stored, modality: str) -> SourceRef:
+    """What names the image in records: digests of its slices, in place of UIDs and files."""
+    _, rows, columns = array.shape
+    digests = tuple(
+        hashlib.sha256(f"{array.dtype.str} {rows} {columns} ".encode() + s.tobytes()).hexdigest() for s in array
+    )
+    name = f"array-{hashlib.sha256(''.join(digests).encode()).hexdigest()[:16]}"
+    return SourceRef("array", modality, name, name, instance_uids=digests, files=(), sha256=digests)
 
 
 def _check_numbers(stored: object) -> None:

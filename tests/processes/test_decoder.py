@@ -146,7 +146,10 @@ def test_a_forked_process_has_a_child_of_its_own(compressed: tuple[Frame, bytes,
 
 @LINUX
 def test_the_child_ends_with_its_parent() -> None:
-    script = "import os; from medaug.processes import decoder\nprint(decoder._running().process.pid, flush=True); os._exit(1)"
+    script = (
+        "import os; from medaug.processes import decoder\n"
+        "print(decoder._running().process.pid, flush=True); os._exit(1)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
     pid = int(done.stdout)
     for _ in range(200):
