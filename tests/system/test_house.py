@@ -21,9 +21,9 @@ def functions(path: Path) -> Iterator[Function]:
 
 
 def lines(function: Function) -> int:
-    """Lines of code, the docstring left out."""
-    text = ast.get_docstring(function, clean=False)
-    return (function.end_lineno or 0) - function.lineno + 1 - (text.count("\n") + 1 if text else 0)
+    """Lines of the body, the docstring left out."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 def parameters(function: Function) -> int:
