@@ -92,3 +92,21 @@ def test_every_decision_has_a_number_of_its_own() -> None:
     decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
     assert [int(path.name[:4]) for path in decisions] == list(range(1, len(decisions) + 1))
     assert all(path.read_text().startswith(f"# {int(path.name[:4])}. ") for path in decisions)
+
+
+def cells(text: str) -> list[str]:
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [cell.strip() for row in rows for cell in row.strip("|").split("|")]
+
+
+def test_the_readme_is_read_at_once() -> None:
+    text = (ROOT / "README.md").read_text()
+    items = re.findall(r"^\* .*(?:\n  .*)*", text, re.MULTILINE)
+    assert len(items) > 10
+    assert text.count("\n") <= 90
+    assert [part for part in (*items, *cells(text)) if len(part) > 200] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_cell_of_a_table_is_a_paragraph(page: Path) -> None:
+    assert [cell for cell in cells(page.read_text()) if len(cell) > 160] == []
