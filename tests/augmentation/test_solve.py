@@ -64,5 +64,5 @@ def test_a_case_that_is_solved_alone_is_solved_as_in_company(tools: Tools) -> No
     mine = solve(presented, tools)
     (first, *_), wanted = presented.slices, presented.wanted
     other = replace(first, recipe=replace(first.recipe, variant=9))
-    (_, beside) = solve_slices([other, first], presented.prior, tools.solve)
+    (_, beside) = tools.solve_slices([other, first], presented.prior, tools.solve)
     np.testing.assert_array_equal(mine.solved[wanted[0]], beside.solved)

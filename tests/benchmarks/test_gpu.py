@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-BEYOND = ("pydicom", "pydantic", "scipy", "SimpleITK", "highdicom", "monai", "ray", "typer", "matplotlib")
+BEYOND = ("pydicom", "scipy", "SimpleITK", "highdicom", "monai", "ray", "typer", "matplotlib")
 CHILD = f"""
 import importlib.machinery, runpy, sys
 found = importlib.machinery.PathFinder.find_spec

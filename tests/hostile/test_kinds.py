@@ -52,7 +52,13 @@ def all_measured(folder: Path, arguments: Callable[[Path], list[str]], known: li
     warm = Kind("loads every module", lambda _: None, "")
     specification = [arguments(export(kind, folder / str(n))) for n, kind in enumerate([warm, *known])]
     (folder / "specification.json").write_text(json.dumps(specification))
-    command = [sys.executable, "-m", "tests.hostile.measure", folder / "specification.json", folder / "answer.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.hostile_measure",
+        folder / "specification.json",
+        folder / "answer.json",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not (ROOT / "unpickled").exists()

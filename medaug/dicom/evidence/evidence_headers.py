@@ -22,7 +22,7 @@ from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
 from medaug.errors import WriteError
 from medaug.processes.quiet import quiet
-from medaug.storage.atomic import disk_errors, flush_file, replacing
+from medaug.storage.atomic import disk_errors, replacing
 
 # Copied from the derived instance byte by byte, whatever they hold: medaug neither removes nor adds identity.
 IDENTITY = (
@@ -157,7 +157,6 @@ def save(made: Dataset, path: Path) -> Written:
     data = buffer.getvalue()
     with disk_errors(path.name, errno.ENOENT), replacing(path) as passing:
         passing.write_bytes(data)
-        flush_file(passing)
         if passing.read_bytes() != data:
             raise WriteError("evidence: the file read back holds other bytes; check the disk", code="not-read-back")
     return Written(path, hashlib.sha256(data).hexdigest(), "", str(made.SOPInstanceUID))

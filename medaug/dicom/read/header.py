@@ -94,7 +94,7 @@ KEYWORDS = (
 )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class InstanceHeader:
     """One file, its pixels not read: who and what it is, and what all its images have in common.
 

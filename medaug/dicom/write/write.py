@@ -30,7 +30,7 @@ from medaug.errors import ReadError, WriteError
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored, Volume
 from medaug.processes.quiet import quiet
-from medaug.storage.atomic import disk_errors, flush_file, replacing
+from medaug.storage.atomic import disk_errors, replacing
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,6 @@ def _header_errors(k: int) -> Iterator[None]:
 def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Policy) -> Written:
     with disk_errors(path.name, errno.ENOENT), replacing(path) as passing:
         passing.write_bytes(data)
-        flush_file(passing)  # what is read back has been on the disk
         read, pixels = _compare(passing, data, ds, expected, policy)
     digest = pixels_digest(pixels if is_enhanced(ds) else pixels[None])
     return Written(path, read.sha256, digest, str(read.dataset.SOPInstanceUID))
