@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
+from pydicom.valuerep import format_number_as_ds
 
 from medaug.dicom.evidence.evidence_headers import Place, evidence_uid, shown
 from medaug.dicom.frames import frames_of, is_enhanced
@@ -91,18 +93,23 @@ def _put_planes(images: Sequence[Dataset], flat: Sequence[Dataset]) -> None:
         for keyword in _SHARED:
             if keyword in first:
                 image[keyword] = first[keyword]
-        put(image, "SliceThickness", thickness)
+        image["SliceThickness"] = thickness
         if not image.get("FrameOfReferenceUID"):  # evidence must be in the same one as the image
             put(image, "FrameOfReferenceUID", evidence_uid("frame of reference", image))
 
 
-def _thickness(flat: Sequence[Dataset]) -> object:
-    """As stated; of a series that states none how far its slices lie apart; None of a lone slice."""
-    stated = flat[0].get("SliceThickness")
-    if stated or len(flat) == 1:
-        return stated or flat[0].get("SpacingBetweenSlices")
-    depths = [plane_of(end).depth for end in (flat[0], flat[-1])]
-    return f"{abs(depths[1] - depths[0]) / (len(flat) - 1):.6g}"
+def _thickness(flat: Sequence[Dataset]) -> DataElement:
+    """As stated, to the letter: some write more digits than the Standard has room for.
+
+    Of a series that states none, how far its slices lie apart; empty of a lone slice.
+    """
+    if flat[0].get("SliceThickness"):
+        return flat[0]["SliceThickness"]
+    apart = flat[0].get("SpacingBetweenSlices")
+    if len(flat) > 1:
+        depths = [plane_of(end).depth for end in (flat[0], flat[-1])]
+        apart = f"{abs(depths[1] - depths[0]) / (len(flat) - 1):.6g}"
+    return DataElement("SliceThickness", "DS", apart and format_number_as_ds(float(apart)))
 
 
 def _uid(ds: Dataset, frame: int) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
@@ -104,3 +106,19 @@ def test_directions_that_reading_takes_are_shown_as_one(tmp_path: Path, kind: st
     assert errors(dciodvfy(regions)) == set()
     (shared,) = pydicom.dcmread(regions).SharedFunctionalGroupsSequence
     assert list(shared.PlaneOrientationSequence[0].ImageOrientationPatient) == [1, 0, 0, 0, 1, 0]
+
+
+def _longer(ds: Dataset) -> None:
+    """Decimals of more characters than the Standard has room for, as some converters write them."""
+    thickness = b"0.70000000000000007"
+    ds["SliceThickness"] = RawDataElement(Tag("SliceThickness"), "DS", len(thickness), thickness, 0, False, True)
+
+
+@pytest.mark.parametrize("kind", ["CT", "MR"])
+def test_a_thickness_of_too_many_digits_is_no_hindrance(tmp_path: Path, kind: str) -> None:
+    for path in MAKE[kind](tmp_path / "in"):
+        edit(path, _longer)
+    (volume,) = read_series(only(tmp_path / "in"))
+    regions, _ = evidence(volume, tmp_path / "out")
+    (measures,) = pydicom.dcmread(regions)[SHARED].value[0].PixelMeasuresSequence
+    assert float(measures.SliceThickness) == 0.7
