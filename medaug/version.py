@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 __version__ = "0.1.0"
 
 
 def versions() -> dict[str, str]:
     """Versions of what decides pixels and files, for the record."""
+    from importlib import metadata  # slow to load, and `medaug --help` doesn't need it
+
     names = ("medaug", "torch", "numpy", "scipy", "diffusers", "pydicom", "safetensors")
     return {name: metadata.version(name) for name in names}
