@@ -104,9 +104,7 @@ def effect(pairs: Sequence[Pair], groups: Mapping[int, int], *seed: str | int, r
     folds = [(fold, list(some)) for fold, some in groupby(ordered, key=lambda pair: pair.fold)]
     if not folds or min(len(some) for _, some in folds) < 2 or min(groups.values()) < 2:
         raise ValueError("effect: expected at least two seeds and two groups in each fold")
-    parts = [
-        _fold(some, groups[some[0].fold], generator("bootstrap", *seed, some[0].fold), resamples) for some in folds
-    ]
+    parts = [_fold(some, groups[fold], generator("bootstrap", *seed, fold), resamples) for fold, some in folds]
     estimate = float(np.mean([seen.mean() for seen, _ in parts]))
     variance = float(np.mean([drawn for _, drawn in parts], axis=0).var(ddof=1))
     of_seeds = float(np.sum([seen.var(ddof=1) / len(seen) for seen, _ in parts])) / len(parts) ** 2
@@ -114,7 +112,7 @@ def effect(pairs: Sequence[Pair], groups: Mapping[int, int], *seed: str | int, r
     freedom = _freedom(
         (of_seeds, sum(len(seen) - 1 for seen, _ in parts)), (variance - of_seeds, sum(groups.values()) - len(groups))
     )
-    return Effect(estimate, variance**0.5, of_seeds**0.5, freedom, min(map(len, folds)))
+    return Effect(estimate, variance**0.5, of_seeds**0.5, freedom, min(len(some) for _, some in folds))
 
 
 def _fold(pairs: Sequence[Pair], groups: int, rng: np.random.Generator, resamples: int) -> tuple[Float64, Float64]:
