@@ -35,6 +35,9 @@ def boxes_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="New file (yolo, sr: new folder) in place of the screen.")
     ] = None,
+    plain_names: Annotated[
+        bool, typer.Option("--plain-names", help="With --to: name images by their files, not by UIDs alone.")
+    ] = False,
 ) -> None:
     """Show the boxes that a run would keep, per series; with --to, write them in another format."""
     from medaug.execution.planning.plan import plan_for
@@ -43,7 +46,7 @@ def boxes_command(
     if to is None:
         _show(planned)
     else:
-        _convert(planned, to, output)
+        _convert(planned, to, output, request.input if plain_names else None)
     show_left_out(planned.skips, planned.unmatched, err=to is not None)
     if not planned.units:
         raise typer.Exit(3)
@@ -59,7 +62,7 @@ def _show(planned: Plan) -> None:
             typer.echo(f"  {box.label}: slices {k}, rows {i}, columns {j}")
 
 
-def _convert(planned: Plan, to: Target, output: Path | None) -> None:
+def _convert(planned: Plan, to: Target, output: Path | None, names: Path | None) -> None:
     from medaug.errors import OutputError
 
     if output is None and to in (Target.yolo, Target.sr):
@@ -67,25 +70,25 @@ def _convert(planned: Plan, to: Target, output: Path | None) -> None:
     if output is not None and output.exists():
         raise OutputError("boxes: OUTPUT exists; give a new name, nothing is overwritten")
     try:
-        _write(planned, to, output)
+        _write(planned, to, output, names)
     except OSError as error:
         raise OutputError(f"boxes: the disk did not take them ({error.strerror}); check OUTPUT") from None
 
 
-def _write(planned: Plan, to: Target, output: Path | None) -> None:
+def _write(planned: Plan, to: Target, output: Path | None, names: Path | None) -> None:
     from medaug.execution.execute import moment
     from medaug.execution.exports import box_formats as conversion
 
     if to is Target.sr and output is not None:
         conversion.write_sr(planned.units, output, moment())
         return
-    images = list(conversion.labelled(planned.units))
+    images = list(conversion.labelled(planned.units, names))
     if to is Target.yolo and output is not None:
         for name, text in conversion.to_yolo(images).items():
             _put(output / name, text)
         return
     if to is Target.monai:
-        text = conversion.to_monai(planned.units)
+        text = conversion.to_monai(planned.units, names)
     else:
         text = conversion.to_csv(images) if to is Target.csv else conversion.to_coco(images)
     if output is None:

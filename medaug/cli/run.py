@@ -34,6 +34,12 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster; none starts one on this machine.")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: only share i of n, from 0; for job arrays.")] = None,
     max_failures: Annotated[float, typer.Option(help="Stop when more than this share of units fails.")] = 0.5,
+    plain_names: Annotated[
+        bool, typer.Option("--plain-names", help="Name source files in the lists as they are, not by keyed names.")
+    ] = False,
+    with_sources: Annotated[
+        bool, typer.Option("--with-sources", help="List the labelled real images in monai.json, too, by their paths.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
@@ -47,6 +53,8 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         address=address,
         shard=_shard(shard),
         max_failures=max_failures,
+        plain_names=plain_names,
+        with_sources=with_sources,
     )
     if dry_run:
         _tell(request)

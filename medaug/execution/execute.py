@@ -24,6 +24,7 @@ from medaug.execution.output.open import open_store
 from medaug.execution.output.store import Ended, Store
 from medaug.execution.planning.plan import Plan, plan
 from medaug.execution.planning.request import RunOptions, RunRequest
+from medaug.execution.planning.source_names import Naming
 from medaug.execution.planning.units import Unit
 from medaug.execution.summary import Progress, Summary
 from medaug.execution.worker.job import Work
@@ -90,7 +91,8 @@ def execute(
     if not planned.units and not (output / FORMAT).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
     request, worker = planned.request, _worker(planned, output, work)
-    listing = listing_of(planned.units, planned.skips)
+    naming = Naming(request.input, output, request.plain_names, request.with_sources)
+    listing = listing_of(planned.units, planned.skips, naming)
     store, ended = open_store(output, planned.profile, listing, moment(), key_file=request.key, extend=request.extend)
     mine = planned.units if request.shard is None else share(planned.units, request.shard)
     todo = unfinished(store, ended, mine)
@@ -112,7 +114,7 @@ def execute(
         planned.unmatched,
         len(mine),
         len(mine) - len(todo),
-        planned.notes,
+        (*planned.notes, *naming.note(listing.sources.values())),
         sum(unit not in listing.units for unit in records.units),
         len(planned.units) - len(mine),
     )

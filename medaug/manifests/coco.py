@@ -9,13 +9,14 @@ from typing import Any
 from medaug.audit.layout import COCO
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
+from medaug.audit.source_names import Sources, origin
 from medaug.imaging.boxes import Box
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
-from medaug.storage.disk_map import Again
+from medaug.storage.disk_map import Again, Shelf
 
 
-def write_coco(records: Iterable[Record], output: Path) -> Path:
+def write_coco(records: Iterable[Record], output: Path, sources: Sources | None = None) -> Path:
     """List every labelled slice in OUTPUT/coco.json.
 
     A bbox is [x, y, width, height] in pixels from the upper left edge of the image: x counts columns, y rows, and
@@ -26,21 +27,23 @@ def write_coco(records: Iterable[Record], output: Path) -> Path:
     Args:
         records: of all units; those that were not written are left out.
         output: OUTPUT, to which file names are relative.
+        sources: how plan.json names the source files.
 
     Raises:
         OutputError: the file can't be written; an older one is as it was.
 
     Source: https://cocodataset.org/#format-data
     """
-    return replace_file(output / COCO, document(coco_content(Ordered.of(records))))
+    return replace_file(output / COCO, document(coco_content(Ordered.of(records), sources)))
 
 
-def coco_content(ordered: Ordered) -> dict[str, Any]:
+def coco_content(ordered: Ordered, sources: Sources | None = None) -> dict[str, Any]:
     """What `write_coco` writes; images and annotations are made as they are taken."""
+    named: Sources = Shelf() if sources is None else sources
     written, labels, codes = ordered.written, ordered.labels, ordered.codes
     return {
         "info": {"description": "Synthetic variants for training only, made by medaug", "version": "1"},
-        "images": Again(lambda: _images(written)),
+        "images": Again(lambda: _images(written, named)),
         "annotations": Again(lambda: _annotations(written, labels)),
         "categories": [
             {"id": number, "name": label, **({"codes": codes[label]} if label in codes else {})}
@@ -60,7 +63,7 @@ def coco_box(box: Box) -> dict[str, Any]:
     return {"bbox": [left, top, width, height], "area": width * height}
 
 
-def _images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+def _images(records: Iterable[Record], named: Sources) -> Iterator[dict[str, Any]]:
     for number, (record, k) in enumerate(((r, k) for r in records for k in labelled_slices(r.boxes)), 1):
         assert record.geometry is not None
         _, rows, columns = record.geometry.shape
@@ -72,7 +75,12 @@ def _images(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
             "frame": frame,
             "height": rows,
             "width": columns,
-            "medaug": {"unit": record.unit, "source": record.source.key, "patient": record.source.patient},
+            "medaug": {
+                "unit": record.unit,
+                "source": record.source.key,
+                "patient": record.source.patient,
+                **origin(record.source, named.get(record.source.key), k),
+            },
         }
 
 

@@ -15,26 +15,30 @@ Three habits of MONAI decide its form:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from medaug.audit.layout import MONAI, RECORD
-from medaug.audit.record import Record
+from medaug.audit.record import Record, RecordedSource
 from medaug.audit.record_order import Ordered
+from medaug.audit.source_names import NamedSource, Sources, origin
+from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
+from medaug.imaging.volume import SourceRef
 from medaug.manifests.splits import TRAINING, SplitImage, check_parts, fold_of
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
-from medaug.storage.disk_map import Again
+from medaug.storage.disk_map import Again, Shelf
 
 
-def write_monai(records: Iterable[Record], output: Path) -> Path:
-    """List every written image in OUTPUT/monai.json; a class's number is its place among the sorted class names.
+def write_monai(records: Iterable[Record], output: Path, sources: Sources | None = None) -> Path:
+    """List every written image in OUTPUT/monai.json, and the real ones that plan.json says where to find.
 
+    A class's number is its place among the sorted class names.
     "codes" gives, by that number, the coded meanings of a class's boxes, where they have some.
 
     There is a "training" split and no other: a synthetic image inherits its source's patient and may not be used to
@@ -43,6 +47,7 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
     Args:
         records: of all units; those that were not written are left out.
         output: OUTPUT, to which image paths are relative.
+        sources: how plan.json names the source files, and where it says that the real images lie.
 
     Raises:
         OutputError: the file can't be written; an older one is as it was.
@@ -50,19 +55,35 @@ def write_monai(records: Iterable[Record], output: Path) -> Path:
     """
     ordered = Ordered.of(records)
     check_parts(SplitImage(r.source.patient, TRAINING, r.source.series_uid, synthetic=True) for r in ordered.written)
-    return replace_file(output / MONAI, document(monai_content(ordered)))
+    return replace_file(output / MONAI, document(monai_content(ordered, sources)))
 
 
-def monai_content(ordered: Ordered) -> dict[str, Any]:
+def monai_content(ordered: Ordered, sources: Sources | None = None) -> dict[str, Any]:
     """What `write_monai` writes; its items are made as they are taken."""
-    written, labels = ordered.written, ordered.labels
+    named: Sources = Shelf() if sources is None else sources
+    labels = ordered.labels
+    if any(source.image for source in named.values()):
+        labels = sorted({*labels, *(box.label for r in ordered if r.geometry for box in r.boxes)})
+    items = Again(lambda: _items(ordered, labels, named))
     return {
         "name": "medaug",
         "description": "Synthetic variants for training only. Split by medaug.patient; never validate or test on them.",
         **named_classes(labels, ordered.codes),
-        "numTraining": len(written),
-        "training": Again(lambda: (_item(record, labels) for record in written)),
+        "numTraining": len(items),
+        "training": items,
     }
+
+
+def _items(ordered: Ordered, labels: Sequence[str], named: Sources) -> Iterator[dict[str, Any]]:
+    """Source by source: the real image where it is listed, then its variants."""
+    for key, group in itertools.groupby(ordered, key=lambda record: record.source.key):
+        source, real = named.get(key), True
+        for record in group:
+            if real and source and source.image and record.geometry:
+                yield _real_item(record, labels, source)
+                real = False
+            if record.status == "written":
+                yield _item(record, labels, source)
 
 
 def named_classes(labels: Sequence[str], codes: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,14 +92,41 @@ def named_classes(labels: Sequence[str], codes: Mapping[str, Any]) -> dict[str, 
     return {"labels": {str(n): label for n, label in enumerate(labels)}, **({"codes": numbered} if codes else {})}
 
 
-def axes_of(record: Record) -> tuple[int, ...]:
-    """The axes of the array that MONAI's readers give, each as its place in (slice, row, column)."""
-    if record.planar:
+def array_axes(slices: int, *, multi_frame: bool, flat: bool) -> tuple[int, ...]:
+    """The axes of the array that MONAI's readers give, each as its place in (slice, row, column).
+
+    Args:
+        slices: of the image.
+        multi_frame: several of them lie in one DICOM file.
+        flat: a format that needs no third axis for one slice: DICOM and pictures.
+    """
+    if slices == 1 and flat:
         return (2, 1)
-    if not record.images[0].path.endswith(".dcm"):
-        return (2, 1, 0)
-    frames = max(frame for _, frame in record.places)
-    return (1, 0, 2) if frames else (2, 1, 0)
+    return (1, 0, 2) if multi_frame else (2, 1, 0)
+
+
+def axis_names(axes: Sequence[int]) -> str:
+    """What the axes of the array count, such as ``column row slice``."""
+    return " ".join(("slice", "row", "column")[axis] for axis in axes)
+
+
+def plain_box(box: Box, axes: Sequence[int]) -> list[int]:
+    """A box on such an array: its low corner, then its high one, which is exclusive."""
+    return [corner[axis] for corner in (box.start, box.stop) for axis in axes]
+
+
+def axes_of(record: Record) -> tuple[int, ...]:
+    """`array_axes` of a variant."""
+    assert record.geometry is not None
+    frames = record.images[0].path.endswith(".dcm") and any(frame for _, frame in record.places)
+    return array_axes(record.geometry.shape[0], multi_frame=frames, flat=record.planar)
+
+
+def source_axes(reference: SourceRef | RecordedSource, kind: str | None) -> tuple[int, ...]:
+    """`array_axes` of a real image of this format."""
+    flat = kind == "dicom" or (kind in FORMATS and not FORMATS[kind].volumetric)
+    frames = kind == "dicom" and any(reference.frames)
+    return array_axes(len(reference.instance_uids), multi_frame=frames, flat=flat)
 
 
 def world(box: Box, geometry: Geometry) -> list[float]:
@@ -92,31 +140,44 @@ def world(box: Box, geometry: Geometry) -> list[float]:
     return [round(float(x), 4) for x in (*corners.min(axis=0), *corners.max(axis=0))]
 
 
-def _item(record: Record, labels: Sequence[str]) -> dict[str, Any]:
+def _item(record: Record, labels: Sequence[str], named: NamedSource | None) -> dict[str, Any]:
     first = PurePosixPath(record.images[0].path)
-    axes = axes_of(record)
+    made = {
+        "unit": record.unit,
+        "variant": record.variant,
+        "seed": record.seed,
+        "record": f"{record.folder}/{RECORD}",
+        "synthetic": True,
+    }
+    image = str(first.parent if first.suffix == ".dcm" else first)
+    return _entry(record, image, axes_of(record), labels, made | origin(record.source, named))
+
+
+def _real_item(record: Record, labels: Sequence[str], named: NamedSource) -> dict[str, Any]:
+    """With the same keys as a variant's, so that data loaders can collate both."""
+    real = {"unit": "", "variant": -1, "seed": "", "record": "", "synthetic": False}
+    axes = source_axes(record.source, record.source.format)
+    return _entry(record, named.image, axes, labels, real | origin(record.source, named))
+
+
+def _entry(
+    record: Record, image: str, axes: Sequence[int], labels: Sequence[str], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Provenance is flat, strings and numbers only, so that data loaders can collate it; the rest is in the record."""
     assert record.geometry is not None
     item: dict[str, Any] = {
-        "image": str(first.parent if first.suffix == ".dcm" else first),
-        "box": [[corner[axis] for corner in (box.start, box.stop) for axis in axes] for box in record.boxes],
+        "image": image,
+        "box": [plain_box(box, axes) for box in record.boxes],
         "label": [labels.index(box.label) for box in record.boxes],
         "fold": fold_of(record.source.patient),
-        "medaug": _provenance(record),
+        "medaug": {
+            **more,
+            "source": record.source.key,
+            "source_series_uid": record.source.series_uid,
+            "patient": record.source.patient,
+            "axes": axis_names(axes),
+        },
     }
     if record.geometry.space == "patient":
         item["box_lps"] = [world(box, record.geometry.geometry) for box in record.boxes]
     return item
-
-
-def _provenance(record: Record) -> dict[str, Any]:
-    """Flat, strings and numbers only, so that data loaders can collate it; the rest is in the record."""
-    return {
-        "unit": record.unit,
-        "variant": record.variant,
-        "seed": record.seed,
-        "source": record.source.key,
-        "source_series_uid": record.source.series_uid,
-        "patient": record.source.patient,
-        "record": f"{record.folder}/{RECORD}",
-        "axes": " ".join(("slice", "row", "column")[axis] for axis in axes_of(record)),
-    }

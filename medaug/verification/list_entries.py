@@ -16,6 +16,7 @@ from medaug.audit.layout import COCO, CROISSANT, MONAI, PLAN
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
+from medaug.audit.source_names import Sources, read_sources
 from medaug.manifests.coco import coco_content
 from medaug.manifests.monai import monai_content
 from medaug.storage.atomic import has_bytes
@@ -31,26 +32,35 @@ Items = Callable[[str], Iterable[Any]]  # the items of an array of a list
 Listed = tuple[Shelf[tuple[Any, list[Any]]], dict[str, Any]]  # unit → entry, boxes in mm; class → its coded meanings
 
 
-def check_lists(root: Path, written: Collection[Record]) -> Iterator[Fault]:
-    """Compare the lists with the written units that they should hold; an item of a list is in memory at a time.
+def check_lists(root: Path, records: Collection[Record]) -> Iterator[Fault]:
+    """Compare the lists with the units that they should hold; an item of a list is in memory at a time.
 
     Args:
         root: OUTPUT.
-        written: the records of status ``written``; iterated several times.
+        records: of all units; iterated several times.
     """
-    wanted = Ordered.of(_planned(root, written))
-    yield from _check(root / MONAI, _of_monai, monai_content(wanted))
-    yield from _check(root / COCO, _of_coco, coco_content(wanted))
+    wanted = Ordered.of(_planned(root, records))
+    sources = _named(root)
+    yield from _check(root / MONAI, _of_monai, monai_content(wanted, sources))
+    yield from _check(root / COCO, _of_coco, coco_content(wanted, sources))
     yield from _check_croissant(root)
 
 
-def _planned(root: Path, written: Collection[Record]) -> Collection[Record]:
+def _planned(root: Path, records: Collection[Record]) -> Collection[Record]:
     """Those that plan.json asks for, where there is one: labels may have been withdrawn since."""
     try:
         units = Shelf.of(map(_text, array_items(root / PLAN, "units")))
     except (OSError, ValueError, TypeError):
-        return written
-    return among(written, lambda record: record.unit, units)
+        return records
+    return among(records, lambda record: record.unit, units)
+
+
+def _named(root: Path) -> Sources:
+    """How plan.json names the sources; not at all where it can't be read."""
+    try:
+        return read_sources(root)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Shelf()
 
 
 def _check(path: Path, read: Callable[[Items, Mapping[str, Any]], Listed], made: Mapping[str, Any]) -> Iterator[Fault]:
@@ -92,6 +102,7 @@ def _of_monai(items: Items, head: Mapping[str, Any]) -> Listed:
     labels, count = head["labels"], 0
     for count, item in enumerate(items("training"), 1):  # noqa: B007 - their number is needed
         unit, world = _text(item["medaug"]["unit"]), item.pop("box_lps", [])
+        unit = unit or f"the real image of {_text(item['medaug']['source'])}"
         entry = canonical(item | {"label": [labels[str(number)] for number in item["label"]]})
         units[unit] = ("twice", []) if unit in units else (entry, world)
     if head["numTraining"] != count:

@@ -93,7 +93,7 @@ def verify(
     faults += problems
     for record in records:
         faults += check_record(record, profile.sha256)
-    faults += check_lists(output, written)
+    faults += check_lists(output, records)
     checks = _checks(output, written, source, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(checks, len(written), workers, on_unit)
     faults += problems

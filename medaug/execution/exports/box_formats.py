@@ -1,4 +1,8 @@
-"""A plan's boxes in other formats, image by image; images are named by SOP Instance UID, never by file."""
+"""A plan's boxes in other formats, image by image.
+
+Images are named by SOP Instance UID and by their file's digest. The file's own name stands there only where that was
+asked for, and no other name is invented for it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from medaug.errors import AnnotationError
+from medaug.execution.planning.source_names import relative_name
 from medaug.execution.planning.units import Unit
-from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, codes_by_label
 from medaug.manifests.coco import coco_box
-from medaug.manifests.monai import named_classes
+from medaug.manifests.monai import axis_names, named_classes, plain_box, source_axes
 from medaug.manifests.yolo import yolo_lines
 
 
@@ -29,6 +33,8 @@ class Labelled:
         rows: image height in px.
         columns: image width in px.
         boxes: those that reach into the slice.
+        sha256: digest of its file.
+        name: of its file relative to INPUT, where names were asked for; else ``""``.
     """
 
     uid: str
@@ -36,17 +42,26 @@ class Labelled:
     rows: int
     columns: int
     boxes: tuple[Box, ...]
+    sha256: str
+    name: str = ""
 
 
-def labelled(units: Sequence[Unit]) -> Iterator[Labelled]:
-    """Every slice with boxes, each source once; a box over several slices is one on each of them."""
+def labelled(units: Sequence[Unit], root: Path | None = None) -> Iterator[Labelled]:
+    """Every slice with boxes, each source once; a box over several slices is one on each of them.
+
+    Args:
+        units: of the plan.
+        root: INPUT, where the names of its files may be shown.
+    """
     for unit in _sources(units):
         slices, rows, columns = unit.shape
-        uids = unit.reference.instance_uids
+        uids, digests, files = unit.reference.instance_uids, unit.reference.sha256, unit.reference.files
         for k in range(slices):
             here = tuple(box for box in unit.boxes if box.start[0] <= k < box.stop[0])
             if here:
-                yield Labelled(uids[k], k if uids.count(uids[k]) > 1 else None, rows, columns, here)
+                name = relative_name(files[k], root) if root and files else ""
+                several = k if uids.count(uids[k]) > 1 else None
+                yield Labelled(uids[k], several, rows, columns, here, digests[k], name)
 
 
 def to_csv(images: Sequence[Labelled]) -> str:
@@ -64,14 +79,15 @@ def to_csv(images: Sequence[Labelled]) -> str:
 
 
 def to_coco(images: Sequence[Labelled]) -> str:
-    """COCO JSON with ``sop_instance_uid``, and ``slice`` where it is needed."""
+    """COCO JSON with ``sop_instance_uid``, ``sha256``, ``slice`` where it is needed, and ``file_name`` where known."""
     labels = _labels(images)
     content = {
         "images": [
             {
                 "id": n,
-                "file_name": f"{image.uid}.dcm",
+                **({"file_name": image.name} if image.name else {}),
                 "sop_instance_uid": image.uid,
+                "sha256": image.sha256,
                 "width": image.columns,
                 "height": image.rows,
                 **({} if image.slice is None else {"slice": image.slice}),
@@ -88,7 +104,7 @@ def to_coco(images: Sequence[Labelled]) -> str:
 
 
 def to_yolo(images: Sequence[Labelled]) -> dict[str, str]:
-    """File name → content: one ``.txt`` per image and ``classes.txt``.
+    """File name → content: one ``.txt`` per image, called like it, and ``classes.txt``.
 
     Raises:
         AnnotationError: an instance holds several slices, for which YOLO has no words.
@@ -98,35 +114,45 @@ def to_yolo(images: Sequence[Labelled]) -> dict[str, str]:
     labels = _labels(images)
     files = {"classes.txt": "".join(f"{label}\n" for label in labels)}
     for image in images:
-        files[f"{image.uid}.txt"] = yolo_lines(image.boxes, labels, image.rows, image.columns)
+        stem = PurePosixPath(image.name).with_suffix("") if image.name else image.uid
+        files[f"{stem}.txt"] = yolo_lines(image.boxes, labels, image.rows, image.columns)
     return files
 
 
-def to_monai(units: Sequence[Unit]) -> str:
-    """A datalist, one item for each source: an image is a SOP Instance UID, or the series' UID where it has several.
+def to_monai(units: Sequence[Unit], root: Path | None = None) -> str:
+    """A datalist, one item for each source, with boxes as in monai.json.
 
-    Boxes are as `annotations.monai` reads them: x counts columns, y rows and z slices; a single DICOM slice has no z.
+    An image is its file (or the folder of its files) relative to ``root`` where that is given, else its SOP Instance
+    UID, or the series' UID where it has several.
     """
     sources = _sources(units)
     labels = sorted({box.label for unit in sources for box in unit.boxes})
     content = {
         **named_classes(labels, codes_by_label(box for unit in sources for box in unit.boxes)),
         "numTraining": len(sources),
-        "training": [_item(unit, labels) for unit in sources],
+        "training": [_item(unit, labels, root) for unit in sources],
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _item(unit: Unit, labels: Sequence[str]) -> dict[str, object]:
+def _item(unit: Unit, labels: Sequence[str], root: Path | None) -> dict[str, object]:
     reference = unit.reference
-    axes = 2 if reference.format == "dicom" and unit.shape[0] == 1 else 3
-    kind = FORMATS.get(reference.format)
-    file = f"{reference.instance_uids[0]}{kind.suffix if kind else '.dcm'}"
+    axes = source_axes(reference, reference.format)
+    alone = len(set(reference.instance_uids)) == 1
+    image = reference.instance_uids[0] if alone else reference.series_uid
+    if root and reference.files:
+        file = reference.files[0]
+        image = relative_name(file if len(set(reference.files)) == 1 else file.parent, root)
     return {
-        "image": file if kind or axes == 2 else reference.series_uid,
-        "box": [[*box.start[::-1][:axes], *box.stop[::-1][:axes]] for box in unit.boxes],
+        "image": image,
+        "box": [plain_box(box, axes) for box in unit.boxes],
         "label": [labels.index(box.label) for box in unit.boxes],
-        "medaug": {"sop_instance_uid": reference.instance_uids[0], "series_uid": reference.series_uid},
+        "medaug": {
+            "sop_instance_uid": reference.instance_uids[0],
+            "series_uid": reference.series_uid,
+            "sha256": reference.sha256[0],
+            "axes": axis_names(axes),
+        },
     }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medaug.audit.crate import write_crate
@@ -12,8 +12,10 @@ from medaug.audit.layout import PLAN
 from medaug.audit.ledger import Records
 from medaug.audit.record_order import Ordered
 from medaug.audit.seal import seal
+from medaug.audit.source_names import Sources, read_sources
 from medaug.errors import OutputError
 from medaug.execution.output.store import Store
+from medaug.execution.planning.source_names import Naming
 from medaug.execution.planning.sources import Skip
 from medaug.execution.planning.units import Unit
 from medaug.manifests.coco import write_coco
@@ -33,10 +35,21 @@ class Listing:
     Attributes:
         units: keys, sorted, on disk.
         skips: sources that are left out.
+        sources: how the lists name them, on disk.
+        unkeyed: the names are still those of INPUT's files and may not be written so.
     """
 
     units: Shelf[None]
     skips: tuple[Skip, ...]
+    sources: Sources = field(default_factory=Shelf)
+    unkeyed: bool = False
+
+    def keyed(self, key: Callable[[str], str]) -> Listing:
+        """With ``key`` of each name in place of it, where that is still to be done."""
+        if not self.unkeyed:
+            return self
+        named = (replace(source, names=tuple(map(key, source.names))) for source in self.sources.values())
+        return replace(self, sources=Shelf((source.key, source) for source in named), unkeyed=False)
 
     def to_json(self) -> Iterator[bytes]:
         """Canonical JSON and a line break, in blocks."""
@@ -44,12 +57,20 @@ class Listing:
             {"code": s.code, "files": s.files, "reason": s.reason, "refused": s.refused, "series_uid": s.series_uid}
             for s in self.skips
         ]
-        return document({"skips": skips, "units": Again(lambda: iter(self.units))})
+        assert not self.unkeyed
+        sources = Again(lambda: (source.plain for source in self.sources.values()))
+        return document({"skips": skips, "sources": sources, "units": Again(lambda: iter(self.units))})
 
 
-def listing_of(units: Iterable[Unit], skips: tuple[Skip, ...] = ()) -> Listing:
-    """What plan.json holds of a plan."""
-    return Listing(Shelf.of(unit.recipe.id for unit in units), skips)
+def listing_of(units: Iterable[Unit], skips: tuple[Skip, ...] = (), naming: Naming | None = None) -> Listing:
+    """What plan.json holds of a plan; without ``naming`` it names no source."""
+    keys: Shelf[None] = Shelf()
+    sources: Sources = Shelf()
+    for unit in units:
+        keys[unit.recipe.id] = None
+        if naming and unit.recipe.source not in sources:
+            sources[unit.recipe.source] = naming.named(unit.reference)
+    return Listing(keys, skips, sources, unkeyed=naming is not None and not naming.plain)
 
 
 def read_listing(root: Path) -> Listing:
@@ -62,6 +83,7 @@ def read_listing(root: Path) -> Listing:
         return Listing(
             Shelf.of(map(str, array_items(root / PLAN, "units"))),
             tuple(Skip(**skip) for skip in array_items(root / PLAN, "skips")),
+            read_sources(root),
         )
     except FileNotFoundError:
         raise OutputError(f"OUTPUT: {PLAN} is missing; restore it, or give a new folder") from None
@@ -86,8 +108,8 @@ def write_lists(store: Store) -> Records:
         listed = Ordered.of(
             r for r in records if r.unit in listing.units and (r.status != "written" or store.holds(r.unit))
         )
-        write_monai(listed, store.root)
-        write_coco(listed, store.root)
+        write_monai(listed, store.root, listing.sources)
+        write_coco(listed, store.root, listing.sources)
         write_croissant(listed, store.root)
         write_page(listed, store.root, skipped=_by_reason(listing.skips))
         write_crate(listed, store.root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from medaug.audit import layout, ledger
 from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution.output import leases
 from medaug.execution.output.lists import Listing, read_listing
-from medaug.execution.output.store import Ended, Store, keyed
+from medaug.execution.output.store import Ended, Store, file_name, keyed
 from medaug.profile.load import parse_profile
 from medaug.profile.profile import Profile
 from medaug.storage.atomic import disk_errors, flush_folder, has_bytes, replace_file, write_secret
@@ -54,7 +55,7 @@ def open_store(
             store = attach(root)
             _check_profile(root, profile)
             _check_key(store, _given(key_file))
-            _check_plan(root, listing, extend=extend)
+            _check_plan(root, listing.keyed(partial(file_name, store.secret)), extend=extend)
             for folder in (layout.VARIANTS, layout.LEDGER):
                 _make_folder(root / folder)
             leases.tidy(store.staging)
@@ -112,7 +113,7 @@ def _make(root: Path, profile: Profile, listing: Listing, now: datetime, secret:
     (root / layout.KEY).unlink(missing_ok=True)
     write_secret(root / layout.KEY, secret)  # whole before FORMAT.json names the run
     replace_file(root / layout.PROFILE, profile.to_yaml().encode())
-    replace_file(root / layout.PLAN, listing.to_json())
+    replace_file(root / layout.PLAN, listing.keyed(partial(file_name, secret)).to_json())
     replace_file(root / layout.FORMAT, layout.declaration(now.isoformat(), keyed(secret, "run")))
 
 
@@ -176,8 +177,7 @@ def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
             "variants or the seed changed. Give a new folder, or --extend to take the new set: "
             "what it doesn't hold leaves the lists"
         )
-    if new or gone or listing.skips != before.skips:
-        replace_file(root / layout.PLAN, listing.to_json())
+    replace_file(root / layout.PLAN, listing.to_json())  # what is left out, or how sources are named
 
 
 def _remove_leftovers(root: Path) -> None:

@@ -192,6 +192,11 @@ def keyed(secret: bytes, name: str) -> str:
     return hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:TOKEN_DIGITS]
 
 
+def file_name(secret: bytes, name: str) -> str:
+    """A source file's relative name as lists hold it: of use to the owner of the secret only."""
+    return keyed(secret, f"file\n{name}")
+
+
 def flush_tree(folder: Path) -> None:
     """Flush every file below ``folder``, and every folder, to disk.
 

@@ -46,6 +46,8 @@ class RunOptions(TypedDict, total=False):
     address: str | None
     shard: tuple[int, int] | None
     max_failures: float
+    plain_names: bool
+    with_sources: bool
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ class RunRequest:
         address: of a Ray cluster; None starts one on this machine.
         shard: (i, n): only the units of share i of n, from 0.
         max_failures: the share of failed or crashed units, in (0, 1], above which a run stops.
+        plain_names: name source files in OUTPUT's lists by their path in ``input``, which may name a patient; keyed
+            names otherwise.
+        with_sources: list the labelled real images in monai.json, too; their paths stand there then.
 
     Raises:
         AnnotationError: fewer than one variant.
@@ -97,6 +102,8 @@ class RunRequest:
     address: str | None = None
     shard: tuple[int, int] | None = None
     max_failures: float = 0.5
+    plain_names: bool = False
+    with_sources: bool = False
 
     def __post_init__(self) -> None:
         if self.variants < 1:

@@ -94,10 +94,28 @@ def test_a_datalist_keeps_boxes_whole(tmp_path: Path, ct: Volume, units: tuple[U
     assert not found.unmatched_annotations
     assert ("codes" in json.loads(text)) is coded
     assert str(tmp_path) not in text
+    item = json.loads(text)["training"][0]
+    assert item["image"] == ct.source.series_uid, "no file of that name is invented"
+    assert item["medaug"]["sha256"] == units[0].reference.sha256[0]
+    assert json.loads(conversion.to_monai(units, tmp_path))["training"][0]["image"] == "ct"
+
+
+def test_images_are_named_by_their_files_only_where_that_is_asked_for(
+    tmp_path: Path, ct: Volume, units: tuple[Unit, ...]
+) -> None:
+    bare, named = (
+        json.loads(conversion.to_coco(list(conversion.labelled(units, root))))["images"] for root in (None, tmp_path)
+    )
+    assert all("file_name" not in image for image in bare)
+    assert [image["sha256"] for image in bare] == list(units[0].reference.sha256[2:4])
+    assert [tmp_path / image["file_name"] for image in named] == list(ct.source.files[2:4])
+    assert set(conversion.to_yolo(list(conversion.labelled(units, tmp_path)))) == {
+        "classes.txt", *(str(f.relative_to(tmp_path).with_suffix(".txt")) for f in ct.source.files[2:4])
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_datalist_of_radiographs_has_no_z_and_other_files_have(tmp_path: Path, kind: str) -> None:
+def test_a_datalist_has_a_z_where_the_array_of_monais_reader_has_one(tmp_path: Path, kind: str) -> None:
     flat = make.volume((1, 40, 30), seed=3)
     deep = replace(make.volume((4 if FORMATS[kind].volumetric else 1, 40, 30), seed=4), padding=None)
     deep = replace(deep, source=replace(deep.source, format=kind))
@@ -105,8 +123,9 @@ def test_a_datalist_of_radiographs_has_no_z_and_other_files_have(tmp_path: Path,
     made = [Unit(_recipe(v), None, v.source, (box,), v.geometry.shape, 0) for v in (flat, deep)]  # type: ignore[arg-type]
     (tmp_path / "list.json").write_text(text := conversion.to_monai(made))
     items = json.loads(text)["training"]
-    assert [item["box"][0] for item in items] == [[3, 5, 8, 9], [3, 5, 0, 8, 9, 1]]
-    assert items[1]["image"].endswith(FORMATS[kind].suffix)
+    flat_file = not FORMATS[kind].volumetric
+    assert [item["box"][0] for item in items] == [[3, 5, 8, 9], [3, 5, 8, 9] if flat_file else [3, 5, 0, 8, 9, 1]]
+    assert [item["medaug"]["axes"] for item in items] == ["column row", "column row" + " slice" * (not flat_file)]
     found = read_annotations(tmp_path / "list.json", [flat, deep])
     assert all(found.boxes[v.source.key] == (box,) for v in (flat, deep))
 

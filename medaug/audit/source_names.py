@@ -1,0 +1,63 @@
+"""How the lists name source files: plan.json's ``sources``, so that lists and records can be joined with real data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medaug.audit.layout import PLAN
+from medaug.audit.record import RecordedSource
+from medaug.storage.disk_map import Shelf
+from medaug.storage.json_stream import array_items
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """One source of a plan.
+
+    Attributes:
+        key: the source key.
+        names: of its files relative to INPUT, POSIX, each once in slice order; keyed unless plain ones were asked for.
+        image: where MONAI's readers find the real image, relative to OUTPUT; ``""`` where the list isn't to hold it.
+    """
+
+    key: str
+    names: tuple[str, ...]
+    image: str = ""
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"key": self.key, "names": list(self.names)} | ({"image": self.image} if self.image else {})
+
+
+Sources = Shelf[NamedSource]
+
+
+def read_sources(root: Path) -> Sources:
+    """The sources that plan.json names, by their keys; none where an older medaug wrote it.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it isn't such a file; likewise KeyError and TypeError.
+    """
+    found: Sources = Shelf()
+    try:
+        for item in array_items(root / PLAN, "sources"):
+            found[item["key"]] = NamedSource(item["key"], tuple(item["names"]), item.get("image", ""))
+    except ValueError as error:
+        if "isn't there" not in str(error):
+            raise
+    return found
+
+
+def origin(source: RecordedSource, named: NamedSource | None, k: int = 0) -> dict[str, str]:
+    """What an item of a list says of slice ``k``'s file: its digest, and its name where plan.json has one."""
+    files = {sha256: n for n, sha256 in enumerate(dict.fromkeys(source.sha256))}
+    place = files[source.sha256[k]]
+    names = named.names if named else ()
+    return {
+        "source_sha256": source.sha256[k],
+        "source_name": names[place] if place < len(names) else "",
+    }
