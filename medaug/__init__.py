@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from medaug.imaging.volume import Rescale, Volume, Window
     from medaug.profile.load import load_profile
     from medaug.profile.profile import Profile
+    from medaug.profile.strength import with_strength
 
 _HOMES = {
     "AnnotationError": "medaug.errors",
@@ -78,6 +79,7 @@ _HOMES = {
     "plan": "medaug.execution.planning.plan",
     "run": "medaug.execution.execute",
     "tools": "medaug.assemble",
+    "with_strength": "medaug.profile.strength",
 }
 
 __all__ = [
@@ -114,6 +116,7 @@ __all__ = [
     "plan",
     "run",
     "tools",
+    "with_strength",
 ]
 
 

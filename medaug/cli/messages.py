@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import typer
 
+from medaug.cli.progress import duration
 from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.execution.planning.plan import Plan
     from medaug.execution.planning.sources import Skip
-    from medaug.execution.planning.units import Unit
-    from medaug.execution.summary import Progress, Summary
+    from medaug.execution.summary import Summary
 
 UIDS_SHOWN = 3
-
-
-class Voice:
-    """Tells how a run goes, on standard error: a line per unit, and on a terminal the steps inside it."""
-
-    def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
-        self._started: dict[str, float] = {}
-        self._counter = ""
-
-    def progress(self, progress: Progress) -> None:
-        """A unit is done."""
-        record = progress.record
-        self._started.pop(record.unit, None)
-        self._counter = f"[{progress.done}/{progress.total}] "
-        what = record.status if record.status == "written" else f"{record.status} ({record.code}): {record.message}"
-        line = f"{self._counter}{record.unit[:12]} {what}, {duration(progress.eta_seconds)} left"
-        if self.live and record.status == "written":
-            typer.echo(f"\r\033[K{line}", err=True, nl=progress.done == progress.total)
-        else:
-            typer.echo(f"\r\033[K{line}" if self.live else line, err=True)
-
-    def step(self, unit: Unit, step: int, steps: int) -> None:
-        """A step of a unit is done; said on a terminal only."""
-        if not self.live:
-            return
-        now = time.monotonic()
-        started = self._started.setdefault(unit.recipe.id, now)
-        left = f", {duration((now - started) / (step - 1) * (steps - step))} left" if step > 1 else ""
-        text = f"{self._counter}{unit.recipe.id[:12]} {100 * step // steps} %{left} for this unit"
-        typer.echo(f"\r\033[K{text}", err=True, nl=False)
 
 
 def show_plan(planned: Plan) -> None:
@@ -91,15 +58,6 @@ def show_summary(summary: Summary) -> None:
     show_left_out(summary.skips, summary.unmatched, summary.notes)
     if counts["written"]:
         typer.echo(f"look at {summary.output / PAGE}; train on {summary.output / MONAI}")
-
-
-def duration(seconds: float) -> str:
-    """In the two units that matter, such as ``3 min 20 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def show_left_out(

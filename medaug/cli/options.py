@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medaug.cli.progress import files_in
 from medaug.version import __version__
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ PriorChoice = Annotated[
     str | None,
     typer.Option("--prior", help="A stored prior's name or a prior's folder, in place of the profile's prior."),
 ]
+StrengthChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--strength", help="How much changes: subtle, medium, strong, or 0 to 1. [default: as the profile says]"
+    ),
+]
 Slices = Annotated[
     bool,
     typer.Option(
@@ -91,6 +98,7 @@ def _request(  # noqa: PLR0913 - one parameter per option
     variants: Variants = 1,
     seed: Seed = 0,
     prior: PriorChoice = None,
+    strength: StrengthChoice = None,
     accept_identity: Identity = None,
     format: AnnotationFormat = None,  # noqa: A002 - likewise
     readers: Readers = "union",
@@ -109,6 +117,7 @@ def _request(  # noqa: PLR0913 - one parameter per option
         variants=variants,
         seed=seed,
         prior=prior,
+        strength=strength,
         accept_identity=accept_identity,
         format=format,
         readers=readers,
@@ -131,6 +140,8 @@ def asking(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]
         own = list(signature(command, eval_str=True, locals=_LATER).parameters.values())[1:]
 
         def called(**given: Any) -> None:
+            if not given.get("quiet"):  # said before anything slow is imported
+                typer.echo(f"reading {files_in(given['input'])}…", err=True)
             command(_request(**{name: given.pop(name) for name in shared}), **given)
 
         parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*shared.values(), *own)]

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from medaug.cli.messages import Voice, show_plan, show_summary
+from medaug.cli.messages import show_plan, show_summary
 from medaug.cli.options import app, asking
+from medaug.cli.progress import Voice, following
 
 if TYPE_CHECKING:
+    from medaug.execution.planning.plan import Plan
     from medaug.execution.planning.request import RunRequest
+    from medaug.execution.summary import Summary
 
 
 @app.command("run")
@@ -41,6 +44,11 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         bool, typer.Option("--with-sources", help="List the labelled real images in monai.json, too, by their paths.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say errors and the summary only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="On a terminal, a line for each unit, too.")] = False,
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", help="Add what is said to this file, with times; no name enters it.")
+    ] = None,
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
     request = replace(
@@ -56,35 +64,43 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         plain_names=plain_names,
         with_sources=with_sources,
     )
-    if dry_run:
-        _tell(request)
+    with following(quiet=quiet, verbose=verbose, log_file=log_file) as voice:
+        planned = _planned(request, voice, None if dry_run else output)
+        summary = None if dry_run else _done(planned, output, voice)
+    if summary is None:
+        _show(planned)
     else:
-        _run(request, output)
+        show_summary(summary)
+        raise typer.Exit(summary.exit_code)
 
 
 @app.command("plan")
 @asking()
 def plan_command(request: RunRequest) -> None:
     """Say what `medaug run` would do: series, boxes, skips with reasons, time and disk."""
-    _tell(request)
+    with following() as voice:
+        planned = _planned(request, voice)
+    _show(planned)
 
 
-def _run(request: RunRequest, output: Path) -> None:
-    from medaug.execution.execute import check_disjoint, execute
+def _planned(request: RunRequest, voice: Voice, output: Path | None = None) -> Plan:
     from medaug.execution.planning.plan import plan_for
 
-    check_disjoint(request.input, output)
-    voice = Voice()
-    on_step = voice.step if voice.live else None
-    summary = execute(plan_for(request), output, on_progress=voice.progress, on_step=on_step)
-    show_summary(summary)
-    raise typer.Exit(summary.exit_code)
+    if output is not None:
+        from medaug.execution.execute import check_disjoint
+
+        check_disjoint(request.input, output)
+    return plan_for(request, voice.reading)
 
 
-def _tell(request: RunRequest) -> None:
-    from medaug.execution.planning.plan import plan_for
+def _done(planned: Plan, output: Path, voice: Voice) -> Summary:
+    from medaug.execution.execute import execute
 
-    planned = plan_for(request)
+    on_step = voice.step if voice.steps else None
+    return execute(planned, output, on_progress=voice.progress, on_step=on_step, on_stage=voice.stage)
+
+
+def _show(planned: Plan) -> None:
     show_plan(planned)
     if not planned.units:
         raise typer.Exit(3)

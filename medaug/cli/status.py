@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from medaug.cli.messages import duration
 from medaug.cli.options import AsJson, app
+from medaug.cli.progress import duration
 from medaug.errors import counted
 
 quarantine_app = typer.Typer(help="Units that are left alone, and why.", no_args_is_help=True)

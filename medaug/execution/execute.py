@@ -26,7 +26,7 @@ from medaug.execution.planning.plan import Plan, plan
 from medaug.execution.planning.request import RunOptions, RunRequest
 from medaug.execution.planning.source_names import Naming
 from medaug.execution.planning.units import Unit
-from medaug.execution.summary import Progress, Summary
+from medaug.execution.summary import Progress, Stage, Summary
 from medaug.execution.worker.job import Work
 from medaug.execution.worker.pipeline import Done, Step
 from medaug.execution.worker.unit_of_work import work_unit
@@ -72,6 +72,7 @@ def execute(
     *,
     on_progress: Callable[[Progress], None] | None = None,
     on_step: Step | None = None,
+    on_stage: Callable[[Stage], None] | None = None,
     work: Work = work_unit,
 ) -> Summary:
     """Do what ``planned`` says and write the manifests and the page, also when it is stopped on the way.
@@ -81,6 +82,7 @@ def execute(
         output: OUTPUT.
         on_progress: called after each unit.
         on_step: called with (unit, step, steps) during each unit.
+        on_stage: called before the prior is loaded, and before the first unit.
         work: what is done with a unit.
 
     Raises:
@@ -90,6 +92,8 @@ def execute(
     """
     if not planned.units and not (output / FORMAT).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
+    on_stage = on_stage or _unheard
+    on_stage(Stage("prior"))
     request, worker = planned.request, _worker(planned, output, work)
     naming = Naming(request.input, output, request.plain_names, request.with_sources)
     listing = listing_of(planned.units, planned.skips, naming)
@@ -97,10 +101,12 @@ def execute(
     mine = planned.units if request.shard is None else share(planned.units, request.shard)
     todo = unfinished(store, ended, mine)
     _check_space(store, planned, todo)
+    before = len(mine) - len(todo)
+    on_stage(Stage("units", before, len(mine)))
     outcomes = _until_done(store, partial(_executor(request), worker, work, on_step=on_step), todo)
     try:
         with closing(outcomes):  # an interruption may come while it is suspended: its workers end before the lists
-            _watch(outcomes, len(todo), request.max_failures, on_progress)
+            _watch(outcomes, (before, len(todo)), request.max_failures, on_progress)
     except BaseException:
         with suppress(MedaugError, OSError):  # what stopped the run is what the user is told
             write_lists(store)
@@ -113,7 +119,7 @@ def execute(
         planned.skips,
         planned.unmatched,
         len(mine),
-        len(mine) - len(todo),
+        before,
         (*planned.notes, *naming.note(listing.sources.values())),
         sum(unit not in listing.units for unit in records.units),
         len(planned.units) - len(mine),
@@ -161,17 +167,24 @@ def _until_done(
         todo = busy
 
 
+def _unheard(_stage: Stage) -> None:
+    """Nobody listens."""
+
+
 def _watch(
-    outcomes: Iterator[Record], total: int, max_failures: float, on_progress: Callable[[Progress], None] | None
+    outcomes: Iterator[Record],
+    counts: tuple[int, int],
+    max_failures: float,
+    on_progress: Callable[[Progress], None] | None,
 ) -> None:
-    """Pull the outcomes, tell of each, and stop when too many fail."""
+    """Pull the outcomes, tell of each, and stop when too many fail; ``counts`` are units done before, and to do."""
     started = time.monotonic()
-    bad = 0
+    bad, (before, total) = 0, counts
     for done, record in enumerate(outcomes, start=1):
         bad += record.status in {"failed", "crashed"}
         if on_progress:
             left = (time.monotonic() - started) / done * (total - done)
-            on_progress(Progress(done, total, record, left))
+            on_progress(Progress(done, total, record, left, before))
         if done >= ENOUGH and bad > max_failures * done and done < total:
             raise RunError(
                 f"stopped: {bad} of {counted(done, 'unit')} failed, more than the share of {max_failures:g} that "

@@ -6,9 +6,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from medaug.audit.record import Record
 from medaug.execution.planning.sources import Skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a run is before, or when, its units begin.
+
+    Attributes:
+        name: ``prior``: it is loaded; ``units``: they begin.
+        done: units that earlier calls did.
+        total: units of this plan or share.
+    """
+
+    name: Literal["prior", "units"]
+    done: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -20,12 +36,14 @@ class Progress:
         total: units to do in this call.
         record: what became of it.
         eta_seconds: estimated time left, from the mean so far.
+        before: units of this plan or share that earlier calls did.
     """
 
     done: int
     total: int
     record: Record
     eta_seconds: float
+    before: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from medaug.profile.solvers import Levers
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
     "prior": {"path"},
+    "strengths": True,
     "evidence": True,
     "output_syntax": True,
     "pictures": True,

@@ -27,7 +27,16 @@ from medaug.profile.components import (
     Volumes,
 )
 from medaug.profile.digest import profile_digest
-from medaug.profile.solvers import Levers, NoOperator, OperatorSpec, SolverSpec, Spec, degrades, meets_decoder
+from medaug.profile.solvers import (
+    Levers,
+    NoOperator,
+    OperatorSpec,
+    SolverSpec,
+    Spec,
+    Strengths,
+    degrades,
+    meets_decoder,
+)
 
 Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -55,6 +64,7 @@ class Profile(Spec):
     operator: OperatorSpec = NoOperator()
     solver: SolverSpec
     levers: Levers = Levers()
+    strengths: Strengths | None = Field(None, description="what --strength puts in place of start, steps and closing")
     restore: Restore
     volumes: Volumes = Volumes()
     batch_size: int = Field(8, ge=1, le=256)

@@ -104,6 +104,29 @@ class Levers(Spec):
     )
 
 
+class Measured(Spec):
+    """What a rung came to where it was measured: medians over real cases, see docs/explanation/strength.md."""
+
+    change: float = Field(ge=0, description="mean change of the free region, in grey levels of 255")
+    share: float = Field(ge=0, le=1, description="of the free region that changed by more than the source's own noise")
+    passed: float = Field(ge=0, le=1, description="share of the variants that passed all checks")
+
+
+class Rung(Sampled):
+    """How far a variant goes: the solver's start and steps, and the closing."""
+
+    closing: int = Field(0, ge=0, le=50)
+    measured: Measured | None = Field(None, description="for people; decides nothing")
+
+
+class Strengths(Spec):
+    """The ladder that ``--strength`` climbs; a number from 0 to 1 lies between its rungs."""
+
+    subtle: Rung
+    medium: Rung
+    strong: Rung
+
+
 class NoOperator(Spec):
     """In-painting only: what isn't observed isn't seen at all."""
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from medaug.cli.messages import Voice
 from medaug.execution.output import open as opening
 from medaug.execution.output import quarantine
 from tests.support import make, null
@@ -241,19 +240,6 @@ def test_quarantine_is_listed_explained_and_retried(tmp_path: Path) -> None:
     assert medaug("quarantine", "explain", out, "0000").returncode == 2
     assert "1 unit will be tried again" in medaug("quarantine", "retry", out, unit).stdout
     assert not medaug("quarantine", "list", out).stdout
-
-
-def test_a_voice_tells_the_steps_of_a_unit_on_a_terminal_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    voice = Voice()
-    voice.step(null.unit(1), 1, 40)
-    assert not capsys.readouterr().err
-    monkeypatch.setattr(voice, "live", True)
-    voice.step(null.unit(1), 1, 40)
-    voice.step(null.unit(1), 20, 40)
-    assert "50 %" in (said := capsys.readouterr().err)
-    assert "left for this unit" in said
 
 
 def test_planning_with_a_folders_prior_reads_no_weights() -> None:

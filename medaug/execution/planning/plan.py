@@ -91,8 +91,12 @@ def plan(input: str | Path, **options: Unpack[RunOptions]) -> Plan:  # noqa: A00
     return plan_for(RunRequest.of(input, **options))
 
 
-def plan_for(request: RunRequest) -> Plan:
+def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = None) -> Plan:
     """`plan`, for a request.
+
+    Args:
+        request: what is asked.
+        on_read: called with (sources read, all of them).
 
     Raises:
         ReadError: INPUT does not exist.
@@ -100,7 +104,8 @@ def plan_for(request: RunRequest) -> Plan:
     """
     structures = {"protect": request.protect, "within": request.within}
     collected = collect(request.input, request.profile, (*request.annotations, *request.protect, *request.within))
-    headers, refused = _headers(collected.sources, request.profile, request.accept_identity)
+    sources = _told(collected.sources, on_read) if on_read else collected.sources
+    headers, refused = _headers(sources, request.profile, request.accept_identity)
     read = partial(_read, collected, headers, format=request.format, readers=request.readers)
     boxes, withheld, unmatched = _boxes(request.annotations, read)
     volumes = [header.volume for header in headers]
@@ -139,8 +144,15 @@ class _Header:
         return self.volume.source.key
 
 
+def _told(sources: Sequence[ImageSource], on_read: Callable[[int, int], None]) -> Iterator[ImageSource]:
+    for done, source in enumerate(sources):
+        on_read(done, len(sources))
+        yield source
+    on_read(len(sources), len(sources))
+
+
 def _headers(
-    sources: Sequence[ImageSource], profile: Profile, accept_identity: str | None
+    sources: Iterable[ImageSource], profile: Profile, accept_identity: str | None
 ) -> tuple[list[_Header], list[Skip]]:
     """Every volume that may be used, each content once, and what may not."""
     headers: dict[str, _Header] = {}

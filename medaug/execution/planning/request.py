@@ -12,6 +12,7 @@ from medaug.profile.components import Volumes
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_prior
 from medaug.profile.profile import Profile
+from medaug.profile.strength import with_strength
 
 ExecutorName = Literal["serial", "processes", "ray"]
 Paths = str | Path | Sequence[str | Path]
@@ -23,12 +24,14 @@ class RunOptions(TypedDict, total=False):
 
     ``profile`` is a shipped profile's name, a path, or a profile. ``prior``, ``slices`` and ``pictures`` (``--as``)
     change it: another prior, by its name or folder; each slice taken as an image of its own; variants of pictures as
-    ``file`` or ``secondary-capture``.
+    ``file`` or ``secondary-capture``. So does ``strength``, by the profile's ladder: ``subtle``, ``medium``,
+    ``strong``, or a number from 0 to 1.
     """
 
     profile: Required[str | Path | Profile]
     annotations: Required[Paths]
     prior: str | Path | None
+    strength: str | float | None
     slices: bool
     pictures: str | None
     variants: int
@@ -137,7 +140,7 @@ class RunRequest:
             TypeError: there is no such option, or profile or annotations are left out.
         """
         given: dict[str, Any] = dict(options)
-        change = {name: given.pop(name, None) for name in ("prior", "slices", "pictures")}
+        change = {name: given.pop(name, None) for name in ("prior", "strength", "slices", "pictures")}
         given |= {name: _paths(given[name]) for name in ("annotations", "protect", "within") if name in given}
         if missing := {"profile", "annotations"} - given.keys():
             raise TypeError(f"missing: {', '.join(sorted(missing))}")
@@ -153,8 +156,16 @@ def _paths(given: Paths) -> tuple[Path, ...]:
     return (Path(given),) if isinstance(given, str | Path) else tuple(map(Path, given))
 
 
-def _changed(profile: Profile, prior: str | Path | None, slices: bool | None, pictures: str | None) -> Profile:
+def _changed(
+    profile: Profile,
+    prior: str | Path | None,
+    strength: str | float | None,
+    slices: bool | None,
+    pictures: str | None,
+) -> Profile:
     """A profile with what the options say in place of some of it."""
+    if strength is not None:
+        profile = with_strength(profile, strength)
     if slices:
         profile = profile.model_copy(update={"volumes": Volumes(slices="each")})
     if pictures not in {None, *PICTURES}:

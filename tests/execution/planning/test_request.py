@@ -61,10 +61,11 @@ def test_a_run_without_the_package_says_what_to_install(tmp_path: Path, monkeypa
 
 
 def test_python_takes_the_command_lines_options_by_their_names() -> None:
-    on_the_command_line = set(inspect.signature(run_command).parameters) - {"input", "output", "dry_run"}
+    said = {"dry_run", "quiet", "verbose", "log_file"}  # what is told, and where
+    on_the_command_line = set(inspect.signature(run_command).parameters) - {"input", "output", *said}
     assert set(get_type_hints(RunOptions)) == on_the_command_line
     held = {each.name for each in fields(RunRequest)} - {"input"}
-    assert on_the_command_line - held == {"prior", "slices", "pictures"}  # which change the profile
+    assert on_the_command_line - held == {"prior", "strength", "slices", "pictures"}  # which change the profile
 
 
 def test_options_end_in_one_request() -> None:
