@@ -69,7 +69,7 @@ class Bar:
         """Move the bar; the rate counts from where this call began."""
         if what != self._what:
             self._what = what
-            self._bars.reset(self._task, description=what, total=total, completed=done, visible=True)
+            self._bars.reset(self._task, description=what, total=total, completed=int(done), visible=True)
         self._bars.update(self._task, completed=done, total=total)
 
 
