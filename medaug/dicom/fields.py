@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableSequence
 from functools import cache
 from typing import Any
 
@@ -52,18 +52,18 @@ def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
     return tuple(joined.split("\\")) if joined else ()
 
 
-def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """The items of a sequence; empty when absent.
+def items(ds: Dataset, keyword: str) -> MutableSequence[Dataset]:
+    """The items of a sequence, as they are and not copied: there may be thousands; empty when absent.
 
     Raises:
         ReadError: ``bad-value`` when the element is no sequence.
     """
     found = value(ds, keyword)
     if found is None:
-        return ()
+        return []
     if not isinstance(found, Sequence):
         raise _bad(keyword)
-    return tuple(found)
+    return found
 
 
 def uid(ds: Dataset, keyword: str, *, required: bool = True) -> str:

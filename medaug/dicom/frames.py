@@ -7,7 +7,7 @@ the same functions as those of a classic instance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
@@ -80,7 +80,16 @@ MACROS: dict[str, dict[str, str]] = {
         "TriggerTime": "TriggerTime",
     },
 }
-_MACROS = {Tag(macro): macro for macro in MACROS}
+# What says what the numbers of a frame mean and where it lies; the others tell frames apart.
+MEANING = (
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "PixelValueTransformationSequence",
+    "FrameVOILUTSequence",
+    "CTAcquisitionDetailsSequence",
+)
+_TAGS = {macro: Tag(macro) for macro in MACROS}
 Known = dict[tuple[BaseTag, bytes], dict[BaseTag, DataElement]]
 _GRADIENT = "DiffusionGradientOrientation"
 # Dimensions that order the frames of one stack, so no repeats.
@@ -133,12 +142,19 @@ def frame_of(ds: Dataset, frame: int) -> Dataset:
     return next(frames_of(ds, (frame,)))
 
 
-def frames_of(ds: Dataset, frames: Iterable[int] | None = None) -> Iterator[Dataset]:
+def frames_of(
+    ds: Dataset,
+    frames: Iterable[int] | None = None,
+    macros: Iterable[str] = tuple(MACROS),
+    known: Known | None = None,
+) -> Iterator[Dataset]:
     """What the instance says of each frame, laid flat; the instance itself where it is no Enhanced object.
 
     Args:
         ds: the instance, its groups counted by `frame_count`.
         frames: 0-based, in any order; all of them when left out.
+        macros: which of `MACROS` are asked for.
+        known: what was parsed before of the same instance, and is added to.
 
     Raises:
         ReadError: ``bad-value``.
@@ -148,13 +164,14 @@ def frames_of(ds: Dataset, frames: Iterable[int] | None = None) -> Iterator[Data
     if not is_enhanced(ds):
         yield from [ds] * (1 if frames is None else len(list(frames)))
         return
-    known: Known = {}
+    known = {} if known is None else known
+    asked = {_TAGS[macro]: macro for macro in macros}
     common = {Tag(keyword): ds[keyword] for keyword in COMMON if fields.value(ds, keyword) is not None}
     for groups in fields.items(ds, SHARED):
-        common |= _flat(groups, known)
+        common |= _flat(groups, asked, known)
     single = fields.items(ds, PER_FRAME)
     for number in range(len(single)) if frames is None else frames:
-        yield Dataset({**common, **_flat(single[number], known)})  # what a frame states wins
+        yield Dataset({**common, **_flat(single[number], asked, known)})  # what a frame states wins
 
 
 def dimensions_of(ds: Dataset) -> Iterator[tuple[tuple[str, str], ...]]:
@@ -173,15 +190,15 @@ def dimensions_of(ds: Dataset) -> Iterator[tuple[tuple[str, str], ...]]:
         yield tuple((f"{name}Index", f"{value:g}") for name, value in pairs if name not in IN_STACK)
 
 
-def _flat(groups: Dataset, known: Known) -> dict[BaseTag, DataElement]:
+def _flat(groups: Dataset, macros: Mapping[BaseTag, str], known: Known) -> dict[BaseTag, DataElement]:
     """What groups state, under the tags of a classic instance; what is said in the same bytes is parsed once."""
     flat: dict[BaseTag, DataElement] = {}
-    for tag in [tag for tag in _MACROS if tag in groups.keys()]:  # noqa: SIM118 - its own lookup takes long
+    for tag in [tag for tag in macros if tag in groups.keys()]:  # noqa: SIM118 - its own lookup takes long
         raw = groups.get_item(tag).value
         key = (tag, raw) if isinstance(raw, bytes) else None
         elements = known.get(key) if key else None
         if elements is None:
-            elements = _classic(groups, _MACROS[tag])
+            elements = _classic(groups, macros[tag])
             if key:
                 known[key] = elements
         flat |= elements

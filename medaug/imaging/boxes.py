@@ -7,11 +7,16 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 from medaug.imaging.geometry import Shape
 
 OWN_SCHEME = "99MEDAUG"  # the private coding scheme of what medaug itself has to name
+# A box may be drawn a little over its image's edge. One that reaches farther than this, and than this part of the side,
+# stands in another frame or unit, or its numbers mean something else, such as corners for a size.
+MAX_BEYOND_PX, MAX_BEYOND = 8.0, 0.1
+
+Outside = Literal["outside", "beyond"]  # nothing of a box lies inside its image; it reaches far beyond it
 
 
 @dataclass(frozen=True)
@@ -127,10 +132,10 @@ def enclosing(
     label: str,
     identifier: str = "",
     code: Code | None = None,
-) -> Box | None:
+) -> Box | Outside:
     """The smallest box on voxel edges that holds a continuous one.
 
-    Rounds outward, so that no part of a lesion falls outside, and cuts at the image.
+    Rounds outward, so that no part of a lesion falls outside, and cuts what was drawn a little over the image's edge.
 
     Args:
         low: lower corner (k, i, j), in edge coordinates: voxel 0 reaches from 0.0 to 1.0.
@@ -141,11 +146,18 @@ def enclosing(
         code: the label's coded meaning.
 
     Returns:
-        The box, or None when nothing of it lies inside the image.
+        The box, or why its numbers can't be what they are taken for. Who means a part of a box cuts it before.
     """
     tolerance = 1e-6  # 10.0000001 from a division is an edge, not a tenth voxel
     start = [max(0, math.floor(a + tolerance)) for a in low]
     stop = [min(n, math.ceil(b - tolerance)) for b, n in zip(high, limit, strict=True)]
     if any(a >= b for a, b in zip(start, stop, strict=True)):
-        return None
+        return "outside"
+    if _far_outside(low, high, limit):
+        return "beyond"
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]), label, identifier, code)
+
+
+def _far_outside(low: Sequence[float], high: Sequence[float], limit: Shape) -> bool:
+    reach = zip(low, high, limit, strict=True)
+    return max(max(-a, b - side) / max(MAX_BEYOND_PX, MAX_BEYOND * side) for a, b, side in reach) > 1

@@ -59,8 +59,9 @@ def labelled_slices(boxes: Iterable[Box]) -> list[int]:
 
 def coco_box(box: Box) -> dict[str, Any]:
     """A box on any of its slices."""
-    (_, top, left), (_, height, width) = box.start, box.shape
-    return {"bbox": [left, top, width, height], "area": width * height}
+    (_, top, left), (_, bottom, right), (_, height, width) = box.start, box.stop, box.shape
+    outline = [left, top, right, top, right, bottom, left, bottom]  # readers draw, and make masks of, this alone
+    return {"bbox": [left, top, width, height], "area": width * height, "segmentation": [outline]}
 
 
 def _images(records: Iterable[Record], named: Sources) -> Iterator[dict[str, Any]]:

@@ -130,7 +130,7 @@ def archive(path: Path) -> Archive:
 def _archive(path: Path, length: int, _changed: int) -> Archive:
     try:
         with path.open("rb") as stream, zipfile.ZipFile(stream) as zipped:
-            listed = [info for info in zipped.infolist() if not info.is_dir()]
+            listed = [info for info in zipped.infolist() if not _name(info).endswith("/")]
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, struct.error, EOFError):
         raise ReadError("the zip archive is damaged or cut short; copy it again", code="damaged") from None
     if len(listed) > MAX_ENTRIES:
@@ -153,8 +153,13 @@ def _archive(path: Path, length: int, _changed: int) -> Archive:
 def _by_name(listed: list[zipfile.ZipInfo]) -> dict[str, list[zipfile.ZipInfo]]:
     groups: dict[str, list[zipfile.ZipInfo]] = {}
     for info in listed:
-        groups.setdefault(info.filename, []).append(info)
+        groups.setdefault(_name(info), []).append(info)
     return groups
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """An entry's name with slashes: packers of Windows write backslashes, against APPNOTE.TXT 4.4.17."""
+    return info.orig_filename.replace("\\", "/")
 
 
 def _problem(group: list[zipfile.ZipInfo]) -> Refused | None:
@@ -183,9 +188,10 @@ def _too_much(info: zipfile.ZipInfo) -> Refused | None:
 
 def _leads_out(info: zipfile.ZipInfo) -> bool:
     """Whether a name is one that no archive of an export holds: absolute, with a drive, or upwards."""
-    parts = PurePosixPath(info.filename).parts
-    plain = parts and parts[0] != "/" and ".." not in parts and "/".join(parts) == info.filename
-    return not plain or bool(set(info.orig_filename) & set("\\:\0"))
+    name = _name(info)
+    parts = PurePosixPath(name).parts
+    plain = parts and parts[0] != "/" and ".." not in parts and "/".join(parts) == name
+    return not plain or bool(set(name) & set(":\0"))
 
 
 def _refuse_overlap(listed: list[zipfile.ZipInfo], length: int) -> None:

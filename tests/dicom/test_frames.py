@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
+from medaug.dicom.read import parse
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
@@ -256,3 +257,20 @@ def test_work_grows_with_the_frames_and_not_with_their_square(tmp_path: Path, mo
         assert load(tmp_path / str(count)).geometry.shape[0] == count
         counts.append(sum(seen))
     assert counts[1] < 2.2 * counts[0]
+
+
+def test_a_file_of_many_series_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phases of one object; parsing it for each would take the square of its frames."""
+    content = [{"FrameContentSequence": {"TemporalPositionIndex": t + 1}} for t in range(3) for _ in range(4)]
+    path = enhanced(tmp_path, [placed(3.0 * (n % 4), **macros) for n, macros in enumerate(content)])
+    series = discover(path).series
+    alone = [read_series(one)[0] for one in series]
+    parsed = []
+    monkeypatch.setattr(parse, "instance", lambda file, whole=parse.instance: parsed.append(file) or whole(file))
+    last = parse.LastFile()
+    together = [read_series(one, last=last)[0] for one in series]
+    assert parsed == [path]
+    assert [volume.source.frames for volume in together] == [tuple(range(4 * t, 4 * t + 4)) for t in range(3)]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.stored, other.stored)
+        assert one.source.key == other.source.key

@@ -83,8 +83,15 @@ def test_close_grids_and_others() -> None:
 
 def test_boxes_round_outward_and_are_cut_at_the_image() -> None:
     assert enclosing((0, 2.2, 3.0), (1, 4.9, 5.0000000001), (1, 10, 10), "x") == Box((0, 2, 3), (1, 5, 5), "x")
-    assert enclosing((0, -3, 8), (1, 4, 30), (1, 10, 10), "x") == Box((0, 0, 8), (1, 4, 10), "x")
-    assert enclosing((0, 10, 0), (1, 12, 5), (1, 10, 10), "x") is None
+    assert enclosing((0, -3, 8), (1, 4, 18), (1, 10, 10), "x") == Box((0, 0, 8), (1, 4, 10), "x")
+    assert enclosing((0, 10, 0), (1, 12, 5), (1, 10, 10), "x") == "outside"
+
+
+def test_what_lies_far_outside_is_told_and_not_cut() -> None:
+    assert enclosing((0, -3, 8), (1, 4, 18.1), (1, 10, 10), "x") == "beyond"
+    assert enclosing((0, -8.1, 0), (1, 4, 5), (1, 10, 10), "x") == "beyond"
+    assert enclosing((-9, 0, 0), (1, 4, 5), (1, 10, 10), "x") == "beyond"
+    assert enclosing((0, 0, 900), (1, 4, 1100), (1, 10, 1000), "x") == Box((0, 0, 900), (1, 4, 1000), "x")
 
 
 def test_grown_boxes_stay_inside() -> None:

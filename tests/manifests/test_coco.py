@@ -82,6 +82,25 @@ def test_pycocotools_reads_it(tmp_path: Path) -> None:
     assert all(a["area"] == a["bbox"][2] * a["bbox"][3] for a in loaded.loadAnns(loaded.getAnnIds()))
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools, with numpy 2
+def test_pycocotools_draws_it_and_makes_masks_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    loaded = coco.COCO(str(write_coco([volume("a")], tmp_path)))
+    marks = loaded.loadAnns(loaded.getAnnIds())
+    for mark in marks:
+        expected, (x, y, width, height) = np.zeros((20, 30), np.uint8), mark["bbox"]
+        expected[y : y + height, x : x + width] = 1
+        np.testing.assert_array_equal(loaded.annToMask(mark), expected)
+    figure, axes = pyplot.subplots()
+    state = np.random.get_state()  # noqa: NPY002 - colours are drawn from it
+    loaded.showAnns(marks, draw_bbox=True)
+    np.random.set_state(state)  # noqa: NPY002
+    assert axes.collections
+    pyplot.close(figure)
+
+
 def test_the_order_of_records_does_not_matter(tmp_path: Path) -> None:
     records = [volume("a"), record("b"), volume("c")]
     first = write_coco(records, tmp_path).read_bytes()

@@ -53,9 +53,17 @@ def test_a_series_in_a_zip_is_the_series_in_the_folder(tmp_path: Path) -> None:
     assert (a.stored == b.stored).all()
 
 
-@pytest.mark.parametrize("name", ["../a", "/a", "a/../../b", "c:/a", "a\\..\\b", "./a", "a//b"])
+@pytest.mark.parametrize("name", ["../a", "/a", "a/../../b", "c:/a", "a\\..\\b", "\\a", "c:\\a", "./a", "a//b"])
 def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
     assert listed(zipped(tmp_path / "x.zip", {name: b"1", "good": b"2"})) == (["good"], ["archive-entry"])
+
+
+def test_backslashes_part_folders_as_slashes_do(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.zip", {"export\\a\\1.dcm": b"one", "export\\b\\": b"", "export/b/2.dcm": b"two"})
+    assert listed(path) == (["export/a/1.dcm", "export/b/2.dcm"], [])
+    with places.opened(path / "export" / "a" / "1.dcm") as stream:
+        assert stream.read() == b"one"
+    assert listed(zipped(tmp_path / "y.zip", {"a\\1": b"1", "a/1": b"2"})) == ([], ["archive-entry"] * 2)
 
 
 def test_two_of_one_name_encrypted_links_and_odd_methods_are_refused(tmp_path: Path) -> None:

@@ -73,4 +73,6 @@ def from_world(
         identifier: the annotation's own identifier.
     """
     corners = grid.to_index(list(product(*zip(low, high, strict=True)))) + 0.5  # centres at integers → edges
-    return enclosing(corners.min(axis=0).tolist(), corners.max(axis=0).tolist(), grid.shape, label, identifier)
+    low, high = np.maximum(corners.min(axis=0), 0), np.minimum(corners.max(axis=0), grid.shape)
+    found = enclosing(low.tolist(), high.tolist(), grid.shape, label, identifier)
+    return found if isinstance(found, Box) else None

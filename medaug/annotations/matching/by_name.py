@@ -10,15 +10,12 @@ from pathlib import Path
 from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined, withheld
 from medaug.annotations.parsing import base_name, beside, common, folders, stem
 from medaug.errors import AnnotationError
-from medaug.imaging.boxes import Box, enclosing
+from medaug.imaging.boxes import Box, Outside, enclosing
 from medaug.imaging.volume import Volume
 
 # A number written with four decimals is known to ±0.00005 of the width. An edge that lies within that of a whole pixel
 # is that pixel, and would otherwise grow the box by one. Beyond a twentieth of a pixel, outward is the only safe way.
 MAX_SLACK_PX = 0.05
-# A box may be drawn a little over its image's edge. One that reaches farther than this, and than this part of the side,
-# stands in another frame or unit, or its numbers mean something else, such as corners for a size.
-MAX_BEYOND_PX, MAX_BEYOND = 8.0, 0.1
 FIRST_PIXEL = 1.01  # where the first pixel ends, and what shares that were rounded may reach
 
 SlicePosition = tuple[int, int]  # (volume's position in the list, slice k)
@@ -225,22 +222,12 @@ def _doubt(entry: Entry, hit: Hit, claims: Claims, images: Images) -> str:
     return ""
 
 
-def _box(rectangle: Rectangle, volume: Volume, k: int) -> Box | str:
+def _box(rectangle: Rectangle, volume: Volume, k: int) -> Box | Outside:
     """The rectangle on slice k, or the code of why it can't be what it says."""
     shape = volume.geometry.shape
     x0, x1 = (_pixels(rectangle, corner[0], shape[2]) for corner in (rectangle.low, rectangle.high))
     y0, y1 = (_pixels(rectangle, corner[1], shape[1]) for corner in (rectangle.low, rectangle.high))
-    box = enclosing((k, y0, x0), (k + 1, y1, x1), shape, rectangle.label, rectangle.id, rectangle.code)
-    if box is None:
-        return "outside"
-    return "beyond" if far_outside((y0, x0), (y1, x1), shape[1:]) else box
-
-
-def far_outside(low: Sequence[float], high: Sequence[float], sides: Sequence[int]) -> bool:
-    """Whether a box reaches so far beyond an image that its numbers can't be what they are taken for."""
-    reach = zip(low, high, sides, strict=True)
-    beyond = (max(-a, b - side) / max(MAX_BEYOND_PX, MAX_BEYOND * side) for a, b, side in reach)
-    return max(beyond) > 1
+    return enclosing((k, y0, x0), (k + 1, y1, x1), shape, rectangle.label, rectangle.id, rectangle.code)
 
 
 def _in_first_pixel(rectangle: Rectangle) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from medaug.annotations.model import Note, Placed
 from medaug.annotations.shapes import extent, thickened
 from medaug.errors import AnnotationError
-from medaug.imaging.boxes import Box, Code, enclosing
+from medaug.imaging.boxes import Box, Code, Outside, enclosing
 from medaug.imaging.geometry import Float64
 from medaug.imaging.volume import Volume
 
@@ -34,17 +36,26 @@ class Figure:
     code: Code | None = None
 
 
-def box_of(figure: Figure, volume: Volume) -> Box | None:
-    """The voxels that a figure passes through or holds, cut at the volume; None when there are none.
+def box_of(figure: Figure, volume: Volume, *, cut: bool = False) -> Box | Outside:
+    """The voxels that a figure passes through or holds.
 
-    All points are mapped before the box is taken, so that no orientation cuts a corner off.
+    All points are mapped before the box is taken, so that no orientation cuts a corner off. Along the slices a figure
+    is cut: a series may be one slice, or end before what was drawn on a longer one. In the plane nobody draws far
+    beyond an image.
+
+    Args:
+        figure: in patient space.
+        volume: likewise.
+        cut: take what lies on the volume of a figure that reaches far beyond it in the plane, too.
     """
     edges = volume.geometry.to_index(figure.points) + 0.5  # centres at integers → edges
     found = extent(figure.kind, edges, figure.where)
     if found is None:
-        return None
+        return "outside"
     low, high = thickened(*found)
     limit = volume.geometry.shape
+    axes = 3 if cut else 1
+    low[:axes], high[:axes] = np.maximum(low[:axes], 0), np.minimum(high[:axes], limit[:axes])
     return enclosing(low.tolist(), high.tolist(), limit, figure.label, figure.id, figure.code)
 
 
@@ -52,7 +63,7 @@ def match_by_position(figures: Iterable[Figure], volumes: Sequence[Volume]) -> P
     """Every figure onto every one of these volumes, which are all meant.
 
     A figure without extent withholds them all: its lesion is somewhere around, and nobody knows how far. So does one
-    that lies on none of them.
+    that lies on none of them, or reaches far beyond each. What one of them holds is cut at the others.
     """
     boxes: list[tuple[str, Box]] = []
     notes: list[Note] = []
@@ -70,15 +81,18 @@ def match_by_position(figures: Iterable[Figure], volumes: Sequence[Volume]) -> P
         unsure |= {volume.source.key for volume in flat}
         notes += [Note("grid-differs", figure.where)] * bool(flat)
         try:
-            found = [(volume.source.key, box) for volume in solid if (box := box_of(figure, volume))]
+            found = [box_of(figure, volume) for volume in solid]
+            if any(isinstance(box, Box) for box in found):
+                found = [box_of(figure, volume, cut=True) for volume in solid]
         except AnnotationError as error:
             notes.append(Note("bad-entry", str(error)))
             unsure |= keys
             continue
-        if solid and not found:  # it is drawn on one of them, in another frame than it says
-            notes.append(Note("outside", figure.where))
+        placed = [(v.source.key, box) for v, box in zip(solid, found, strict=True) if isinstance(box, Box)]
+        if solid and not placed:  # it is drawn on one of them, in another frame than it says
+            notes.append(Note("beyond" if "beyond" in found else "outside", figure.where))
             unsure |= keys
-        boxes += found
+        boxes += placed
     return Placed(tuple(boxes), keys, frozenset(unsure), tuple(notes))
 
 

@@ -268,7 +268,7 @@ def _boxes(values: Values, step: Step, limit: Shape, names: dict[int, str], wher
         for n, (start, stop) in enumerate(component_spans(part == value, where), 1):
             edges = step.span(np.add(start, low), np.add(stop, low))
             box = enclosing(*edges, limit, label, f"{value}.{n}")
-            assert box is not None  # the part lies on the volume
+            assert isinstance(box, Box)  # the part lies on the volume
             boxes.append(box)
     return boxes
 

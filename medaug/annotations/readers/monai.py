@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medaug.annotations.dicom_objects import carriers
-from medaug.annotations.matching.by_name import far_outside, match_by_name
+from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.matching.by_position import Figure, match_by_position
 from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined, sound, withheld
 from medaug.annotations.parsing import get, listed, numbers, parsed, text, whole
@@ -223,12 +223,15 @@ def _on_voxels(box: Marked, volumes: Sequence[Volume]) -> Placed:
     flat = len(box.low) == 2
     low = [*[0.0] * flat, *box.low[::-1].tolist()]
     high = [*[1.0] * flat, *box.high[::-1].tolist()]
+    drawn = enclosing(low, high, (slices, *volumes[0].geometry.shape[1:]), box.label)
+    if not isinstance(drawn, Box):
+        return withheld(volumes, drawn, box.where)
     for k, volume in enumerate(volumes):
-        if found := enclosing([low[0] - k, *low[1:]], [high[0] - k, *high[1:]], volume.geometry.shape, box.label):
-            boxes.append((volume.source.key, found))
-    if boxes and not far_outside(low, high, (slices, *volumes[0].geometry.shape[1:])):
-        return Placed(tuple(boxes))
-    return withheld(volumes, "beyond" if boxes else "outside", box.where)
+        start, stop = max(drawn.start[0] - k, 0), min(drawn.stop[0] - k, volume.geometry.shape[0])
+        if start < stop:
+            part = replace(drawn, start=(start, *drawn.start[1:]), stop=(stop, *drawn.stop[1:]))
+            boxes.append((volume.source.key, part))
+    return Placed(tuple(boxes))
 
 
 def _plain(split: str) -> str:

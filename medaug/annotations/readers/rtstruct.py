@@ -138,7 +138,8 @@ def _region_on(volume: Volume, region: Region, *, outlined: bool) -> Placed:
     figure = Figure("POLYGON", points, region.name, region.where, str(region.number), region.code)
     found = match_by_position([figure], [volume])
     # a region that goes by position and lies beside a volume of its series is no fault of either
-    beside = not found.boxes and volume.geometry.space == "patient" and not any(c.images for c in drawn)
+    outside = {note.code for note in found.notes} == {"outside"}
+    beside = outside and volume.geometry.space == "patient" and not any(c.images for c in drawn)
     return Placed(named=found.named) if beside else found
 
 

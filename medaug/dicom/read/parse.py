@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from medaug.dicom.frames import Known
 from medaug.dicom.read.preflight import Outline, outline
 from medaug.errors import ReadError
 from medaug.processes.quiet import quiet
@@ -32,11 +33,35 @@ class Instance:
             that the file meta states where it has none of its own.
         outline: its structure.
         sha256: digest of the whole file.
+        known: functional groups that were parsed, see `frames.frames_of`.
     """
 
     dataset: Dataset
     outline: Outline
     sha256: str
+    known: Known = field(default_factory=dict)
+
+
+class LastFile:
+    """The file that was parsed last, where only some of its frames were asked for: others may be asked for next.
+
+    A perfusion study is one file and hundreds of series; parsing it for each would take the square of its frames.
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._read: Instance | None = None
+
+    def instance(self, path: Path) -> Instance:
+        """Parse a whole file, or take it as it was parsed; raises as `instance`."""
+        if self._read is None or self._path != path:
+            self._path = self._read = None  # let go of the old one first
+            return instance(path)
+        return self._read
+
+    def keep(self, path: Path, read: Instance | None) -> None:
+        """Keep a file until another is asked for; None lets go of it."""
+        self._path, self._read = path, read
 
 
 def header(path: Path, keywords: Sequence[str | int]) -> tuple[Dataset, Outline]:

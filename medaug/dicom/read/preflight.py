@@ -11,6 +11,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import BinaryIO
 
 from pydicom.datadict import dictionary_VR
@@ -29,6 +30,7 @@ UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
 TRANSFER_SYNTAX = 0x00020010
+AHEAD = 16_384  # bytes read at once of what is stepped through
 HEAD = 65_536  # bytes of a codestream that are enough to find its dimensions
 
 
@@ -137,17 +139,19 @@ class _Walk:
 
     def __init__(self, stream: BinaryIO, size: int, found: Outline) -> None:
         self.stream, self.size, self.found = stream, size, found
-        self.order = ">" if found.transfer_syntax == ExplicitVRBigEndian else "<"
+        order = ">" if found.transfer_syntax == ExplicitVRBigEndian else "<"
+        self.tag, self.short, self.long = (struct.Struct(order + code) for code in ("HH", "H", "I"))
         self.implicit = found.transfer_syntax == ImplicitVRLittleEndian
         self.open: list[tuple[int, bool]] = []  # of each sequence and item: its end (or UNDEFINED), implicit before it
+        self._from, self._bytes = 0, b""
 
     def run(self, position: int) -> Outline:
         """Walk from ``position`` to the end."""
         self.implicit = self._really_implicit(position)
         for _ in range(MAX_ELEMENTS):
-            position = self._close(position)
-            self.stream.seek(position)
-            head = self.stream.read(12)
+            while self.open and self.open[-1][0] != UNDEFINED and position >= self.open[-1][0]:
+                _, self.implicit = self.open.pop()
+            head = self._head(position)
             if len(head) < 8:
                 if self.open:
                     raise ReadError("the file ends inside a sequence; copy it again", code="truncated")
@@ -160,14 +164,17 @@ class _Walk:
         self.stream.seek(position + 4)
         return not _is_vr(self.stream.read(2))
 
-    def _close(self, position: int) -> int:
-        while self.open and self.open[-1][0] != UNDEFINED and position >= self.open[-1][0]:
-            _, self.implicit = self.open.pop()
-        return position
+    def _head(self, position: int) -> bytes:
+        """The 12 bytes there, fewer at the end; a system call for each would be half of the time of many frames."""
+        at = position - self._from
+        if not 0 <= at <= len(self._bytes) - 12:
+            self.stream.seek(position)
+            self._from, self._bytes, at = position, self.stream.read(AHEAD), 0
+        return self._bytes[at : at + 12]
 
     def _element(self, position: int, head: bytes) -> int:
         """Step over one element, or into it."""
-        group, element = struct.unpack(self.order + "HH", head[:4])
+        group, element = self.tag.unpack_from(head)
         tag = (group << 16) + element
         if group == 0xFFFE:
             return self._delimiter(tag, position, head)
@@ -181,7 +188,7 @@ class _Walk:
         return start + length
 
     def _delimiter(self, tag: int, position: int, head: bytes) -> int:
-        (length,) = struct.unpack(self.order + "I", head[4:8])
+        (length,) = self.long.unpack_from(head, 4)
         if tag == ITEM:
             self._enter(position + 8, length, implicit=self.implicit)
         elif self.open:
@@ -192,12 +199,12 @@ class _Walk:
         """VR (empty when implicit), length of the value, position of the value."""
         vr = head[4:6]
         if self.implicit or not _is_vr(vr):
-            return b"", struct.unpack(self.order + "I", head[4:8])[0], position + 8
+            return b"", self.long.unpack_from(head, 4)[0], position + 8
         if vr not in LONG_FORM:
-            return vr, struct.unpack(self.order + "H", head[6:8])[0], position + 8
+            return vr, self.short.unpack_from(head, 6)[0], position + 8
         if len(head) < 12:
             raise _truncated(12, len(head))
-        return vr, struct.unpack(self.order + "I", head[8:12])[0], position + 12
+        return vr, self.long.unpack_from(head, 8)[0], position + 12
 
     def _enter(self, start: int, length: int, *, implicit: bool) -> None:
         if length != UNDEFINED:
@@ -219,8 +226,8 @@ class _Walk:
             head = self.stream.read(8)
             if len(head) < 8:
                 raise ReadError("the compressed pixel data has no end mark; copy the file again", code="truncated")
-            tag_group, tag_element, size = struct.unpack(self.order + "HHI", head)
-            if (tag_group << 16) + tag_element == SEQUENCE_END:
+            (group, element), (size,) = self.tag.unpack_from(head), self.long.unpack_from(head, 4)
+            if (group << 16) + element == SEQUENCE_END:
                 self.found = replace(self.found, fragments=tuple(lengths[1:]), codestream=first)
                 return position + 8
             self._fits(position + 8, size)
@@ -235,10 +242,12 @@ class _Walk:
             raise _truncated(length, self.size - start)
 
 
+@cache  # of two bytes there are 65,536
 def _is_vr(code: bytes) -> bool:
     return len(code) == 2 and code.isalpha() and code.isupper()
 
 
+@cache
 def _known_sequence(tag: int) -> bool:
     try:
         return dictionary_VR(tag) == "SQ"

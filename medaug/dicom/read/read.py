@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count, groupby
+from itertools import count as counting
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from medaug.dicom.colour_encoding import colour_of, mostly_grey
-from medaug.dicom.frames import frame_count, frames_of
+from medaug.dicom.frames import MEANING, frame_count, frames_of
 from medaug.dicom.identity import identity_of_all
 from medaug.dicom.read import parse
 from medaug.dicom.read.decode import stored_frames, stored_range
@@ -55,7 +56,7 @@ class _Image:
         return self.meaning.plane
 
 
-def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ...]:
+def read_series(files: SeriesFiles, *, slices: bool = False, last: parse.LastFile | None = None) -> tuple[Volume, ...]:
     """Read a series as one volume, or as one volume per slice.
 
     Slices are sorted along their normal (row × column), so k rises with the position along it. A radiograph is a
@@ -66,12 +67,13 @@ def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ..
         files: from `discover`.
         slices: take each slice as a volume of its own, in order along the normal; a series that is no regular grid can
             be read this way. Its k step is the slice's thickness. Radiographs are read the same either way.
+        last: of the caller who reads several series, which may lie in one file.
 
     Raises:
         ReadError: not readable, or not safe to read as a volume; ``code`` says why.
     """
     where = f"series {files.series_uid} ({files.modality})"
-    images = list(_images(files, where))
+    images = list(_images(files, where, last or parse.LastFile()))
     with _at(where):
         if not images:
             raise ReadError("no file is listed", code="no-input")
@@ -88,13 +90,13 @@ def read_series(files: SeriesFiles, *, slices: bool = False) -> tuple[Volume, ..
         return (_volume(files, ordered, stack_grid([image.plane for image in ordered], rows, columns)),)
 
 
-def _images(files: SeriesFiles, where: str) -> Iterator[_Image]:
+def _images(files: SeriesFiles, where: str, last: parse.LastFile) -> Iterator[_Image]:
     """The listed images, each file parsed once: its frames stand one after the other."""
     unit = "frame" if any(frame for _, frame in files.images) else "file"
-    number = count(1)
+    number = counting(1)
     for path, same in groupby(files.images, itemgetter(0)):
         frames = [frame for _, frame in same]
-        of_file = _of_file(path, frames)  # the last file is let go of before this one is parsed
+        of_file = _of_file(path, frames, last)  # the last file is let go of before this one is parsed
         for _ in frames:
             with _at(f"{where}: {unit} {next(number)} of {len(files.images)}"), quiet():
                 image = next(of_file)
@@ -113,15 +115,17 @@ def _at(where: str) -> Iterator[None]:
         raise ReadError(f"{where}: can't be read ({kind}); export it again", code="unreadable") from error
 
 
-def _of_file(path: Path, frames: Sequence[int]) -> Iterator[_Image]:
-    read = parse.instance(path)
+def _of_file(path: Path, frames: Sequence[int], last: parse.LastFile) -> Iterator[_Image]:
+    read = last.instance(path)
     ds = read.dataset
     header = instance_header(path, ds, read.outline)
-    if max(frames) >= frame_count(ds):
+    count = frame_count(ds)
+    last.keep(path, read if len(frames) < count else None)
+    if max(frames) >= count:
         raise ReadError("a frame that was listed is no longer there; give the same command again", code="input-changed")
     file = _File(header, read.sha256, stored_range(ds), padding_of(ds), inverted_of(ds))
     decoded = stored_frames(ds, read.outline, frames)
-    for number, flat, stored in zip(frames, frames_of(ds, frames), decoded, strict=True):
+    for number, flat, stored in zip(frames, frames_of(ds, frames, MEANING, read.known), decoded, strict=True):
         colour = colour_of(ds, stored)
         grey = mostly_grey(colour).plane if colour else stored
         yield _Image(file, number, interpretation_of(flat, placed=header.kind == "slice"), grey, colour)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from medaug.annotations.registry import Matched, read_annotations
 from medaug.annotations.structures import kept, on_volumes, packed
@@ -22,6 +22,9 @@ from medaug.imaging.volume import Mask, Volume
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
+
+if TYPE_CHECKING:
+    from medaug.dicom.read.parse import LastFile
 
 # Measured on two CPU cores with the embedded prior at 256 px; see docs/explanation/prior.md.
 SECONDS_PER_STEP = 0.05
@@ -155,17 +158,21 @@ def _headers(
     sources: Iterable[ImageSource], profile: Profile, accept_identity: str | None
 ) -> tuple[list[_Header], list[Skip]]:
     """Every volume that may be used, each content once, and what may not."""
+    from medaug.dicom.read.parse import LastFile
+
     headers: dict[str, _Header] = {}
     skips: list[Skip] = []
+    last = LastFile()
     for source in sources:
-        volumes, refused = _usable(source, profile, accept_identity)
+        volumes, refused = _usable(source, profile, accept_identity, last)
         skips += refused
+        first = min((volume.source.key for volume in volumes), default="")
         for volume in volumes:
             if volume.source.key in headers:
                 why = "the same content was found twice; one copy is used"
                 skips.append(Skip("duplicate", why, 1, refused=False, series_uid=source.series_uid))
                 continue
-            headers[volume.source.key] = _Header(source, volume, min(other.source.key for other in volumes))
+            headers[volume.source.key] = _Header(source, volume, first)
     return list(headers.values()), skips
 
 
@@ -177,7 +184,7 @@ def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...], mask: Mask | 
 
 
 def _usable(
-    source: ImageSource, profile: Profile, accept_identity: str | None
+    source: ImageSource, profile: Profile, accept_identity: str | None, last: LastFile
 ) -> tuple[tuple[Volume, ...], tuple[Skip, ...]]:
     """The source's volumes without their pixels, or the reason why there are none."""
     if source.modality not in profile.modalities:
@@ -186,7 +193,7 @@ def _usable(
         return (), (Skip("other-modality", reason, source.files, refused=False, series_uid=source.series_uid),)
     try:
         _check_colour(source, profile)
-        volumes = load_headers(source)
+        volumes = load_headers(source, last)
         for volume in volumes:
             _check_identity(volume, accept_identity)
     except SourceError as error:

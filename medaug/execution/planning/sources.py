@@ -18,6 +18,7 @@ from medaug.profile.profile import Profile
 
 if TYPE_CHECKING:
     from medaug.dicom.read.discover import Found, Noting, SeriesFiles
+    from medaug.dicom.read.parse import LastFile
 
 TEXT_NOTE = "pictures can't say whether text is burned into them: look for names in the pixels"
 
@@ -57,8 +58,11 @@ class ImageSource:
     by_slice: bool
     kind: str = ""
 
-    def load(self) -> tuple[Volume, ...]:
+    def load(self, last: LastFile | None = None) -> tuple[Volume, ...]:
         """Read it: one volume, or one per slice.
+
+        Args:
+            last: of the caller who loads several sources, which may lie in one file.
 
         Raises:
             ReadError: not readable, or not safe to read as a volume.
@@ -68,7 +72,7 @@ class ImageSource:
         from medaug.dicom.read.read import read_series
 
         assert self.series is not None
-        return read_series(self.series, slices=self.by_slice)
+        return read_series(self.series, slices=self.by_slice, last=last)
 
     @property
     def modality(self) -> str:
@@ -160,9 +164,9 @@ def skipped_maps(maps: Collection[Path]) -> list[Skip]:
     return [Skip("label-map", reason, len(maps), refused=False)] if maps else []
 
 
-def load_headers(source: ImageSource) -> tuple[Volume, ...]:
+def load_headers(source: ImageSource, last: LastFile | None = None) -> tuple[Volume, ...]:
     """Load a source and let go of its pixels: ``stored`` becomes zeros that take no memory."""
-    return tuple(_without_pixels(volume) for volume in source.load())
+    return tuple(_without_pixels(volume) for volume in source.load(last))
 
 
 def refusal(error: SourceError, source: ImageSource) -> Skip:

@@ -9,6 +9,7 @@ from typing import Any
 
 from medaug import assemble
 from medaug.augmentation.tools import Tools
+from medaug.dicom.read.parse import LastFile
 from medaug.dicom.write.source_instances import Originals
 from medaug.errors import ReadError
 from medaug.execution.planning.request import RunRequest
@@ -42,6 +43,7 @@ class Worker:
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
         self.backdrops, self.originals = Backdrops(), Originals()
         self._last: tuple[ImageSource, tuple[Volume, ...]] | None = None
+        self._file = LastFile()
         self._threads, self._solver_process = threads, solver_process
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -102,7 +104,7 @@ class Worker:
         """
         if self._last is None or self._last[0] != unit.source:
             self._last = None  # let go of the old one first
-            self._last = (unit.source, unit.source.load())
+            self._last = (unit.source, unit.source.load(self._file))
         for volume in self._last[1]:
             if volume.source.key == unit.recipe.source:
                 return volume

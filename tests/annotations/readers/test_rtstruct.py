@@ -127,6 +127,15 @@ def test_an_outline_in_the_wrong_frame_withholds(tmp_path: Path, ct: Volume) -> 
     assert found.withheld == {ct.source.key}
 
 
+def test_a_region_by_position_that_reaches_far_beyond_the_slices_withholds(tmp_path: Path, ct: Volume) -> None:
+    """Half of it lies on the image: in another unit, or another frame."""
+    drawn = contour(ct, "CLOSED_PLANAR", [(x + 300 * (n % 2), y) for n, (x, y) in enumerate(SQUARE)], 3)
+    del drawn.ContourImageSequence
+    found = read_annotations(written(tmp_path, ct, ("b", "", [drawn])), [ct])
+    assert found.withheld == {ct.source.key}
+    assert found.unmatched_annotations[0].startswith("beyond: 1")
+
+
 def test_a_region_beside_the_volume_by_position_is_no_fault(tmp_path: Path, ct: Volume) -> None:
     def unnamed(item: Any) -> Any:
         del item.ContourImageSequence
