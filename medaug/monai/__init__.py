@@ -1,0 +1,9 @@
+"""Transforms for MONAI's pipelines: `RandVariantd` takes a run's variants, `RandPosteriorSampled(d)` solves on the fly.
+
+One line in a `Compose`: ``RandVariantd(keys="image", box_key="box", output="OUTPUT", prob=0.5)``.
+"""
+
+from medaug.monai.posterior import RandPosteriorSampled, RandPosteriorSampledd
+from medaug.monai.rand_variant import RandVariantd
+
+__all__ = ["RandPosteriorSampled", "RandPosteriorSampledd", "RandVariantd"]
