@@ -1,0 +1,88 @@
+"""A PyTorch data set of labelled pictures, in the convention of torchvision's detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from medaug.assemble import window_of
+from medaug.errors import ManifestError, SourceError
+from medaug.formats.registry import format_of
+from medaug.imaging.volume import Volume
+from medaug.manifests.rendering import bytes_of
+from medaug.profile.profile import Profile
+from medaug.torch.coco_items import Labelled
+
+Target = dict[str, Tensor]
+Transform = Callable[[Tensor, Target], tuple[Tensor, Target]]
+
+
+class Pictures(Dataset[tuple[Tensor, Target]]):
+    """Pictures and targets: an image is (1, rows, columns), float32 in [0, 1], bright is high.
+
+    A target has ``boxes`` (n, 4) float32 as [x0, y0, x1, y1] in pixels, ``labels`` (n,) int64 from 1, ``image_id``,
+    ``area``, ``iscrowd``, as torchvision's detectors take it, and ``synthetic``, a boolean.
+
+    Args:
+        items: what it holds.
+        classes: names; the first is label 1.
+        profile: whose window shows real images and variants alike.
+        transform: called with image and target, such as a detector's own augmentation.
+    """
+
+    def __init__(
+        self, items: Sequence[Labelled], classes: Sequence[str], profile: Profile, transform: Transform | None = None
+    ) -> None:
+        self.items, self.classes = tuple(items), tuple(classes)
+        self.profile, self.transform = profile, transform
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+        item = self.items[index]
+        volume = _read(item.path)
+        shown = bytes_of(volume, window_of(self.profile, volume), item.frame)
+        image = torch.from_numpy(shown)[None].float() / 255
+        target = _target(item, self.classes, index)
+        return self.transform(image, target) if self.transform else (image, target)
+
+
+def collate(batch: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
+    """For a DataLoader: images and targets as lists, since pictures have sizes of their own."""
+    return [image for image, _ in batch], [target for _, target in batch]
+
+
+def _target(item: Labelled, classes: Sequence[str], index: int) -> Target:
+    boxes = torch.tensor(item.boxes, dtype=torch.float32).reshape(-1, 4)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    return {
+        "boxes": boxes,
+        "labels": torch.tensor([classes.index(label) + 1 for label in item.labels], dtype=torch.int64),
+        "image_id": torch.tensor(index),
+        "area": sizes[:, 0] * sizes[:, 1],
+        "iscrowd": torch.zeros(len(boxes), dtype=torch.int64),
+        "synthetic": torch.tensor(item.synthetic),
+    }
+
+
+def _read(path: Path) -> Volume:
+    try:
+        kind: Any = format_of(path)
+        if kind is not None:
+            volume: Volume = kind.read(path)
+            return volume
+        from medaug.dicom.read.discover import discover
+        from medaug.dicom.read.read import read_series
+
+        (series,) = discover(path).series
+        return read_series(series)[0]
+    except (SourceError, OSError, ValueError) as error:
+        raise ManifestError(
+            f"a picture can't be read ({error.__class__.__name__}); try `medaug inspect` on it"
+        ) from None

@@ -1,0 +1,139 @@
+"""Real and synthetic images in one loop: targets, ratio, and who may judge."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from medaug.errors import ManifestError
+from medaug.profile.load import load_profile
+from medaug.torch import RatioSampler, collate, real_and_synthetic
+from tests.support.loops import loop
+
+SOURCES = 12
+
+
+def coco(path: Path, images: list[str], patients: dict[str, str] | None = None) -> Path:
+    pictures = [
+        {"id": n, "file_name": name, **({"patient": patients[name]} if patients else {})}
+        for n, name in enumerate(images)
+    ]
+    boxes = [{"id": n, "image_id": n, "category_id": 7, "bbox": [4, 5, 8, 10]} for n in range(len(images))]
+    categories = [{"id": 7, "name": "lesion"}]
+    path.write_text(json.dumps({"images": pictures, "annotations": boxes, "categories": categories}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve real pictures with two variants each, and one more that wasn't augmented."""
+    folder = tmp_path_factory.mktemp("mix")
+    made = loop(folder, sources=SOURCES)
+    (made.output / "profile.yaml").write_text(load_profile("bone-xray").to_yaml())
+    (folder / "real" / "extra.png").write_bytes((folder / "real" / "0.png").read_bytes() + b" ")
+    coco(folder / "real" / "all.json", [*(f"{n}.png" for n in range(SOURCES)), "extra.png"])
+    return folder
+
+
+def mix(folder: Path, **options: Any) -> Any:
+    return real_and_synthetic(**{"real": folder / "real" / "all.json", "output": folder / "out", **options})
+
+
+def test_images_and_targets_are_torchvisions(folder: Path) -> None:
+    made = mix(folder)
+    loader = DataLoader(
+        made.training, batch_size=4, sampler=made.sampler, collate_fn=collate, generator=torch.Generator()
+    )
+    images, targets = next(iter(loader))
+    assert {(tuple(image.shape), image.dtype) for image in images} == {((1, 40, 32), torch.float32)}
+    assert all(0 <= float(image.min()) <= float(image.max()) <= 1 for image in images)
+    for image, target in zip(images, targets, strict=True):
+        assert target["boxes"].tolist() == [[4.0, 5.0, 12.0, 15.0]]
+        assert (target["labels"].tolist(), target["labels"].dtype) == ([1], torch.int64)
+        inside = image[0, 5:15, 4:12]
+        assert float(inside.min()) == float(inside.max()) > float(image.median()), "the lesion lies in its box"
+    assert made.classes == ("lesion",)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 3.0])
+def test_each_epoch_holds_the_ratio(folder: Path, ratio: float) -> None:
+    made = mix(folder, ratio=ratio)
+    kinds = [item.synthetic for item in made.training.items]
+    for _ in range(3):
+        epoch = list(made.sampler)
+        drawn = Counter(kinds[n] for n in epoch)
+        assert drawn[False] == SOURCES + 1
+        assert drawn[True] == round(ratio * (SOURCES + 1))
+
+
+def test_variants_take_turns_and_epochs_differ_but_not_by_chance() -> None:
+    kinds = [False] * 4 + [True] * 8
+    sampler, again = RatioSampler(kinds, 1.0, seed=3), RatioSampler(kinds, 1.0, seed=3)
+    epochs = [list(sampler) for _ in range(2)]
+    assert sorted(n for epoch in epochs for n in epoch if kinds[n]) == list(range(4, 12))
+    assert epochs[0] != epochs[1]
+    again.set_epoch(1)
+    assert list(again) == epochs[1]
+
+
+def test_pretraining_gives_variants_first_and_real_images_after() -> None:
+    kinds = [False] * 4 + [True] * 8
+    sampler = RatioSampler(kinds, 2.0, "pretrain", pretrain_epochs=2)
+    shares = [{kinds[n] for n in list(sampler)} for _ in range(4)]
+    assert shares == [{True}, {True}, {False}, {False}]
+
+
+def test_folds_part_patients_and_variants_never_judge(folder: Path) -> None:
+    made = mix(folder, folds=(0, 1))
+    assert len(made.validation) > 0
+    assert not any(item.synthetic for item in made.validation.items)
+    training = {item.patient for item in made.training.items}
+    assert training.isdisjoint(item.patient for item in made.validation.items)
+    assert any(item.synthetic for item in made.training.items)
+
+
+def test_one_patient_of_several_pictures_stays_together(folder: Path) -> None:
+    """Pictures state no patient, so OUTPUT takes each for one of its own; the user's word decides."""
+    names = [f"{n}.png" for n in range(SOURCES)]
+    real = coco(folder / "real" / "one.json", names, dict.fromkeys(names, "p"))
+    made = [mix(folder, real=real, folds=(n,)) for n in range(4)] + [mix(folder, real=real, folds=(4,))]
+    sizes = sorted((len(m.training), len(m.validation)) for m in made)
+    assert sizes == [(0, SOURCES), *[(3 * SOURCES, 0)] * 4]
+
+
+def test_variants_of_a_patient_who_judges_are_refused(folder: Path) -> None:
+    train, judge = (
+        coco(folder / "real" / f"{name}.json", images)
+        for name, images in (("train", [f"{n}.png" for n in range(6)]), ("judge", ["6.png", "extra.png"]))
+    )
+    with pytest.raises(ManifestError, match="2 pictures of variants in OUTPUT show patients of the validation"):
+        mix(folder, real=train, validation=judge)
+    clean = coco(folder / "real" / "clean.json", ["extra.png"])
+    assert len(mix(folder, real=train, validation=clean).validation) == 1
+
+
+def test_a_patient_on_both_sides_is_refused(folder: Path) -> None:
+    clean = coco(folder / "real" / "clean2.json", ["extra.png"])
+    with pytest.raises(ManifestError, match="1 patient would stand in training and in validation"):
+        mix(folder, validation=clean)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": (0, 1, 2, 3, 4)}, "not all of them"),
+        ({"ratio": -1.0}, "a ratio from 0"),
+        ({"schedule": "both"}, "mix or pretrain"),
+        ({"folds": (1,), "validation": "x.json"}, "found both"),
+        ({"real": "missing.json"}, "can't be read"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(folder: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
+        mix(folder, **options)
