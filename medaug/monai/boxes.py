@@ -70,7 +70,7 @@ def medaug_boxes(boxes: Float64, shape: Shape, labels: Sequence[object]) -> tupl
         low, high = numbers[:axes][::-1], numbers[axes:][::-1]
         flat = axes == 2
         box = enclosing([*[0.0] * flat, *low], [*[1.0] * flat, *high], shape, str(label))
-        if box is None:
+        if not isinstance(box, Box):
             raise AnnotationError("RandPosteriorSampled: a box lies outside of its image, so it can't be kept")
         placed.append(box)
     return tuple(placed)
