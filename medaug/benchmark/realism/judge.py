@@ -60,7 +60,8 @@ def judge(patches: Patches, seed: int, on_fold: Callable[[int, int], None] | Non
                 on_fold(done + fold, 2 * FOLDS)
 
         figures.append(estimate(_out_of_fold(asked, seed, step), asked.made, asked.groups, seed))
-    return Judgement(*figures, len(patches), groups)
+    told, null = figures
+    return Judgement(told, null, len(patches), groups)
 
 
 def _out_of_fold(patches: Patches, seed: int, on_fold: Callable[[int], None]) -> Scores:
@@ -137,5 +138,5 @@ def _shown(batch: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _ask(network: nn.Sequential, pixels: NDArray[np.float32]) -> Scores:
-    parts = torch.from_numpy(pixels).split(256)
+    parts = torch.split(torch.from_numpy(pixels), 256)
     return torch.cat([network(_shown(part))[:, 0] for part in parts]).double().numpy()

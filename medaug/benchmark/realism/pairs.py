@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import binary_closing
 
 from medaug.assemble import window_of
@@ -63,11 +65,10 @@ def _volumes(sources: Sequence[ImageSource]) -> Iterator[Volume]:
 
 def _slices(output: Path, record: Record, volume: Volume, window: Window) -> Iterator[Pair]:
     made = [stored_of(output / image.path) for image in record.images]
+    result = replace(volume, stored=np.stack([made[image][frame] for image, frame in record.places]))
     for k in _spread(volume.geometry.shape[0]):
-        image, frame = record.places[k]
-        generated = made[image][frame]
-        free = changed(volume.stored[k], generated)
-        real, shown = (_in_window(volume, plane, window) for plane in (volume.stored[k], generated))
+        free = changed(volume.stored[k], result.stored[k])
+        real, shown = (_in_window(one.modality[k], window) for one in (volume, result))
         yield Pair(record.source.patient, real, shown, free)
 
 
@@ -82,7 +83,6 @@ def _spread(slices: int) -> list[int]:
     return sorted({int((n + 0.5) * slices / SLICES) for n in range(SLICES)})
 
 
-def _in_window(volume: Volume, plane: Stored, window: Window) -> Float32:
-    """A slice in shares of the window, as a person sees it but for MONOCHROME1's turn, which hides nothing."""
-    values = plane.astype(np.float32) * np.float32(volume.rescale.slope) + np.float32(volume.rescale.intercept)
-    return np.clip((values - np.float32(window.low)) / np.float32(window.width), 0, 1)
+def _in_window(values: Float32 | NDArray[np.float64], window: Window) -> Float32:
+    """Modality values in shares of the window; MONOCHROME1 isn't turned, which hides nothing from a judge."""
+    return np.asarray(np.clip((values - window.low) / window.width, 0, 1), dtype=np.float32)

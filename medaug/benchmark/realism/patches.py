@@ -5,7 +5,7 @@ The two kinds share anatomy, window and place, so that a judge has nothing to go
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,7 @@ def places(free: Mask, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         return
     share = uniform_filter(free.astype(np.float32), SIDE, mode="constant")
     first = share[SIDE // 2 : free.shape[0] - SIDE // 2 + 1, SIDE // 2 : free.shape[1] - SIDE // 2 + 1]
-    candidates: Sequence[NDArray[np.int64]] = rng.permutation(np.argwhere(first >= SHARE))
+    candidates: NDArray[np.int64] = rng.permutation(np.argwhere(first >= SHARE))
     taken: list[NDArray[np.int64]] = []
     for one in candidates:
         if all(_apart(one, other) for other in taken):

@@ -27,8 +27,9 @@ def _patches(effect: float) -> Patches:
 
 @pytest.fixture(autouse=True)
 def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STEPS", 25)
+    monkeypatch.setattr(module, "STEPS", 20)
     monkeypatch.setattr(module, "BATCH", 24)
+    monkeypatch.setattr(module, "FOLDS", 2)
 
 
 def test_what_differs_is_told_and_what_does_not_is_not() -> None:
@@ -37,7 +38,7 @@ def test_what_differs_is_told_and_what_does_not_is_not() -> None:
     assert found.null.low < 0.5 < found.null.high
     assert (found.patches, found.groups) == (GROUPS * EACH, GROUPS)
     same = judge(_patches(0.0), seed=1)
-    assert same.told.low < 0.5 < same.told.high
+    assert 0.3 < same.told.value < 0.7  # 48 patches of either kind: a standard error of .06
 
 
 def test_it_follows_its_seed() -> None:
@@ -63,5 +64,5 @@ def test_no_group_is_learned_from_and_judged(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_too_few_groups_are_refused() -> None:
     patches = _patches(0.0)
-    with pytest.raises(ValueError, match="at least 8 patients or images, found 4"):
-        judge(patches.where(patches.groups < 4), seed=1)
+    with pytest.raises(ValueError, match="at least 4 patients or images, found 3"):
+        judge(patches.where(patches.groups < 3), seed=1)
