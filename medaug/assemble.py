@@ -79,7 +79,7 @@ def tools(
     on = resolve_device(device)
     fitted, prompted = _prior(profile, on, prior)
     return Tools(
-        _present_tools(profile, fitted.card),
+        present_tools(profile, fitted.card),
         SolveTools(
             prior=fitted,
             solver=solver_of(profile, fitted.card),
@@ -109,7 +109,8 @@ def _prior(
     return fitted, _prompted(profile, fitted)
 
 
-def _present_tools(profile: specs.Profile, card: PriorCard) -> PresentTools:
+def present_tools(profile: specs.Profile, card: PriorCard | None = None) -> PresentTools:
+    """How a case is shown to the prior; without the prior's card for those who only look at what may change."""
     margin = profile.regions.margin
     return PresentTools(
         window=partial(_window, profile.window),
@@ -120,7 +121,7 @@ def _present_tools(profile: specs.Profile, card: PriorCard) -> PresentTools:
         size=profile.size,
         crop=around_domain if profile.area == "domain" else whole_frame,
         feather=profile.restore.feather,
-        part=_part(profile, card),
+        part=_part(profile, card) if card else None,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from medaug.annotations.label_choice import ALL, LabelChoice
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Mask, Volume
@@ -23,6 +24,7 @@ class Images:
         readers: which of several readers of an image count, see `reader_consensus.settled`.
         copies: which known file is a copy of a volume's file, so that its name means that one.
         left_out: UIDs of images and series that were found and are not among the volumes.
+        choice: which labels count; a reader that knows more of a label than its name leaves out what is ignored.
     """
 
     volumes: Sequence[Volume]
@@ -30,6 +32,7 @@ class Images:
     readers: str = "union"
     copies: Mapping[Path, Path] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+    choice: LabelChoice = ALL
 
     def missing(self, *uids: str) -> str:
         """The note's code for what lies on none of the volumes, by the UIDs of the images or series that it names."""
@@ -100,12 +103,14 @@ class Placed:
         unsure: keys of the volumes on which something is annotated that could not be placed. Their lesions aren't all
             known, so they must not be augmented.
         notes: annotations that gave no box.
+        types: (label, type) of labels for which the format states one, such as RTROIInterpretedType.
     """
 
     boxes: tuple[tuple[str, Box], ...] = ()
     named: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()
     notes: tuple[Note, ...] = ()
+    types: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +135,7 @@ def joined(parts: tuple[Placed, ...]) -> Placed:
         frozenset().union(*(part.named for part in parts)),
         frozenset().union(*(part.unsure for part in parts)),
         tuple(note for part in parts for note in part.notes),
+        frozenset().union(*(part.types for part in parts)),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 from medaug.annotations import dicom_objects, reader_consensus
 from medaug.annotations.folder_files import files_below
+from medaug.annotations.label_choice import ALL, LabelChoice, Role
 from medaug.annotations.matching.label_map_names import SUFFIXES
 from medaug.annotations.model import Images, Marked, Note, Placed, joined, withheld
 from medaug.annotations.passed_over import passed_over
@@ -96,15 +98,19 @@ class Matched:
         unmatched_volumes: keys of the volumes without an entry in ``boxes``.
         withheld: those of them on which something is annotated that could not be placed, a lesion that nobody can
             protect. They must not be augmented, even when another file has boxes for them.
+        context: volume key → boxes that are no labels and must be kept.
+        names: every label that was read, and the types that are stated for them.
     """
 
     boxes: dict[str, tuple[Box, ...]]
     unmatched_annotations: tuple[str, ...]
     unmatched_volumes: tuple[str, ...]
     withheld: frozenset[str]
+    context: dict[str, tuple[Box, ...]] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
 
-def read_annotations(
+def read_annotations(  # noqa: PLR0913 - one parameter for each thing that decides what a file means
     path: Path,
     volumes: Sequence[Volume],
     *,
@@ -113,6 +119,7 @@ def read_annotations(
     readers: str = reader_consensus.UNION,
     copies: Mapping[Path, Path] = MappingProxyType({}),
     left_out: frozenset[str] = frozenset(),
+    choice: LabelChoice = ALL,
 ) -> Matched:
     """Read one annotation file or folder and match it with volumes; their pixels are not looked at.
 
@@ -124,6 +131,7 @@ def read_annotations(
         format: a name of `READERS`, or None to tell by content and suffix.
         copies: which known file is a copy of a volume's file, byte by byte: its name means that volume.
         left_out: UIDs of images and series that are not among the volumes although they were found.
+        choice: which labels are lesions, which are context, which are ignored.
         readers: where several people read an image: ``union``, ``majority`` or one of them, see `agreement.settled`.
 
     Raises:
@@ -135,19 +143,30 @@ def read_annotations(
             raise AnnotationError(f"annotations: expected one of {', '.join(READERS)}, found an unknown format name")
         if readers != reader_consensus.UNION and name != "csv":
             raise AnnotationError(f"readers: {name} doesn't say who drew what, a csv with a column rad_id does")
-        images = Images(volumes, known, readers, copies, left_out)
+        images = Images(volumes, known, readers, copies, left_out, choice)
         placed = READERS[name](path, images)
         if path.is_dir():
             placed = joined((placed, passed_over(path, name, images), _other_lists(path, placed, images)))
     except OSError as error:
         raise AnnotationError(f"annotations: can't be read ({error.strerror}); check the path") from None
     keys = list(dict.fromkeys(volume.source.key for volume in volumes))
-    drawn: dict[str, list[Box]] = defaultdict(list)
-    for key, box in placed.boxes:
-        drawn[key].append(box)
-    boxes = {key: tuple(sorted(drawn[key])) for key in keys if key in placed.named - placed.unsure}
+    drawn = _by_role(placed, choice)
+    sure = placed.named - placed.unsure
+    boxes = {key: tuple(sorted(drawn["lesion"][key])) for key in keys if key in sure}
+    context = {key: tuple(sorted(drawn["context"][key])) for key in keys if key in sure and drawn["context"][key]}
     missing = tuple(key for key in keys if key not in boxes)
-    return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure)
+    names = frozenset(box.label for _, box in placed.boxes) | {name for pair in placed.types for name in pair}
+    return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure, context, names)
+
+
+def _by_role(placed: Placed, choice: LabelChoice) -> dict[Role, dict[str, list[Box]]]:
+    types: dict[str, list[str]] = defaultdict(list)
+    for label, kind in placed.types:
+        types[label].append(kind)
+    drawn: dict[Role, dict[str, list[Box]]] = {role: defaultdict(list) for role in get_args(Role)}
+    for key, box in placed.boxes:
+        drawn[choice.role(box.label, types[box.label])][key].append(box)
+    return drawn
 
 
 def _other_lists(folder: Path, placed: Placed, images: Images) -> Placed:

@@ -10,6 +10,7 @@ import numpy as np
 
 from medaug.annotations.registry import detect, image_files, in_archive, read_annotations, read_masks
 from medaug.errors import AnnotationError
+from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
 
 Packed = bytes
@@ -90,6 +91,16 @@ def unpacked(data: Packed, shape: tuple[int, int, int]) -> Mask:
     """The way back of `packed`."""
     bits = np.frombuffer(zlib.decompress(data), dtype=np.uint8)
     return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(np.bool_)
+
+
+def with_boxes(mask: Mask | None, boxes: Sequence[Box] | None, shape: tuple[int, int, int]) -> Mask | None:
+    """A mask of what must not change, or None for nothing, with the boxes in it."""
+    if not boxes:
+        return mask
+    held = np.zeros(shape, dtype=np.bool_) if mask is None else mask.copy()
+    for box in boxes:
+        held[box.slices] = True
+    return held
 
 
 def kept(shape: tuple[int, int, int], protect: Mask | None, within: Mask | None) -> Mask | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,6 +13,7 @@ from medaug.cli.progress import duration
 from medaug.errors import counted
 
 if TYPE_CHECKING:
+    from medaug.execution.planning.foresight import Foresight
     from medaug.execution.planning.plan import Plan
     from medaug.execution.planning.sources import Skip
     from medaug.execution.summary import Summary
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 UIDS_SHOWN = 3
 
 
-def show_plan(planned: Plan) -> None:
-    """What would be done."""
+def show_plan(planned: Plan, foreseen: Mapping[str, Foresight] = MappingProxyType({}), room: str = "") -> None:
+    """What would be done; what was ``foreseen`` by source, and a sentence where there is no ``room`` for it."""
     from medaug.storage.disk_map import Again
 
     firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
@@ -32,8 +35,10 @@ def show_plan(planned: Plan) -> None:
         labels = ", ".join(sorted({box.label for box in unit.boxes}))
         typer.echo(
             f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
-            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels})"
+            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_ahead(foreseen.get(unit.recipe.source))}"
         )
+    if foreseen and len(foreseen) < len(firsts):
+        typer.echo(f"  of the first {len(foreseen)} sources the free share was looked at")
     show_left_out(planned.skips, planned.unmatched, planned.notes)
     time_needed = (
         "unknown until the first unit"
@@ -41,6 +46,16 @@ def show_plan(planned: Plan) -> None:
         else f"about {duration(planned.seconds)} on 2 CPU cores"
     )
     typer.echo(f"time: {time_needed}; disk: about {planned.bytes / 1e6:.0f} MB")
+    if room:
+        typer.echo(f"no room: {room}")
+
+
+def _ahead(foreseen: Foresight | None) -> str:
+    if foreseen is None:
+        return ""
+    if foreseen.code:
+        return f"; the run would refuse it [{foreseen.code}]: {foreseen.reason}"
+    return f", {100 * foreseen.free:.0f} % free"
 
 
 def show_summary(summary: Summary) -> None:

@@ -52,6 +52,19 @@ Readers = Annotated[
     str,
     typer.Option(help="Where several people read an image (csv, rad_id): union, majority, or one reader's name."),
 ]
+Lesions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        help="Only labels of this name are lesions, others are kept as context; * and ? stand for letters; "
+        "repeatable. Of an RT Structure Set also by interpreted type.",
+        show_default=False,
+    ),
+]
+Ignored = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-label", help="Labels of this name, likewise, are taken for nothing.", show_default=False),
+]
 Protect = Annotated[
     list[Path] | None,
     typer.Option(help="DICOM Segmentation or label map whose structures stay as they are.", show_default=False),
@@ -102,6 +115,8 @@ def _request(  # noqa: PLR0913 - one parameter per option
     accept_identity: Identity = None,
     format: AnnotationFormat = None,  # noqa: A002 - likewise
     readers: Readers = "union",
+    label: Lesions = None,
+    ignore_label: Ignored = None,
     protect: Protect = None,
     within: Within = None,
     slices: Slices = False,
@@ -121,6 +136,8 @@ def _request(  # noqa: PLR0913 - one parameter per option
         accept_identity=accept_identity,
         format=format,
         readers=readers,
+        label=label or (),
+        ignore_label=ignore_label or (),
         protect=protect or (),
         within=within or (),
         slices=slices,

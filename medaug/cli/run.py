@@ -68,7 +68,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         planned = _planned(request, voice, None if dry_run else output)
         summary = None if dry_run else _done(planned, output, voice)
     if summary is None:
-        _show(planned)
+        _show(planned, output)
     else:
         show_summary(summary)
         raise typer.Exit(summary.exit_code)
@@ -100,9 +100,12 @@ def _done(planned: Plan, output: Path, voice: Voice) -> Summary:
     return execute(planned, output, on_progress=voice.progress, on_step=on_step, on_stage=voice.stage)
 
 
-def _show(planned: Plan) -> None:
-    show_plan(planned)
-    if not planned.units:
+def _show(planned: Plan, output: Path | None = None) -> None:
+    from medaug.execution.planning.foresight import foresee, room
+
+    foreseen = {each.source: each for each in foresee(planned)}
+    show_plan(planned, foreseen, room(planned, output) if output else "")
+    if all(each.code for each in foreseen.values()):
         raise typer.Exit(3)
 
 

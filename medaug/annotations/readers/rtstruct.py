@@ -111,9 +111,15 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     if not meant:
         return Placed(notes=(Note(images.missing(*named, *series), where),))
     passed = [Note("no-lesion", region.where) for region in regions if not region.is_lesion]
-    kept = [region for region in regions if region.is_lesion]
+    kept = [region for region in regions if region.is_lesion and not _ignored(region, images)]
+    types = frozenset((region.name, region.kind) for region in regions if region.kind)
     faulty = [withheld(meant, "bad-entry", region.fault) for region in kept if region.fault]
-    return joined((Placed(notes=tuple(passed)), *faulty, *(_on(volume, kept) for volume in meant)))
+    return joined((Placed(notes=tuple(passed), types=types), *faulty, *(_on(volume, kept) for volume in meant)))
+
+
+def _ignored(region: Region, images: Images) -> bool:
+    """What is ignored withholds nothing, be it malformed or without extent."""
+    return images.choice.role(region.name, (region.kind,) if region.kind else ()) == "ignored"
 
 
 def _on(volume: Volume, regions: Sequence[Region]) -> Placed:

@@ -6,16 +6,16 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from medaug.annotations.registry import Matched, read_annotations
-from medaug.annotations.structures import kept, on_volumes, packed
+from medaug.annotations.label_choice import LabelChoice
+from medaug.annotations.structures import kept, on_volumes, packed, with_boxes
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.errors import IdentityError, ReadError, SourceError
+from medaug.execution.planning.labels import labels_of
 from medaug.execution.planning.request import RunOptions, RunRequest
-from medaug.execution.planning.sources import Collected, ImageSource, Skip, collect, load_headers, refusal
+from medaug.execution.planning.sources import ImageSource, Skip, collect, load_headers, refusal
 from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
@@ -109,20 +109,22 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
     collected = collect(request.input, request.profile, (*request.annotations, *request.protect, *request.within))
     sources = _told(collected.sources, on_read) if on_read else collected.sources
     headers, refused = _headers(sources, request.profile, request.accept_identity)
-    read = partial(_read, collected, headers, format=request.format, readers=request.readers)
-    boxes, withheld, unmatched = _boxes(request.annotations, read)
     volumes = [header.volume for header in headers]
+    choice = LabelChoice(request.label, request.ignore_label)
+    how = {"format": request.format, "readers": request.readers, "choice": choice}
+    found = labels_of(collected, volumes, request.annotations, **how)
     masks = [on_volumes(paths, volumes, collected.files, what) for what, paths in structures.items()]
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[Skip] = []
 
     def firsts() -> Iterator[Unit]:
         for header in sorted(headers, key=lambda header: (header.first, header.key)):
-            labels = boxes.get(header.key)
+            labels = found.lesions.get(header.key)
             if not labels:
-                unlabelled.append(_without_boxes(header.volume, withheld=header.key in withheld))
+                unlabelled.append(_without_boxes(header.volume, withheld=header.key in found.withheld))
                 continue
-            mask = kept(header.volume.geometry.shape, *(one.get(header.key) for one in masks))
+            shape, context = header.volume.geometry.shape, found.context.get(header.key)
+            mask = with_boxes(kept(shape, *(one.get(header.key) for one in masks)), context, shape)
             if mask is not None and mask.all():
                 unlabelled.append(_left_out(header.volume, "nothing-free", NOTHING_FREE))
                 continue
@@ -131,7 +133,8 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
 
     units = units_of(firsts(), request.variants)
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
-    return Plan(request, units, _merged((*collected.skips, *refused, *unlabelled)), unmatched, notes)
+    skips = _merged((*collected.skips, *refused, *unlabelled))
+    return Plan(request, units, skips, found.unmatched, (*notes, *found.notes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,32 +221,6 @@ def _check_identity(volume: Volume, accepted: str | None) -> None:
         raise IdentityError(f'{why}, or state --accept-identity "reason" if it was checked')
 
 
-def _read(collected: Collected, headers: Sequence[_Header], path: Path, **how: Any) -> Matched:
-    volumes = [header.volume for header in headers]
-    left_out = collected.without(volumes)
-    return read_annotations(path, volumes, known=collected.files, copies=collected.copies, left_out=left_out, **how)
-
-
-def _boxes(
-    paths: Sequence[Path], read: Callable[[Path], Matched]
-) -> tuple[dict[str, tuple[Box, ...]], set[str], tuple[str, ...]]:
-    """All annotation files together: boxes by source, sources withheld, the unmatched; a box given twice counts once.
-
-    A volume with a lesion that could not be placed is left out whole: what is not boxed would be repainted.
-    """
-    collected: dict[str, set[Box]] = defaultdict(set)
-    unmatched: list[str] = []
-    withheld: set[str] = set()
-    for path in paths:
-        matched = read(path)
-        unmatched += matched.unmatched_annotations
-        withheld |= matched.withheld
-        for key, placed in matched.boxes.items():
-            collected[key].update(placed)
-    boxes = {key: tuple(sorted(placed)) for key, placed in collected.items() if key not in withheld}
-    return boxes, withheld, tuple(unmatched)
-
-
 def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
     if withheld:
         reason = "an annotation may lie on it but could not be placed, so what it marks can't be kept; see unmatched"
@@ -295,11 +272,11 @@ def survey(
     """
     collected = collect(root, profile, annotations)
     headers, refused = _headers(collected.sources, profile, accept_identity)
-    boxes, withheld, _ = _boxes(annotations, partial(_read, collected, headers))
+    found = labels_of(collected, [header.volume for header in headers], annotations)
     usable = [
-        Usable(header.source, header.key, boxes.get(header.key, ()), _patient(header.volume))
+        Usable(header.source, header.key, found.lesions.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))
-        if header.key not in withheld
+        if header.key not in found.withheld
     ]
     return tuple(usable), _merged((*collected.skips, *refused))
 
@@ -318,9 +295,9 @@ def labels_in(
     profile = load_profile("paper").model_copy(update={"modalities": profiles.MODALITIES, "colour": "grey"})
     collected = collect(root, profile, annotations)
     headers, _ = _headers(collected.sources, profile, "boxes are only counted")
-    boxes, withheld, unmatched = _boxes(annotations, partial(_read, collected, headers))
-    each = tuple((h.source, None if h.key in withheld else boxes.get(h.key, ())) for h in headers)
-    return each, unmatched
+    found = labels_of(collected, [header.volume for header in headers], annotations)
+    each = tuple((h.source, None if h.key in found.withheld else found.lesions.get(h.key, ())) for h in headers)
+    return each, found.unmatched
 
 
 def _patient(volume: Volume) -> str:

@@ -39,6 +39,8 @@ class RunOptions(TypedDict, total=False):
     accept_identity: str | None
     format: str | None
     readers: str
+    label: str | Sequence[str]
+    ignore_label: str | Sequence[str]
     protect: Paths
     within: Paths
     device: str
@@ -66,6 +68,9 @@ class RunRequest:
         accept_identity: why the export may be used although it doesn't declare that identity was removed; recorded.
         format: a name of docs/reference/annotations.md for all of ``annotations``; None tells by content.
         readers: where several people read an image (a csv with rad_id): ``union``, ``majority``, or one reader's name.
+        label: patterns of the labels that are lesions; all where there is none. The others are context: kept, and in no
+            list. They fit a label's name or, in an RT Structure Set, its interpreted type.
+        ignore_label: patterns of labels that are taken for nothing: where they lie may be repainted.
         protect: Segmentations or label maps whose structures must not change.
         within: the same; nothing outside of their structures may change.
         device: ``auto``, ``cpu`` or a torch device.
@@ -95,6 +100,8 @@ class RunRequest:
     accept_identity: str | None = None
     format: str | None = None
     readers: str = "union"
+    label: tuple[str, ...] = ()
+    ignore_label: tuple[str, ...] = ()
     protect: tuple[Path, ...] = ()
     within: tuple[Path, ...] = ()
     device: str = "auto"
@@ -142,6 +149,7 @@ class RunRequest:
         given: dict[str, Any] = dict(options)
         change = {name: given.pop(name, None) for name in ("prior", "strength", "slices", "pictures")}
         given |= {name: _paths(given[name]) for name in ("annotations", "protect", "within") if name in given}
+        given |= {name: _words(given[name]) for name in ("label", "ignore_label") if name in given}
         if missing := {"profile", "annotations"} - given.keys():
             raise TypeError(f"missing: {', '.join(sorted(missing))}")
         profile = given.pop("profile")
@@ -154,6 +162,10 @@ class RunRequest:
 
 def _paths(given: Paths) -> tuple[Path, ...]:
     return (Path(given),) if isinstance(given, str | Path) else tuple(map(Path, given))
+
+
+def _words(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _changed(

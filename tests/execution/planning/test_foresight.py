@@ -1,0 +1,85 @@
+"""What a plan says of labels and of what may change, against what the run then does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import medaug
+from medaug.errors import AnnotationError
+from medaug.execution.planning import foresight
+from medaug.execution.planning.foresight import foresee, room
+from medaug.execution.planning.plan import Plan, plan
+from medaug.imaging.boxes import Box
+from tests.support import make
+from tests.support.small_runs import small_profile
+
+LESION, WHOLE = (40, 50, 10, 12), (0, 0, 100, 120)  # x, y, width, height
+ORGAN = (20, 20, 30, 25)
+
+
+def labelled(folder: Path, **drawn: tuple[int, int, int, int]) -> dict[str, object]:
+    make.radiograph(folder / "in", name="x1.dcm", rows=120, columns=100)
+    (folder / "boxes.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": 0, "file_name": "x1.dcm", "width": 100, "height": 120}],
+                "annotations": [
+                    {"id": n, "image_id": 0, "category_id": n, "bbox": box} for n, box in enumerate(drawn.values())
+                ],
+                "categories": [{"id": n, "name": name} for n, name in enumerate(drawn)],
+            }
+        )
+    )
+    law = {"kind": "outside", "margin": {"value": 0, "unit": "px"}}
+    profile = small_profile(folder, domain=["not-padding"], regions=law)
+    return {"profile": profile, "annotations": folder / "boxes.json"}
+
+
+def planned(folder: Path, given: dict[str, object], **options: object) -> Plan:
+    return plan(folder / "in", **given, **options)  # type: ignore[arg-type]
+
+
+def test_the_free_share_is_what_the_boxes_leave(tmp_path: Path) -> None:
+    (seen,) = foresee(planned(tmp_path, labelled(tmp_path, lesion=LESION)))
+    assert seen.free == pytest.approx(1 - 10 * 12 / (100 * 120))
+    assert seen.code == ""
+
+
+def test_what_the_run_would_refuse_is_foreseen_and_can_be_mended(tmp_path: Path) -> None:
+    given = labelled(tmp_path, BODY=WHOLE, lesion=LESION)
+    (seen,) = foresee(planned(tmp_path, given))
+    assert (seen.free, seen.code) == (0, "nothing-free")
+    ran = medaug.run(tmp_path / "in", tmp_path / "out", **given)  # type: ignore[arg-type]
+    assert [record.code for record in ran.records] == [seen.code]
+    (mended,) = foresee(planned(tmp_path, given, ignore_label="BO*"))
+    assert mended.free == pytest.approx(0.99)
+
+
+def test_context_is_kept_and_in_no_list(tmp_path: Path) -> None:
+    given = labelled(tmp_path, organ=ORGAN, lesion=LESION)
+    chosen = planned(tmp_path, given, label="les*")
+    (unit,) = chosen.units
+    assert [box.label for box in unit.boxes] == ["lesion"]
+    expected = np.zeros((1, 120, 100), dtype=np.bool_)
+    expected[Box((0, 20, 20), (1, 45, 50), "organ").slices] = True
+    assert unit.mask is not None
+    assert np.array_equal(unit.mask, expected)
+    assert unit.recipe.kept
+    assert chosen.notes == ("kept as context, and in no list: organ",)
+    assert planned(tmp_path, given).notes == ()
+
+
+def test_a_label_that_nobody_uses_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match="no label or type is called 'leson'; there are lesion, organ"):
+        planned(tmp_path, labelled(tmp_path, organ=ORGAN, lesion=LESION), label=["leson"])
+
+
+def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = planned(tmp_path, labelled(tmp_path, lesion=LESION))
+    assert room(one, tmp_path / "new" / "out") == ""
+    monkeypatch.setattr(foresight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
+    assert "1 MB are free" in room(one, tmp_path / "new" / "out")
