@@ -48,7 +48,7 @@ def test_every_law_of_a_profile_is_known_wherever_its_kind_is_asked_for() -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_law_protects_what_it_says_and_what_is_protected_on_the_native_grid(kind: LawKind) -> None:
-    tools = assemble._present_tools(stated(kind), read_card(EMBEDDED))
+    tools = assemble.present_tools(stated(kind), read_card(EMBEDDED))
     domain = np.zeros((1, 64, 48), dtype=np.bool_)
     domain[:, :, :40] = True
     regions = tools.law(domain, BOXES, 3, (1.0, 1.0, 1.0))
@@ -61,7 +61,7 @@ def test_a_law_that_nobody_has_told_anything_of_is_neither_run_nor_verified() ->
     with pytest.raises(AssertionError):
         keeps_boxes("toy")  # type: ignore[arg-type]
     with pytest.raises(AssertionError):
-        assemble._present_tools(with_law(Toy()), read_card(EMBEDDED))
+        assemble.present_tools(with_law(Toy()), read_card(EMBEDDED))
 
 
 @pytest.mark.slow

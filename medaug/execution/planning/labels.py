@@ -55,7 +55,7 @@ def labels_of(
     left_out = collected.without(volumes)
     lesions: dict[str, set[Box]] = defaultdict(set)
     context: dict[str, set[Box]] = defaultdict(set)
-    known = {"known": collected.files, "copies": collected.copies, "left_out": left_out}
+    known: dict[str, Any] = {"known": collected.files, "copies": collected.copies, "left_out": left_out}
     read = [read_annotations(path, volumes, choice=choice, **known, **how) for path in paths]
     withheld = frozenset[str]().union(*(matched.withheld for matched in read))
     for matched in read:
