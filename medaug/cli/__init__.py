@@ -16,6 +16,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     doctor,
     export,
     inspect,
+    preview,
     prior_convert,
     prior_training,
     priors,

@@ -130,6 +130,10 @@ class Voice:
         """So many of the sources are read."""
         self._at(done, total, "reading")
 
+    def solving(self, done: int, total: int) -> None:
+        """So many sources of a preview are done."""
+        self._at(done, total, "solving")
+
     def progress(self, progress: Progress) -> None:
         """A unit is done."""
         record = progress.record

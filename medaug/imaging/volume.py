@@ -202,6 +202,15 @@ class Volume:
         """The greatest step, in modality units, that one step of a stored number makes."""
         return self.lut.coarsest if self.lut else max(abs(rescale.slope) for rescale in self.rescale)
 
+    def slice(self, k: int) -> Volume:
+        """Slice ``k`` as a volume of one slice; it stands for the same source. A volume in colour stays whole."""
+        if len(self.stored) == 1 or self.colour is not None:
+            return self
+        affine = self.geometry.affine.copy()
+        affine[:3, 3] = self.geometry.to_world((k, 0, 0))
+        geometry = replace(self.geometry, shape=(1, *self.geometry.shape[1:]), affine=affine)
+        return replace(self, stored=self.stored[k : k + 1], geometry=geometry, rescale=self.rescale[k : k + 1])
+
     def with_modality(self, values: npt.NDArray[np.floating], where: Mask) -> Volume:
         """A copy whose voxels at ``where`` hold ``values``; every other stored number is untouched.
 
