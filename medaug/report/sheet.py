@@ -73,7 +73,7 @@ def row(
     protected, observed, domain = regions
     backdrop = Backdrop.of(source, protected, boxes, window, domain)
     name = results[0][0].source
-    cells = []
+    cells: list[Cell] = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (tried, result) in enumerate(results):
             place = Path(folder) / str(number)
