@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered, Tally
 from medaug.errors import counted
+from medaug.profile.components import moves
 from medaug.profile.profile import Profile
 from medaug.profile.solvers import degrades
 
@@ -44,8 +45,13 @@ REGIONS = {
     "gaussian-outside": "kept the boxes and conditioned on pixels that thin out with the distance from them",
     "outside": "kept the boxes and generated all else within the domain",
     "inside": "regenerated the inside of the boxes and kept all else",
+    "moved": "moved the image by a recorded map, then kept the moved boxes and conditioned as gaussian-outside does",
     "random": "kept the boxes and conditioned on pixels drawn at random outside them",
 }
+MOVED = (
+    "Protected voxels, the labelled ones included, hold the source's numbers resampled along the map (six taps of a "
+    "windowed sinc along each axis)."
+)
 RESTORE = {
     "delta": "the change between the decoded solution and the decoded original was added to the source's pixels",
     "replace": "the decoded solution replaced the source's pixels",
@@ -65,7 +71,7 @@ def methods(profile: Profile, records: Iterable[Record]) -> str:
             _counts(tally),
             _process(profile),
             _prior(tally),
-            "Protected voxels hold the source's stored numbers unchanged.",
+            MOVED if moves(profile.regions.kind) else "Protected voxels hold the source's stored numbers unchanged.",
             _gate(tally),
             _versions(tally),
         )

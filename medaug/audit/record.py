@@ -16,6 +16,7 @@ from medaug.audit.layout import IMAGE, unit_folder
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
+from medaug.imaging.motion import Motions
 from medaug.imaging.volume import SourceRef
 from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
@@ -171,6 +172,19 @@ class Identity:
     accepted_reason: str = ""
 
 
+@dataclass(frozen=True)
+class Moved:
+    """How the source's one slice was moved before anything was generated.
+
+    Attributes:
+        motions: in whole numbers, so that the map can be followed exactly.
+        boxes: the labels where they lie in the source, in the order of the record's.
+    """
+
+    motions: Motions
+    boxes: tuple[Box, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One unit of work, done or not.
@@ -194,12 +208,13 @@ class Record:
         recipe: every choice that was drawn, as JSON.
         checks: the quality gate.
         outputs: the files, in slice order for a series.
-        boxes: the labels on the grid.
+        boxes: the labels on the grid, where they lie in the outputs.
         geometry: the grid, None where the source was not readable.
         threads: of the processor that solved it, which decide last digits; None where a device did, or nothing was
             solved.
         processor: its model and the vectors that kernels take there, which decide last digits; noise is drawn on it
             wherever the solve runs.
+        moved: for a law that moves the source; None, and no key, for others.
     """
 
     unit: str
@@ -223,6 +238,7 @@ class Record:
     geometry: Grid | None = None
     threads: int | None = None
     processor: str = ""
+    moved: Moved | None = field(default=None, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")
@@ -245,6 +261,11 @@ class Record:
         """The outputs that hold the image itself: DICOM files in slice order, or one file of another format."""
         files = (f"{self.folder}/{IMAGE}/", f"{self.folder}/{IMAGE}.")
         return tuple(output for output in self.outputs if output.path.startswith(files))
+
+    @property
+    def source_boxes(self) -> tuple[Box, ...]:
+        """The labels where they lie in the source."""
+        return self.moved.boxes if self.moved else self.boxes
 
     @property
     def planar(self) -> bool:
@@ -290,7 +311,12 @@ class Record:
 
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
-    return {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
+    data = {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
+    if record.moved is None:
+        del data["moved"]
+    else:
+        data["moved"]["boxes"] = [plain(box) for box in record.moved.boxes]
+    return data
 
 
 def _check_hex(text: str, where: str) -> None:

@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medaug.augmentation.case import Case, Variant
+from medaug.augmentation.move import MovedCase
 from medaug.augmentation.prepare import PreparedCase
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.augmentation.restore import Solution, observed_residual
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.augmentation.tools import Tools
 from medaug.imaging.crop import WHOLE
-from medaug.imaging.volume import Area
+from medaug.imaging.motion import Motions
+from medaug.imaging.volume import Area, Volume
 from medaug.inverse.protocols import Prior
 from medaug.quality import inspect
 from medaug.regions.regions import Regions
@@ -29,13 +31,15 @@ class Presented:
     """A case as the prior will see it, and what brings a solution back.
 
     Attributes:
-        case: the volume and its boxes.
+        case: the volume and its boxes, moved where the law moves them.
         recipe: what was drawn.
         prepared: what it shares with the case's other variants.
         regions: on the native grid.
         on_grid: on the prior's grid.
         prior: under the prompt of this case's labels.
         part: rows and columns of the square that are solved.
+        motions: what moved the case; None where nothing did.
+        original: the volume before that; None where nothing did.
     """
 
     case: Case
@@ -45,6 +49,13 @@ class Presented:
     on_grid: Regions
     prior: Prior
     part: Area = WHOLE
+    motions: Motions | None = None
+    original: Volume | None = None
+
+    @property
+    def source(self) -> Volume:
+        """The volume as it was read."""
+        return self.original or self.case.volume
 
     @property
     def wanted(self) -> list[int]:
@@ -94,9 +105,20 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
         ValueError: the recipe was drawn for another volume or other boxes.
     """
     _check_drawn_for(case, recipe)
+    if tools.present.draw is not None:
+        domain = tools.present.domain_of(case)
+        motions = tools.present.draw(case.volume, case.boxes, domain, recipe.seed_of("motions"))
+        moved = MovedCase.of(case, motions)
+        shown = _presented(moved.case, recipe, PreparedCase.of_moved(moved, domain, tools.present), tools)
+        return replace(shown, motions=motions, original=case.volume)
     key = (case.boxes, recipe.kept, tools.present.of_case)
     prepared = tools.latest.of(case.volume, key, lambda: PreparedCase.of(case, tools.present))
-    on_grid = tools.present.law(prepared.small, prepared.small_boxes, recipe.seed_of("regions"), prepared.sampling)
+    return _presented(case, recipe, prepared, tools)
+
+
+def _presented(case: Case, recipe: Recipe, prepared: PreparedCase, tools: Tools) -> Presented:
+    drawn = tools.present.law(prepared.small, prepared.small_boxes, recipe.seed_of("regions"), prepared.sampling)
+    on_grid = prepared.known(drawn)
     regions = Regions(prepared.protected, prepared.protected | prepared.view.enlarge(on_grid.observed))
     prompted = tools.solve.prompted
     prior = prompted(box.label for box in case.boxes) if prompted else tools.solve.prior
@@ -132,7 +154,10 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
         "domain_share": prepared.domain_share,
     }
     checks = inspect(volume, result, regions.protected, window, measured, tools.restore.limits, prepared.baseline)
-    return Variant(presented.recipe, result, case.boxes, window, regions, changed, checks, prepared.domain)
+    return Variant(
+        presented.recipe, result, case.boxes, window, regions, changed, checks, prepared.domain, volume,
+        presented.motions,
+    )  # fmt: skip
 
 
 def _check_drawn_for(case: Case, recipe: Recipe) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from medaug.augmentation.recipe import Recipe
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
+from medaug.imaging.motion import Motions
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.quality import Check
 from medaug.regions.regions import Regions
@@ -41,12 +42,14 @@ class Variant:
     Attributes:
         recipe: what was drawn.
         volume: on the source's grid, in the source's numbers.
-        boxes: the labels, unchanged.
+        boxes: the labels where they lie in it: the source's, but for a law that moves them.
         window: what was presented to the prior.
         regions: on the native grid.
         changed: the voxels that were overwritten; never protected ones.
         checks: the quality checks with their figures.
         domain: where the profile's domain lets a voxel change, before boxes are kept.
+        before: what the generated voxels were laid over: the source, or the source as ``motions`` moved it.
+        motions: of the source's one slice; None where nothing moved.
     """
 
     recipe: Recipe
@@ -57,3 +60,5 @@ class Variant:
     changed: Mask
     checks: tuple[Check, ...]
     domain: Mask
+    before: Volume
+    motions: Motions | None = None

@@ -10,15 +10,17 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from medaug.augmentation.case import Case
+from medaug.augmentation.move import DrawMotions, MovedCase
 from medaug.augmentation.restore import seam_taper
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.volume import Area, Float32, Mask, Volume, Window
 from medaug.quality import Baseline
-from medaug.regions.regions import RegionLaw, Sampling
+from medaug.regions.regions import RegionLaw, Regions, Sampling
 
 T = TypeVar("T")
+Grow = Callable[[Volume, Sequence[Box]], tuple[Box, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +37,33 @@ class PresentTools:
         crop: the part of a slice that is presented, from the domain and the boxes; None for the whole.
         feather: width of the seam's taper, in the prior's px.
         part: the part of the prior's square that is solved, from its free pixels; None for all of it.
+        draw: motions of the case, for a law that moves it; None for one that moves nothing.
     """
 
     window: Callable[[Volume], Window]
     domain: Callable[[Volume, Window], Mask]
     protect: Callable[[Mask, Sequence[Box]], Mask]
     law: RegionLaw
-    grow: Callable[[Volume, Sequence[Box]], tuple[Box, ...]]
+    grow: Grow
     size: int
     crop: Callable[[Mask], Area | None]
     feather: float
     part: Callable[[Mask], Area] | None = None
+    draw: DrawMotions | None = None
 
     @property
     def of_case(self) -> tuple[object, ...]:
         """The tools that a `PreparedCase` follows from: all but those that come after it."""
         return self.window, self.domain, self.protect, self.grow, self.crop, self.size, self.feather
+
+    def domain_of(self, case: Case) -> Mask:
+        """(k, i, j), where the profile's domain lets a voxel of a case change, before boxes are kept."""
+        domain = self.domain(case.volume, self.window(case.volume))
+        if case.kept is not None:
+            domain = domain & ~case.kept
+        if case.volume.colour is not None:
+            domain = domain & ~case.volume.colour.coloured
+        return domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +82,7 @@ class PreparedCase:
         small_boxes: the boxes with their margin, on the prior's grid.
         sampling: voxel step of that grid along (k, i, j).
         baseline: the source's side of the checks.
+        unknown: (k, i, j), where a moved image has no data and may change, boxes or not; None where nothing moved.
     """
 
     window: Window
@@ -82,6 +96,7 @@ class PreparedCase:
     small_boxes: tuple[Box, ...]
     sampling: Sampling
     baseline: Baseline
+    unknown: Mask | None = None
 
     @classmethod
     def of(cls, case: Case, tools: PresentTools) -> PreparedCase:
@@ -93,11 +108,28 @@ class PreparedCase:
         Raises:
             RegionError: nothing may change.
         """
-        volume, window = case.volume, tools.window(case.volume)
-        domain = _domain(case, window, tools)
+        window = tools.window(case.volume)
+        return cls._of(case, window, tools.domain_of(case), None, tools)
+
+    @classmethod
+    def of_moved(cls, moved: MovedCase, domain: Mask, tools: PresentTools) -> PreparedCase:
+        """`of` for a case that was moved: its window and ``domain`` are the source's, and the domain moves along.
+
+        What has no data may change where the mirrored domain says that it is anatomy, inside a box's edges too.
+
+        Raises:
+            RegionError: nothing may change.
+        """
+        window = tools.window(moved.source.volume)
+        there = moved.mask(domain) & ~moved.case.volume.padded
+        return cls._of(moved.case, window, there, moved.lost & there, tools)
+
+    @classmethod
+    def _of(cls, case: Case, window: Window, domain: Mask, unknown: Mask | None, tools: PresentTools) -> PreparedCase:
+        volume = case.volume
         grown = tools.grow(volume, case.boxes)
         view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
-        protected = _protected(view, domain, grown, tools)
+        protected = _protected(view, domain, grown, tools, unknown)
         small = (_on_grid(view, box, volume) for box in grown)
         pixels = view.present(volume.modality)
         for shared in (domain, protected, pixels):
@@ -114,7 +146,15 @@ class PreparedCase:
             small_boxes=tuple(box for box in small if box is not None),
             sampling=_sampling(view, volume),
             baseline=Baseline.of(volume, protected, window),
+            unknown=unknown,
         )
+
+    def known(self, on_grid: Regions) -> Regions:
+        """Regions on the prior's grid; where a voxel there has any without data, it is neither kept nor observed."""
+        if self.unknown is None or not self.unknown.any():
+            return on_grid
+        known = ~self.view.shrink(self.unknown, 0.0)
+        return Regions(on_grid.protected & known, on_grid.observed & known)
 
 
 class Latest(Generic[T]):
@@ -142,15 +182,6 @@ class Latest(Generic[T]):
             self._last = None
 
 
-def _domain(case: Case, window: Window, tools: PresentTools) -> Mask:
-    domain = tools.domain(case.volume, window)
-    if case.kept is not None:
-        domain = domain & ~case.kept
-    if case.volume.colour is not None:
-        domain = domain & ~case.volume.colour.coloured
-    return domain
-
-
 def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
     """The domain and the boxes together: a box on the domain's edge must be seen whole."""
     together = domain.copy()
@@ -159,10 +190,14 @@ def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
     return together
 
 
-def _protected(view: Presentation, domain: Mask, grown: Sequence[Box], tools: PresentTools) -> Mask:
+def _protected(
+    view: Presentation, domain: Mask, grown: Sequence[Box], tools: PresentTools, unknown: Mask | None
+) -> Mask:
     presented = np.zeros_like(domain)
     presented[:, *view.area] = True
     protected = tools.protect(domain & presented, grown)
+    if unknown is not None:
+        protected &= ~(unknown & presented)
     if protected.all():
         raise RegionError("regions: nothing may change: the domain and the boxes cover the image", code="nothing-free")
     return protected

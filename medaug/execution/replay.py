@@ -153,7 +153,7 @@ def _again(record: Record, worker: Worker, volume: Volume) -> Replay:
     threads = record.threads if worker.threads else None
     # memory may have made the batch smaller than the profile's
     tools = replace(worker.tools.with_batch(record.batch_size), solve_slices=on_threads(threads))
-    variant = augment(Case(volume, record.boxes), _recipe(record), tools)
+    variant = augment(Case(volume, record.source_boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -157,7 +158,8 @@ def _real_item(record: Record, labels: Sequence[str], named: NamedSource) -> dic
     """With the same keys as a variant's, so that data loaders can collate both."""
     real = {"unit": "", "variant": -1, "seed": "", "record": "", "synthetic": False}
     axes = source_axes(record.source, record.source.format)
-    return _entry(record, named.image, axes, labels, real | origin(record.source, named))
+    there = replace(record, boxes=record.source_boxes)
+    return _entry(there, named.image, axes, labels, real | origin(record.source, named))
 
 
 def _entry(

@@ -19,6 +19,8 @@ import numpy.typing as npt
 from medaug.audit.record import Record
 from medaug.errors import ManifestError, counted
 from medaug.formats.nifti import write_nifti
+from medaug.imaging.motion import Motions
+from medaug.imaging.moved import lost_of, moved_mask
 from medaug.imaging.volume import Mask, Rescale, Volume
 from medaug.manifests.rendering import Show, bytes_of, write_png
 
@@ -67,7 +69,8 @@ def label_map(record: Record, masks: Mapping[str, Mask], labels: Sequence[str]) 
     """
     assert record.geometry is not None
     numbers = np.zeros(record.geometry.shape, dtype=np.uint8)
-    for label, mask in sorted(masks.items()):
+    for label, given in sorted(masks.items()):
+        mask = given if record.moved is None else _moved(given, record.moved.motions)
         outside = mask.copy()
         for box in record.boxes:
             if box.label == label:
@@ -85,6 +88,11 @@ def label_map(record: Record, masks: Mapping[str, Mask], labels: Sequence[str]) 
             )
         numbers[mask] = labels.index(label) + 1
     return numbers
+
+
+def _moved(mask: Mask, motions: Motions) -> Mask:
+    """A mask of the source (1, rows, columns) where the image shows it; not where the source has no data."""
+    return np.asarray((moved_mask(mask[0], motions) & ~lost_of(motions, mask.shape[1:]))[None])
 
 
 def write_case(folder: Path, record: Record, volume: Volume, numbers: Numbers, show: Show) -> None:

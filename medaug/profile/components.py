@@ -87,8 +87,27 @@ class RandomOutside(Spec):
     margin: Margin
 
 
-LawSpec = GaussianOutside | Outside | Inside | RandomOutside
-LawKind = Literal["gaussian-outside", "outside", "inside", "random"]
+class Moved(Spec):
+    """The image, or each lesion with its rim, is moved by a drawn map, and then as the paper's law."""
+
+    kind: Literal["moved"]
+    what: Literal["image", "lesion"] = Field("image", description="what moves: the whole image, or lesions in it")
+    rotation: float = Field(8.0, ge=0, le=25, description="greatest turn, degrees")
+    scale: float = Field(0.08, ge=0, le=0.25, description="greatest share by which lengths grow or shrink")
+    shift: float = Field(0.04, ge=0, le=0.15, description="greatest shift along each axis, share of the longer side")
+    elastic: float = Field(0.006, ge=0, le=0.02, description="greatest smooth displacement, share of the longer side")
+    sigma: float = Field(0.32, gt=0)
+    margin: Margin
+
+    @model_validator(mode="after")
+    def _moves(self) -> Self:
+        if not (self.rotation or self.scale or self.shift or self.elastic):
+            raise ValueError("moved: rotation, scale, shift and elastic are all 0; use gaussian-outside")
+        return self
+
+
+LawSpec = GaussianOutside | Outside | Inside | RandomOutside | Moved
+LawKind = Literal["gaussian-outside", "outside", "inside", "random", "moved"]
 
 
 def keeps_boxes(kind: LawKind) -> bool:
@@ -97,9 +116,20 @@ def keeps_boxes(kind: LawKind) -> bool:
     What a run protects and what `medaug verify` compares both hang on it.
     """
     match kind:
-        case "gaussian-outside" | "outside" | "random":
+        case "gaussian-outside" | "outside" | "random" | "moved":
             return True
         case "inside":
+            return False
+        case _:
+            assert_never(kind)
+
+
+def moves(kind: LawKind) -> bool:
+    """Whether a law moves the image, and its labels with it, before anything is generated."""
+    match kind:
+        case "moved":
+            return True
+        case "gaussian-outside" | "outside" | "random" | "inside":
             return False
         case _:
             assert_never(kind)

@@ -87,7 +87,7 @@ class Backdrop:
         view: the slice and the size.
         boxes: that are shown.
         window: what is shown.
-        source: where every pixel of the source lies in the window, averaged; not cut.
+        source: where every pixel of the source, moved where it was, lies in the window, averaged; not cut.
         file: source.png.
         shades: of the source, from 0 to ``SHADES`` - 1.
         protected: what is mostly kept.
@@ -105,7 +105,13 @@ class Backdrop:
 
     @classmethod
     def of(
-        cls, source: Volume, protected: Mask, boxes: Sequence[Box], window: Window, domain: Mask | None = None
+        cls,
+        source: Volume,
+        protected: Mask,
+        boxes: Sequence[Box],
+        window: Window,
+        domain: Mask | None = None,
+        before: Volume | None = None,
     ) -> Backdrop:
         """The backdrop of a source.
 
@@ -115,17 +121,19 @@ class Backdrop:
             boxes: the labels; the largest decides which slice is shown.
             window: what is shown.
             domain: (k, i, j), where the profile lets voxels change; None for everywhere.
+            before: the moved source, which all but source.png is laid over; None for the source itself.
         """
         view = _view(source, boxes)
         shown = tuple(box for box in boxes if box.start[0] <= view.slice < box.stop[0])
-        grey = _grey(source, window, view)
+        grey = _grey(before or source, window, view)
+        real = grey if before is None or before is source else _grey(source, window, view)
         inside = np.ones_like(grey) if domain is None else view.shrink(domain[view.slice])
         return cls(
             view=view,
             boxes=shown,
             window=window,
             source=grey,
-            file=_png(_levels(grey, 256), _entries(_shades(256))),
+            file=_png(_levels(real, 256), _entries(_shades(256))),
             shades=_levels(grey, SHADES),
             protected=view.shrink(protected[view.slice]) >= 0.5,
             edge=_edge(inside >= 0.5),
@@ -141,12 +149,20 @@ class Backdrops:
     def __init__(self) -> None:
         self._last: tuple[tuple[ReferenceType[Any], ...], object, Backdrop] | None = None
 
-    def of(self, source: Volume, protected: Mask, boxes: Sequence[Box], window: Window, domain: Mask) -> Backdrop:
-        """`Backdrop.of`, or the same as last time: for the same volume and masks, by identity."""
-        given, key, last = (source, protected, domain), (tuple(boxes), window), self._last
+    def of(
+        self,
+        source: Volume,
+        protected: Mask,
+        boxes: Sequence[Box],
+        window: Window,
+        domain: Mask,
+        before: Volume | None = None,
+    ) -> Backdrop:
+        """`Backdrop.of`, or the same as last time: for the same volumes and masks, by identity."""
+        given, key, last = (source, protected, domain, before or source), (tuple(boxes), window), self._last
         same = last is not None and all(kept() is one for kept, one in zip(last[0], given, strict=True))
         if last is None or not same or last[1] != key:
-            made = Backdrop.of(source, protected, boxes, window, domain)
+            made = Backdrop.of(source, protected, boxes, window, domain, before)
             self._last = last = (tuple(ref(one) for one in given), key, made)
         return last[2]
 

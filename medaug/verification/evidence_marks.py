@@ -12,6 +12,7 @@ from medaug.audit.record import Record
 from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
+from medaug.imaging.moved import lost_of
 from medaug.imaging.volume import Mask
 from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
 from medaug.verification.faults import Fault
@@ -71,6 +72,13 @@ def boxes_on(record: Record, k: int) -> Mask:
     return mask
 
 
+def lost_on(record: Record) -> Mask:
+    """True where a moved image shows what its source never exposed; (rows, columns), or one False for all of it."""
+    if record.moved is None or record.geometry is None:
+        return np.zeros((1, 1), dtype=np.bool_)
+    return lost_of(record.moved.motions, record.geometry.shape[1:])
+
+
 def check_marks(marks: Marks, record: Record, file: str, *, keeps_boxes: bool) -> Iterator[Fault]:
     """What the evidence says against the record, and against itself.
 
@@ -85,7 +93,7 @@ def check_marks(marks: Marks, record: Record, file: str, *, keeps_boxes: bool) -
     for k in range(record.geometry.shape[0]):
         boxes, free = boxes_on(record, k), marks(FREE, k)
         other += int(np.count_nonzero(marks(LABEL, k) != boxes))
-        taken += int(np.count_nonzero(free & boxes)) if keeps_boxes else 0
+        taken += int(np.count_nonzero(free & boxes & ~lost_on(record))) if keeps_boxes else 0
         unsaid += int(np.count_nonzero(~(free | marks(OBSERVED, k))))
     for count, what in (
         (other, "voxels are marked as label and in no box, or in a box and not marked"),

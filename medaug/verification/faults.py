@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = {
     "meaning-differs": "an attribute that says what the pixels mean or where they lie isn't the source's",
     "carried-changed": "a slice that says it was carried over isn't its source's",
     "protected-changed": "a protected voxel doesn't hold the source's stored value",
+    "moved-differs": "boxes, headers or the profile contradict the map by which the record says the source was moved",
     "list-differs": "monai.json, coco.json or croissant.json contradicts the records",
     "pixels-unknown": "an image's stored values are no output's",
     "replay-differs": "a unit that was made again has other stored values",

@@ -25,6 +25,7 @@ MEANING = (
     "ImageOrientationPatient", "FrameOfReferenceUID", "PatientOrientation", "ImageLaterality", "ViewPosition",
 )  # fmt: skip
 
+RESAMPLED = ("113085", "DCM")  # CID 7203: spatial resampling
 CARRIED = ("CARRIED", "99MEDAUG")  # the derivation of a slice without a generated pixel, see `dicom.values`
 
 
@@ -70,6 +71,8 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> F
         yield "not-derived", "the first value of ImageType (0008,0008) isn't DERIVED"
     if study != study_of(record):
         yield "reference", "it lies in another study than its source"
+    if record.moved and not _says_resampled(ds):
+        yield "moved-differs", "it doesn't say that its pixels were resampled and lie elsewhere than in its source"
     yield from faults
     yield from _misplaced(record, slices, ds)
 
@@ -98,6 +101,12 @@ def says_carried(ds: Dataset, frame: int) -> bool:
         holder = entries[-1] if entries else Dataset()
     codes = list(holder.get("DerivationCodeSequence") or [])
     return bool(codes) and (codes[-1].get("CodeValue"), codes[-1].get("CodingSchemeDesignator")) == CARRIED
+
+
+def _says_resampled(ds: Dataset) -> bool:
+    codes = {(c.get("CodeValue"), c.get("CodingSchemeDesignator")) for c in ds.get("DerivationCodeSequence") or []}
+    stays = [item.get("SpatialLocationsPreserved") for item in ds.get("SourceImageSequence") or []]
+    return RESAMPLED in codes and all(word == "NO" for word in stays)
 
 
 def sources_of(ds: Dataset) -> list[str]:

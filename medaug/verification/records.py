@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from medaug.audit.record import Record
 from medaug.augmentation.recipe import boxes_digest
 from medaug.errors import counted
+from medaug.imaging.motion import moved_boxes
 from medaug.verification.faults import Fault
 
 
@@ -25,12 +26,25 @@ def check_record(record: Record, profile_sha256: str | None) -> Iterator[Fault]:
     if record.status not in {"written", "rejected"}:
         return
     yield from _recipe(record)
+    yield from _moved(record)
     if record.status == "written":
         yield from _grid(record)
         yield from _outputs(record)
         failed = sorted(check.name for check in record.checks if not check.passed)
         if failed:
             yield _fault(record, "gate", f"written although checks failed: {', '.join(failed)}")
+
+
+def check_moved(record: Record, *, moves: bool | None) -> Iterator[Fault]:
+    """A record holds a map exactly where the profile's law moves what it is shown.
+
+    Args:
+        record: of a unit.
+        moves: what the law says; None where it isn't known.
+    """
+    if record.status == "written" and moves is not None and moves != (record.moved is not None):
+        found = "none" if moves else "one, by a law that moves nothing"
+        yield _fault(record, "moved-differs", f"expected {'a' if moves else 'no'} map of its motion, found {found}")
 
 
 def _key(record: Record) -> Iterator[Fault]:
@@ -52,7 +66,7 @@ def _fits(record: Record) -> bool:
 def _recipe(record: Record) -> Iterator[Fault]:
     said = {
         "source": record.source.key,
-        "boxes": boxes_digest(record.boxes),
+        "boxes": boxes_digest(record.source_boxes),
         "variant": str(record.variant),
         "seed": record.seed,
         "profile_sha256": record.profile_sha256,
@@ -61,6 +75,16 @@ def _recipe(record: Record) -> Iterator[Fault]:
     wrong = [name for name, value in said.items() if str(record.recipe.get(name)) != value]
     if wrong:
         yield _fault(record, "recipe-differs", f"record and recipe differ in: {', '.join(wrong)}")
+
+
+def _moved(record: Record) -> Iterator[Fault]:
+    """The boxes of a moved image are the source's, moved by the recorded map."""
+    if record.moved is None:
+        return
+    shape = record.geometry.shape if record.geometry else (0, 0, 0)
+    there = moved_boxes(record.moved.boxes, record.moved.motions, shape[1:]) if shape[0] == 1 else None
+    if there != record.boxes:
+        yield _fault(record, "moved-differs", "its boxes are not the source's, moved as it says")
 
 
 def _grid(record: Record) -> Iterator[Fault]:

@@ -18,6 +18,7 @@ from medaug.dicom.read.parse import coded, instance
 from medaug.errors import OutputError, ReadError, counted
 from medaug.formats.registry import REGIONS
 from medaug.imaging.colour import Colour
+from medaug.imaging.moved import moved_plane
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored
 from medaug.regions.marks import FREE
@@ -25,6 +26,7 @@ from medaug.verification.evidence_marks import (
     Marks,
     boxes_on,
     check_marks,
+    lost_on,
     marks_of_label_map,
     marks_of_segmentation,
 )
@@ -228,13 +230,18 @@ def _check_source(check: UnitCheck, output: Output, image: _Image, marks: Marks 
         if place >= len(original) or frame >= len(image.stored):
             found.add("protected-changed", f"slice {k + 1}: the image or the source has no such frame", output.path)
         else:
-            planes = image.stored[frame], original[place]
+            planes = image.stored[frame], _moved(check.record, original[place])
             _compare(check, output, k, planes, marks, found)
             _compare_colour(output, k, planes, colour_of(read.dataset, planes[1]) if read else None, found)
             if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
                 found.add(
                     "carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path
                 )
+
+
+def _moved(record: Record, plane: Stored) -> Stored:
+    """The source's plane as the record says that it was moved."""
+    return plane if record.moved is None else moved_plane(plane, record.moved.motions)
 
 
 def _source_frame(record: Record, k: int) -> int:
@@ -279,6 +286,7 @@ def _protected(check: UnitCheck, k: int, marks: Marks | None) -> Mask:
     boxes = boxes_on(check.record, k)
     if not check.keeps_boxes:
         return ~marks(FREE, k) if marks else np.zeros_like(boxes)
+    boxes &= ~lost_on(check.record)
     return ~marks(FREE, k) | boxes if marks else boxes
 
 

@@ -16,7 +16,7 @@ from medaug.audit import layout, ledger, output_files
 from medaug.audit.record import Record
 from medaug.errors import OutputError, ProfileError, ReadError
 from medaug.formats.registry import REGIONS
-from medaug.profile.components import LawKind, keeps_boxes
+from medaug.profile.components import LawKind, keeps_boxes, moves
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
@@ -24,7 +24,7 @@ from medaug.storage.disk_map import Again, Shelf
 from medaug.verification import run_level
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
-from medaug.verification.records import check_record
+from medaug.verification.records import check_moved, check_record
 from medaug.verification.unit_files import Findings, UnitCheck, check_unit
 
 THREADS = 4
@@ -93,6 +93,7 @@ def verify(
     faults += problems
     for record in records:
         faults += check_record(record, profile.sha256)
+        faults += check_moved(record, moves=profile.moves)
     faults += check_lists(output, records)
     checks = _checks(output, written, source, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(checks, len(written), workers, on_unit)
@@ -184,6 +185,7 @@ class _Choices:
 
     sha256: str | None
     keeps_boxes: bool
+    moves: bool | None
 
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
@@ -191,11 +193,11 @@ def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
         keys = parse_profile_keys((root / layout.PROFILE).read_text(encoding="utf-8"), layout.PROFILE)
         digest, law = profile_digest(keys), keys["regions"]["kind"]
     except (ProfileError, OSError, ValueError, KeyError, TypeError):
-        return _Choices(None, True), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
+        return _Choices(None, True, None), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
     if law not in get_args(LawKind):
         unknown = f"this version doesn't know the law {law!r:.40}, so boxes are taken for kept"
-        return _Choices(digest, True), (Fault("profile-differs", unknown, layout.PROFILE),)
-    return _Choices(digest, keeps_boxes(law)), ()
+        return _Choices(digest, True, None), (Fault("profile-differs", unknown, layout.PROFILE),)
+    return _Choices(digest, keeps_boxes(law), moves(law)), ()
 
 
 def _checks(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[UnitCheck]:

@@ -167,7 +167,8 @@ def what_was_done(facts: Facts, *, carried_over: bool) -> str:
 
 def derivation_code(facts: Facts) -> list[Dataset]:
     """CID 7203 has no code for inpainting, so a private one; a slice without a generated pixel has its own."""
-    return what_was_done_code(carried_over=facts.carried_over)
+    resampled = code("113085", "DCM", "Spatial resampling") if facts.provenance.moved else []
+    return [*resampled, *what_was_done_code(carried_over=facts.carried_over)]
 
 
 def what_was_done_code(*, carried_over: bool) -> list[Dataset]:
@@ -184,7 +185,7 @@ def source_image(facts: Facts) -> list[Dataset]:
             ReferencedSOPClassUID=str(facts.source.SOPClassUID),
             ReferencedSOPInstanceUID=str(facts.source.SOPInstanceUID),
             PurposeOfReferenceCodeSequence=source_purpose(),
-            SpatialLocationsPreserved="YES",
+            SpatialLocationsPreserved="NO" if facts.provenance.moved else "YES",
         )
     ]
 

@@ -206,6 +206,9 @@ GROUPS: dict[str, str] = {
     "curves (50xx,eeee)":                            "drop (retired; can't be checked against the new pixels)",
     "overlay planes (60xx,eeee)":                    "copy while no drawn point lies on a generated pixel, else drop "
                                                      "the plane; drop planes in unused bits of the pixels (C.9.2)",
+    "display shutter (0018,1600 to 1624), collimator (0018,1700 to 1720)":
+                                                     "copy; drop where the image was moved: they outline the source's "
+                                                     "exposure (C.7.6.11, C.8.7.3)",
     "FrameType, in every functional group":          "set value 1 to DERIVED, copy the others (C.8.13.3.1, C.8.15.3.1)",
     "DerivationImageSequence, per frame":            "append description, code and source frame; a shared one moves to "
                                                      "the frames (C.7.6.16.2.6)",

@@ -18,6 +18,8 @@ from medaug.dicom.write.functional_groups import derivations, put_groups
 _DEEP = {datadict.tag_for_keyword(keyword) for keyword in DROPPED_AT_EVERY_DEPTH}
 _CURVES, _OVERLAYS = range(0x5000, 0x5100, 2), range(0x6000, 0x6100, 2)
 
+_OUTLINES = {*range(0x1600, 0x1625), *range(0x1700, 0x1721)}  # of group 0018
+
 # Elements of an overlay plane (60xx,eeee), C.9.2
 _ROWS, _COLUMNS, _FRAMES, _ORIGIN, _BIT_POSITION, _DATA = 0x0010, 0x0011, 0x0015, 0x0050, 0x0102, 0x3000
 
@@ -42,6 +44,8 @@ def derive(facts: Facts, changed: npt.NDArray[np.bool_], *, keep_private: bool, 
     entries = derivations(facts, changed) if facts.frames else ()
     computed = [(row, row.value(facts) if callable(row.value) else row.value) for row in table]
     strip(ds, keep_private=keep_private)
+    if facts.provenance.moved:
+        _drop_outlines(ds)
     drop_overlays(ds, np.asarray(changed.reshape(-1, *changed.shape[-2:]).any(axis=0)))
     for row, value in computed:
         _apply(ds, row, value)
@@ -73,6 +77,12 @@ def drop_overlays(ds: Dataset, changed: npt.NDArray[np.bool_]) -> None:
         if not _overlay_stays(ds, group, changed):
             for tag in [tag for tag in ds.keys() if tag.group == group]:  # noqa: SIM118
                 del ds[tag]
+
+
+def _drop_outlines(ds: Dataset) -> None:
+    """Remove display shutter and collimator, which say where the source's exposure lay."""
+    for tag in [tag for tag in ds.keys() if tag.group == 0x0018 and tag.element in _OUTLINES]:  # noqa: SIM118
+        del ds[tag]
 
 
 def _apply(ds: Dataset, row: Row, value: object) -> None:

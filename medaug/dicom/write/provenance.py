@@ -22,6 +22,7 @@ class Provenance:
         created: when the unit was computed, with a time zone; the run decides it (SOURCE_DATE_EPOCH).
         prior: name and digest of the prior.
         run: the run's public name, 16 hex digits; new UIDs come from it and the unit.
+        moved: how the source was moved before anything was generated; "" where it wasn't.
     """
 
     unit: str
@@ -32,6 +33,7 @@ class Provenance:
     created: datetime
     prior: str
     run: str
+    moved: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.unit):
@@ -46,13 +48,16 @@ class Provenance:
             # A source may use any character set; only ASCII is the same in all of them, "\" separates values.
             if not re.fullmatch(r"[ -\[\]-~]+", getattr(self, name)):
                 raise ValueError(f"provenance {name}: expected printable ASCII on one line without a backslash")
+        if self.moved and not re.fullmatch(r"[ -\[\]-~]+", self.moved):
+            raise ValueError("provenance moved: expected printable ASCII on one line without a backslash")
         if len(self.statement) > MAX_TEXT:
             raise ValueError(f"provenance: expected at most {MAX_TEXT} characters in all, got {len(self.statement)}")
 
     @property
     def statement(self) -> str:
         """The sentence of DerivationDescription."""
+        moved = f"; all pixels resampled, labelled ones included: {self.moved}" if self.moved else ""
         return (
-            f"medaug {self.software_version}: {self.summary}; prior {self.prior}; seed {self.seed}; "
+            f"medaug {self.software_version}: {self.summary}{moved}; prior {self.prior}; seed {self.seed}; "
             f"variant {self.variant}; unit {self.unit}"
         )

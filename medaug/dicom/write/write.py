@@ -57,9 +57,10 @@ class _Policy:
     provenance: Provenance
     style: Style
     originals: Originals = field(default_factory=Originals)
+    before: Volume | None = None
 
 
-def write_series(
+def write_series(  # noqa: PLR0913 - a variant, what it was made from, and where it goes
     variant: Volume,
     changed: Mask,
     *,
@@ -68,6 +69,7 @@ def write_series(
     folder: Path,
     style: Style = DEFAULT,
     originals: Originals | None = None,
+    before: Volume | None = None,
 ) -> tuple[Written, ...]:
     """Write the derived series, one file for each of the source's, in order along the slice normal.
 
@@ -84,6 +86,7 @@ def write_series(
         folder: made when missing; its files are ``0001.dcm`` and up.
         style: what the profile chose.
         originals: what is kept of the source between its variants.
+        before: the moved source that ``variant`` was laid over; None for the source itself.
 
     Returns:
         The files: one per slice, or one per Enhanced object, with the digests of what was read back.
@@ -94,8 +97,8 @@ def write_series(
         ReadError: the source can't be decoded any more.
         OutputError: the disk is full, read-only or failing.
     """
-    check_change(variant, changed, source)
-    policy = _Policy(provenance, style, originals or Originals())
+    check_change(variant, changed, before or source)
+    policy = _Policy(provenance, style, originals or Originals(), before)
     with disk_errors("the folder of an image"):
         folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -110,21 +113,29 @@ def write_series(
 
 
 def write_capture(
-    variant: Volume, changed: Mask, *, source: Volume, provenance: Provenance, folder: Path, style: Style = DEFAULT
+    variant: Volume,
+    changed: Mask,
+    *,
+    source: Volume,
+    provenance: Provenance,
+    folder: Path,
+    style: Style = DEFAULT,
+    before: Volume | None = None,
 ) -> Written:
     """Write a picture's variant as a Secondary Capture; arguments and errors as for `write_series`.
 
     It names no source image: the picture has no instance that a reference could lead to.
     """
-    check_change(variant, changed, source)
+    check_change(variant, changed, before or source)
     policy = _Policy(provenance, style)
     with disk_errors("the folder of an image"):
         folder.mkdir(parents=True, exist_ok=True)
-    stored = overwritten(source.stored[0], variant.stored[0], changed[0])
+    stored = overwritten((before or source).stored[0], variant.stored[0], changed[0])
+    touched = stored != source.stored[0]
     with _header_errors(0):
         ds = picture(source.source, stored)
-        facts = Facts(ds, ds.file_meta.TransferSyntaxUID, stored, 0, not bool(changed.any()), provenance)
-        derive(facts, changed[0], keep_private=False, equipment="standard")
+        facts = Facts(ds, ds.file_meta.TransferSyntaxUID, stored, 0, not bool(np.any(touched)), provenance)
+        derive(facts, touched, keep_private=False, equipment="standard")
         del ds.SourceImageSequence
     ds.preamble = b"\0" * 128
     ds.file_meta = _file_meta(ds)
@@ -149,12 +160,14 @@ def _derived(
     ds = policy.originals.dataset(source, slices)
     syntax, frames = ds.file_meta.TransferSyntaxUID, frames_of(ds, source, slices)
     which = list(slices) if frames else slices[0]
-    original, generated = (samples_of(volume, slices, frames) for volume in (source, variant))
+    start = policy.before or source
+    original, generated = (samples_of(volume, slices, frames) for volume in (start, variant))
     stored = overwritten(original, generated, changed[which])
     check_fits(ds, stored)
-    facts = Facts(ds, syntax, stored, position, not bool(changed[which].any()), policy.provenance, frames)
+    touched = changed[which] | (start.stored[which] != source.stored[which])
+    facts = Facts(ds, syntax, stored, position, not bool(touched.any()), policy.provenance, frames)
     with _header_errors(slices[0]), quiet():
-        derive(facts, changed[which], keep_private=policy.style.keep_private, equipment=policy.style.equipment)
+        derive(facts, touched, keep_private=policy.style.keep_private, equipment=policy.style.equipment)
         _check_words(ds, syntax == ExplicitVRBigEndian)
     ds.preamble = b"\0" * 128  # a source's preamble may be a program's (MZ) or a TIFF header: never passed on
     ds.file_meta = _file_meta(ds)

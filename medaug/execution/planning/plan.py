@@ -20,8 +20,10 @@ from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
 from medaug.profile import profile as profiles
+from medaug.profile.components import moves
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
+from medaug.regions.motions import check_planar
 
 if TYPE_CHECKING:
     from medaug.dicom.read.parse import LastFile
@@ -199,6 +201,8 @@ def _usable(
         volumes = load_headers(source, last)
         for volume in volumes:
             _check_identity(volume, accept_identity)
+            if moves(profile.regions.kind):
+                check_planar(volume)
     except SourceError as error:
         return (), (refusal(error, source),)
     except Exception as error:  # noqa: BLE001 - one bad source must not stop the export; its kind is reported

@@ -50,11 +50,18 @@ def write_image(
             folder=image,
             style=style,
             originals=originals,
+            before=variant.before,
         )
     elif profile.pictures == "secondary-capture" and not kind.volumetric:
         image.mkdir()
         capture = write_capture(
-            variant.volume, variant.changed, source=source, provenance=provenance, folder=image, style=style
+            variant.volume,
+            variant.changed,
+            source=source,
+            provenance=provenance,
+            folder=image,
+            style=style,
+            before=variant.before,
         )
         written = (capture,)
     else:

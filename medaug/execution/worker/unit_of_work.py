@@ -6,7 +6,7 @@ import errno
 from dataclasses import replace
 
 from medaug.audit.layout import PREVIEW
-from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordedSource, Status
+from medaug.audit.record import CheckResult, Grid, Identity, Moved, Output, PriorRef, Record, RecordedSource, Status
 from medaug.augmentation.augment import Presented, bring_back, present
 from medaug.augmentation.augment import solve as solve_case
 from medaug.augmentation.case import Case, Variant
@@ -16,6 +16,7 @@ from medaug.errors import QualityError, SourceError, counted
 from medaug.execution.worker.image_files import describe_output, write_image
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.worker import Worker
+from medaug.imaging.motion import in_words
 from medaug.imaging.volume import Volume
 from medaug.processes.processor import processor
 from medaug.profile.profile import Profile
@@ -78,7 +79,7 @@ def finish(job: Job, presented: Presented, solution: Solution, batch_size: int) 
         job.store.log(record, job.elapsed)
         return record
     with disk_errors(f"unit {job.unit.recipe.id[:16]}"):
-        outputs = _write(job, presented.case.volume, variant)
+        outputs = _write(job, presented.source, variant)
         record = to_record(job, "written", variant=variant, outputs=outputs, batch_size=batch_size)
         job.store.commit(job.lease.folder, record, job.elapsed)
     return record
@@ -88,9 +89,10 @@ def _write(job: Job, source: Volume, variant: Variant) -> tuple[Output, ...]:
     """Every file of a unit but its record, in its staging folder."""
     folder, worker = job.lease.folder, job.worker
     folder.mkdir()
-    written = write_image(variant, source, folder, worker.profile, provenance(job), worker.originals)
+    said = replace(provenance(job), moved=in_words(variant.motions) if variant.motions else "")
+    written = write_image(variant, source, folder, worker.profile, said, worker.originals)
     protected = variant.regions.protected
-    backdrop = worker.backdrops.of(source, protected, variant.boxes, variant.window, variant.domain)
+    backdrop = worker.backdrops.of(source, protected, variant.boxes, variant.window, variant.domain, variant.before)
     dust = variant.regions.observed & ~protected
     write_previews(folder / PREVIEW, backdrop, result=variant.volume, dust=dust)
     return describe_output(folder, job.store.folder(job.unit.recipe.id).relative_to(job.store.root).as_posix(), written)
@@ -201,11 +203,12 @@ def to_record(
         identity=Identity(reference.identity, worker.request.accept_identity or ""),
         checks=tuple(CheckResult(c.name, c.value, c.limit, c.passed) for c in checks),
         outputs=outputs,
-        boxes=unit.boxes,
+        boxes=variant.boxes if variant else unit.boxes,
         geometry=Grid.of(variant.volume.geometry) if variant else None,
         created=job.store.created.isoformat(),
         threads=worker.threads if variant else None,
         processor=processor(),
+        moved=Moved(variant.motions, unit.boxes) if variant and variant.motions else None,
     )
 
 

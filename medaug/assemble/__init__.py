@@ -1,4 +1,4 @@
-"""The composition root: from a profile's specs to objects. The only module that knows every component.
+"""The composition root: from a profile's specs to objects. The only folder that knows every component.
 
 Each ``match`` ends in ``assert_never``, so a component that is named in `profile` and not wired here is a type error.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import assert_never
 
+from medaug.assemble.laws import draw_of, law_of
 from medaug.augmentation.prepare import Latest, PresentTools
 from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
 from medaug.augmentation.solve import SolveTools, on_threads
@@ -46,19 +47,13 @@ from medaug.profile.components import (
     FileWindow,
     FixedWindow,
     FolderPrior,
-    GaussianOutside,
-    Inside,
-    LawSpec,
-    Outside,
     PercentileWindow,
-    RandomOutside,
     Restore,
     keeps_boxes,
 )
 from medaug.quality import DEFAULT_LIMITS
 from medaug.regions import laws
 from medaug.regions.domains import domain as domains
-from medaug.regions.regions import RegionLaw
 
 
 def tools(
@@ -112,16 +107,18 @@ def _prior(
 def present_tools(profile: specs.Profile, card: PriorCard | None = None) -> PresentTools:
     """How a case is shown to the prior; without the prior's card for those who only look at what may change."""
     margin = profile.regions.margin
+    grow = partial(laws.with_margin, margin.value, margin.unit, profile.size)
     return PresentTools(
         window=partial(_window, profile.window),
         domain=partial(_domain, Latest(), profile.domain),
         protect=laws.protect_boxes if keeps_boxes(profile.regions.kind) else laws.protect_outside,
-        law=_law(profile.regions),
-        grow=partial(laws.with_margin, margin.value, margin.unit, profile.size),
+        law=law_of(profile.regions),
+        grow=grow,
         size=profile.size,
         crop=around_domain if profile.area == "domain" else whole_frame,
         feather=profile.restore.feather,
         part=_part(profile, card) if card else None,
+        draw=draw_of(profile.regions, grow),
     )
 
 
@@ -286,20 +283,6 @@ def _degradation(spec: solvers.OperatorSpec) -> Operator | None:
             return operators.Downsampling(spec.factor)
         case solvers.Jpeg():
             return operators.jpeg(spec.quality)
-        case _:
-            assert_never(spec)
-
-
-def _law(spec: LawSpec) -> RegionLaw:
-    match spec:
-        case GaussianOutside():
-            return partial(laws.gaussian_outside, sigma=spec.sigma)
-        case Outside():
-            return laws.outside
-        case Inside():
-            return laws.inside
-        case RandomOutside():
-            return partial(laws.random_outside, rate=spec.rate)
         case _:
             assert_never(spec)
 
