@@ -126,14 +126,19 @@ def fingerprints(images: UInt8) -> UInt8:
 
 def split(names: Sequence[str], prints: UInt8, share: float) -> npt.NDArray[np.bool_]:
     """Hold out a fixed ``share`` by hash of the path; near-duplicates follow the first of their group."""
-    first = np.arange(len(names))  # the least index of each image's group so far
-    for index in range(1, len(names)):
+    return np.array([_rank(names[i]) < share * 2**64 for i in alike(prints)], dtype=np.bool_)
+
+
+def alike(prints: UInt8) -> list[int]:
+    """Of each image the first of its group of near-duplicates; those of a near-duplicate belong to it, too."""
+    first = np.arange(len(prints))  # the least index of each image's group so far
+    for index in range(1, len(prints)):
         distance = np.bitwise_count(prints[:index] ^ prints[index]).sum(axis=1, dtype=np.int32)
         near = np.unique(first[:index][distance <= NEAR])
         if near.size:
             first[index] = near[0]
             first[np.isin(first, near[1:])] = near[0]
-    return np.array([_rank(names[i]) < share * 2**64 for i in first.tolist()], dtype=np.bool_)
+    return [int(index) for index in first]
 
 
 def _rank(name: str) -> int:

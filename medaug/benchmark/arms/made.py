@@ -1,0 +1,20 @@
+"""What the package makes from a real image: variants, fills without a prior, and naive copies of variants."""
+
+from __future__ import annotations
+
+from medaug.benchmark.arms.arm import Material, drawn_for
+from medaug.benchmark.arms.naive import transformed
+from medaug.benchmark.design.dataset import Picture
+
+
+def made(material: Material) -> list[Picture]:
+    """The image that was made in each turn; the real one again where none passed the gate: counts stay equal."""
+    return [material.made(picture, number) or picture for picture, number in material.turns]
+
+
+def naive_and_made(material: Material) -> list[Picture]:
+    """Naive copies as the arm ``naive`` draws them, every other turn of what was made instead of the real image."""
+    return [
+        transformed((material.made(picture, number) if n % 2 else None) or picture, drawn_for("naive", picture, number))
+        for n, (picture, number) in enumerate(material.turns)
+    ]

@@ -1,0 +1,65 @@
+"""Every arm by its name. A new one is its module and its row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from medaug.benchmark.arms.arm import Arm
+from medaug.benchmark.arms.copies import duplicates, nothing
+from medaug.benchmark.arms.erasing import erasing
+from medaug.benchmark.arms.made import made, naive_and_made
+from medaug.benchmark.arms.naive import naive
+from medaug.benchmark.arms.pasting import pasting
+from medaug.errors import RunError
+
+ARMS: Mapping[str, Arm] = {
+    "real": Arm("real images only", nothing),
+    "duplicates": Arm("the real images again", duplicates),
+    "naive": Arm("flipped, turned, scaled and re-exposed copies (MONAI)", naive),
+    "random-erasing": Arm("copies with a rectangle erased", erasing),
+    "copy-paste": Arm("copies with another image's lesion pasted in", pasting),
+    "round-trip": Arm("copies whose free region went through the prior's autoencoder", made, "round-trip"),
+    "blur": Arm("copies whose free region is blurred", made, "blur"),
+    "noise": Arm("copies whose free region is noise", made, "noise"),
+    "medaug": Arm("variants by the profile", made, "run"),
+    "naive+medaug": Arm("naive copies, half of them of variants", naive_and_made, "run"),
+    "pretraining": Arm("variants first, the real images then", made, "run", before=True),
+    "paper": Arm("variants by the published settings", made, "run", profile="paper"),
+}
+CONTROL = "duplicates"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An arm as the user named it.
+
+    Attributes:
+        text: such as ``medaug`` or ``medaug@0.7``.
+        arm: its row.
+        start: the solver's start in place of the profile's, in (0, 1]; None for the profile's.
+    """
+
+    text: str
+    arm: Arm
+    start: float | None = None
+
+
+def chosen(text: str) -> Chosen:
+    """The arm of a name; ``NAME@START`` takes another strength, for arms that are made by a run.
+
+    Raises:
+        RunError: there is no such arm, or it has no strength.
+    """
+    name, at, start = text.partition("@")
+    if name not in ARMS:
+        raise RunError(f"benchmark: no arm {name!r}; there are {', '.join(ARMS)}")
+    if not at:
+        return Chosen(text, ARMS[name])
+    try:
+        strength = float(start)
+    except ValueError:
+        strength = -1.0
+    if ARMS[name].making != "run" or not 0 < strength <= 1:
+        raise RunError(f"benchmark: arm {text!r}: a strength is a number in (0, 1], of an arm that a run makes")
+    return Chosen(text, ARMS[name], strength)

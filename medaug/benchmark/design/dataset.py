@@ -1,0 +1,151 @@
+"""The user's labelled images as a detector sees them: 8 bits on a square, boxes beside them, and who is alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from medaug.assemble import window_of
+from medaug.benchmark.evaluation import Boxes
+from medaug.errors import RunError, counted
+from medaug.execution.planning.plan import Usable, survey
+from medaug.execution.planning.request import RunRequest
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Volume
+from medaug.manifests.rendering import bytes_of
+from medaug.profile.profile import Profile
+from medaug.storage.canonical_json import canonical
+from medaug.training.image_pool import alike, fingerprints, on_canvas
+
+UInt8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image with its labels, real or made.
+
+    Attributes:
+        source: key of the real image that it is, or was made from.
+        pixels: (size, size) uint8, bright is high, centred on black.
+        boxes: its labels on that square; none on a normal image.
+    """
+
+    source: str
+    pixels: UInt8
+    boxes: Boxes
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of pixels and labels."""
+        return hashlib.sha256(self.pixels.tobytes() + canonical(self.plain_boxes)).hexdigest()
+
+    @property
+    def plain_boxes(self) -> list[list[float]]:
+        """x0, y0, x1, y1 and class of each box, hundredths of a pixel."""
+        table = np.column_stack([self.boxes.corners, self.boxes.classes])
+        return [[round(float(value), 2) for value in row] for row in table]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The images of an export.
+
+    Attributes:
+        labelled: images with boxes, in the order of their keys.
+        normals: usable images without any, likewise.
+        groups: of each labelled image and then of each normal one: patient and near-duplicates together, from 0.
+        classes: labels by name; a class is a place here.
+        usable: where each image is loaded from, by its key.
+    """
+
+    labelled: tuple[Picture, ...]
+    normals: tuple[Picture, ...]
+    groups: tuple[int, ...]
+    classes: tuple[str, ...]
+    usable: Mapping[str, Usable] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> tuple[Picture, ...]:
+        """Labelled and normal images."""
+        return (*self.labelled, *self.normals)
+
+
+def read_dataset(request: RunRequest, size: int) -> Dataset:
+    """Read an export as `medaug run` would, through the profile's window.
+
+    Args:
+        request: what the run that makes the variants is asked.
+        size: side of the square in px.
+
+    Raises:
+        ReadError: there is no such export.
+        AnnotationError: an annotation file is malformed.
+        RunError: fewer than two labelled images, or volumes of several slices.
+    """
+    usable, _ = survey(request.input, request.profile, request.annotations, request.accept_identity)
+    classes = tuple(sorted({box.label for one in usable for box in one.boxes}))
+    read = [
+        (one.patient, bool(one.boxes), picture) for one, picture in _pictures(usable, request.profile, size, classes)
+    ]
+    read.sort(key=lambda each: (not each[1], each[2].source))
+    labelled = tuple(picture for _, has_boxes, picture in read if has_boxes)
+    if len(labelled) < 2:
+        raise RunError(f"benchmark: expected labelled images, found {len(labelled)}; `medaug boxes` says why")
+    groups = grouped([patient for patient, _, _ in read], np.stack([picture.pixels for _, _, picture in read]))
+    normals = tuple(picture for _, has_boxes, picture in read if not has_boxes)
+    return Dataset(labelled, normals, groups, classes, {one.key: one for one in usable})
+
+
+def grouped(patients: Sequence[str], images: UInt8) -> tuple[int, ...]:
+    """Numbers that images of one patient share, and near-duplicates, and those of a near-duplicate, and so on.
+
+    Args:
+        patients: of each image.
+        images: (N, size, size).
+    """
+    first_of = {patient: n for n, patient in reversed(list(enumerate(patients)))}
+    links = np.array([*((n, first_of[patient]) for n, patient in enumerate(patients))])
+    links = np.vstack([links, np.column_stack([np.arange(len(images)), alike(fingerprints(images))])])
+    graph = coo_array((np.ones(len(links)), links.T), shape=(len(images), len(images)))
+    return tuple(int(n) for n in connected_components(graph, directed=False)[1])
+
+
+def picture_of(volume: Volume, boxes: Sequence[Box], profile: Profile, size: int, classes: Sequence[str]) -> Picture:
+    """A volume of one slice on the square.
+
+    Raises:
+        RunError: it has several slices.
+    """
+    slices, rows, columns = volume.geometry.shape
+    if slices != 1:
+        raise RunError(
+            f"benchmark: a volume has {counted(slices, 'slice')}; take each as an image of its own: --slices"
+        )
+    pixels, (high, wide) = on_canvas(Image.fromarray(bytes_of(volume, window_of(profile, volume), 0)), size)
+    top, left = (size - high) // 2, (size - wide) // 2
+    corners = [
+        (
+            left + box.start[2] * wide / columns,
+            top + box.start[1] * high / rows,
+            left + box.stop[2] * wide / columns,
+            top + box.stop[1] * high / rows,
+        )
+        for box in boxes
+    ]
+    numbers = np.array([classes.index(box.label) for box in boxes], dtype=np.int64)
+    return Picture(volume.source.key, pixels, Boxes.labelled(np.array(corners).reshape(-1, 4), numbers))
+
+
+def _pictures(
+    usable: Sequence[Usable], profile: Profile, size: int, classes: Sequence[str]
+) -> Iterator[tuple[Usable, Picture]]:
+    for one in usable:
+        volume = next(volume for volume in one.source.load() if volume.source.key == one.key)
+        yield one, picture_of(volume, one.boxes, profile, size, classes)

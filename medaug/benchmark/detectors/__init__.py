@@ -1,0 +1,1 @@
+"""What is trained on an arm and finds boxes on the test images."""

@@ -1,0 +1,184 @@
+"""A detector for screening: features that stay as they are, taken once an image, and a small head that is trained."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medaug.benchmark.design.dataset import Picture, UInt8
+from medaug.benchmark.detectors import efficientnet_lite, fcos, random_features
+from medaug.benchmark.detectors.detector import Point, Speed, Stage, Task, Trained
+from medaug.benchmark.evaluation import Boxes, ap50, matched
+from medaug.imaging.seeds import generator
+from medaug.storage.atomic import replacing
+
+BATCH = 16
+RATE = 2e-3
+DECAY = 1e-4
+POINTS = 5  # of the curve
+Maps = tuple[Tensor, ...]  # (rows, columns, channels) of each level, half precision
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Where features come from.
+
+    Attributes:
+        name: of the detector.
+        channels: of the maps at strides 8, 16 and 32.
+        identity: digest of the weights, or what stands for it.
+        speed: measured on one core at 320 px.
+    """
+
+    name: str
+    channels: tuple[int, ...]
+    identity: str
+    speed: Speed
+
+    def load(self) -> nn.Module:
+        """The network; (B, 1, size, size) in [0, 255] → maps.
+
+        Raises:
+            RunError: its weights aren't installed.
+        """
+        if self is IMAGENET:
+            return efficientnet_lite.load_features()
+        return random_features.RandomFeatures()
+
+
+IMAGENET = Backbone("frozen", efficientnet_lite.CHANNELS, efficientnet_lite.SHA256, Speed(0.3, 0.08))
+RANDOM = Backbone("random-features", random_features.CHANNELS, "filters of seed 8", Speed(0.01, 0.05))
+
+
+class Frozen:
+    """Features are kept in a folder by the pixels' digest, so that a picture is looked at once over all trainings."""
+
+    def __init__(self, backbone: Backbone, cache: Path) -> None:
+        self._backbone, self._cache = backbone, cache / backbone.name
+
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+        return self._backbone.name
+
+    @property
+    def speed(self) -> Speed:
+        """For the plan's estimate."""
+        return self._backbone.speed
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The backbone's weights and the head's settings."""
+        settings = f"FCOS head, batch {BATCH}, AdamW {RATE:g}, decay {DECAY:g}, cosine"
+        return {"features": self._backbone.identity, "head": settings}
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        return self._backbone.load()
+
+    def train(self, task: Task) -> Trained:
+        """Train the head, and find boxes on the targets."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(task.seed % 2**63)
+            head = fcos.Head(self._backbone.channels, task.classes)
+        curve: list[Point] = []
+        since: list[tuple[float, float]] = []
+        for step, losses in enumerate(self._steps(head, task), 1):
+            since.append(losses)
+            if step % max(1, task.steps // POINTS) == 0:
+                curve.append(self._point(head, step, since, task))
+                since = []
+        return Trained(tuple(self._found(head, task.targets)), tuple(curve))
+
+    def _steps(self, head: fcos.Head, task: Task) -> Iterator[tuple[float, float]]:
+        """Each gradient step's losses, of the boxes and of the classes."""
+        optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
+        drawn = generator("order", task.seed)
+        for stage, steps in _shares(task):
+            maps = [self._of(one.pixels) for one in stage.pictures]
+            size = len(stage.pictures[0].pixels)
+            targets = [fcos.targets_of(one.boxes, size, task.classes) for one in stage.pictures]
+            for batch in _batches(len(stage.pictures), steps, drawn):
+                of_boxes, of_classes = _losses(head, [maps[n] for n in batch], [targets[n] for n in batch], drawn)
+                optimizer.zero_grad()
+                (of_boxes + of_classes).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+                yield float(of_boxes.detach()), float(of_classes.detach())
+
+    def _point(self, head: fcos.Head, step: int, since: Sequence[tuple[float, float]], task: Task) -> Point:
+        found = list(self._found(head, task.validation))
+        matches = matched([one.boxes for one in task.validation], found, task.classes)
+        reached = float(ap50(matches, np.ones((1, len(found))))[0])
+        of_boxes, of_classes = np.mean(since, axis=0)
+        return Point(step, round(float(of_boxes), 5), round(float(of_classes), 5), round(reached, 5))
+
+    @torch.no_grad()
+    def _found(self, head: fcos.Head, pictures: Sequence[Picture]) -> Iterator[Boxes]:
+        for picture in pictures:
+            maps = self._of(picture.pixels)
+            places = torch.arange(maps[0].shape[0] * maps[0].shape[1])
+            yield fcos.decoded(*head(_at(maps, places)))
+
+    def _of(self, pixels: UInt8) -> Maps:
+        """The maps of one picture, taken or found in the folder; stored in half precision, so always read there."""
+        path = self._cache / f"{hashlib.sha256(pixels.tobytes()).hexdigest()[:32]}.npz"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with torch.no_grad():
+                maps = self._network(torch.from_numpy(pixels.astype(np.float32))[None, None])
+            with replacing(path) as passing, passing.open("wb") as file:
+                np.savez(file, *(one[0].permute(1, 2, 0).half().numpy() for one in maps))
+        with np.load(path) as stored:
+            return tuple(torch.from_numpy(stored[name]) for name in stored.files)
+
+
+def _losses(
+    head: fcos.Head, maps: Sequence[Maps], targets: Sequence[fcos.Targets], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Of a sample of the places of some pictures."""
+    drawn = [fcos.sampled(one, rng) for one in targets]
+    features = [_at(one, places) for one, (places, _) in zip(maps, drawn, strict=True)]
+    wanted = fcos.Targets(
+        torch.cat([one.classes[places] for one, (places, _) in zip(targets, drawn, strict=True)]),
+        torch.cat([one.sides[places] for one, (places, _) in zip(targets, drawn, strict=True)]),
+    )
+    found = head([torch.cat(level) for level in zip(*features, strict=True)])
+    return fcos.losses(found, wanted, torch.cat([weights for _, weights in drawn]))
+
+
+def _at(maps: Maps, places: Tensor) -> list[Tensor]:
+    """The features of places of the finest grid on each level; a coarse one's place stands for all that it covers."""
+    side = maps[0].shape[1]
+    rows, columns = places // side, places % side
+    return [one[rows * one.shape[0] // side, columns * one.shape[1] // side].float() for one in maps]
+
+
+def _shares(task: Task) -> list[tuple[Stage, int]]:
+    """The steps of each stage; what rounding leaves goes to the last."""
+    stages = [stage for stage in task.stages if stage.pictures]
+    steps = [round(stage.share * task.steps) for stage in stages[:-1]]
+    return list(zip(stages, [*steps, task.steps - sum(steps)], strict=True))
+
+
+def _batches(count: int, steps: int, rng: np.random.Generator) -> Iterator[list[int]]:
+    """Pictures in drawn order, over and over; each comes once before any comes again."""
+    waiting: list[int] = []
+    for _ in range(steps):
+        while len(waiting) < BATCH:
+            waiting += rng.permutation(count).tolist()
+        yield waiting[:BATCH]
+        waiting = waiting[BATCH:]
+
+
+def backbones() -> Mapping[str, Backbone]:
+    """By the detector's name."""
+    return {one.name: one for one in (IMAGENET, RANDOM)}

@@ -1,0 +1,1 @@
+"""The table, the curves and the sentence that a benchmark ends with."""

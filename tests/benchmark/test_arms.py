@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medaug.benchmark.arms.arm import Material
+from medaug.benchmark.arms.table import ARMS, chosen
+from medaug.benchmark.design.dataset import Picture
+from medaug.benchmark.evaluation import Boxes
+from medaug.errors import RunError
+
+SIDE = 64
+
+
+def real(n: int) -> Picture:
+    """Grey, with a bright lesion that the box encloses."""
+    pixels = np.full((SIDE, SIDE), 60 + n, np.uint8)
+    top, left = 10 + 3 * n, 30 - 2 * n
+    pixels[top : top + 8, left : left + 12] = 240
+    corners = np.array([[left, top, left + 12, top + 8]], dtype=np.float64)
+    return Picture(f"{n}" * 64, pixels, Boxes.labelled(corners, np.zeros(1, dtype=np.int64)))
+
+
+def variant(picture: Picture, number: int) -> Picture | None:
+    """As a run would make it; nothing of the image 0 passed."""
+    if picture.source[0] == "0":
+        return None
+    pixels = np.where(picture.pixels > 200, picture.pixels, picture.pixels - 20 - number).astype(np.uint8)
+    return Picture(picture.source, pixels, picture.boxes)
+
+
+MATERIAL = Material([real(n) for n in range(4)], 6, seed=3, made=variant)
+
+
+@pytest.mark.parametrize("name", [name for name in ARMS if name != "real"])
+def test_every_arm_adds_as_many_images_each_standing_for_the_same_real_one(name: str) -> None:
+    added = ARMS[name].add(MATERIAL)
+    assert [picture.source for picture in added] == [picture.source for picture, _ in MATERIAL.turns]
+    assert {picture.source for picture in added} <= {picture.source for picture in MATERIAL.real}
+    again = ARMS[name].add(MATERIAL)
+    assert [picture.digest for picture in added] == [picture.digest for picture in again]
+
+
+@pytest.mark.parametrize("name", [name for name in ARMS if name != "real"])
+def test_boxes_hold_the_lesion_whatever_was_done(name: str) -> None:
+    for picture in ARMS[name].add(MATERIAL):
+        for x0, y0, x1, y1 in picture.boxes.corners:
+            inside = picture.pixels[round(y0) : round(y1), round(x0) : round(x1)]
+            assert np.median(inside) > 150
+    assert sum(len(picture.boxes.corners) for picture in ARMS[name].add(MATERIAL)) >= 6
+
+
+def test_a_variant_that_was_refused_is_stood_for_by_its_source() -> None:
+    added = ARMS["medaug"].add(MATERIAL)
+    same = {picture.digest for picture in MATERIAL.real}
+    assert {picture.source[0] for picture in added if picture.digest in same} == {"0"}
+
+
+def test_naive_copies_of_variants_differ_from_naive_ones_every_other_turn_only() -> None:
+    naive, both = (ARMS[name].add(MATERIAL) for name in ("naive", "naive+medaug"))
+    differ = [a.digest != b.digest for a, b in zip(naive, both, strict=True)]
+    assert not any(differ[::2])
+    assert any(differ[1::2])
+
+
+def test_erasing_spares_the_boxes_and_pasting_brings_one() -> None:
+    for before, after in zip([p for p, _ in MATERIAL.turns], ARMS["random-erasing"].add(MATERIAL), strict=True):
+        x0, y0, x1, y1 = before.boxes.corners[0].astype(int)
+        assert (after.pixels[y0:y1, x0:x1] == before.pixels[y0:y1, x0:x1]).all()
+        assert (after.pixels != before.pixels).any()
+    assert all(len(picture.boxes.corners) == 2 for picture in ARMS["copy-paste"].add(MATERIAL))
+
+
+def test_arms_are_named_with_a_strength_where_a_run_makes_them() -> None:
+    assert chosen("medaug@0.7").start == 0.7
+    assert chosen("naive+medaug").start is None
+    for wrong in ("medaug@2", "medaug@x", "naive@0.5", "mixup"):
+        with pytest.raises(RunError, match=wrong.split("@", 1)[0]):
+            chosen(wrong)

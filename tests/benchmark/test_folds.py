@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medaug.benchmark.design.dataset import grouped
+from medaug.benchmark.design.folds import folds_of, normals_of, subset
+from medaug.errors import RunError
+
+GROUPS = [n // 3 for n in range(60)] + [100, 101, 102]
+
+
+def test_no_group_stands_in_two_parts_and_each_image_is_tested_once() -> None:
+    folds = folds_of(GROUPS, 3, seed=1)
+    assert sorted(n for fold in folds for n in fold.test) == list(range(len(GROUPS)))
+    for fold in folds:
+        parts = [{GROUPS[n] for n in part} for part in (fold.training, fold.validation, fold.test)]
+        assert sum(map(len, parts)) == len(set.union(*parts))
+        assert len(fold.training) + len(fold.validation) + len(fold.test) == len(GROUPS)
+        assert 18 <= len(fold.test) <= 24
+        assert 6 <= len(fold.validation) <= 12
+
+
+def test_smaller_training_sets_lie_inside_greater_ones_and_hold_whole_groups() -> None:
+    (fold, *_) = folds_of(GROUPS, 3, seed=1)
+    quarter, half = (set(subset(GROUPS, fold.training, share, 0, 5)) for share in (0.25, 0.5))
+    assert quarter < half < set(fold.training)
+    assert all(n in quarter for n in fold.training if GROUPS[n] in {GROUPS[m] for m in quarter})
+    assert set(subset(GROUPS, fold.training, 1.0, 0, 5)) == set(fold.training)
+    assert quarter != set(subset(GROUPS, fold.training, 0.25, 0, 6))
+
+
+def test_normals_of_a_trained_patient_are_left_out() -> None:
+    groups = [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 50]  # the last two are normal
+    for fold in folds_of(groups[:10], 3, seed=0):
+        normals = normals_of(groups, 10, fold)
+        assert 11 in normals
+        assert (10 in normals) == (0 in fold.test)
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(RunError, match="fewer --folds"):
+        folds_of([0, 1, 2, 3, 3, 3], 3, seed=0)
+
+
+def test_patients_and_near_duplicates_make_one_group_together() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (5, 64, 64)).astype(np.uint8)
+    images[3] = images[0]  # a copy under another name
+    images[3, 0, 0] ^= 255
+    groups = grouped(["a", "b", "a", "c", "d"], images)
+    assert groups[0] == groups[2] == groups[3]
+    assert len({groups[0], groups[1], groups[4]}) == 3
