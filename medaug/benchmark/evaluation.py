@@ -20,6 +20,7 @@ Float64 = npt.NDArray[np.float64]
 IOU = 0.5
 MOST = 100  # detections of an image that count, COCO's own
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # false positives an image
+ROOM = 1 << 19  # numbers that are worked on at once
 RECALLS = np.linspace(0, 1, 101)
 SIZES = ("small", "medium", "large")  # under 32² px, under 96² px, above: COCO's areas, on the detector's square
 
@@ -69,6 +70,10 @@ class Matches:
         Returns:
             (resamples,); NaN where no weight lies on a box.
         """
+        rows = max(1, ROOM // max(1, len(self.scores)))
+        return np.concatenate([self._precision(weights[n : n + rows]) for n in range(0, len(weights), rows)])
+
+    def _precision(self, weights: Float64) -> Float64:
         of_detections = weights[:, self.images]
         found = np.cumsum(of_detections * self.hits, axis=1)
         false = np.cumsum(of_detections * ~self.hits, axis=1)

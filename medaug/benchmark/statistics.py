@@ -30,12 +30,18 @@ class Pair:
     Attributes:
         fold: of the test images.
         seed: of the training set and the training.
-        difference: the arm's figure less the control's.
+        arm: the figure that is asked about.
+        control: the figure it is compared with.
     """
 
     fold: int
     seed: int
-    difference: Metric
+    arm: Metric
+    control: Metric
+
+    def difference(self, weights: Float64) -> Float64:
+        """The arm's figure less the control's."""
+        return self.arm(weights) - self.control(weights)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 
 from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
+    benchmark,
     boxes,
     doctor,
     export,

@@ -47,9 +47,15 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
         return
     if replay and source is None:
         raise typer.BadParameter("--replay makes units again from the source: give --source, too")
+    from medaug.benchmark.record import is_benchmark
     from medaug.verification.verify import verify
 
-    verdict = verify(output, source=source, public_key=public_key, workers=workers)
+    if is_benchmark(output):
+        from medaug.benchmark.verify import verify_benchmark
+
+        verdict = verify_benchmark(output)
+    else:
+        verdict = verify(output, source=source, public_key=public_key, workers=workers)
     again = _replayed(output, replay, source, prior) if replay and source and verdict.units else ()
     faults = (*verdict.faults, *(fault for replayed in again for fault in _replay_faults(replayed)))
     if as_json:

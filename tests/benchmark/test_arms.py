@@ -5,8 +5,8 @@ import pytest
 
 from medaug.benchmark.arms.arm import Material
 from medaug.benchmark.arms.table import ARMS, chosen
-from medaug.benchmark.design.dataset import Picture
 from medaug.benchmark.evaluation import Boxes
+from medaug.benchmark.images.dataset import Picture
 from medaug.errors import RunError
 
 SIDE = 64
@@ -72,8 +72,8 @@ def test_erasing_spares_the_boxes_and_pasting_brings_one() -> None:
 
 
 def test_arms_are_named_with_a_strength_where_a_run_makes_them() -> None:
-    assert chosen("medaug@0.7").start == 0.7
-    assert chosen("naive+medaug").start is None
-    for wrong in ("medaug@2", "medaug@x", "naive@0.5", "mixup"):
-        with pytest.raises(RunError, match=wrong.split("@", 1)[0]):
+    assert chosen("medaug@strong").strength == "strong"
+    assert chosen("naive+medaug").strength == ""
+    for wrong in ("medaug@", "naive@0.5", "mixup"):
+        with pytest.raises(RunError, match=wrong):
             chosen(wrong)

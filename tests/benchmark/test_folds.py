@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medaug.benchmark.design.dataset import grouped
 from medaug.benchmark.design.folds import folds_of, normals_of, subset
+from medaug.benchmark.images.dataset import grouped
 from medaug.errors import RunError
 
 GROUPS = [n // 3 for n in range(60)] + [100, 101, 102]

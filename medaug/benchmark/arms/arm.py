@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from medaug.benchmark.design.dataset import Picture
+from medaug.benchmark.images.dataset import Picture
 from medaug.imaging.seeds import generator
 
 Making = Literal["none", "run", "round-trip", "blur", "noise"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medaug.benchmark.arms.arm import Material
-from medaug.benchmark.design.dataset import Picture
+from medaug.benchmark.images.dataset import Picture
 
 
 def nothing(_material: Material) -> list[Picture]:

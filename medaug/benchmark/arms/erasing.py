@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from medaug.benchmark.arms.arm import Material, drawn_for
-from medaug.benchmark.design.dataset import Picture
+from medaug.benchmark.images.dataset import Picture
 
 AREA = (0.02, 0.4)
 ASPECT = (0.3, 1 / 0.3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medaug.benchmark.arms.arm import Material, drawn_for
 from medaug.benchmark.arms.naive import transformed
-from medaug.benchmark.design.dataset import Picture
+from medaug.benchmark.images.dataset import Picture
 
 
 def made(material: Material) -> list[Picture]:

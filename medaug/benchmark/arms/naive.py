@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from medaug.benchmark.arms.arm import Material, drawn_for
-from medaug.benchmark.design.dataset import Picture
 from medaug.benchmark.evaluation import Boxes
+from medaug.benchmark.images.dataset import Picture
 
 LEAST = 2.0  # px of a side that must be left of a box
 

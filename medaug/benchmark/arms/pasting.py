@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.benchmark.arms.arm import Material, drawn_for
-from medaug.benchmark.design.dataset import Picture, UInt8
 from medaug.benchmark.evaluation import Boxes
+from medaug.benchmark.images.dataset import Picture, UInt8
 
 TRIES = 20
 DARK = 24  # grey level under which an image shows nothing
@@ -28,8 +28,8 @@ def pasting(material: Material) -> list[Picture]:
 
 def pasted(picture: Picture, donors: Sequence[Picture], rng: np.random.Generator) -> Picture:
     """The picture with a donor's lesion at a place that is no box and not dark; as it was where no such is found."""
-    donor = donors[rng.integers(len(donors))]
-    n = rng.integers(len(donor.boxes.corners))
+    donor = donors[int(rng.integers(len(donors)))]
+    n = int(rng.integers(len(donor.boxes.corners)))
     x0, y0, x1, y1 = (int(v) for v in np.rint(donor.boxes.corners[n]))
     patch = donor.pixels[y0:y1, x0:x1] - _level_around(donor.pixels, (y0, y1, x0, x1))
     side, (rows, columns) = len(picture.pixels), patch.shape

@@ -35,31 +35,25 @@ class Chosen:
     """An arm as the user named it.
 
     Attributes:
-        text: such as ``medaug`` or ``medaug@0.7``.
+        text: such as ``medaug`` or ``medaug@strong``.
         arm: its row.
-        start: the solver's start in place of the profile's, in (0, 1]; None for the profile's.
+        strength: in place of the profile's own, by its ladder; "" for the profile's own.
     """
 
     text: str
     arm: Arm
-    start: float | None = None
+    strength: str = ""
 
 
 def chosen(text: str) -> Chosen:
-    """The arm of a name; ``NAME@START`` takes another strength, for arms that are made by a run.
+    """The arm of a name; ``NAME@STRENGTH`` takes another strength, for arms that are made by a run.
 
     Raises:
         RunError: there is no such arm, or it has no strength.
     """
-    name, at, start = text.partition("@")
+    name, at, strength = text.partition("@")
     if name not in ARMS:
         raise RunError(f"benchmark: no arm {name!r}; there are {', '.join(ARMS)}")
-    if not at:
-        return Chosen(text, ARMS[name])
-    try:
-        strength = float(start)
-    except ValueError:
-        strength = -1.0
-    if ARMS[name].making != "run" or not 0 < strength <= 1:
-        raise RunError(f"benchmark: arm {text!r}: a strength is a number in (0, 1], of an arm that a run makes")
+    if at and (ARMS[name].making != "run" or not strength):
+        raise RunError(f"benchmark: arm {text!r}: a strength, such as @strong, is of arms that a run makes")
     return Chosen(text, ARMS[name], strength)

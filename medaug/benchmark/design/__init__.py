@@ -1,1 +1,1 @@
-"""What is compared with what: images, groups, folds, and the trainings of a benchmark."""
+"""What is compared with what: arms, sizes, folds, and the trainings of a benchmark."""

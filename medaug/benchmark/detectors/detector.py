@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from medaug.benchmark.design.dataset import Picture
 from medaug.benchmark.evaluation import Boxes
+from medaug.benchmark.images.dataset import Picture
 
 
 @dataclass(frozen=True, eq=False)

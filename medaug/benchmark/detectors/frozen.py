@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medaug.benchmark.design.dataset import Picture, UInt8
 from medaug.benchmark.detectors import efficientnet_lite, fcos, random_features
 from medaug.benchmark.detectors.detector import Point, Speed, Stage, Task, Trained
 from medaug.benchmark.evaluation import Boxes, ap50, matched
+from medaug.benchmark.images.dataset import Picture, UInt8
 from medaug.imaging.seeds import generator
 from medaug.storage.atomic import replacing
 

@@ -22,7 +22,7 @@ from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import Recipe
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice, SolveTools
 from medaug.augmentation.tools import Tools
-from medaug.benchmark.design.dataset import Picture, picture_of
+from medaug.benchmark.images.dataset import Picture, picture_of
 from medaug.errors import RegionError
 from medaug.execution.planning.plan import Usable
 from medaug.imaging.volume import Float32

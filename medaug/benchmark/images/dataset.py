@@ -140,7 +140,8 @@ def picture_of(volume: Volume, boxes: Sequence[Box], profile: Profile, size: int
         for box in boxes
     ]
     numbers = np.array([classes.index(box.label) for box in boxes], dtype=np.int64)
-    return Picture(volume.source.key, pixels, Boxes.labelled(np.array(corners).reshape(-1, 4), numbers))
+    rounded = np.round(np.array(corners).reshape(-1, 4), 2)  # as they are recorded
+    return Picture(volume.source.key, pixels, Boxes.labelled(rounded, numbers))
 
 
 def _pictures(

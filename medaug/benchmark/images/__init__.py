@@ -1,0 +1,1 @@
+"""The images of an export as detectors see them."""

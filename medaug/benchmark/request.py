@@ -1,0 +1,44 @@
+"""What a benchmark is asked, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+from medaug.benchmark.arms.table import Chosen
+from medaug.benchmark.design.design import Design
+from medaug.benchmark.making.variants import profile_of
+from medaug.execution.planning.request import RunRequest
+
+
+@dataclass(frozen=True)
+class BenchmarkRequest:
+    """What is compared, on what, and where the results go.
+
+    Attributes:
+        run: the export, its annotations and the profile, as for `medaug run`.
+        root: BENCH.
+        design: what is compared.
+        command: of the detector ``command``, with {data} and {project}.
+    """
+
+    run: RunRequest
+    root: Path
+    design: Design
+    command: str = ""
+
+    def run_of(self, arm: Chosen) -> RunRequest:
+        """The run that makes an arm's variants: as many as the greatest ratio needs.
+
+        Raises:
+            ProfileError: the profile has no such strength.
+        """
+        return replace(self.run, profile=profile_of(self.run, arm), variants=ceil(max(self.design.ratios)))
+
+
+def made_by_runs(arms: Sequence[Chosen], request: BenchmarkRequest) -> dict[str, RunRequest]:
+    """The runs that the arms need, by their profile's digest: arms of one profile share their variants."""
+    runs = (request.run_of(arm) for arm in arms if arm.arm.making == "run")
+    return {run.profile.sha256[:16]: run for run in runs}

@@ -1,0 +1,152 @@
+"""One training: its images put together, the detector trained, its predictions judged, all of it recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from medaug.benchmark.arms.arm import Material
+from medaug.benchmark.arms.table import chosen
+from medaug.benchmark.design.design import Design, Training
+from medaug.benchmark.design.folds import Fold, folds_of, normals_of, subset
+from medaug.benchmark.detectors.detector import Detector, Stage, Task
+from medaug.benchmark.evaluation import Boxes, Figures, as_data, figures, from_data
+from medaug.benchmark.images.dataset import Dataset, Picture
+from medaug.benchmark.record import TrainingRecord
+from medaug.errors import RunError
+from medaug.imaging.seeds import seed_for
+
+Making = Callable[[Picture, int], Picture | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Everything a training is put together from.
+
+    Attributes:
+        design: what is compared.
+        data: the images.
+        made: for each arm that the package makes images for, where they are found.
+    """
+
+    design: Design
+    data: Dataset
+    made: Mapping[str, Making]
+
+    @cached_property
+    def groups(self) -> tuple[int, ...]:
+        """Of the labelled images."""
+        return self.data.groups[: len(self.data.labelled)]
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """Who is trained on, and who tested."""
+        return folds_of(self.groups, self.design.folds, self.design.seed)
+
+    def real(self, training: Training) -> tuple[int, ...]:
+        """Places of a training's real images: drawn anew for each seed, the same in every arm."""
+        fold = self.folds[training.fold]
+        names = (self.design.seed, training.fold, training.seed)
+        return subset(self.groups, fold.training, training.setting.fraction, *names)
+
+    def sources(self, arm: str) -> set[str]:
+        """Keys of the images that an arm's trainings are made from."""
+        places = {n for one in self.design.trainings if one.setting.arm == arm for n in self.real(one)}
+        return {self.data.labelled[n].source for n in places}
+
+    def parts(self, fold: Fold) -> dict[str, tuple[Picture, ...]]:
+        """The images that boxes are found on, by part."""
+        normals = normals_of(self.data.groups, len(self.data.labelled), fold)
+        return {
+            "validation": tuple(self.data.labelled[n] for n in fold.validation),
+            "test": tuple(self.data.labelled[n] for n in fold.test),
+            "normals": tuple(self.data.everything[n] for n in normals),
+        }
+
+
+def train(bench: Bench, training: Training, detector: Detector) -> TrainingRecord:
+    """Do one training.
+
+    Raises:
+        RunError: the detector can't.
+    """
+    began = time.monotonic()
+    design, setting = bench.design, training.setting
+    places = bench.real(training)
+    real = [bench.data.labelled[n] for n in places]
+    added, refused = add(bench, training, real)
+    parts = bench.parts(bench.folds[training.fold])
+    targets = [picture for some in parts.values() for picture in some]
+    trained = detector.train(
+        Task(
+            stages_of(setting.arm, real, added),
+            design.steps,
+            seed_for("training", design.seed, training.fold, training.seed),
+            parts["validation"],
+            targets,
+            len(bench.data.classes),
+        )
+    )
+    found = dict(zip((picture.source for picture in targets), trained.found, strict=True))
+    results = {part: as_data({p.source: found[p.source] for p in some}) for part, some in parts.items()}
+    return TrainingRecord(
+        training.id,
+        setting.arm,
+        setting.fraction,
+        setting.ratio,
+        training.fold,
+        training.seed,
+        design.steps,
+        places,
+        tuple((picture.source, picture.digest) for picture in added),
+        refused,
+        trained.curve,
+        judged(bench, training.fold, results),
+        results,
+        round(time.monotonic() - began, 1),
+    )
+
+
+def add(bench: Bench, training: Training, real: Sequence[Picture]) -> tuple[list[Picture], int]:
+    """The images an arm adds, and how many of them are their source because nothing that was made passed the gate.
+
+    Raises:
+        RunError: one was made from an image that isn't trained on: it would show the detector what it is tested on.
+    """
+    setting, refused = training.setting, []
+    seed = seed_for("turns", bench.design.seed, training.fold, training.seed)
+
+    def made(picture: Picture, number: int) -> Picture | None:
+        found = bench.made[setting.arm](picture, number)
+        refused.extend([] if found else [picture.source])
+        return found
+
+    added = chosen(setting.arm).arm.add(Material(real, round(setting.ratio * len(real)), seed, made))
+    if {picture.source for picture in added} - {picture.source for picture in real}:
+        raise RunError(f"benchmark: arm {setting.arm!r} would train on an image of another part; please report it")
+    return added, len(refused)
+
+
+def stages_of(arm: str, real: Sequence[Picture], added: Sequence[Picture]) -> list[Stage]:
+    """What is trained on, and for which share of the steps."""
+    if added and chosen(arm).arm.before:
+        return [Stage(added, 0.5), Stage(real, 0.5)]
+    return [Stage([*real, *added], 1.0)]
+
+
+def judged(bench: Bench, fold: int, results: Mapping[str, Sequence[Mapping[str, object]]]) -> Figures:
+    """The figures of predictions as they are stored, so that whoever reads them again gets the same."""
+    parts = bench.parts(bench.folds[fold])
+    found = {part: by_image(results[part], some) for part, some in parts.items()}
+    labels = {part: [picture.boxes for picture in some] for part, some in parts.items()}
+    test, validation = ((labels[part], found[part]) for part in ("test", "validation"))
+    return figures(test, validation, found["normals"], len(bench.data.classes))
+
+
+def by_image(results: Sequence[Mapping[str, object]], pictures: Sequence[Picture]) -> list[Boxes]:
+    """Stored predictions in the order of the pictures."""
+    names = [picture.source for picture in pictures]
+    found = from_data(results, names)
+    return [found[name] for name in names]

@@ -1,0 +1,118 @@
+"""Whether the folder of a benchmark is what its record says: digests, design, predictions, figures, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from medaug.benchmark import record
+from medaug.benchmark.design.design import Setting, Training
+from medaug.benchmark.plan import bench_of, settled
+from medaug.benchmark.record import TrainingRecord
+from medaug.benchmark.report.page import page
+from medaug.benchmark.report.tables import markdown
+from medaug.benchmark.results import results_of
+from medaug.benchmark.training import Bench, judged
+from medaug.errors import OutputError
+from medaug.storage.canonical_json import canonical
+from medaug.verification.faults import Fault
+from medaug.verification.verify import Verdict, verify
+
+OTHERS = ("data and images: they aren't in BENCH; the plan holds their digests",)
+
+
+def verify_benchmark(root: Path) -> Verdict:
+    """Check a BENCH from its files alone: every figure is taken again from the recorded predictions and labels.
+
+    Args:
+        root: BENCH.
+
+    Raises:
+        OutputError: a file can't be read.
+    """
+    faults = [*_files(root)]
+    try:
+        bench = bench_of(root)
+    except OutputError as error:
+        return Verdict((*faults, Fault("format", str(error), record.PLAN)), 0, 0, 0, False, ("everything else",))
+    faults += _plan(root, bench)
+    records: list[TrainingRecord] = []
+    for training in bench.design.trainings:
+        found = _read(root, training)
+        if isinstance(found, Fault):
+            faults.append(found)
+        elif found is not None:
+            records.append(found)
+            faults += _training(bench, training, found)
+    if not faults:
+        faults += _report(root, results_of(bench, records))
+    runs = [verify(path) for path in sorted((root / record.VARIANTS).glob("*")) if path.is_dir()]
+    faults += [fault for verdict in runs for fault in verdict.faults]
+    files = len(list(record.recorded(root))) + sum(verdict.files for verdict in runs)
+    units = len(records) + sum(verdict.units for verdict in runs)
+    return Verdict(tuple(sorted(set(faults))), units, files, 0, False, OTHERS)
+
+
+def _files(root: Path) -> Iterator[Fault]:
+    """The digests against the files, both ways."""
+    try:
+        known: Mapping[str, str] = record.read(root / record.DIGESTS)
+    except (OSError, ValueError):
+        yield Fault("seal-missing", "the run hasn't ended, or the digests were removed", record.DIGESTS)
+        return
+    found = record.digests_of(root)
+    for name in sorted(known.keys() | found.keys()):
+        if name not in found:
+            yield Fault("file-missing", "the digests name it", name)
+        elif name not in known:
+            yield Fault("file-unknown", "the digests don't name it", name)
+        elif known[name] != found[name]:
+            yield Fault("file-changed", "it has another digest", name)
+
+
+def _plan(root: Path, bench: Bench) -> Iterator[Fault]:
+    plan = record.read(root / record.PLAN)
+    for key, value in settled(bench).items():
+        if canonical(plan.get(key)) != canonical(value):
+            yield Fault("record-differs", f"{key} don't follow from the design and the groups", record.PLAN)
+
+
+def _read(root: Path, training: Training) -> TrainingRecord | Fault | None:
+    path = record.training_file(root, training.id)
+    if not path.exists():
+        return None
+    try:
+        return record.read_training(path)
+    except OutputError as error:
+        return Fault("unreadable", str(error), f"{record.TRAININGS}/{path.name}")
+
+
+def _training(bench: Bench, training: Training, found: TrainingRecord) -> Iterator[Fault]:
+    """It is the planned one, saw nothing of validation and test, and its figures follow from its predictions."""
+    name = f"{record.TRAININGS}/{found.id}.json"
+    made = Training(Setting(found.arm, found.fraction, found.ratio), found.fold, found.seed)
+    if made != training or found.steps != bench.design.steps or found.real != bench.real(training):
+        yield Fault("recipe-differs", "it isn't the training that the plan asks for", name)
+        return
+    allowed = {bench.data.labelled[n].source for n in found.real}
+    if {source for source, _ in found.added} - allowed:
+        yield Fault("reference", "an added image was made from one that isn't trained on", name)
+    try:
+        again = judged(bench, found.fold, found.found)
+    except (KeyError, ValueError, TypeError):
+        yield Fault("unreadable", "its predictions aren't of the images that the plan names", name)
+        return
+    if again != found.figures:
+        yield Fault("record-differs", "its figures don't follow from its predictions", name)
+
+
+def _report(root: Path, results: Mapping[str, Any]) -> Iterator[Fault]:
+    made = {
+        record.RESULTS: canonical(results) + b"\n",
+        record.REPORTS[0]: markdown(results).encode(),
+        record.REPORTS[1]: page(results).encode(),
+    }
+    for name, content in made.items():
+        if (root / name).is_file() and (root / name).read_bytes() != content:
+            yield Fault("list-differs", "it doesn't follow from the trainings", name)

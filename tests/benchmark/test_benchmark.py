@@ -1,0 +1,115 @@
+"""The whole on a small export; the folder it leaves is one that `medaug verify` takes apart."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from medaug.benchmark import record
+from medaug.benchmark.benchmark import plan_benchmark, report_benchmark, run_benchmark, trainings_of
+from medaug.benchmark.record import TrainingRecord
+from medaug.benchmark.verify import verify_benchmark
+from medaug.cli import app
+from medaug.errors import OutputError
+from tests.support import toy_benchmark
+
+
+class Killed(BaseException):
+    """As a signal would end it."""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Killed after its third training, then run again; ``before`` holds what was there between."""
+    folder = toy_benchmark.export(tmp_path_factory.mktemp("toy"))
+    asked = toy_benchmark.request(folder, folder / "bench")
+
+    def kill(done: int, _of: int, _record: TrainingRecord) -> None:
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run_benchmark(plan_benchmark(asked), kill)
+    shutil.copytree(folder / "bench", folder / "before")
+    run_benchmark(plan_benchmark(asked))
+    return folder
+
+
+def test_what_was_killed_goes_on_and_repeats_no_training(bench: Path) -> None:
+    before = {path.name: path.read_bytes() for path in (bench / "before" / record.TRAININGS).iterdir()}
+    after = {path.name: path.read_bytes() for path in (bench / "bench" / record.TRAININGS).iterdir()}
+    assert len(before) == 3
+    assert len(after) == len(list(toy_benchmark.DESIGN.trainings))
+    assert {name: after[name] for name in before} == before
+    assert json.loads((bench / "before" / record.RESULTS).read_bytes())["trainings"]["done"] == 3
+
+
+def test_every_arm_has_equal_steps_and_equal_images_of_its_own_training_part(bench: Path) -> None:
+    done = list(trainings_of(bench / "bench", toy_benchmark.DESIGN))
+    plan = record.read(bench / "bench" / record.PLAN)
+    for one in done:
+        fold = plan["folds"][one.fold]
+        groups = {n: image["group"] for n, image in enumerate(plan["labelled"])}
+        outside = {groups[n] for n in (*fold["validation"], *fold["test"])}
+        assert not outside & {groups[n] for n in one.real}
+        assert {source for source, _ in one.added} <= {plan["labelled"][n]["source"] for n in one.real}
+    for same in {(one.fold, one.seed) for one in done}:
+        some = [one for one in done if (one.fold, one.seed) == same]
+        assert len({one.real for one in some}) == len({one.steps for one in some}) == 1
+        assert {len(one.added) for one in some if one.arm != "real"} == {len(some[0].real)}
+
+
+def test_it_learns_says_so_and_ends_with_a_sentence(bench: Path) -> None:
+    results = record.read(bench / "bench" / record.RESULTS)
+    assert max(row["ap50"] for row in results["settings"]) > 0.15
+    assert all(curve["points"][0]["box_loss"] > curve["points"][-1]["box_loss"] for curve in results["curves"])
+    assert results["primary"]["low"] <= results["primary"]["estimate"] <= results["primary"]["high"]
+    report = (bench / "bench" / "report.md").read_text()
+    assert "of variants at a ratio of 1 over duplicates was shown" in report
+    assert "<svg" in (bench / "bench" / "report.html").read_text()
+
+
+def test_verify_finds_it_sound_and_finds_what_was_changed(bench: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["verify", str(bench / "bench")])
+    assert (done.exit_code, "0 faults" in done.output) == (0, True)
+    root = tmp_path / "bench"
+    shutil.copytree(bench / "bench", root)
+    path = min((root / record.TRAININGS).iterdir())
+    data = record.read(path)
+    data["found"]["test"] = data["found"]["test"][1:]
+    record.write(path, data)
+    assert [fault.code for fault in verify_benchmark(root).faults] == ["file-changed", "record-differs"]
+    record.write(root / record.DIGESTS, record.digests_of(root))  # whoever changes a file can digest it, too
+    assert [fault.code for fault in verify_benchmark(root).faults] == ["record-differs"]
+    data["added"] = [["0" * 64, digest] for _, digest in data["added"]] or [["0" * 64, "1"]]
+    record.write(path, data)
+    assert "reference" in {fault.code for fault in verify_benchmark(root).faults}
+
+
+def test_what_was_declared_is_not_changed_afterwards(bench: Path) -> None:
+    asked = toy_benchmark.request(bench, bench / "bench", replace(toy_benchmark.DESIGN, seeds=3))
+    with pytest.raises(OutputError, match="another plan"):
+        run_benchmark(plan_benchmark(asked))
+
+
+def test_a_folder_of_something_else_is_left_alone(bench: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds no benchmark"):
+        run_benchmark(plan_benchmark(toy_benchmark.request(bench, tmp_path)))
+    with pytest.raises(OutputError, match="no benchmark"):
+        report_benchmark(tmp_path)
+
+
+def test_the_command_tells_time_and_declares_before_it_does_anything(bench: Path, tmp_path: Path) -> None:
+    words = ["benchmark", bench / "in", "-a", bench / "boxes.json", "-p", bench / "profile" / "small.yaml"]
+    words += ["-o", tmp_path / "new", "--accept-identity", "drawn", "--size", "64", "--detector", "random-features"]
+    done = CliRunner().invoke(app, [*map(str, words), "--budget", "10min", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "declared: medaug less duplicates at 25 % of the images, ratio 1" in done.output
+    assert "on one core" in done.output
+    assert not (tmp_path / "new").exists()
