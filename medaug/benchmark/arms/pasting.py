@@ -31,7 +31,7 @@ def pasted(picture: Picture, donors: Sequence[Picture], rng: np.random.Generator
     donor = donors[int(rng.integers(len(donors)))]
     n = int(rng.integers(len(donor.boxes.corners)))
     x0, y0, x1, y1 = (int(v) for v in np.rint(donor.boxes.corners[n]))
-    patch = donor.pixels[y0:y1, x0:x1] - _level_around(donor.pixels, (y0, y1, x0, x1))
+    patch = donor.pixels[y0:y1, x0:x1].astype(np.float64) - _level_around(donor.pixels, (y0, y1, x0, x1))
     side, (rows, columns) = len(picture.pixels), patch.shape
     for _ in range(TRIES):
         top, left = rng.integers(side - rows + 1), rng.integers(side - columns + 1)

@@ -143,9 +143,9 @@ def without_overlaps(boxes: Boxes) -> Boxes:
     x0, y0, x1, y1 = boxes.corners.T
     areas = (x1 - x0) * (y1 - y0)
     left = np.argsort(-boxes.scores, kind="stable")
-    kept = []
+    kept: list[int] = []
     while left.size and len(kept) < MOST:
-        best, rest = left[0], left[1:]
+        best, rest = int(left[0]), left[1:]
         kept.append(best)
         across = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
         down = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])

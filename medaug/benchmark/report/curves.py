@@ -44,9 +44,9 @@ def _document(lines: Sequence[Line], up: str) -> str:
     parts = [_text(6, TOP - 10, up), _text(LEFT, HEIGHT - 10, "gradient steps")]
     for n in range(LINES + 1):
         y = highest * n / LINES
-        x, row = at(0, y).split(",")
-        parts.append(f'<line x1="{x}" y1="{row}" x2="{WIDTH - RIGHT}" y2="{row}" stroke="#ddd"/>')
-        parts.append(_text(8, float(row) + 4, f"{y:.3f}"))
+        level = at(0, y).split(",")[1]
+        parts.append(f'<line x1="{LEFT}" y1="{level}" x2="{WIDTH - RIGHT}" y2="{level}" stroke="#ddd"/>')
+        parts.append(_text(8, float(level) + 4, f"{y:.3f}"))
     steps = sorted({x for _, points in lines for x, _ in points})
     parts += [_text(float(at(x, 0).split(",")[0]) - 10, HEIGHT - BOTTOM + 16, f"{x:g}") for x in steps]
     for n, (name, points) in enumerate(lines):
