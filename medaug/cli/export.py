@@ -17,13 +17,19 @@ class Form(StrEnum):
 
     yolo = "yolo"
     nnunet = "nnunet"
+    fiftyone = "fiftyone"
+    imagefolder = "imagefolder"
 
 
 @app.command("export")
 def export_command(
     output: Annotated[Path, typer.Argument(help="A folder that `medaug run` made.", show_default=False)],
     to: Annotated[
-        Form, typer.Option(help="yolo: pictures with boxes; nnunet: volumes with masks.", show_default=False)
+        Form,
+        typer.Option(
+            help="Pictures with boxes: yolo, fiftyone, imagefolder (Hugging Face); nnunet: volumes with masks.",
+            show_default=False,
+        ),
     ],
     folder: Annotated[Path, typer.Option("--output", "-o", help="New folder, outside OUTPUT.", show_default=False)],
     parts: Annotated[
@@ -40,6 +46,7 @@ def export_command(
     """Write the variants as a data set of another program; all of them for training, none for validation or test."""
     from medaug.errors import ManifestError
     from medaug.execution.exports import datasets
+    from medaug.manifests.pictures import FORMS
     from medaug.manifests.splits import read_parts
 
     request = datasets.Request(output, folder, read_parts(parts) if parts else None, leave_out)
@@ -49,7 +56,9 @@ def export_command(
                 "nnunet: its labels are masks; give --source INPUT and --annotations MASKS, as for the run"
             )
         done = datasets.to_nnunet(request, source, annotations)
-    else:
+    elif to is Form.yolo:
         done = datasets.to_yolo(request)
+    else:
+        done = datasets.to_pictures(request, FORMS[to.value])
     left = f"; {counted(done.left_out, 'variant')} left out" if done.left_out else ""
     typer.echo(f"{counted(done.images, 'image')} of {counted(done.units, 'variant')} in {folder}{left}")

@@ -58,6 +58,15 @@ def collate(batch: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[
     return [image for image, _ in batch], [target for _, target in batch]
 
 
+def collate_monai(batch: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
+    """`collate` for MONAI's detectors: images are (1, columns, rows), so that a box's first axis is the image's first.
+
+    Labels count from 0.
+    """
+    images, targets = collate(batch)
+    return [image.mT for image in images], [{**target, "labels": target["labels"] - 1} for target in targets]
+
+
 def _target(item: Labelled, classes: Sequence[str], index: int) -> Target:
     boxes = torch.tensor(item.boxes, dtype=torch.float32).reshape(-1, 4)
     sizes = boxes[:, 2:] - boxes[:, :2]

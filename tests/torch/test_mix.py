@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from medaug.errors import ManifestError
 from medaug.profile.load import load_profile
-from medaug.torch import RatioSampler, collate, real_and_synthetic
+from medaug.torch import RatioSampler, collate, collate_monai, real_and_synthetic
 from tests.support.loops import loop
 
 SOURCES = 12
@@ -58,6 +58,10 @@ def test_images_and_targets_are_torchvisions(folder: Path) -> None:
         assert (target["labels"].tolist(), target["labels"].dtype) == ([1], torch.int64)
         inside = image[0, 5:15, 4:12]
         assert float(inside.min()) == float(inside.max()) > float(image.median()), "the lesion lies in its box"
+    (turned, *_), (counted, *_) = collate_monai([made.training[0]])
+    (x0, y0, x1, y1) = map(int, counted["boxes"][0])
+    assert torch.equal(turned[0, x0:x1, y0:y1].T, made.training[0][0][0, y0:y1, x0:x1])
+    assert counted["labels"].tolist() == [0]
     assert made.classes == ("lesion",)
 
 

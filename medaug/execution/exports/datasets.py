@@ -21,6 +21,7 @@ from medaug.execution.output.lists import read_listing
 from medaug.execution.planning.sources import collect, load_headers
 from medaug.imaging.volume import Mask, Volume
 from medaug.manifests import nnunet, yolo
+from medaug.manifests.pictures import Picture, PictureForm, write_pictures
 from medaug.manifests.rendering import Show
 from medaug.manifests.splits import for_training
 from medaug.profile.load import load_profile
@@ -76,6 +77,24 @@ def to_yolo(request: Request) -> Exported:
             images += yolo.write_yolo(folder, record, image_of(request.output, record), _show(profile), labels)
         yolo.write_yolo_index(folder, labels)
     return Exported(images, len(records), total - len(records))
+
+
+def to_pictures(request: Request, form: PictureForm) -> Exported:
+    """Write pictures with their boxes in one list, for FiftyOne or for Hugging Face's `datasets`.
+
+    Raises:
+        ManifestError: the parts forbid it, or there is nothing to export.
+        OutputError: OUTPUT isn't as its record says, or the folder can't be written.
+    """
+    records, total = _records(request)
+    show = _show(load_profile(str(request.output / PROFILE)))
+    labels = sorted({box.label for record in records for box in record.boxes})
+    found: list[Picture] = []
+    with _folder(request) as folder:
+        for record in records:
+            found += write_pictures(folder / form.folder, record, image_of(request.output, record), show)
+        form.write(folder, found, labels)
+    return Exported(len(found), len(records), total - len(records))
 
 
 def to_nnunet(request: Request, source: Path, annotations: Sequence[Path]) -> Exported:
