@@ -46,7 +46,10 @@ def _figure(rate: float) -> str:
 
 @app.command("finish")
 def finish_command(output: Output) -> None:
-    """Write the manifests and the page again, for what is there now: after the last shard, or a removed unit."""
+    """Write the manifests and the page again, for what is there now: after the last shard.
+
+    A unit that was removed stays in the ledger and so in the lists: `medaug run` makes it again.
+    """
     from medaug.audit.layout import MONAI, PAGE
     from medaug.execution.output.lists import write_lists
     from medaug.execution.output.open import attach

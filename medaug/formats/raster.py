@@ -92,14 +92,14 @@ def read_raster(path: Path) -> Volume:
 
 
 def channels_of(path: Path) -> int:
-    """1 for a grey image, 3 for one in colour; a variant keeps it.
+    """1 for a grey image, 3 for one in colour, and one more where there is an opaque alpha; a variant keeps it.
 
     Raises:
         ReadError: see `read_raster`.
     """
     kind = _kind(path)
     with _coded(), archive.opened(path) as stream, _image(kind, stream) as image:
-        return 3 if image.mode.startswith("RGB") else 1
+        return (3 if image.mode.startswith("RGB") else 1) + image.mode.endswith("A")
 
 
 def taken(kind: Kind, data: bytes) -> tuple[Stored, bool]:
@@ -121,23 +121,33 @@ def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
     Args:
         volume: one slice of uint8 or uint16.
         path: ends in ``.png`` or ``.tif``.
-        channels: 3 writes the grey value into red, green and blue.
+        channels: 3 writes the grey value into red, green and blue; 2 and 4 add an opaque alpha.
 
     Raises:
         WriteError: such a file can't hold this volume, or it did not read back as written.
     """
     stored = volume.stored[0]
     fits = len(volume.stored) == 1 and stored.dtype in (np.uint8, np.uint16) and not volume.inverted
-    if not fits or (channels == 3 and stored.dtype != np.uint8) or path.suffix not in {".png", ".tif"}:
+    if not fits or (channels > 1 and stored.dtype != np.uint8) or path.suffix not in {".png", ".tif"}:
         raise WriteError(
             f"image file: expected one slice of 8 or 16 unsigned bits (8 in colour), found {volume.stored.shape} "
             f"{volume.stored.dtype}"
         )
     with replacing(path) as passing:
         with passing.open("wb") as file:
-            _save(stored if channels == 1 else np.repeat(stored[..., None], channels, axis=2), file, path.suffix)
+            _save(_in_channels(stored, channels), file, path.suffix)
         if not np.array_equal(read_raster(passing).stored, volume.stored) or channels_of(passing) != channels:
             raise WriteError("image file: what was written did not read back equal; check the disk")
+
+
+def _in_channels(stored: Stored, channels: int) -> Stored:
+    """(rows, columns), or with a last axis; grey and red, green and blue alike, alpha 255."""
+    if channels == 1:
+        return stored
+    pixels = np.repeat(stored[..., None], channels, axis=2)
+    if channels % 2 == 0:
+        pixels[..., -1] = 255
+    return pixels
 
 
 def _save(pixels: Stored, file: BinaryIO, suffix: str) -> None:

@@ -18,10 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 from medaug.imaging.boxes import Box
 from medaug.imaging.resample import block_means
 from medaug.imaging.volume import Float32, Mask, Volume, Window
+from medaug.report.picture_size import LONGEST, SHORTEST
 
 NAMES = ("source", "regions", "result", "difference")
-LONGEST = 768  # px; a larger slice is reduced by a whole number
-SHORTEST = 384  # px; a smaller slice is magnified by a whole number
 Bytes = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,15 +267,23 @@ def test_nothing_touches_the_network(arguments: dict[str, object], monkeypatch: 
     assert medaug.run(**arguments).counts == {"written": 4}
 
 
-def test_an_input_that_changes_while_the_run_is_on_fails_by_itself_and_is_planned_anew(
-    arguments: dict[str, object],
-) -> None:
-    one = arguments | {"variants": 1}
-    planned = medaug.plan(**{k: v for k, v in one.items() if k != "output"})  # type: ignore[arg-type]
-    path = Path(str(one["input"])) / "xray" / "x1.dcm"
+def _overwritten(path: Path) -> None:
     changed = pydicom.dcmread(path)
     changed.PixelData = bytes(len(changed.PixelData))
     changed.save_as(path)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+@pytest.mark.parametrize("change", [_overwritten, _cut, Path.unlink])
+def test_an_input_that_changes_while_the_run_is_on_fails_by_itself_and_is_planned_anew(
+    arguments: dict[str, object], change: Callable[[Path], None]
+) -> None:
+    one = arguments | {"variants": 1}
+    planned = medaug.plan(**{k: v for k, v in one.items() if k != "output"})  # type: ignore[arg-type]
+    change(Path(str(one["input"])) / "xray" / "x1.dcm")
     output = Path(str(one["output"]))
     summary = execution.execute(planned, output)
     assert summary.counts == {"written": 1, "failed": 1}

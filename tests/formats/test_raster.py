@@ -115,8 +115,20 @@ def test_what_is_not_grey_is_refused(tmp_path: Path, code: str, pixels: np.ndarr
     assert caught.value.code == code
 
 
-def test_opaque_alpha_is_nothing(tmp_path: Path) -> None:
-    assert np.array_equal(read_raster(saved(tmp_path / "a.png", alpha(255))).stored[0], EIGHT)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_an_opaque_alpha_is_no_colour_and_stays(tmp_path: Path, mode: str, suffix: str) -> None:
+    path = saved(tmp_path / f"a{suffix}", alpha(255) if mode == "RGBA" else alpha(255)[..., 2:])
+    volume = read_raster(path)
+    assert np.array_equal(volume.stored[0], EIGHT)
+    assert channels_of(path) == len(mode)
+    changed = replace(volume, stored=255 - volume.stored)
+    write_raster(changed, tmp_path / f"b{suffix}", channels_of(path))
+    with Image.open(tmp_path / f"b{suffix}") as image:
+        assert image.mode == mode
+        pixels = np.asarray(image)
+    assert (pixels[..., -1] == 255).all()
+    assert (pixels[..., :-1] == (255 - EIGHT)[..., None]).all()
 
 
 def test_palette_pages_and_orientation_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from medaug.errors import IdentityError, ReadError, SourceError
 from medaug.execution.planning.labels import labels_of
 from medaug.execution.planning.request import RunOptions, RunRequest
 from medaug.execution.planning.sources import ImageSource, Skip, collect, load_headers, refusal
+from medaug.execution.planning.space import bytes_on_disk
 from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 # Measured on two CPU cores with the embedded prior at 256 px; see docs/explanation/prior.md.
 SECONDS_PER_STEP = 0.05
 SECONDS_PER_UNIT = 1.0
-PREVIEW_BYTES = 1_500_000
 NOTHING_FREE = "--protect and --within let nothing of it change; with --within, no given structure may lie on it"
 
 # Why a source may name a person, and what to do, by `SourceRef.format`
@@ -77,8 +77,8 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Estimated size of OUTPUT: uncompressed pixels, headers and previews."""
-        return sum(unit.bytes + 8192 * unit.shape[0] + PREVIEW_BYTES for unit in self.units)
+        """Estimated size of OUTPUT, see `space.bytes_on_disk`."""
+        return sum(bytes_on_disk(unit.source, unit.shape, unit.bytes, self.profile) for unit in self.units)
 
 
 def plan(input: str | Path, **options: Unpack[RunOptions]) -> Plan:  # noqa: A002 - the option's word

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from medaug.audit.record import Record
-from medaug.errors import MedaugError, SourceError, place_of
+from medaug.errors import MedaugError, ReadError, SourceError, place_of
 from medaug.execution.output import quarantine
 from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.job import Job, OnStep, Work
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, failure, work_unit
-from medaug.execution.worker.worker import Worker
+from medaug.execution.worker.worker import Worker, input_changed
+from medaug.imaging.volume import SourceRef
+from medaug.storage.archive import sha256_of
 from medaug.storage.atomic import disk_errors
 
 
@@ -45,8 +47,19 @@ def settle(job: Job, error: Exception) -> Record:
     """
     if isinstance(error, MedaugError) and not isinstance(error, SourceError):
         raise error
+    if isinstance(error, ReadError) and not _as_planned(job.unit.reference):
+        error = input_changed()
     record = failure(job, error, place_of(error))
     job.store.log(record, job.elapsed)  # first: a quarantined unit without a line would be in no list
     if record.code in {OUT_OF_MEMORY, quarantine.WORKER_DIED}:
         quarantine.put(job.store, record, stage=(job.lease.deaths or ("solve",))[-1])
     return record
+
+
+def _as_planned(reference: SourceRef) -> bool:
+    """Whether all of a source's files are there with the bytes that it was planned from."""
+    files = dict(zip(reference.files, reference.sha256, strict=True))
+    try:
+        return all(sha256_of(path) == digest for path, digest in files.items())
+    except (OSError, ReadError):
+        return False

@@ -108,6 +108,9 @@ class Worker:
         for volume in self._last[1]:
             if volume.source.key == unit.recipe.source:
                 return volume
-        raise ReadError(
-            "the source changed since the run was planned; give the same command again", code="input-changed"
-        )
+        raise input_changed()
+
+
+def input_changed() -> ReadError:
+    """What a unit ends with whose source is no longer what it was planned from."""
+    return ReadError("the source changed since the run was planned; give the same command again", code="input-changed")
