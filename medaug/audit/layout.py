@@ -8,7 +8,7 @@ from typing import Any
 
 from medaug.storage.canonical_json import parse
 
-FORMAT_NAME, FORMAT_VERSION = "medaug-output", 1  # what FORMAT.json declares
+FORMAT_NAME, FORMAT_VERSION = "medaug-output", 2  # what FORMAT.json declares
 KNOWN = f"{FORMAT_NAME} version {FORMAT_VERSION}"
 
 FORMAT = "FORMAT.json"

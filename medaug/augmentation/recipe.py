@@ -14,7 +14,7 @@ from medaug.imaging.seeds import seed_for
 from medaug.imaging.volume import Mask, Volume
 from medaug.profile.profile import Profile
 
-NUMERICS = 2  # raised whenever the same recipe would give other pixels; enters every unit's key
+NUMERICS = 3  # raised whenever the same recipe would give other pixels; enters every unit's key
 
 
 @dataclass(frozen=True)

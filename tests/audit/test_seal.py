@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
-    (root / "FORMAT.json").write_text('{"format":"medaug-output","version":1,"created":"2026-01-02","run":"ab"}')
+    (root / "FORMAT.json").write_text('{"format":"medaug-output","version":2,"created":"2026-01-02","run":"ab"}')
     for writer, built in (("w1", record("a")), ("w1", failed("b")), ("w2", record("c"))):
         ledger.append(root / layout.LEDGER, writer, built, 1.0)
     return root

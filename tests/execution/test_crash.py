@@ -128,7 +128,7 @@ def mark_first() -> AbstractContextManager[object]:
     real = opening.write_secret
 
     def late(path: Path, secret: bytes) -> None:
-        stamp = {"format": "medaug-output", "version": 1, "created": "2025-06-15T15:06:40+00:00"}
+        stamp = {"format": "medaug-output", "version": 2, "created": "2025-06-15T15:06:40+00:00"}
         stamp["run"] = store.keyed(secret, "run")
         atomic.replace_file(path.parent.parent / "FORMAT.json", json.dumps(stamp).encode())
         real(path, secret)

@@ -239,7 +239,7 @@ def _profile_edited(folder: Path) -> None:
 
 
 def _format_of_the_future(folder: Path) -> None:
-    substitute(folder / "out" / "FORMAT.json", b'"version": 1', b'"version": 9')
+    substitute(folder / "out" / "FORMAT.json", b'"version": 2', b'"version": 9')
 
 
 def _date_edited(folder: Path) -> None:

@@ -26,7 +26,7 @@ RECORDS = tuple(
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    (tmp_path / "FORMAT.json").write_text('{"format":"medaug-output","version":1,"created":"2026-01-02","run":"ab"}')
+    (tmp_path / "FORMAT.json").write_text('{"format":"medaug-output","version":2,"created":"2026-01-02","run":"ab"}')
     write_all(tmp_path, RECORDS)
     return tmp_path
 
