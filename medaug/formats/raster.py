@@ -99,7 +99,8 @@ def channels_of(path: Path) -> int:
     """
     kind = _kind(path)
     with _coded(), archive.opened(path) as stream, _image(kind, stream) as image:
-        return (3 if image.mode.startswith("RGB") else 1) + image.mode.endswith("A")
+        mode: str = image.mode
+        return (3 if mode.startswith("RGB") else 1) + mode.endswith("A")
 
 
 def taken(kind: Kind, data: bytes) -> tuple[Stored, bool]:

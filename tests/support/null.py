@@ -32,7 +32,7 @@ def unit(number: int, *, patient: str = "") -> Unit:
         "dicom", "CR", "1.2", f"1.2.{number}", (f"1.2.{number}.1",), (), (digest(number),), "declared"
     )
     recipe = Recipe(reference.key, LABELS, 0, 7, SHA256, PROFILE.prior.sha256)
-    source = ImageSource(None, Path(f"{number}.nii"), by_slice=False)
+    source = ImageSource(None, Path(f"{number}.nii"), by_slice=False, kind="nifti")
     boxes = (Box((0, 1, 1), (1, 2, 2), "lesion", ""),)
     return Unit(recipe, source, replace(reference, patient=patient), boxes, (1, 4, 4), 1)
 

@@ -58,7 +58,7 @@ def settle(job: Job, error: Exception) -> Record:
 
 def _as_planned(reference: SourceRef) -> bool:
     """Whether all of a source's files are there with the bytes that it was planned from."""
-    files = dict(zip(reference.files, reference.sha256, strict=True))
+    files = dict(zip(reference.files, reference.sha256, strict=False))
     try:
         return all(sha256_of(path) == digest for path, digest in files.items())
     except (OSError, ReadError):

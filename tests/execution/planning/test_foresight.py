@@ -81,5 +81,5 @@ def test_a_label_that_nobody_uses_is_refused_with_those_there_are(tmp_path: Path
 def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = planned(tmp_path, labelled(tmp_path, lesion=LESION))
     assert room(one, tmp_path / "new" / "out") == ""
-    monkeypatch.setattr(foresight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
-    assert "1 MB are free" in room(one, tmp_path / "new" / "out")
+    monkeypatch.setattr(foresight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100_000}))
+    assert "0 MB are free" in room(one, tmp_path / "new" / "out")
