@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import LoadImage, MapTransform, RandomizableTransform
+from monai.transforms import EnsureChannelFirst, LoadImage, MapTransform, RandomizableTransform
 from monai.utils import convert_to_dst_type
 
 from medaug.errors import ManifestError
@@ -100,18 +100,16 @@ class RandVariantd(RandomizableTransform, MapTransform):  # type: ignore[misc]  
         if isinstance(image, str | Path):
             return type(image)(variant.image)
         loaded = _loaded(str(variant.image), self.reader)
-        with_channel = loaded[None] if image.ndim == loaded.ndim + 1 else loaded
-        if with_channel.shape != image.shape:
+        forms = (loaded, EnsureChannelFirst()(loaded))  # of pictures in colour, channels come last from the reader
+        swapped = next((form for form in forms if form.shape == image.shape), None)
+        if swapped is None:
             raise ManifestError(
-                f"RandVariantd: a variant is {tuple(with_channel.shape)}, the item {tuple(image.shape)}; put it first, "
+                f"RandVariantd: a variant is {tuple(forms[1].shape)}, the item {tuple(image.shape)}; put it first, "
                 "or right after LoadImaged and EnsureChannelFirstd, before anything moves, cuts or scales the image"
             )
         if not isinstance(image, MetaTensor):
-            return convert_to_dst_type(with_channel, image)[0]
-        swapped = with_channel.clone().to(dtype=image.dtype)
-        if "original_channel_dim" in image.meta:
-            swapped.meta["original_channel_dim"] = image.meta["original_channel_dim"]
-        return swapped
+            return convert_to_dst_type(swapped, image)[0]
+        return swapped.clone().to(dtype=image.dtype)
 
 
 def _probability(ratio: float | None, prob: float | None) -> float:

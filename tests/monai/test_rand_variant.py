@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from monai.data import CacheDataset, DataLoader, Dataset, PersistentDataset, list_data_collate
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, RandFlipd
+from PIL import Image
 
 from medaug.errors import AnnotationError, ManifestError
 from medaug.monai import RandVariantd
@@ -106,6 +108,23 @@ def test_box_modes_are_monais(made: Loop) -> None:
     assert swap(made, box_mode=mode)({**item, "box": sizes})["medaug"]["synthetic"]
     with pytest.raises(AnnotationError, match="lie in none"):
         swap(made, box_mode=mode)(item)  # corners taken for sizes
+
+
+def test_pictures_in_colour_have_three_channels_before_and_after(made: Loop, tmp_path: Path) -> None:
+    """As JPEGs of radiographs often are: their reader gives channels last, EnsureChannelFirstd puts them first."""
+    if len(made.items[0]["box"][0]) > 4:
+        pytest.skip("pictures")
+    chosen = swap(made)
+    item = {**made.items[0], "image": str(tmp_path / "rgb.png")}
+    Image.open(made.items[0]["image"]).convert("RGB").save(item["image"])
+    known = chosen.variants.variants[item["medaug"]["source_sha256"]]
+    for n, variant in enumerate(known):
+        Image.open(variant.image).convert("RGB").save(tmp_path / f"{n}.png")
+    coloured = tuple(replace(variant, image=tmp_path / f"{n}.png") for n, variant in enumerate(known))
+    chosen.variants = replace(chosen.variants, variants={item["medaug"]["source_sha256"]: coloured})
+    found = Compose([*load(), chosen])(item)
+    assert found["image"].shape == (3, 32, 40)
+    assert int(found["image"].median()) == 101
 
 
 def test_an_image_that_was_cut_is_refused_and_one_without_variants_stays(made: Loop, tmp_path: Path) -> None:
