@@ -129,6 +129,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "crashed": "An unexpected error; the message says where in the code. Please report it.",
         "empty-input": "INPUT holds nothing that can be used.",
         "input-changed": "INPUT changed while the run was on; give the same command again.",
+        "refused": "A run would stop at this image; the sentence beside it says why.",
         "no-input": "There is no such file or folder, or it holds no file.",
         "out-of-memory": "The device's memory doesn't hold the smallest batch.",
         "source-missing": "No file of the given source has the recorded digest.",
