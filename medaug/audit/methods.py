@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered, Tally
 from medaug.errors import counted
-from medaug.profile.components import moves
+from medaug.profile.components import keeps_boxes, moves
 from medaug.profile.profile import Profile
 from medaug.profile.solvers import degrades
 
@@ -52,6 +52,7 @@ MOVED = (
     "Protected voxels, the labelled ones included, hold the source's numbers resampled along the map (six taps of a "
     "windowed sinc along each axis)."
 )
+ALONE = "whether what was generated in it still shows the finding wasn't looked at."
 RESTORE = {
     "delta": "the change between the decoded solution and the decoded original was added to the source's pixels",
     "replace": "the decoded solution replaced the source's pixels",
@@ -71,7 +72,7 @@ def methods(profile: Profile, records: Iterable[Record]) -> str:
             _counts(tally),
             _process(profile),
             _prior(tally),
-            MOVED if moves(profile.regions.kind) else "Protected voxels hold the source's stored numbers unchanged.",
+            _kept(profile),
             _gate(tally),
             _versions(tally),
         )
@@ -92,6 +93,14 @@ def _process(profile: Profile) -> str:
         f"{solver.start:g} of the diffusion time at {profile.size} px{_levers(profile)}{_shown(profile)}; "
         f"{RESTORE.get(profile.restore.kind, profile.restore.kind)} outside the protected voxels."
     )
+
+
+def _kept(profile: Profile) -> str:
+    """What protected voxels hold, and labelled ones where they are none."""
+    if moves(profile.regions.kind):
+        return MOVED
+    kept = "Protected voxels hold the source's stored numbers unchanged."
+    return kept if keeps_boxes(profile.regions.kind) else f"{kept} A label is kept by its box alone: {ALONE}"
 
 
 def _levers(profile: Profile) -> str:

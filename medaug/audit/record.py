@@ -215,6 +215,8 @@ class Record:
         processor: its model and the vectors that kernels take there, which decide last digits; noise is drawn on it
             wherever the solve runs.
         moved: for a law that moves the source; None, and no key, for others.
+        labels: ``box-alone`` where the pixels in the boxes were generated, so that a label is kept by its box alone;
+            "", and no key, where they are the source's.
     """
 
     unit: str
@@ -239,6 +241,7 @@ class Record:
     threads: int | None = None
     processor: str = ""
     moved: Moved | None = field(default=None, metadata={"optional": True})
+    labels: Literal["", "box-alone"] = field(default="", metadata={"optional": True})
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")
@@ -312,6 +315,8 @@ class Record:
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
     data = {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
+    if not record.labels:
+        del data["labels"]
     if record.moved is None:
         del data["moved"]
     else:

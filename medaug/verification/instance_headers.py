@@ -26,6 +26,7 @@ MEANING = (
 )  # fmt: skip
 
 RESAMPLED = ("113085", "DCM")  # CID 7203: spatial resampling
+LABEL_GENERATED, GENERATED = ("GENERATED-LABEL", "99MEDAUG"), ("GENERATED", "99MEDAUG")
 CARRIED = ("CARRIED", "99MEDAUG")  # the derivation of a slice without a generated pixel, see `dicom.values`
 
 
@@ -73,6 +74,8 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> F
         yield "reference", "it lies in another study than its source"
     if record.moved and not _says_resampled(ds):
         yield "moved-differs", "it doesn't say that its pixels were resampled and lie elsewhere than in its source"
+    if record.labels and not _says_label_generated(ds):
+        yield "label-differs", "it doesn't say that the pixels in labelled boxes were generated"
     yield from faults
     yield from _misplaced(record, slices, ds)
 
@@ -107,6 +110,20 @@ def _says_resampled(ds: Dataset) -> bool:
     codes = {(c.get("CodeValue"), c.get("CodingSchemeDesignator")) for c in ds.get("DerivationCodeSequence") or []}
     stays = [item.get("SpatialLocationsPreserved") for item in ds.get("SourceImageSequence") or []]
     return RESAMPLED in codes and all(word == "NO" for word in stays)
+
+
+def _says_label_generated(ds: Dataset) -> bool:
+    """Whether a header, or a frame of it, says so, or that nothing was generated at all."""
+    holders = [
+        ds,
+        *(entry for group in ds.get(PER_FRAME) or [] for entry in group.get("DerivationImageSequence") or []),
+    ]
+    codes = [
+        (c.get("CodeValue"), c.get("CodingSchemeDesignator"))
+        for holder in holders
+        for c in holder.get("DerivationCodeSequence") or []
+    ]
+    return LABEL_GENERATED in codes or (CARRIED in codes and GENERATED not in codes)
 
 
 def sources_of(ds: Dataset) -> list[str]:

@@ -35,16 +35,28 @@ def check_record(record: Record, profile_sha256: str | None) -> Iterator[Fault]:
             yield _fault(record, "gate", f"written although checks failed: {', '.join(failed)}")
 
 
-def check_moved(record: Record, *, moves: bool | None) -> Iterator[Fault]:
+def check_moved(record: Record, *, moves: bool) -> Iterator[Fault]:
     """A record holds a map exactly where the profile's law moves what it is shown.
 
     Args:
         record: of a unit.
-        moves: what the law says; None where it isn't known.
+        moves: what the law says.
     """
-    if record.status == "written" and moves is not None and moves != (record.moved is not None):
+    if record.status == "written" and moves != (record.moved is not None):
         found = "none" if moves else "one, by a law that moves nothing"
         yield _fault(record, "moved-differs", f"expected {'a' if moves else 'no'} map of its motion, found {found}")
+
+
+def check_labels(record: Record, *, keeps_boxes: bool) -> Iterator[Fault]:
+    """A record says that labels are kept by their boxes alone exactly where the law generates what is in them.
+
+    Args:
+        record: of a unit.
+        keeps_boxes: what the law says.
+    """
+    if record.status == "written" and keeps_boxes == (record.labels == "box-alone"):
+        said = "are generated, and it doesn't say so" if record.labels == "" else "are kept, and it says otherwise"
+        yield _fault(record, "label-differs", f"by the profile's law the pixels in boxes {said}")
 
 
 def _key(record: Record) -> Iterator[Fault]:

@@ -24,7 +24,7 @@ from medaug.storage.disk_map import Again, Shelf
 from medaug.verification import run_level
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
-from medaug.verification.records import check_moved, check_record
+from medaug.verification.records import check_labels, check_moved, check_record
 from medaug.verification.unit_files import Findings, UnitCheck, check_unit
 
 THREADS = 4
@@ -93,7 +93,11 @@ def verify(
     faults += problems
     for record in records:
         faults += check_record(record, profile.sha256)
-        faults += check_moved(record, moves=profile.moves)
+        if profile.moves is not None:
+            faults += [
+                *check_moved(record, moves=profile.moves),
+                *check_labels(record, keeps_boxes=profile.keeps_boxes),
+            ]
     faults += check_lists(output, records)
     checks = _checks(output, written, source, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(checks, len(written), workers, on_unit)

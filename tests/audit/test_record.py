@@ -14,7 +14,7 @@ from medaug.imaging.geometry import Geometry
 from tests.support import make
 from tests.support.records import digest, failed, record
 
-OPTIONAL = {"moved"}  # no key where the law moves nothing
+OPTIONAL = {"labels", "moved"}  # no key where the law generates no label, and moves nothing
 
 
 @pytest.mark.parametrize("built", [record(), failed(), failed(geometry=None, boxes=(), recipe={})])

@@ -168,14 +168,15 @@ def what_was_done(facts: Facts, *, carried_over: bool) -> str:
 def derivation_code(facts: Facts) -> list[Dataset]:
     """CID 7203 has no code for inpainting, so a private one; a slice without a generated pixel has its own."""
     resampled = code("113085", "DCM", "Spatial resampling") if facts.provenance.moved else []
-    return [*resampled, *what_was_done_code(carried_over=facts.carried_over)]
+    return [*resampled, *what_was_done_code(carried_over=facts.carried_over, alone=facts.provenance.boxes_alone)]
 
 
-def what_was_done_code(*, carried_over: bool) -> list[Dataset]:
+def what_was_done_code(*, carried_over: bool, alone: bool) -> list[Dataset]:
     """The private code of `derivation_code`."""
     if carried_over:
         return code("CARRIED", PRIVATE_SCHEME, "Slice carried over unchanged into a synthetic series")
-    return code("GENERATED", PRIVATE_SCHEME, "Pixels generated outside protected regions")
+    within = code("GENERATED-LABEL", PRIVATE_SCHEME, "Pixels in labelled boxes generated") if alone else []
+    return [*within, *code("GENERATED", PRIVATE_SCHEME, "Pixels generated outside protected regions")]
 
 
 def source_image(facts: Facts) -> list[Dataset]:

@@ -68,7 +68,9 @@ def _derivation(facts: Facts, frame: int, *, generated: bool) -> Dataset:
     )
     return item(
         DerivationDescription=attribute_values.what_was_done(facts, carried_over=not generated),
-        DerivationCodeSequence=attribute_values.what_was_done_code(carried_over=not generated),
+        DerivationCodeSequence=attribute_values.what_was_done_code(
+            carried_over=not generated, alone=facts.provenance.boxes_alone
+        ),
         SourceImageSequence=[image],
     )
 

@@ -23,6 +23,7 @@ class Provenance:
         prior: name and digest of the prior.
         run: the run's public name, 16 hex digits; new UIDs come from it and the unit.
         moved: how the source was moved before anything was generated; "" where it wasn't.
+        boxes_alone: the pixels in labelled boxes were generated, so that a label is kept by its box alone.
     """
 
     unit: str
@@ -34,6 +35,7 @@ class Provenance:
     prior: str
     run: str
     moved: str = ""
+    boxes_alone: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.unit):
@@ -57,7 +59,8 @@ class Provenance:
     def statement(self) -> str:
         """The sentence of DerivationDescription."""
         moved = f"; all pixels resampled, labelled ones included: {self.moved}" if self.moved else ""
+        alone = "; pixels in labelled boxes generated, labels kept by their boxes alone" if self.boxes_alone else ""
         return (
-            f"medaug {self.software_version}: {self.summary}{moved}; prior {self.prior}; seed {self.seed}; "
+            f"medaug {self.software_version}: {self.summary}{moved}{alone}; prior {self.prior}; seed {self.seed}; "
             f"variant {self.variant}; unit {self.unit}"
         )

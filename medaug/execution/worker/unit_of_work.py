@@ -19,6 +19,7 @@ from medaug.execution.worker.worker import Worker
 from medaug.imaging.motion import in_words
 from medaug.imaging.volume import Volume
 from medaug.processes.processor import processor
+from medaug.profile.components import keeps_boxes
 from medaug.profile.profile import Profile
 from medaug.profile.solvers import degrades
 from medaug.quality import failing
@@ -161,6 +162,7 @@ def provenance(job: Job) -> Provenance:
         created=job.store.created,
         prior=f"{_plain(card.name)} {card.sha256[:16]}",
         run=job.store.run,
+        boxes_alone=not keeps_boxes(profile.regions.kind),
     )
 
 
@@ -209,6 +211,7 @@ def to_record(
         threads=worker.threads if variant else None,
         processor=processor(),
         moved=Moved(variant.motions, unit.boxes) if variant and variant.motions else None,
+        labels="box-alone" if variant and not keeps_boxes(worker.profile.regions.kind) else "",
     )
 
 
