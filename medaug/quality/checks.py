@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from medaug.imaging.volume import Mask, Volume, Window
-from medaug.quality import figures
+from medaug.quality import figures, structure
 from medaug.quality.baseline import Baseline
 from medaug.quality.figures import Pair
 
@@ -26,6 +26,11 @@ FIGURES: Mapping[str, Callable[[Pair], float]] = MappingProxyType(
         "air_noise": figures.air_noise,
         "change": figures.change,
         "through_plane": figures.through_plane,
+        "structure_lost": structure.structure_lost,
+        "structure_new": structure.structure_new,
+        "clouding": structure.clouding,
+        "blobs": structure.blobs,
+        "changed_share": structure.changed_share,
     }
 )
 DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
@@ -38,6 +43,11 @@ DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
         "air_noise": (0.5, 2.0),
         "change": (0.002, None),
         "through_plane": (0.8, 1.2),
+        "structure_lost": (None, 0.25),
+        "structure_new": (None, 0.25),
+        "clouding": (None, 3.0),
+        "blobs": (None, 0.18),
+        "changed_share": (0.02, None),
         "observed_residual": (None, 0.5),
         "domain_share": (None, None),
     }

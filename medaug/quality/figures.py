@@ -24,6 +24,7 @@ from medaug.quality.baseline import (
     steps_of,
     strips,
 )
+from medaug.quality.reduced import Slice, reduced
 
 QUIET = 25  # percentile of the blocks by their fine detail: flat regions, where detail is noise
 PAIRS = 24  # neighbours across a border below which a tile says too little
@@ -88,6 +89,11 @@ class Pair:
         """Fine detail of the free region, before and after; empty where not even that of one voxel can be taken."""
         base = self.base
         return base.detail, detail_of(self.variant, self.window, base.areas, base.inside, base.side)
+
+    @cached_property
+    def seen(self) -> tuple[Slice, ...]:
+        """Both at the size in which a person takes them in."""
+        return reduced(self.source, self.variant, self.protected, self.window)
 
     @property
     def least(self) -> float:

@@ -1,0 +1,118 @@
+"""What a person sees at a glance and single pixels don't show: edges, clouds, blobs, and whether anything changed.
+
+Taken on the slices of `reduced`, in shares of the window. Limits and what they catch: docs/explanation/gate.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from medaug.imaging.volume import Float32, Mask
+from medaug.quality.figures import Pair
+from medaug.quality.reduced import Slice
+
+EDGE = 1.5  # px: width of the Gaussian that edges are looked for with
+STEEPEST = 85  # percentile of the slopes of the free region: above it lie edges
+FLAT = 0.5 / 255  # a slope per px that is none
+NOISE_SLOPE = 0.36  # 4 standard deviations of the slope of white noise of 1 behind that Gaussian
+HALF = 0.5  # of a slope, along its own direction: with less of it an edge is gone
+BAND = (2.0, 6.0)  # px, a difference of Gaussians: clouds of 8 to 24 px
+BLOCK, CALM = 16, 25  # px, percentile: the calmest blocks of the source
+GREY = 1 / 255
+BLOBS = (2.0, 3.0, 4.0)  # px: radii over √2
+RARE = 99.5  # percentile: the strongest blobs
+SEEN = 1.0  # px: width of the Gaussian behind which changes are seen
+SEEN_NOISE = 0.282  # standard deviation of white noise of 1 behind it
+FEW = 64  # free pixels below which nothing can be said
+
+
+def structure_lost(pair: Pair) -> float:
+    """Share of the source's edges in the free region that are gone: less than half of their slope is left."""
+    return _without(pair.seen, lost=True)
+
+
+def structure_new(pair: Pair) -> float:
+    """Share of the variant's edges in the free region that weren't there: doubled outlines, ghosts, strands."""
+    return _without(pair.seen, lost=False)
+
+
+def clouding(pair: Pair) -> float:
+    """What is added in a band of blotches where the source is calmest, over what is there; root mean squares."""
+    there, added = [np.zeros(0)], [np.zeros(0)]
+    for one in pair.seen:
+        whole = _blocks(one.free).all(axis=(1, 3))
+        for of, into in ((one.before, there), (one.change, added)):
+            into.append(_blocks(np.square(_band(of))).mean(axis=(1, 3))[whole])
+    before, change = np.concatenate(there), np.concatenate(added)
+    if not before.size:
+        return 0.0
+    calm = before <= np.percentile(before, CALM)
+    return float(np.sqrt(change[calm].mean()) / max(np.sqrt(before[calm].mean()), GREY))
+
+
+def blobs(pair: Pair) -> float:
+    """The strongest blobs that came or went: normalised Laplacian of Gaussian of the change, its 99.5th percentile.
+
+    Source: Lindeberg, Feature detection with automatic scale selection, 1998.
+    """
+    if _few(pair.seen):
+        return 0.0
+    found = []
+    for scale in BLOBS:
+        sizes = [np.abs(scale**2 * ndimage.gaussian_laplace(one.change, scale))[one.free] for one in pair.seen]
+        found.append(np.percentile(np.concatenate(sizes), RARE))
+    return float(max(found))
+
+
+def changed_share(pair: Pair) -> float:
+    """Share of the free region that differs, to the eye, by more than the source's noise and a grey level of 255."""
+    if _few(pair.seen):
+        free = ~pair.protected
+        return float(np.count_nonzero(pair.differs & free) / max(1, np.count_nonzero(free)))
+    total = count = 0
+    for one in pair.seen:
+        limit = max(SEEN_NOISE * one.noise, GREY)
+        total += int(np.count_nonzero(np.abs(ndimage.gaussian_filter(one.change, SEEN))[one.free] > limit))
+        count += int(np.count_nonzero(one.free))
+    return total / count
+
+
+def _without(seen: Iterable[Slice], *, lost: bool) -> float:
+    gone = edges = 0
+    for one in seen:
+        before, after = (_slopes(x) for x in (one.before, one.after))
+        own, other = (before, after) if lost else (after, before)
+        where = _edges(own, one.free, max(FLAT, NOISE_SLOPE * one.noise))
+        along = (own * other).sum(axis=0)[where]
+        gone += int(np.count_nonzero(along < HALF * np.square(own).sum(axis=0)[where]))
+        edges += int(np.count_nonzero(where))
+    return gone / edges if edges >= FEW else 0.0
+
+
+def _slopes(x: Float32) -> Float32:
+    """(2, rows, columns), per px."""
+    return np.stack([ndimage.gaussian_filter(x, EDGE, order=order) for order in ((1, 0), (0, 1))])
+
+
+def _edges(slopes: Float32, free: Mask, least: float) -> Mask:
+    size = np.sqrt(np.square(slopes).sum(axis=0))
+    return np.asarray(free & (size >= max(least, float(np.percentile(size[free], STEEPEST)))))
+
+
+def _band(x: Float32) -> Float32:
+    fine, coarse = (ndimage.gaussian_filter(x, width) for width in BAND)
+    return np.asarray(fine - coarse)
+
+
+def _blocks(x: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """(rows, BLOCK, columns, BLOCK) of whole blocks."""
+    rows, columns = (n // BLOCK for n in x.shape)
+    return x[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+
+
+def _few(seen: Iterable[Slice]) -> bool:
+    return sum(int(np.count_nonzero(one.free)) for one in seen) < FEW
