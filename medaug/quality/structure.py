@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from medaug.imaging.volume import Float32, Mask
@@ -42,16 +41,16 @@ def structure_new(pair: Pair) -> float:
 
 def clouding(pair: Pair) -> float:
     """What is added in a band of blotches where the source is calmest, over what is there; root mean squares."""
-    there, added = [np.zeros(0)], [np.zeros(0)]
+    powers = [np.zeros((2, 0))]
     for one in pair.seen:
-        whole = _blocks(one.free).all(axis=(1, 3))
-        for of, into in ((one.before, there), (one.change, added)):
-            into.append(_blocks(np.square(_band(of))).mean(axis=(1, 3))[whole])
-    before, change = np.concatenate(there), np.concatenate(added)
+        whole = _block_means(one.free.astype(np.float32)) == 1
+        there, added = (_block_means(np.square(_band(of)))[whole] for of in (one.before, one.change))
+        powers.append(np.stack([there, added]))
+    before, change = np.concatenate(powers, axis=1)
     if not before.size:
         return 0.0
     calm = before <= np.percentile(before, CALM)
-    return float(np.sqrt(change[calm].mean()) / max(np.sqrt(before[calm].mean()), GREY))
+    return float(np.sqrt(change[calm].mean())) / max(float(np.sqrt(before[calm].mean())), GREY)
 
 
 def blobs(pair: Pair) -> float:
@@ -72,7 +71,7 @@ def changed_share(pair: Pair) -> float:
     """Share of the free region that differs, to the eye, by more than the source's noise and a grey level of 255."""
     if _few(pair.seen):
         free = ~pair.protected
-        return float(np.count_nonzero(pair.differs & free) / max(1, np.count_nonzero(free)))
+        return int(np.count_nonzero(pair.differs & free)) / max(1, int(np.count_nonzero(free)))
     total = count = 0
     for one in pair.seen:
         limit = max(SEEN_NOISE * one.noise, GREY)
@@ -108,10 +107,11 @@ def _band(x: Float32) -> Float32:
     return np.asarray(fine - coarse)
 
 
-def _blocks(x: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """(rows, BLOCK, columns, BLOCK) of whole blocks."""
+def _block_means(x: Float32) -> Float32:
+    """Of whole blocks; what is left over at the end of an axis is dropped."""
     rows, columns = (n // BLOCK for n in x.shape)
-    return x[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+    blocks = x[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+    return np.asarray(blocks.mean(axis=(1, 3)))
 
 
 def _few(seen: Iterable[Slice]) -> bool:
