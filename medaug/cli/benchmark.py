@@ -35,7 +35,7 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     ratios: Annotated[str, typer.Option(help="Added images for each real one.")] = "1",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of an arm in each fold.")] = 3,
     folds: Annotated[int, typer.Option(min=2, help="Parts of the images, each tested once.")] = 3,
-    detector: Annotated[str, typer.Option(help="frozen, random-features or command.")] = "frozen",
+    detector: Annotated[str, typer.Option(help="frozen, retinanet, random-features or command.")] = "frozen",
     detector_command: Annotated[
         str, typer.Option(help="An external trainer, with {data} and {project}; for --detector command.")
     ] = "",

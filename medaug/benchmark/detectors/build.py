@@ -8,9 +8,10 @@ from typing import Literal, assert_never, cast, get_args
 from medaug.benchmark.detectors.command import Command
 from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.detectors.frozen import IMAGENET, RANDOM, Frozen
+from medaug.benchmark.detectors.retinanet import RetinaNet
 from medaug.errors import RunError
 
-Kind = Literal["frozen", "random-features", "command"]
+Kind = Literal["frozen", "random-features", "retinanet", "command"]
 
 
 def detector_of(name: str, cache: Path, classes: tuple[str, ...], command: str = "") -> Detector:
@@ -33,6 +34,8 @@ def detector_of(name: str, cache: Path, classes: tuple[str, ...], command: str =
             return Frozen(IMAGENET, cache)
         case "random-features":
             return Frozen(RANDOM, cache)
+        case "retinanet":
+            return RetinaNet(IMAGENET)
         case "command":
             return Command(command, cache, classes)
         case _:

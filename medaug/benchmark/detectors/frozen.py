@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,11 +102,11 @@ class Frozen:
         optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
         drawn = generator("order", task.seed)
-        for stage, steps in _shares(task):
+        for stage, steps in shares(task):
             maps = [self._of(one.pixels) for one in stage.pictures]
             size = len(stage.pictures[0].pixels)
             targets = [fcos.targets_of(one.boxes, size, task.classes) for one in stage.pictures]
-            for batch in _batches(len(stage.pictures), steps, drawn):
+            for batch in batches(len(stage.pictures), steps, BATCH, drawn):
                 of_boxes, of_classes = _losses(head, [maps[n] for n in batch], [targets[n] for n in batch], drawn)
                 optimizer.zero_grad()
                 (of_boxes + of_classes).backward()  # type: ignore[no-untyped-call]
@@ -162,23 +162,18 @@ def _at(maps: Maps, places: Tensor) -> list[Tensor]:
     return [one[rows * one.shape[0] // side, columns * one.shape[1] // side].float() for one in maps]
 
 
-def _shares(task: Task) -> list[tuple[Stage, int]]:
+def shares(task: Task) -> list[tuple[Stage, int]]:
     """The steps of each stage; what rounding leaves goes to the last."""
     stages = [stage for stage in task.stages if stage.pictures]
     steps = [round(stage.share * task.steps) for stage in stages[:-1]]
     return list(zip(stages, [*steps, task.steps - sum(steps)], strict=True))
 
 
-def _batches(count: int, steps: int, rng: np.random.Generator) -> Iterator[list[int]]:
+def batches(count: int, steps: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:
     """Pictures in drawn order, over and over; each comes once before any comes again."""
     waiting: list[int] = []
     for _ in range(steps):
-        while len(waiting) < BATCH:
+        while len(waiting) < size:
             waiting += rng.permutation(count).tolist()
-        yield waiting[:BATCH]
-        waiting = waiting[BATCH:]
-
-
-def backbones() -> Mapping[str, Backbone]:
-    """By the detector's name."""
-    return {one.name: one for one in (IMAGENET, RANDOM)}
+        yield waiting[:size]
+        waiting = waiting[size:]

@@ -20,6 +20,7 @@ from medaug.assemble import tools
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import Recipe
+from medaug.augmentation.restore import restore_replace
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice, SolveTools
 from medaug.augmentation.tools import Tools
 from medaug.benchmark.images.dataset import Picture, picture_of
@@ -36,8 +37,13 @@ BLUR = (1.0, 4.0)  # standard deviation in the prior's px, drawn between
 
 
 def filling(kind: Fill, profile: Profile) -> Tools:
-    """The profile's tools with a fill in place of the solve; the gate isn't asked, a control needn't pass it."""
-    return replace(tools(profile), solve_slices=partial(_filled, kind))
+    """The profile's tools with a fill in place of the solve; the gate isn't asked, a control needn't pass it.
+
+    The fill itself goes to the native grid, at the prior's resolution: a difference added to the source would leave the
+    source's fine detail in it.
+    """
+    made = tools(profile)
+    return replace(made, solve_slices=partial(_filled, kind), restore=replace(made.restore, restore=restore_replace))
 
 
 def _filled(

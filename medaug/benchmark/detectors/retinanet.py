@@ -1,0 +1,154 @@
+"""MONAI's RetinaNet on the frozen features: what medaug's users train. Slower than the screening head by far.
+
+MONAI asks for torchvision's matcher even where its own ATSS matcher is set, so that question is left out here; its
+hard-negative sampler does without.
+
+Source: Lin et al., Focal Loss for Dense Object Detection (ICCV 2017); Zhang et al., ATSS (CVPR 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medaug.benchmark.detectors.detector import Point, Speed, Task, Trained
+from medaug.benchmark.detectors.frozen import Backbone, batches, shares
+from medaug.benchmark.evaluation import MOST, Boxes, ap50, matched
+from medaug.benchmark.images.dataset import Picture
+from medaug.imaging.seeds import generator
+
+BATCH = 4
+RATE = 1e-3
+WIDTH = 64
+ANCHORS = ((16, 16), (32, 16), (16, 32))  # px at stride 8; doubled at each level
+LEAST = 0.01
+POINTS = 4
+
+
+class RetinaNet:
+    """Trains MONAI's head on maps of a backbone that stays as it is."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+        return "retinanet"
+
+    @property
+    def speed(self) -> Speed:
+        """On one core at 320 px, where features are taken again in each step."""
+        return Speed(0.0, 3.0)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The backbone's weights and the head's settings."""
+        settings = f"MONAI RetinaNet, ATSS, batch {BATCH}, AdamW {RATE:g}"
+        return {"features": self._backbone.identity, "head": settings}
+
+    def train(self, task: Task) -> Trained:
+        """Train the head, and find boxes on the targets."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(task.seed % 2**63)
+            detector = _detector(self._backbone, task.classes)
+            curve, since = [], list[tuple[float, float]]()
+            for step, losses in enumerate(_steps(detector, task), 1):
+                since.append(losses)
+                if step % max(1, task.steps // POINTS) == 0:
+                    curve.append(_point(detector, step, since, task))
+                    since = []
+            return Trained(tuple(_found(detector, task.targets)), tuple(curve))
+
+
+def _steps(detector: Any, task: Task) -> Iterator[tuple[float, float]]:
+    """Each gradient step's losses, of the boxes and of the classes."""
+    optimizer = torch.optim.AdamW([p for p in detector.network.parameters() if p.requires_grad], lr=RATE)
+    drawn = generator("order", task.seed)
+    for stage, steps in shares(task):
+        for batch in batches(len(stage.pictures), steps, BATCH, drawn):
+            some = [stage.pictures[n] for n in batch]
+            detector.train()
+            told = detector(torch.stack([_image(one) for one in some]), [_target(one) for one in some])
+            of_boxes, of_classes = told["box_regression"], told["classification"]
+            optimizer.zero_grad()
+            (of_boxes + of_classes).backward()
+            optimizer.step()
+            yield float(of_boxes.detach()), float(of_classes.detach())
+
+
+def _point(detector: Any, step: int, since: Sequence[tuple[float, float]], task: Task) -> Point:
+    found = list(_found(detector, task.validation))
+    matches = matched([one.boxes for one in task.validation], found, task.classes)
+    reached = float(ap50(matches, np.ones((1, len(found))))[0])
+    of_boxes, of_classes = np.mean(since, axis=0)
+    return Point(step, round(float(of_boxes), 5), round(float(of_classes), 5), round(reached, 5))
+
+
+@torch.no_grad()
+def _found(detector: Any, pictures: Sequence[Picture]) -> Iterator[Boxes]:
+    detector.eval()
+    for picture in pictures:
+        (told,) = detector(_image(picture)[None])
+        corners = told["box"].double().numpy()[:, [1, 0, 3, 2]]
+        yield Boxes(corners, told["label"].numpy().astype(np.int64), told["label_scores"].double().numpy())
+
+
+def _image(picture: Picture) -> Tensor:
+    return torch.from_numpy(picture.pixels.astype(np.float32))[None]
+
+
+def _target(picture: Picture) -> dict[str, Tensor]:
+    """MONAI's boxes begin with the first spatial axis: rows."""
+    corners = picture.boxes.corners[:, [1, 0, 3, 2]].astype(np.float32)
+    return {"box": torch.from_numpy(corners), "label": torch.from_numpy(picture.boxes.classes)}
+
+
+def _detector(backbone: Backbone, classes: int) -> Any:
+    from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
+    from monai.apps.detection.networks.retinanet_network import RetinaNet as Network
+    from monai.apps.detection.utils.anchor_utils import AnchorGeneratorWithAnchorShape
+
+    class Detector(RetinaNetDetector):  # type: ignore[misc]
+        """The override that MONAI points to for matchers of one's own."""
+
+        def compute_anchor_matched_idxs(
+            self, anchors: list[Tensor], targets: list[dict[str, Tensor]], counts: Sequence[int]
+        ) -> list[Tensor]:
+            """ATSS's match of each anchor, -1 where it matches no box."""
+            return [
+                self.proposal_matcher(target["box"], anchor, counts, self.num_anchors_per_loc)[1]
+                if len(target["box"])
+                else torch.full((len(anchor),), -1, dtype=torch.int64)
+                for anchor, target in zip(anchors, targets, strict=True)
+            ]
+
+    shapes = AnchorGeneratorWithAnchorShape(feature_map_scales=(1, 2, 4), base_anchor_shapes=ANCHORS)
+    detector = Detector(Network(2, classes, len(ANCHORS), _Levels(backbone), size_divisible=32), shapes)
+    detector.set_atss_matcher(num_candidates=4, center_in_gt=False)
+    detector.set_hard_negative_sampler(batch_size_per_image=64, positive_fraction=0.25, pool_size=20, min_neg=16)
+    detector.set_target_keys(box_key="box", label_key="label")
+    detector.set_box_selector_parameters(LEAST, topk_candidates_per_level=MOST, nms_thresh=0.5, detections_per_img=MOST)
+    return detector
+
+
+class _Levels(nn.Module):
+    """A backbone's maps brought to one width; only that is trained."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone.load()
+        self.lateral = nn.ModuleList(nn.Conv2d(count, WIDTH, 1) for count in backbone.channels)
+        self.scale = nn.ModuleList(nn.GroupNorm(8, WIDTH) for _ in backbone.channels)
+        self.out_channels = WIDTH
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, 1, H, W) → one map for each level."""
+        with torch.no_grad():
+            maps = self.backbone(x)
+        each = zip(self.scale, self.lateral, maps, strict=True)
+        return {str(n): norm(conv(one)) for n, (norm, conv, one) in enumerate(each)}
