@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medaug.inverse.priors.networks.diffusers_models import unaccompanied
+
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
     "num_train_timesteps": 1000,
@@ -23,7 +25,8 @@ _BETAS = frozenset(
 
 def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
     """abar_t (T,) float32 of a scheduler in diffusers' words; what doesn't concern betas is ignored."""
-    from diffusers import DDPMScheduler
+    with unaccompanied():
+        from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
     betas = {key: value for key, value in config.items() if key in _BETAS}
     alphas: Tensor = DDPMScheduler(**betas).alphas_cumprod
@@ -32,7 +35,8 @@ def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
 
 def unet(config: Mapping[str, Any]) -> nn.Module:
     """A UNet2DModel with fresh weights, which leaves the global random state as it was."""
-    from diffusers import UNet2DModel
+    with unaccompanied():
+        from diffusers.models.unets.unet_2d import UNet2DModel
 
     with torch.random.fork_rng(devices=[]):
         net: nn.Module = UNet2DModel(**config)
