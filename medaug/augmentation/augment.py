@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medaug.augmentation.case import Case, Variant
-from medaug.augmentation.move import MovedCase
-from medaug.augmentation.prepare import PreparedCase
+from medaug.augmentation.prepare import PreparedCase, prepare
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.augmentation.restore import Solution, observed_residual
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice
@@ -105,15 +104,14 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
         ValueError: the recipe was drawn for another volume or other boxes.
     """
     _check_drawn_for(case, recipe)
-    if tools.present.draw is not None:
-        domain = tools.present.domain_of(case)
-        motions = tools.present.draw(case.volume, case.boxes, domain, recipe.seed_of("motions"))
-        moved = MovedCase.of(case, motions)
-        shown = _presented(moved.case, recipe, PreparedCase.of_moved(moved, domain, tools.present), tools)
-        return replace(shown, motions=motions, original=case.volume)
-    key = (case.boxes, recipe.kept, tools.present.of_case)
-    prepared = tools.latest.of(case.volume, key, lambda: PreparedCase.of(case, tools.present))
-    return _presented(case, recipe, prepared, tools)
+    if tools.present.draw is None:
+        key = (case.boxes, recipe.kept, tools.present.of_case)
+        prepared = tools.latest.of(case.volume, key, lambda: PreparedCase.of(case, tools.present))
+        return _presented(case, recipe, prepared, tools)
+    prepared, moved = prepare(case, recipe, tools.present)
+    assert moved is not None
+    shown = _presented(moved.case, recipe, prepared, tools)
+    return replace(shown, motions=moved.motions, original=case.volume)
 
 
 def _presented(case: Case, recipe: Recipe, prepared: PreparedCase, tools: Tools) -> Presented:

@@ -11,6 +11,7 @@ import numpy as np
 
 from medaug.augmentation.case import Case
 from medaug.augmentation.move import DrawMotions, MovedCase
+from medaug.augmentation.recipe import Recipe
 from medaug.augmentation.restore import seam_taper
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
@@ -155,6 +156,19 @@ class PreparedCase:
             return on_grid
         known = ~self.view.shrink(self.unknown, 0.0)
         return Regions(on_grid.protected & known, on_grid.observed & known)
+
+
+def prepare(case: Case, recipe: Recipe, tools: PresentTools) -> tuple[PreparedCase, MovedCase | None]:
+    """A case ready for its regions, and what it was moved to, for a law that moves.
+
+    Raises:
+        RegionError: nothing may change, or nothing may move.
+    """
+    if tools.draw is None:
+        return PreparedCase.of(case, tools), None
+    domain = tools.domain_of(case)
+    moved = MovedCase.of(case, tools.draw(case.volume, case.boxes, domain, recipe.seed_of("motions")))
+    return PreparedCase.of_moved(moved, domain, tools), moved
 
 
 class Latest(Generic[T]):

@@ -72,7 +72,7 @@ def preview(
             refused.append(f"{unit.recipe.source[:12]}: {error}")
             continue
         results = [(Tried(unit.recipe.source[:12], name, one.checks), one.volume) for name, one in made]
-        rows.append(_row(case, made[0][1], results))
+        rows.append(_row(made[0][1], results))
         tried += [each for each, _ in results]
     return Preview(tuple(rows), tuple(tried), tuple(refused))
 
@@ -83,10 +83,11 @@ def _spread(planned: Plan, count: int) -> list[Unit]:
     return list(islice((unit for unit in planned.units if not unit.recipe.variant), 0, step * count, step))
 
 
-def _row(case: Case, first: Variant, results: Sequence[tuple[Tried, Volume]]) -> tuple[Cell, ...]:
+def _row(first: Variant, results: Sequence[tuple[Tried, Volume]]) -> tuple[Cell, ...]:
+    """All strengths share their seeds, so a law that moves moves them alike; the source is shown moved, too."""
     regions = first.regions
     masks = (regions.protected, regions.observed, first.domain)
-    return tuple(sheet.row(case.volume, results, case.boxes, first.window, masks))
+    return tuple(sheet.row(first.before, results, first.boxes, first.window, masks))
 
 
 def _recipe(case: Case, unit: Unit, profile: Profile) -> Recipe:

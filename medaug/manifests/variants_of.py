@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from medaug.audit.layout import MONAI
+from medaug.audit.layout import MONAI, PROFILE
 from medaug.audit.output_files import sha256_of
-from medaug.errors import ManifestError, OutputError
+from medaug.errors import ManifestError, OutputError, ProfileError
+from medaug.profile.components import LawKind, moves
+from medaug.profile.load import parse_profile_keys
 from medaug.storage.json_stream import array_items, other_members
 
 Boxes = tuple[tuple[float, ...], ...]
@@ -47,6 +50,27 @@ class VariantsOf:
     variants: Mapping[str, tuple[ListedVariant, ...]]
     labels: tuple[str, ...] = ()
     _digests: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def in_place(cls, output: str | Path, what: str) -> VariantsOf:
+        """`read`, for those who put a variant in a real item's place and leave its boxes as they are.
+
+        Args:
+            output: OUTPUT.
+            what: who asks, for the message.
+
+        Raises:
+            ManifestError: the run's law moved its labels, or as `read`.
+        """
+        root = Path(output)
+        with suppress(OSError, ProfileError, KeyError, TypeError, ValueError):
+            kind = parse_profile_keys((root / PROFILE).read_text(encoding="utf-8"), PROFILE)["regions"]["kind"]
+            if kind in get_args(LawKind) and moves(kind):
+                raise ManifestError(
+                    f"{what}: the law {kind!r} of OUTPUT's profile moved its labels, and an item would keep "
+                    f"those of its source; train on the items of {MONAI} as they are"
+                )
+        return cls.read(root)
 
     @classmethod
     def read(cls, output: str | Path) -> VariantsOf:

@@ -43,7 +43,7 @@ class RandVariantd(RandomizableTransform, MapTransform):  # type: ignore[misc]  
         allow_missing_keys: let pass items that lack a key.
 
     Raises:
-        ManifestError: OUTPUT holds no list, or both ``ratio`` and a ``prob`` were given.
+        ManifestError: OUTPUT holds no list, or its law moved the labels; or both ``ratio`` and a ``prob`` were given.
         AnnotationError: when an item is swapped: one of its boxes wasn't kept by the run.
     """
 
@@ -62,7 +62,7 @@ class RandVariantd(RandomizableTransform, MapTransform):  # type: ignore[misc]  
         MapTransform.__init__(self, keys, allow_missing_keys)
         RandomizableTransform.__init__(self, _probability(ratio, prob))
         self.box_key, self.box_mode, self.reader = box_key, box_mode, reader
-        self.variants = VariantsOf.read(output)
+        self.variants = VariantsOf.in_place(output, "RandVariantd")
         self._draw = 0.0
 
     def randomize(self, data: Any = None) -> None:

@@ -11,7 +11,7 @@ import torch
 from monai.data import CacheDataset, DataLoader, MetaTensor, list_data_collate
 from monai.transforms import Compose
 
-from medaug.errors import AnnotationError
+from medaug.errors import AnnotationError, ProfileError
 from medaug.monai import RandPosteriorSampled, RandPosteriorSampledd, posterior
 from medaug.profile.components import CheckName
 from tests.support import make
@@ -94,3 +94,8 @@ def test_two_workers_and_a_cached_data_set(tmp_path: Path) -> None:
 def test_what_can_not_be_solved_is_refused(given: torch.Tensor, boxes: Any, message: str) -> None:
     with pytest.raises(AnnotationError, match=message):
         RandPosteriorSampled(prob=1.0, device="cpu")(given, boxes)
+
+
+def test_a_profile_that_moves_labels_is_refused() -> None:
+    with pytest.raises(ProfileError, match="moves labels"):
+        RandPosteriorSampled("bone-xray-moved")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from medaug.errors import AnnotationError, ManifestError
 from medaug.monai import RandVariantd
+from medaug.profile.load import load_profile
 from tests.support.loops import Loop, loop
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MONAI's and torch's own
@@ -142,3 +143,9 @@ def test_an_image_that_was_cut_is_refused_and_one_without_variants_stays(made: L
 def test_what_is_no_output_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="give a folder that `medaug run` made"):
         RandVariantd(keys="image", output=tmp_path)
+
+
+def test_an_output_whose_law_moved_the_labels_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "profile.yaml").write_text(load_profile("bone-xray-moved").to_yaml())
+    with pytest.raises(ManifestError, match="the law 'moved' of OUTPUT's profile moved its labels"):
+        RandVariantd("image", output=tmp_path)

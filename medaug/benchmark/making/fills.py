@@ -112,4 +112,4 @@ class Fills:
             variant = augment(Case(volume, one.boxes), recipe, self.tools)
         except RegionError:
             return None
-        return picture_of(variant.volume, one.boxes, self.profile, len(picture.pixels), self.classes).pixels
+        return picture_of(variant.volume, variant.boxes, self.profile, len(picture.pixels), self.classes).pixels

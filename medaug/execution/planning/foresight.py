@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from medaug.augmentation.case import Case
-from medaug.augmentation.prepare import PreparedCase, PresentTools
+from medaug.augmentation.prepare import PresentTools, prepare
 from medaug.errors import MedaugError, ReadError, SourceError
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Unit
@@ -67,7 +67,7 @@ def room(planned: Plan, output: Path) -> str:
 
 def _free(unit: Unit, tools: PresentTools) -> float:
     case = Case(_volume(unit), unit.boxes, unit.mask)
-    prepared = PreparedCase.of(case, tools)
+    prepared, _ = prepare(case, unit.recipe, tools)
     seed = unit.recipe.seed_of("regions")
     tools.law(prepared.small, prepared.small_boxes, seed, prepared.sampling)
     return float(1 - np.mean(prepared.protected))
