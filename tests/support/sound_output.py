@@ -16,6 +16,7 @@ from medaug.audit import ledger
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
 from medaug.audit.seal import seal
+from medaug.audit.source_names import read_sources
 from medaug.audit.stored_pixels import decoded
 from medaug.dicom.read.parse import instance
 from medaug.formats.nifti import read_nifti, write_nifti
@@ -101,8 +102,9 @@ def rewrite(root: Path, unit: str, change: Callable[[Record], Record], *, lists:
         if record.status == "written":
             (root / record.folder / "record.json").write_text(record.to_json() + "\n")
     if lists:
-        write_monai(changed, root)
-        write_coco(changed, root)
+        sources = read_sources(root)
+        write_monai(changed, root, sources)
+        write_coco(changed, root, sources)
         write_croissant(changed, root)
     seal(root)
     return next(record for record in changed if record.unit == unit)
