@@ -49,8 +49,8 @@ REGIONS = {
     "random": "kept the boxes and conditioned on pixels drawn at random outside them",
 }
 MOVED = (
-    "Protected voxels, the labelled ones included, hold the source's numbers resampled along the map (six taps of a "
-    "windowed sinc along each axis)."
+    "Protected voxels hold the source's numbers resampled along the map (six taps of a windowed sinc along each axis), "
+    "the labelled ones included unless the map holds them where they are."
 )
 ALONE = "whether what was generated in it still shows the finding wasn't looked at."
 RESTORE = {

@@ -109,20 +109,28 @@ class Motions:
         parts: which add up; none leave the slice as it is.
         strips: (top, bottom, left, right): px along each border that are mirrored to and fro beyond it; the slice's
             own size mirrors it as a whole.
+        held: (first row, stop row, first column, stop column) of areas in which nothing moves, whatever the parts say.
+        yielding: px beyond each held area over which the motion rises to its whole, as a part's falloff.
     """
 
     parts: tuple[Motion, ...]
     strips: tuple[int, int, int, int]
+    held: tuple[tuple[int, int, int, int], ...] = ()
+    yielding: int = 0
 
     def __post_init__(self) -> None:
         if min(self.strips) < 1:
             raise ValueError(f"motions: expected strips of at least 1 px, got {self.strips}")
+        if self.held and self.yielding < 1:
+            raise ValueError(f"motions: expected at least 1 px of yielding around what is held, got {self.yielding}")
 
 
 def in_words(motions: Motions) -> str:
     """What was done, in one line of plain ASCII; the numbers are rounded."""
     parts = [_part(motion) for motion in motions.parts]
-    return parts[0] if len(parts) == 1 else f"{len(parts)} parts, the first {parts[0]}"
+    words = parts[0] if len(parts) == 1 else f"{len(parts)} parts, the first {parts[0]}"
+    which = "all but the labels and their rim" if motions.held else "all pixels, labelled ones included,"
+    return f"{which} resampled: {words}"
 
 
 def _part(motion: Motion) -> str:
@@ -155,15 +163,13 @@ def positions(motions: Motions, shape: tuple[int, int], rows: Whole, columns: Wh
             step_down += _bent(bend[..., 0], by_row, by_column)
             step_along += _bent(bend[..., 1], by_row, by_column)
         if motion.area is not None:
-            top, bottom, left, right = motion.area
-            weight = _scaled(
-                _weight(rows, top, bottom, motion.falloff)[:, None]
-                * _weight(columns, left, right, motion.falloff)[None, :],
-                SHARE,
-            )
+            weight = _within_area(motion.area, motion.falloff, rows, columns)
             step_down, step_along = _scaled(step_down * weight, SHARE), _scaled(step_along * weight, SHARE)
         down += step_down
         along += step_along
+    for area in motions.held:
+        weight = SHARE - _within_area(area, motions.yielding, rows, columns)
+        down, along = _scaled(down * weight, SHARE), _scaled(along * weight, SHARE)
     to_step = PIXEL // STEP
     return _scaled(down, to_step) + i * STEP, _scaled(along, to_step) + j * STEP
 
@@ -228,6 +234,13 @@ def _cut(box: Box, motions: Motions, shape: tuple[int, int]) -> bool:
 def _scaled(values: Whole, by: int) -> Whole:
     """Divided by a power of two, halves up."""
     return np.asarray((values + by // 2) >> (by.bit_length() - 1))
+
+
+def _within_area(area: tuple[int, int, int, int], falloff: int, rows: Whole, columns: Whole) -> Whole:
+    """1 inside an area, falling to 0 around it; (rows, columns), in 1/4096."""
+    top, bottom, left, right = area
+    by_row, by_column = _weight(rows, top, bottom, falloff), _weight(columns, left, right, falloff)
+    return _scaled(by_row[:, None] * by_column[None, :], SHARE)
 
 
 def _weight(at: Whole, start: int, stop: int, falloff: int) -> Whole:

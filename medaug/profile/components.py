@@ -92,11 +92,13 @@ class Moved(Spec):
     """The image, or each lesion with its rim, is moved by a drawn map, and then as the paper's law."""
 
     kind: Literal["moved"]
-    what: Literal["image", "lesion"] = Field("image", description="what moves: the whole image, or lesions in it")
+    what: Literal["image", "lesion", "surroundings"] = Field(
+        "image", description="what moves: the whole image, lesions in it, or all but the lesions"
+    )
     rotation: float = Field(8.0, ge=0, le=25, description="greatest turn, degrees")
     scale: float = Field(0.08, ge=0, le=0.25, description="greatest share by which lengths grow or shrink")
     shift: float = Field(0.04, ge=0, le=0.15, description="greatest shift along each axis, share of the longer side")
-    elastic: float = Field(0.006, ge=0, le=0.02, description="greatest smooth displacement, share of the longer side")
+    elastic: float = Field(0.006, ge=0, le=0.06, description="greatest smooth displacement, share of the longer side")
     sigma: float = Field(0.32, gt=0)
     margin: Margin
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,14 +31,15 @@ class MotionLimits:
     """How far things may move, either way.
 
     Attributes:
-        what: ``image`` moves the whole slice, ``lesion`` each box with its rim, tissue around it giving way.
+        what: ``image`` moves the whole slice, ``lesion`` each box with its rim, tissue around it giving way;
+            ``surroundings`` moves the slice but for the boxes with their rim.
         rotation: degrees.
         scale: share by which lengths grow or shrink.
         shift: share of the slice's longer side, along each axis.
         elastic: likewise, of the control points of a smooth displacement.
     """
 
-    what: Literal["image", "lesion"]
+    what: Literal["image", "lesion", "surroundings"]
     rotation: float
     scale: float
     shift: float
@@ -76,8 +77,9 @@ def draw_motions(
     spread, strips = generator(seed, "moved"), strips_of(volume.stored[0])
     for tried in range(TRIES):
         now = limits.times(SHRINK**tried)
-        parts = _drawn(now, grow(volume, boxes), (rows, columns), spread)
-        if parts and _sound(motions := Motions(parts, strips), boxes, domain[0]):
+        grown = grow(volume, boxes)
+        parts = _drawn(now, grown, (rows, columns), spread)
+        if parts and _sound(motions := _held(now, Motions(parts, strips), grown), boxes, domain[0]):
             return motions
     raise RegionError(
         f"regions: {TRIES} motions were drawn, and each would cut a box, fold the tissue beside it, or show too much "
@@ -122,7 +124,7 @@ def _drawn(
     limits: MotionLimits, grown: Sequence[Box], shape: tuple[int, int], spread: np.random.Generator
 ) -> tuple[Motion, ...] | None:
     """One motion of the slice, or one for each group of boxes that lie close; None where these still clash."""
-    if limits.what == "image":
+    if limits.what != "lesion":
         centre = ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
         return (_motion(limits, centre, shape, spread),)
     motions: list[Motion] = []
@@ -150,6 +152,25 @@ def _motion(
     return Motion(made.matrix, made.shift, bend)
 
 
+def _held(limits: MotionLimits, motions: Motions, grown: Sequence[Box]) -> Motions:
+    """The motions with the boxes and their rim held, where only what surrounds them is to move."""
+    if limits.what != "surroundings":
+        return motions
+    held = tuple((box.start[1], box.stop[1], box.start[2], box.stop[2]) for box in grown)
+    most = max(_most(motion, held) for motion in motions.parts)
+    return replace(motions, held=held, yielding=max(8, math.ceil(RISE * most / STEEPEST)))
+
+
+def _most(motion: Motion, areas: Sequence[tuple[int, int, int, int]]) -> float:
+    """How far the corners of areas would go, in px, at most, the bend's whole included."""
+    corners = [(float(i), float(j)) for top, bottom, left, right in areas for i in (top, bottom) for j in (left, right)]
+    return max(math.hypot(*motion.shifted_at(corner)) for corner in corners) + _bend(motion)
+
+
+def _bend(motion: Motion) -> float:
+    return max((abs(x) for row in motion.elastic for point in row for x in point), default=0) / PIXEL
+
+
 def _local(motion: Motion, rim: tuple[int, int, int, int], centre: tuple[float, float]) -> Motion:
     """The motion of a lesion with its rim: whole where the rim comes to lie, falling off around it."""
     top, left, bottom, right = rim
@@ -159,9 +180,8 @@ def _local(motion: Motion, rim: tuple[int, int, int, int], centre: tuple[float, 
     tall = size * (abs(math.cos(turn)) * height + abs(math.sin(turn)) * width)
     wide = size * (abs(math.sin(turn)) * height + abs(math.cos(turn)) * width)
     i, j = centre[0] + down + 0.5, centre[1] + along + 0.5  # in edges, as boxes are
-    bend = max((abs(x) for row in motion.elastic for point in row for x in point), default=0) / PIXEL
     area = (math.floor(i - tall), math.ceil(i + tall), math.floor(j - wide), math.ceil(j + wide))
-    most = math.hypot(down, along) + math.hypot(tall, wide) * (abs(turn) + abs(size - 1)) + 2 * bend
+    most = math.hypot(down, along) + math.hypot(tall, wide) * (abs(turn) + abs(size - 1)) + 2 * _bend(motion)
     falloff = max(8, math.ceil(1.5 * RISE * most / STEEPEST))
     return Motion(motion.matrix, motion.shift, motion.elastic, area, falloff)
 

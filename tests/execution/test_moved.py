@@ -79,7 +79,7 @@ def test_headers_say_that_labelled_pixels_were_resampled(ran: Path) -> None:
     ds = pydicom.dcmread(ran / "out" / record.images[0].path)
     codes = [(c.CodeValue, c.CodingSchemeDesignator) for c in ds.DerivationCodeSequence]
     assert codes == [("113085", "DCM"), ("GENERATED", "99MEDAUG")]
-    assert "all pixels resampled, labelled ones included: image turned" in ds.DerivationDescription
+    assert "all pixels, labelled ones included, resampled: image turned" in ds.DerivationDescription
     assert [item.SpatialLocationsPreserved for item in ds.SourceImageSequence] == ["NO"]
     assert "ShutterShape" not in ds
 
@@ -149,3 +149,26 @@ def test_masks_of_a_data_set_move_along(ran: Path) -> None:
     assert numbers.sum() == pytest.approx(mask.sum(), rel=0.25)
     assert not numbers[~inside].any()
     assert (numbers.astype(bool) != mask).any()
+
+
+def test_where_the_surroundings_move_labelled_pixels_are_the_source_s_bit_for_bit(tmp_path: Path) -> None:
+    make.radiograph(tmp_path / "in", name="x1.dcm", rows=120, columns=100, seed=1)
+    law = {**LAW, "what": "surroundings", "rotation": 1, "shift": 0.01, "elastic": 0.03}
+    medaug.run(
+        tmp_path / "in",
+        tmp_path / "out",
+        profile=small_profile(tmp_path, regions=law),
+        annotations=boxes(tmp_path / "boxes.json", ("x1.dcm",)),
+    )
+    record = records(tmp_path / "out")["dicom"]
+    assert record.moved is not None
+    assert record.boxes == record.source_boxes
+    before = pydicom.dcmread(tmp_path / "in" / "x1.dcm")
+    after = pydicom.dcmread(tmp_path / "out" / record.images[0].path)
+    inside = record.boxes[0].slices[1:]
+    assert np.array_equal(before.pixel_array[inside], after.pixel_array[inside])
+    assert (before.pixel_array != after.pixel_array).mean() > 0.3
+    assert "all but the labels and their rim resampled" in after.DerivationDescription
+    assert verify(tmp_path / "out", source=tmp_path / "in").faults == ()
+    (again,) = replay(tmp_path / "out", [record.unit], tmp_path / "in")
+    assert again.same

@@ -92,3 +92,19 @@ def test_volumes_and_colour_are_refused() -> None:
     with pytest.raises(RegionError) as caught:
         check_planar(make.volume((1, 20, 20), dtype=np.uint8, colour=coloured))
     assert caught.value.code == "colour"
+
+
+def test_surroundings_move_and_lesions_with_their_rim_stay() -> None:
+    limits = MotionLimits("surroundings", 2.0, 0.02, 0.01, 0.03)
+    for seed in range(6):
+        motions = drawn(limits, seed)
+        down, along = positions(motions, SHAPE, np.arange(SHAPE[0]), np.arange(SHAPE[1]))
+        i, j = np.mgrid[: SHAPE[0], : SHAPE[1]] * 64
+        moves = (down != i) | (along != j)
+        for box in GROW(make.volume((1, *SHAPE)), BOXES):
+            assert not moves[box.slices[1:]].any()
+        assert moves.mean() > 0.7
+        assert np.hypot(down - i, along - j).max() / 64 > 2
+        assert moved_boxes(BOXES, motions, SHAPE) == BOXES
+        assert np.diff(down, axis=0).min() > 0
+        assert np.diff(along, axis=1).min() > 0

@@ -113,7 +113,8 @@ def _trained(network: nn.Sequential, pixels: Tensor, made: Tensor, draw: torch.G
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
     for _ in range(STEPS):
-        chosen = torch.randint(len(made), (BATCH,), generator=draw)
+        chosen = torch.randint(len(made) // 2, (BATCH // 2,), generator=draw)
+        chosen = torch.cat([2 * chosen, 2 * chosen + 1])  # both kinds of one place: how they differ is all there is
         batch = _turned(pixels[chosen], int(torch.randint(8, (1,), generator=draw)))
         loss = functional.binary_cross_entropy_with_logits(network(_shown(batch))[:, 0], made[chosen])
         optimizer.zero_grad()

@@ -58,7 +58,7 @@ class Provenance:
     @property
     def statement(self) -> str:
         """The sentence of DerivationDescription."""
-        moved = f"; all pixels resampled, labelled ones included: {self.moved}" if self.moved else ""
+        moved = f"; {self.moved}" if self.moved else ""
         alone = "; pixels in labelled boxes generated, labels kept by their boxes alone" if self.boxes_alone else ""
         return (
             f"medaug {self.software_version}: {self.summary}{moved}{alone}; prior {self.prior}; seed {self.seed}; "
