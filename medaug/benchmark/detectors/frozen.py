@@ -17,6 +17,7 @@ from medaug.benchmark.detectors.detector import Point, Speed, Stage, Task, Train
 from medaug.benchmark.evaluation import Boxes, ap50, matched
 from medaug.benchmark.images.dataset import Picture, UInt8
 from medaug.imaging.seeds import generator
+from medaug.inverse.device import resolve_device
 from medaug.storage.atomic import replacing
 
 BATCH = 16
@@ -77,11 +78,16 @@ class Frozen:
     def identity(self) -> dict[str, str]:
         """The backbone's weights and the head's settings."""
         settings = f"FCOS head, batch {BATCH}, AdamW {RATE:g}, decay {DECAY:g}, cosine"
-        return {"features": self._backbone.identity, "head": settings}
+        return {"features": self._backbone.identity, "head": settings, "device": resolve_device("auto")}
 
     @cached_property
     def _network(self) -> nn.Module:
-        return self._backbone.load()
+        return self._backbone.load().to(self._device)
+
+    @cached_property
+    def _device(self) -> str:
+        """Of the features; the head is small enough for a processor."""
+        return resolve_device("auto")
 
     def train(self, task: Task) -> Trained:
         """Train the head, and find boxes on the targets."""
@@ -134,9 +140,9 @@ class Frozen:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with torch.no_grad():
-                maps = self._network(torch.from_numpy(pixels.astype(np.float32))[None, None])
+                maps = self._network(torch.from_numpy(pixels.astype(np.float32))[None, None].to(self._device))
             with replacing(path) as passing, passing.open("wb") as file:
-                np.savez(file, *(one[0].permute(1, 2, 0).half().numpy() for one in maps))
+                np.savez(file, *(one[0].permute(1, 2, 0).half().cpu().numpy() for one in maps))
         with np.load(path) as stored:
             return tuple(torch.from_numpy(stored[name]) for name in stored.files)
 

@@ -16,12 +16,13 @@ class RandomFeatures(nn.Module):
         super().__init__()
         drawn = torch.Generator().manual_seed(8)
         sides = ((1, 16, 8), (16, 16, 2), (16, 16, 2))
-        self.filters = [torch.randn(out, into, side, side, generator=drawn) / side for into, out, side in sides]
+        for n, (into, out, side) in enumerate(sides):
+            self.register_buffer(f"filter{n}", torch.randn(out, into, side, side, generator=drawn) / side)
 
     def forward(self, grey: Tensor) -> tuple[Tensor, ...]:
         """(B, 1, H, W) in [0, 255] → three maps."""
         x, maps = grey / 128.0 - 1.0, []
-        for kernel in self.filters:
+        for kernel in self.buffers():
             x = functional.relu(functional.conv2d(x, kernel, stride=kernel.shape[-1]))
             maps.append(x)
         return tuple(maps)

@@ -20,6 +20,7 @@ from medaug.benchmark.detectors.frozen import Backbone, batches, shares
 from medaug.benchmark.evaluation import MOST, Boxes, ap50, matched
 from medaug.benchmark.images.dataset import Picture
 from medaug.imaging.seeds import generator
+from medaug.inverse.device import resolve_device
 
 BATCH = 4
 RATE = 1e-3
@@ -49,13 +50,14 @@ class RetinaNet:
     def identity(self) -> dict[str, str]:
         """The backbone's weights and the head's settings."""
         settings = f"MONAI RetinaNet, ATSS, batch {BATCH}, AdamW {RATE:g}"
-        return {"features": self._backbone.identity, "head": settings}
+        return {"features": self._backbone.identity, "head": settings, "device": resolve_device("auto")}
 
     def train(self, task: Task) -> Trained:
         """Train the head, and find boxes on the targets."""
-        with torch.random.fork_rng(devices=[]):
+        device = resolve_device("auto")
+        with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
             torch.manual_seed(task.seed % 2**63)
-            detector = _detector(self._backbone, task.classes)
+            detector = _detector(self._backbone, task.classes).to(device)
             curve, since = [], list[tuple[float, float]]()
             for step, losses in enumerate(_steps(detector, task), 1):
                 since.append(losses)
@@ -67,13 +69,14 @@ class RetinaNet:
 
 def _steps(detector: Any, task: Task) -> Iterator[tuple[float, float]]:
     """Each gradient step's losses, of the boxes and of the classes."""
+    device = next(detector.network.parameters()).device
     optimizer = torch.optim.AdamW([p for p in detector.network.parameters() if p.requires_grad], lr=RATE)
     drawn = generator("order", task.seed)
     for stage, steps in shares(task):
         for batch in batches(len(stage.pictures), steps, BATCH, drawn):
             some = [stage.pictures[n] for n in batch]
             detector.train()
-            told = detector(torch.stack([_image(one) for one in some]), [_target(one) for one in some])
+            told = detector(_images(some, device), [_target(one, device) for one in some])
             of_boxes, of_classes = told["box_regression"], told["classification"]
             optimizer.zero_grad()
             (of_boxes + of_classes).backward()
@@ -92,20 +95,23 @@ def _point(detector: Any, step: int, since: Sequence[tuple[float, float]], task:
 @torch.no_grad()
 def _found(detector: Any, pictures: Sequence[Picture]) -> Iterator[Boxes]:
     detector.eval()
+    device = next(detector.network.parameters()).device
     for picture in pictures:
-        (told,) = detector(_image(picture)[None])
+        told = {key: value.cpu() for key, value in detector(_images([picture], device))[0].items()}
         corners = told["box"].double().numpy()[:, [1, 0, 3, 2]]
         yield Boxes(corners, told["label"].numpy().astype(np.int64), told["label_scores"].double().numpy())
 
 
-def _image(picture: Picture) -> Tensor:
-    return torch.from_numpy(picture.pixels.astype(np.float32))[None]
+def _images(pictures: Sequence[Picture], device: torch.device) -> Tensor:
+    """(B, 1, size, size) in [0, 255]."""
+    return torch.from_numpy(np.stack([one.pixels for one in pictures]).astype(np.float32))[:, None].to(device)
 
 
-def _target(picture: Picture) -> dict[str, Tensor]:
+def _target(picture: Picture, device: torch.device) -> dict[str, Tensor]:
     """MONAI's boxes begin with the first spatial axis: rows."""
     corners = picture.boxes.corners[:, [1, 0, 3, 2]].astype(np.float32)
-    return {"box": torch.from_numpy(corners), "label": torch.from_numpy(picture.boxes.classes)}
+    box, label = torch.from_numpy(corners), torch.from_numpy(picture.boxes.classes)
+    return {"box": box.to(device), "label": label.to(device)}
 
 
 def _detector(backbone: Backbone, classes: int) -> Any:
@@ -123,7 +129,7 @@ def _detector(backbone: Backbone, classes: int) -> Any:
             return [
                 self.proposal_matcher(target["box"], anchor, counts, self.num_anchors_per_loc)[1]
                 if len(target["box"])
-                else torch.full((len(anchor),), -1, dtype=torch.int64)
+                else torch.full((len(anchor),), -1, dtype=torch.int64, device=anchor.device)
                 for anchor, target in zip(anchors, targets, strict=True)
             ]
 
