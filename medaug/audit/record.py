@@ -16,6 +16,7 @@ from medaug.audit.layout import IMAGE, unit_folder
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
+from medaug.imaging.greying import Converted
 from medaug.imaging.motion import Motions
 from medaug.imaging.volume import SourceRef
 from medaug.storage.canonical_json import canonical
@@ -217,6 +218,8 @@ class Record:
         moved: for a law that moves the source; None, and no key, for others.
         labels: ``box-alone`` where the pixels in the boxes were generated, so that a label is kept by its box alone;
             "", and no key, where they are the source's.
+        converted: how one grey channel was made of a picture's three, where they differ: ``near-grey`` or ``tint``
+            (`greying.to_grey`); "", and no key, for others. The boxes are that grey's, bit for bit.
     """
 
     unit: str
@@ -242,6 +245,7 @@ class Record:
     processor: str = ""
     moved: Moved | None = field(default=None, metadata={"optional": True})
     labels: Literal["", "box-alone"] = field(default="", metadata={"optional": True})
+    converted: Converted = field(default="", metadata={"optional": True})
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")
@@ -315,8 +319,9 @@ class Record:
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
     data = {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
-    if not record.labels:
-        del data["labels"]
+    for optional in ("labels", "converted"):
+        if not data[optional]:
+            del data[optional]
     if record.moved is None:
         del data["moved"]
     else:

@@ -12,7 +12,7 @@ from medaug.dicom.read.parse import Instance, instance
 from medaug.errors import ReadError
 from medaug.formats.registry import FORMATS, format_of
 from medaug.imaging.pixels import pixels_digest
-from medaug.imaging.volume import Stored
+from medaug.imaging.volume import Stored, Volume
 
 
 def image_digest(path: Path) -> str:
@@ -39,6 +39,21 @@ def stored_of(path: Path, kind: str | None = None) -> Stored:
     except OSError as error:
         raise ReadError(f"the file can't be read ({error.strerror}); check the disk") from None
     return found.read(path).stored if found else decoded(instance(path))
+
+
+def volume_of(path: Path, kind: str | None) -> Volume:
+    """An image file that is no DICOM.
+
+    Args:
+        path: the file.
+        kind: a name of `formats.FORMATS`.
+
+    Raises:
+        ReadError: there is no such kind, or the file can't be read or decoded.
+    """
+    if kind not in FORMATS:
+        raise ReadError("its record names no format of the source; restore it")
+    return FORMATS[kind].read(path)
 
 
 def decoded(read: Instance) -> Stored:

@@ -63,8 +63,9 @@ def _answer(answers: IO[bytes], facts: dict[str, Any], data: bytes) -> None:
 def _raster(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     from medaug.formats.raster import taken
 
-    stored, nameless = taken(facts["kind"], data)
-    return {"shape": stored.shape, "bytes": stored.dtype.itemsize, "nameless": nameless}, stored.tobytes()
+    stored, converted, nameless = taken(facts["kind"], data)
+    said = {"shape": stored.shape, "bytes": stored.dtype.itemsize, "converted": converted, "nameless": nameless}
+    return said, stored.tobytes()
 
 
 def _segmentation(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:

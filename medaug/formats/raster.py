@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF in, PNG and TIFF out: grey images of 8 or 16 bits, or colour ones whose channels all agree.
+"""PNG, JPEG and TIFF in, PNG and TIFF out: grey images of 8 or 16 bits, or colour ones that are grey or tinted.
 
 An image is one slice in pixel space: its resolution, if it states one, is a printer's, not a patient's. Only the pixels
 are carried over; EXIF, text and profiles stay behind. JPEG can't hold protected pixels bit for bit, so a variant of a
@@ -18,6 +18,7 @@ import numpy as np
 
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.geometry import planar
+from medaug.imaging.greying import Converted, to_grey
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
 from medaug.processes import decoder
 from medaug.processes.quiet import quiet
@@ -60,7 +61,7 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def read_raster(path: Path) -> Volume:
-    """Read an image as one slice; colour channels that agree in every pixel become one.
+    """Read an image as one slice; three channels become one where `to_grey` can, and ``converted`` says how.
 
     8 bits are taken as they are shown, from 0 to 255; 16 bits state no window. WhiteIsZero is turned: bright is high.
     The names that stand for UIDs are made from the pixels. Identity is ``declared`` when nothing beside the pixels can
@@ -88,6 +89,7 @@ def read_raster(path: Path) -> Volume:
         padding=None,
         inverted=False,
         source=source,
+        converted=said["converted"],
     )
 
 
@@ -103,15 +105,15 @@ def channels_of(path: Path) -> int:
         return (3 if mode.startswith("RGB") else 1) + mode.endswith("A")
 
 
-def taken(kind: Kind, data: bytes) -> tuple[Stored, bool]:
-    """Decode a file's bytes: (rows, columns), and whether nothing beside them can hold a name. Runs apart.
+def taken(kind: Kind, data: bytes) -> tuple[Stored, Converted, bool]:
+    """Decode a file's bytes: (rows, columns), what made them grey, and whether no name can lie beside. Runs apart.
 
     Raises:
         ReadError: see `read_raster`.
     """
     with _coded(), _image(kind, io.BytesIO(data)) as image:
-        stored = _grey(image)  # before the rest: some formats tell more once their pixels are read
-        return stored, _nameless(image)
+        stored, converted = _grey(image)  # before the rest: some formats tell more once their pixels are read
+        return stored, converted, _nameless(image)
 
 
 def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
@@ -250,25 +252,24 @@ def _bits(image: Any, stream: BinaryIO) -> int:
     return 8
 
 
-def _grey(image: Any) -> Stored:
-    """(rows, columns), uint8 or uint16."""
+def _grey(image: Any) -> tuple[Stored, Converted]:
+    """(rows, columns), uint8 or uint16, and how colour became so."""
     values = np.asarray(image)
+    converted: Converted = ""
     if image.mode in {"RGBA", "LA"}:
         if (values[..., -1] != 255).any():
             raise _refused("parts of it are transparent; save it without an alpha channel", "alpha")
         values = values[..., :-1]
     if values.ndim == 3:
-        decoder = np.ptp(values, axis=2)
-        if decoder.any():
-            share, most = float(np.mean(decoder > 0)), int(decoder.max())
-            found = f"its channels differ in {share:.2%} of the pixels, by up to {most}"
-            raise _refused(f"colour: {found}; save it in grey", "colour")
-        values = values[..., 0]
+        try:
+            values, converted = to_grey(values) if values.shape[2] == 3 else (values[..., 0], converted)
+        except ValueError as error:
+            raise _refused(f"colour: {error}; save it in grey", "colour") from None
     values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
     turned = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO
     if turned and values.dtype == np.uint16:  # of 8 bits Pillow turns it
         values = np.uint16(65535) - values
-    return values
+    return values, converted
 
 
 def _nameless(image: Any) -> bool:

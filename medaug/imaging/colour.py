@@ -12,6 +12,13 @@ Samples = npt.NDArray[np.generic]
 Where = npt.NDArray[np.bool_]
 
 NEUTRAL = 128  # Cb and Cr of grey in 8 bits
+WEIGHTS = (299, 587, 114)  # of BT.601; they add up to 1000, so grey stays exact
+
+
+def luminance(samples: Samples) -> Samples:
+    """(…, 3) of red, green and blue → (…), uint8, rounded."""
+    weighed: Samples = ((samples.astype(np.uint32) @ np.array(WEIGHTS, dtype=np.uint32) + 500) // 1000).astype(np.uint8)
+    return weighed
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +57,7 @@ class Colour:
         """(..., rows, columns), uint8: the grey level; of coloured pixels their luminance, which is shown only."""
         if self.luminance:
             return self.samples[..., 0].copy()
-        weights = np.array([299, 587, 114], dtype=np.uint32)  # of BT.601; they add up to 1000, so grey stays exact
-        luminance: Samples = ((self.samples.astype(np.uint32) @ weights + 500) // 1000).astype(np.uint8)
-        return luminance
+        return luminance(self.samples)
 
     def holding(self, plane: Samples) -> Samples:
         """The samples with other grey levels in the grey pixels, and nothing else changed; a fresh array."""

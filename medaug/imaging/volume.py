@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from medaug.imaging.colour import Colour
 from medaug.imaging.geometry import Geometry
+from medaug.imaging.greying import Converted
 from medaug.imaging.lut import Lut
 
 Stored = npt.NDArray[np.generic]
@@ -145,6 +146,7 @@ class Volume:
         lut: a table in place of slope and intercept, for all slices; ``rescale`` is 1 and 0 then.
         windows: all VOI windows that the source states, the first of which is ``window``.
         colour: the source's samples (slices, rows, columns, 3) where ``stored`` holds their grey levels; else None.
+        converted: how one channel was made of a picture's three, where they differ (`greying.to_grey`).
     """
 
     stored: Stored
@@ -158,6 +160,7 @@ class Volume:
     lut: Lut | None = None
     windows: tuple[Window, ...] = ()
     colour: Colour | None = None
+    converted: Converted = ""
 
     def __post_init__(self) -> None:
         if self.stored.shape != self.geometry.shape:

@@ -77,7 +77,9 @@ class Profile(Spec):
         "explicit-le", description="encoding of derived DICOM files; none loses anything"
     )
     colour: Literal["refuse", "grey"] = Field(
-        "refuse", description="DICOM images in colour: refused, or their grey pixels may change and coloured ones stay"
+        "refuse",
+        description="DICOM in colour is refused, or its grey pixels may change and coloured ones stay; a tinted "
+        "picture is refused, or converted by its luminance",
     )
     pictures: Literal["file", "secondary-capture"] = Field(
         "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from medaug.audit.layout import EVIDENCE, RECORD
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
-from medaug.audit.stored_pixels import decoded, stored_of
+from medaug.audit.stored_pixels import decoded, stored_of, volume_of
 from medaug.dicom.colour_encoding import colour_of
 from medaug.dicom.evidence.evidence_headers import IDENTITY
 from medaug.dicom.read.parse import coded, instance
@@ -213,7 +213,7 @@ def _check_source(check: UnitCheck, output: Output, image: _Image, marks: Marks 
         return
     try:
         read = instance(path) if check.record.source.format == "dicom" else None
-        original = decoded(read) if read else stored_of(path, check.record.source.format)
+        original = decoded(read) if read else _of_picture(check.record, path, output, found)
         if read and image.dataset:
             pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
             names = list(meaning_faults(image.dataset, read.dataset, pairs))
@@ -237,6 +237,15 @@ def _check_source(check: UnitCheck, output: Output, image: _Image, marks: Marks 
                 found.add(
                     "carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path
                 )
+
+
+def _of_picture(record: Record, path: Path, output: Output, found: Findings) -> Stored:
+    """The values of a source that is no DICOM, made grey as the record says."""
+    volume = volume_of(path, record.source.format)
+    if volume.converted != record.converted:
+        said, does = (each or "nothing" for each in (record.converted, volume.converted))
+        found.add("meaning-differs", f"the record says converted: {said}, and reading the source: {does}", output.path)
+    return volume.stored
 
 
 def _moved(record: Record, plane: Stored) -> Stored:

@@ -14,7 +14,7 @@ from medaug.imaging.geometry import Geometry
 from tests.support import make
 from tests.support.records import digest, failed, record
 
-OPTIONAL = {"labels", "moved"}  # no key where the law generates no label, and moves nothing
+OPTIONAL = {"converted", "labels", "moved"}  # no key where nothing was converted, no label generated, nothing moved
 
 
 @pytest.mark.parametrize("built", [record(), failed(), failed(geometry=None, boxes=(), recipe={})])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from tests.support import dicom_validators as validators
 from tests.support import make
 from tests.support.dataset_export import export
 from tests.support.small_runs import boxes, small_profile
+from tests.support.sound_output import rewrite
 
 NAMES = ("deep.png", "photo.jpg", "scan.tif")
 CANARY = "mustermann"
@@ -230,3 +232,38 @@ def test_a_picture_that_may_name_somebody_is_refused_in_a_picture_s_words(tmp_pa
     profile = small_profile(tmp_path, modalities=["RASTER", "CR"])
     planned = medaug.plan(source, profile=profile, annotations=boxes(tmp_path / "boxes.json", NAMES))
     assert sorted("0012,0062" in skip.reason for skip in planned.skips if skip.code == "identity") == [False, True]
+
+
+def tinted(folder: Path) -> Path:
+    """A JPEG in sepia, and a PNG of grey whose blue is 2 off in one pixel of 500."""
+    folder.mkdir(parents=True)
+    grey = (make.limb(120, 100, seed=7) * 200).astype(np.uint8)[..., None]
+    Image.fromarray(np.concatenate([grey + 40, grey + 20, grey], axis=2)).save(folder / "sepia.jpg", quality=95)
+    near = np.repeat(grey, 3, axis=2)
+    near.reshape(-1, 3)[::500, 2] += 2
+    Image.fromarray(near).save(folder / "near.png")
+    return folder
+
+
+def test_tints_are_converted_on_request_recorded_and_verified(tmp_path: Path) -> None:
+    source, names = tinted(tmp_path / "in"), ("sepia.jpg", "near.png")
+    labels = boxes(tmp_path / "boxes.json", names)
+    choice = small_profile(tmp_path, modalities=["RASTER"])
+    refused = medaug.run(source, tmp_path / "refused", profile=choice, annotations=labels, seed=5)
+    assert [skip.code for skip in refused.skips] == ["colour"]
+    assert "colour: grey" in refused.skips[0].reason
+    choice = small_profile(tmp_path, modalities=["RASTER"], colour="grey")
+    medaug.run(source, tmp_path / "out", profile=choice, annotations=labels, seed=5)
+    records = ledger.read(tmp_path / "out" / layout.LEDGER)
+    assert sorted(record.converted for record in records) == ["near-grey", "tint"]
+    for record in records:
+        (name,) = (name for name in names if read_raster(source / name).source.key == record.source.key)
+        with Image.open(tmp_path / "out" / record.images[0].path) as image:
+            pixels = np.asarray(image)
+        assert (np.ptp(pixels, axis=-1) == 0).all()
+        box = record.boxes[0].slices[1:]
+        np.testing.assert_array_equal(pixels[..., 0][box], read_raster(source / name).stored[0][box])
+    assert verify(tmp_path / "out", source=source).sound
+    assert all(again.same for again in replay(tmp_path / "out", [r.unit for r in records], source))
+    rewrite(tmp_path / "out", records[0].unit, lambda record: replace(record, converted=""))
+    assert "meaning-differs" in {fault.code for fault in verify(tmp_path / "out", source=source).faults}

@@ -88,7 +88,7 @@ def test_jpeg_is_read_as_decoded(tmp_path: Path) -> None:
 
 def colour() -> np.ndarray:
     pixels = np.repeat(EIGHT[..., None], 3, axis=2)
-    pixels[3, 4, 1] ^= 1  # one step, in one channel, of one pixel
+    pixels[:30, ::2, 0] ^= 0x3F  # red comes and goes: no tint
     return pixels
 
 
@@ -225,3 +225,29 @@ def test_a_dicom_file_that_begins_like_a_tiff_is_none(tmp_path: Path) -> None:
     data[:4] = b"II*\0"
     path.write_bytes(bytes(data))
     assert kind_of(path) is None
+
+
+def test_grey_as_jpeg_leaves_it_is_grey_by_its_luminance(tmp_path: Path) -> None:
+    """Saved with chroma, channels are up to 2 or 3 apart; 4 apart is a colour, unless it follows from the level."""
+    pixels = np.repeat(EIGHT[..., None], 3, axis=2)
+    pixels[3, 4] = (100, 99, 102)
+    volume = read_raster(saved(tmp_path / "a.png", pixels))
+    assert volume.converted == "near-grey"
+    assert volume.stored[0, 3, 4] == 100  # 0.299 * 100 + 0.587 * 99 + 0.114 * 102 = 99.6
+    rest = np.ones(EIGHT.shape, dtype=bool)
+    rest[3, 4] = False
+    assert np.array_equal(volume.stored[0][rest], EIGHT[rest])
+    assert read_raster(saved(tmp_path / "b.png", np.repeat(EIGHT[..., None], 3, axis=2))).converted == ""
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_tint_is_told_from_a_colour(tmp_path: Path, suffix: str) -> None:
+    grey = (make.limb(120, 100, seed=1) * 200).astype(np.uint8)[..., None]
+    sepia = np.concatenate([grey + 40, grey + 20, grey], axis=2)
+    volume = read_raster(saved(tmp_path / f"tint.{suffix}", sepia))
+    assert volume.converted == "tint"
+    expected = 0.299 * sepia[..., 0] + 0.587 * sepia[..., 1] + 0.114 * sepia[..., 2]
+    assert np.abs(volume.stored[0] - expected).mean() < (0.51 if suffix == "png" else 4)
+    sepia[:6, :6] = (255, 0, 0)  # 0.3 % of another colour, and it is no tint
+    with pytest.raises(ReadError, match="aren't those of a tint"):
+        read_raster(saved(tmp_path / f"marked.{suffix}", sepia))

@@ -12,6 +12,13 @@ from medaug.errors import ReadError
 from medaug.execution.planning.plan import labels_in
 from medaug.execution.planning.sources import ImageSource, Skip, image_files, refusal
 from medaug.formats.registry import FORMATS
+from medaug.imaging.greying import Converted
+
+CONVERTED: dict[Converted, str] = {
+    "": "",
+    "near-grey": "its channels differ as lossy compression leaves them: it is taken as grey, by its luminance",
+    "tint": "tinted: usable where the profile says colour: grey, and then converted by its luminance",
+}
 
 
 @dataclass(frozen=True)
@@ -78,5 +85,5 @@ def _facts(source: ImageSource) -> SeriesFacts:
         spacing=volume.geometry.spacing if volume.geometry.space != "pixel" else None,
         window=volume.window,
         identity=volume.source.identity,
-        notes=source.notes,
+        notes=(*source.notes, *filter(None, (CONVERTED[volume.converted],))),
     )

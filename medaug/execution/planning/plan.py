@@ -200,6 +200,7 @@ def _usable(
         _check_colour(source, profile)
         volumes = load_headers(source, last)
         for volume in volumes:
+            _check_tint(volume, profile)
             _check_identity(volume, accept_identity)
             if moves(profile.regions.kind):
                 check_planar(volume)
@@ -215,6 +216,13 @@ def _check_colour(source: ImageSource, profile: Profile) -> None:
     if source.series and source.series.colour and profile.colour != "grey":
         raise ReadError(
             "colour image: the profile refuses colour; where most of it is grey, say colour: grey", code="colour"
+        )
+
+
+def _check_tint(volume: Volume, profile: Profile) -> None:
+    if volume.converted == "tint" and profile.colour != "grey":
+        raise ReadError(
+            "tinted picture: to convert it by its luminance, say colour: grey in the profile", code="colour"
         )
 
 

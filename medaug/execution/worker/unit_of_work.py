@@ -212,6 +212,7 @@ def to_record(
         processor=processor(),
         moved=Moved(variant.motions, unit.boxes) if variant and variant.motions else None,
         labels="box-alone" if variant and not keeps_boxes(worker.profile.regions.kind) else "",
+        converted=variant.volume.converted if variant else "",
     )
 
 
