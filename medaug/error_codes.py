@@ -32,7 +32,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "encrypted": "An entry of a zip archive is encrypted; unpack it with its password.",
         "nesting": "Sequences lie deeper in each other than any real object's.",
         "too-large": "The file, or the image that it declares, is larger than is ever needed.",
-        "too-many-elements": "More data elements or fragments than any real object has.",
+        "too-many-elements": "More data elements or items than 1 GiB holds, or fragments than any real object has.",
         "truncated": "The file ends before what it declares; copy it again.",
         "unreadable": "The file can't be read or parsed; check the disk, or export it again.",
         "zip-bomb": "A zip archive claims to hold an absurd number of bytes; unpack it if it is true.",

@@ -25,7 +25,7 @@ def value(ds: Dataset, keyword: str) -> Any:
     """
     try:
         tag = _tag(keyword)
-        found = ds[tag].value if tag in ds else None
+        found = ds[tag].value if tag in ds.keys() else None  # noqa: SIM118 - its own lookup takes long
     except Exception as error:  # pydicom converts on access and raises whatever the value provokes
         raise _bad(keyword) from error
     return None if found is None or found == "" else found
@@ -92,10 +92,9 @@ def numbers(ds: Dataset, keyword: str, count: int | None = None) -> tuple[float,
     found = value(ds, keyword)
     if found is None:
         return ()
+    single = isinstance(found, float | int | str) or not isinstance(found, Iterable)
     try:
-        out = tuple(
-            float(x) for x in (found if isinstance(found, Iterable) and not isinstance(found, str) else [found])
-        )
+        out = (float(found),) if single else tuple(map(float, found))
     except (TypeError, ValueError) as error:
         raise _bad(keyword) from error
     if not all(map(math.isfinite, out)) or (count is not None and len(out) not in {0, count}):

@@ -1,8 +1,8 @@
 """A bounded look at a file before pydicom parses it.
 
 pydicom trusts what a file declares: half a megabyte of deflated zeros costs it a gigabyte even for headers only, and
-nested sequences end in RecursionError. Here lengths, nesting, the number of elements and the inflated size are bounded,
-and nothing is kept in memory but positions.
+nested sequences end in RecursionError. Here lengths, nesting, what elements will cost in memory and the inflated size
+are bounded, and nothing is kept in memory but positions.
 """
 
 from __future__ import annotations
@@ -20,15 +20,21 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 from medaug.errors import ReadError
 
 MAX_DEPTH = 32  # sequences in sequences; real objects stay below 10, pydicom's parser fails near 200
-MAX_ELEMENTS = 500_000
+# Bytes that pydicom holds of an element (beside its value) and of an item of a sequence. An item holds 700 and takes as
+# long to parse as five elements: what a file at the limit holds takes 1 GiB, and 10 to 20 s.
+HELD_ELEMENT, HELD_ITEM = 300, 1400
+MAX_HELD = 2**30  # 20,000 frames of 100 elements in 15 groups need 98 % of it
+MAX_FRAGMENTS = 500_000
 MAX_INFLATED = 256 * 2**20  # bytes; pydicom holds them twice
 MAX_RATIO = 100  # inflated : deflated, once beyond SMALL; a blank 16-bit image reaches 1000
 SMALL = 16 * 2**20
 
 LONG_FORM = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
+SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
+BREAKS = (0xFFFE, 0x7FE0)  # groups that a walk can't step over: items and pixels
 TRANSFER_SYNTAX = 0x00020010
 AHEAD = 16_384  # bytes read at once of what is stepped through
 HEAD = 65_536  # bytes of a codestream that are enough to find its dimensions
@@ -140,24 +146,45 @@ class _Walk:
     def __init__(self, stream: BinaryIO, size: int, found: Outline) -> None:
         self.stream, self.size, self.found = stream, size, found
         order = ">" if found.transfer_syntax == ExplicitVRBigEndian else "<"
+        self.plain = struct.Struct(order + "H2x2sH")
         self.tag, self.short, self.long = (struct.Struct(order + code) for code in ("HH", "H", "I"))
         self.implicit = found.transfer_syntax == ImplicitVRLittleEndian
         self.open: list[tuple[int, bool]] = []  # of each sequence and item: its end (or UNDEFINED), implicit before it
         self._from, self._bytes = 0, b""
+        self._held = 0
 
     def run(self, position: int) -> Outline:
         """Walk from ``position`` to the end."""
         self.implicit = self._really_implicit(position)
-        for _ in range(MAX_ELEMENTS):
+        while self._held <= MAX_HELD:
             while self.open and self.open[-1][0] != UNDEFINED and position >= self.open[-1][0]:
                 _, self.implicit = self.open.pop()
+            if not self.implicit and (after := self._plain(position)) > position:
+                position = after
+                continue
             head = self._head(position)
             if len(head) < 8:
                 if self.open:
                     raise ReadError("the file ends inside a sequence; copy it again", code="truncated")
                 return self.found
             position = self._element(position, head)
-        raise ReadError(f"more than {MAX_ELEMENTS} data elements", code="too-many-elements")
+        found = f"more data elements and items than {MAX_HELD / 2**30:g} GiB of memory can hold"
+        raise ReadError(f"{found}; export it in parts", code="too-many-elements")
+
+    def _plain(self, position: int) -> int:
+        """Where the run of short elements that starts there ends; nearly all are, and steps are the time of a walk."""
+        self._head(position)  # is in the window now, unless it is the file's last bytes
+        start, inside = self._from, self.open[-1][0] - 1 if self.open else self.size
+        end = min(start + len(self._bytes) - 8, inside)
+        unpack, count = self.plain.unpack_from, 0
+        while position <= end:
+            group, vr, length = unpack(self._bytes, position - start)
+            after = position + 8 + length
+            if vr not in SHORT_FORM or group in BREAKS or after > self.size:
+                break
+            position, count = after, count + 1
+        self._held += count * HELD_ELEMENT
+        return position
 
     def _really_implicit(self, position: int) -> bool:
         """What the first element looks like; like pydicom, believe it rather than the stated syntax."""
@@ -177,7 +204,9 @@ class _Walk:
         group, element = self.tag.unpack_from(head)
         tag = (group << 16) + element
         if group == 0xFFFE:
+            self._held += HELD_ITEM if tag == ITEM else 0
             return self._delimiter(tag, position, head)
+        self._held += HELD_ELEMENT
         vr, length, start = self._length(head, position)
         if tag == PIXEL_DATA and not self.open:
             return self._pixels(start, length)
@@ -221,7 +250,7 @@ class _Walk:
             return start + length
         position, first = start, b""
         lengths: list[int] = []
-        while len(lengths) <= MAX_ELEMENTS:
+        while len(lengths) <= MAX_FRAGMENTS:
             self.stream.seek(position)
             head = self.stream.read(8)
             if len(head) < 8:
@@ -235,7 +264,7 @@ class _Walk:
                 first = self.stream.read(min(size, HEAD))
             lengths.append(size)
             position += 8 + size
-        raise ReadError(f"more than {MAX_ELEMENTS} fragments of pixel data", code="too-many-elements")
+        raise ReadError(f"more than {MAX_FRAGMENTS} fragments of pixel data", code="too-many-elements")
 
     def _fits(self, start: int, length: int) -> None:
         if start + length > self.size:

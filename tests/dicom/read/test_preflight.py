@@ -15,7 +15,8 @@ from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
 
 from medaug.dicom.read.codestream import dimensions
 from medaug.dicom.read.discover import discover
-from medaug.dicom.read.preflight import MAX_DEPTH, outline
+from medaug.dicom.read.parse import parsed
+from medaug.dicom.read.preflight import HELD_ELEMENT, HELD_ITEM, MAX_DEPTH, MAX_HELD, outline
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from tests.support import make
@@ -84,8 +85,56 @@ def test_noise_for_a_deflated_data_set() -> None:
 
 
 def test_many_elements_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medaug.dicom.read.preflight.MAX_ELEMENTS", 100)
+    monkeypatch.setattr("medaug.dicom.read.preflight.MAX_HELD", 100 * HELD_ELEMENT)
     assert refusal(part10(EXPLICIT, element(9, 0x10, b"LO", b"") * 101)) == "too-many-elements"
+    assert refusal(part10(EXPLICIT, (element(9, 0x10, b"UN", b"") + bytes(4)) * 101)) == "too-many-elements"
+    outline(io.BytesIO(whole := part10(EXPLICIT, element(9, 0x10, b"LO", b"") * 100)), len(whole))
+    monkeypatch.setattr("medaug.dicom.read.preflight.MAX_HELD", 100 * HELD_ITEM)
+    assert refusal(part10(EXPLICIT, items(101))) == "too-many-elements"
+
+
+def test_twenty_thousand_frames_of_a_hundred_elements_in_fifteen_groups_are_not_too_many() -> None:
+    assert 20_000 * (16 * HELD_ITEM + 100 * HELD_ELEMENT) <= MAX_HELD < 20_000 * (16 * HELD_ITEM + 120 * HELD_ELEMENT)
+
+
+@pytest.mark.parametrize(("cost", "count"), [(HELD_ELEMENT, 10_000), (HELD_ITEM, 2_000)])
+def test_what_is_held_of_an_element_and_of_an_item_is_no_more_than_stated(cost: int, count: int) -> None:
+    """So the bound on their sum is one of memory."""
+    several = b"".join(element(9 + 2 * (n >> 12), 0x1000 + (n & 0xFFF), b"LO", b"ab") for n in range(count))
+    data = part10(EXPLICIT, several if cost == HELD_ELEMENT else items(count))
+    tracemalloc.start()
+    parsed(data)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.3 * cost < (held - 4 * len(data)) / count < cost
+
+
+def items(count: int) -> bytes:
+    """A sequence of empty items, without its length, which pydicom parses at once."""
+    start = struct.pack("<HH2sHI", 0x5200, 0x9230, b"SQ", 0, 0xFFFFFFFF)
+    return start + struct.pack("<HHI", 0xFFFE, 0xE000, 0) * count + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+def test_a_run_of_short_elements_is_stepped_over_as_each_is_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases = [make.radiograph(tmp_path, rows=4, columns=4).read_bytes(), part10(EXPLICIT, nested(3, defined=True))]
+    draw = random.Random(0)
+    for _ in range(400):
+        data = bytearray(draw.choice(bases))
+        for _ in range(draw.randrange(3)):
+            data[draw.randrange(132, len(data))] = draw.choice((0, 1, 8, 0xFE, 0xFF, draw.randrange(256)))
+        found = outcome(bytes(data))
+        with monkeypatch.context() as patch:
+            patch.setattr("medaug.dicom.read.preflight._Walk._plain", lambda _, position: position)
+            assert outcome(bytes(data)) == found
+
+
+def outcome(data: bytes) -> object:
+    try:
+        return outline(io.BytesIO(data), len(data))
+    except ReadError as error:
+        return error.code, str(error)
 
 
 JPEG_2000 = b"\xff\x4f\xff\x51" + struct.pack(">HH8I", 41, 0, 30, 20, 0, 0, 30, 20, 0, 0)
