@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -111,18 +111,23 @@ class Motions:
             own size mirrors it as a whole.
         held: (first row, stop row, first column, stop column) of areas in which nothing moves, whatever the parts say.
         yielding: px beyond each held area over which the motion rises to its whole, as a part's falloff.
+        trim: (top, bottom, left, right): px along each border that are no image, such as an export's thin line, and
+            count as lying beyond it.
     """
 
     parts: tuple[Motion, ...]
     strips: tuple[int, int, int, int]
     held: tuple[tuple[int, int, int, int], ...] = ()
     yielding: int = 0
+    trim: tuple[int, int, int, int] = field(default=(0, 0, 0, 0), metadata={"optional": True})
 
     def __post_init__(self) -> None:
         if min(self.strips) < 1:
             raise ValueError(f"motions: expected strips of at least 1 px, got {self.strips}")
         if self.held and self.yielding < 1:
             raise ValueError(f"motions: expected at least 1 px of yielding around what is held, got {self.yielding}")
+        if min(self.trim) < 0:
+            raise ValueError(f"motions: expected to trim 0 px or more, got {self.trim}")
 
 
 def in_words(motions: Motions) -> str:
@@ -174,11 +179,12 @@ def positions(motions: Motions, shape: tuple[int, int], rows: Whole, columns: Wh
     return _scaled(down, to_step) + i * STEP, _scaled(along, to_step) + j * STEP
 
 
-def lost(down: Whole, along: Whole, shape: tuple[int, int]) -> Mask:
+def lost(down: Whole, along: Whole, shape: tuple[int, int], trim: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Mask:
     """True where `positions` lie outside the source, whose pixels reach half a pixel beyond their centres."""
-    half = STEP // 2
-    inside = (down >= -half) & (down < shape[0] * STEP - half) & (along >= -half) & (along < shape[1] * STEP - half)
-    return np.asarray(~inside)
+    half, (top, bottom, left, right) = STEP // 2, trim
+    in_rows = (down >= top * STEP - half) & (down < (shape[0] - bottom) * STEP - half)
+    in_columns = (along >= left * STEP - half) & (along < (shape[1] - right) * STEP - half)
+    return np.asarray(~(in_rows & in_columns))
 
 
 def moved_boxes(boxes: Sequence[Box], motions: Motions, shape: tuple[int, int]) -> tuple[Box, ...] | None:
@@ -197,7 +203,7 @@ def _moved_box(box: Box, motions: Motions, shape: tuple[int, int]) -> Box | None
         return None
     rows, columns = (np.arange(part.start, part.stop, dtype=np.int64) for part in around)
     down, along = positions(motions, shape, rows, columns)
-    shown = _within(down, along, box, STEP // 2) & ~lost(down, along, shape)
+    shown = _within(down, along, box, STEP // 2) & ~lost(down, along, shape, motions.trim)
     i, j = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
     if not i.size or _cut(box, motions, shape):
         return None

@@ -19,6 +19,7 @@ from medaug.imaging.volume import Area, Mask, Stored
 
 TAPS = 6
 LINE = 0.06  # of the slice's range: levels of a line along the border are as close to each other as this
+THIN = 0.02  # of a side's depth: what an export's line along the border has at most
 SPREAD = (0.5, 99.5)  # percentiles of a line, between which that holds
 STRIP = 16  # rows: what is worked on stays in the processor's cache
 BITS = STEP.bit_length() - 1
@@ -53,9 +54,10 @@ def fetched(motions: Motions, shape: tuple[int, int]) -> Iterator[Fetched]:
     for start in range(first, last, STRIP):
         rows = slice(start, min(start + STRIP, last))
         down, across = positions(motions, shape, np.arange(rows.start, rows.stop), along)
-        outside = lost(down, across, shape)
-        top, bottom, left, right = motions.strips
-        down, across = _inside(down, shape[0], top, bottom), _inside(across, shape[1], left, right)
+        outside = lost(down, across, shape, motions.trim)
+        (top, bottom, left, right), trim = motions.strips, motions.trim
+        down = _inside(down, (trim[0], shape[0] - trim[1]), top, bottom)
+        across = _inside(across, (trim[2], shape[1] - trim[3]), left, right)
         yield Fetched((rows, columns), down, across, outside)
 
 
@@ -73,6 +75,27 @@ def moved_plane(plane: Stored, motions: Motions) -> Stored:
     for strip in fetched(motions, (plane.shape[0], plane.shape[1])):
         result[strip.area] = np.clip(source.at(strip), low, high)
     return result
+
+
+def trim_of(plane: Stored) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right): how many thin lines along each border are of another level than what lies behind.
+
+    At most `THIN` of the side's depth; what is thicker is a shutter or a film's edge, and goes on beyond the border.
+    """
+    near = LINE * (float(plane.max()) - float(plane.min()))
+    top, left = (_thin(lines, near) for lines in (plane, plane.T))
+    bottom, right = (_thin(lines, near) for lines in (plane[::-1], plane.T[::-1]))
+    return top, bottom, left, right
+
+
+def _thin(lines: Stored, near: float) -> int:
+    most = int(THIN * len(lines))
+    if most < 1:
+        return 0
+    level = np.median(lines[: 3 * most].astype(np.float64), axis=1)
+    other = np.flatnonzero(np.abs(level[: most + 1] - np.median(level[most:])) > near)
+    deep = int(other[-1]) + 1 if other.size else 0
+    return 0 if deep > most else deep and deep + 1  # and the line's blur
 
 
 def strips_of(plane: Stored) -> tuple[int, int, int, int]:
@@ -170,9 +193,9 @@ def _mirrored(plane: Stored) -> _Source:
     return _Source(padded.ravel(), padded.shape[1], finish, np.float64 if real else np.int64)
 
 
-def _inside(at: Whole, count: int, first: int, last: int) -> Whole:
+def _inside(at: Whole, ends: tuple[int, int], first: int, last: int) -> Whole:
     """Positions beyond a border brought back into the strip along it, to and fro."""
-    low, high = -STEP // 2, count * STEP - STEP // 2 - 1
+    low, high = ends[0] * STEP - STEP // 2, ends[1] * STEP - STEP // 2 - 1
     before = _to_and_fro(np.maximum(low - at, 0), first * STEP)
     after = _to_and_fro(np.maximum(at - high, 0), last * STEP)
     return np.asarray(np.where(at < low, low + before, np.where(at > high, high - after, at)))

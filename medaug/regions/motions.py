@@ -12,7 +12,7 @@ import numpy as np
 from medaug.errors import RegionError, counted
 from medaug.imaging.boxes import Box
 from medaug.imaging.motion import PIXEL, STEP, Motion, Motions, lost, moved_boxes, positions
-from medaug.imaging.moved import strips_of
+from medaug.imaging.moved import strips_of, trim_of
 from medaug.imaging.seeds import generator
 from medaug.imaging.volume import Mask, Volume
 
@@ -74,18 +74,27 @@ def draw_motions(
     """
     check_planar(volume)
     rows, columns = volume.geometry.shape[1:]
-    spread, strips = generator(seed, "moved"), strips_of(volume.stored[0])
+    spread, (strips, trim) = generator(seed, "moved"), _borders(limits, volume)
     for tried in range(TRIES):
         now = limits.times(SHRINK**tried)
         grown = grow(volume, boxes)
         parts = _drawn(now, grown, (rows, columns), spread)
-        if parts and _sound(motions := _held(now, Motions(parts, strips), grown), boxes, domain[0]):
+        motions = _held(now, Motions(parts, strips, trim=trim), grown) if parts else None
+        if motions and _sound(motions, boxes, domain[0]):
             return motions
     raise RegionError(
         f"regions: {TRIES} motions were drawn, and each would cut a box, fold the tissue beside it, or show too much "
         "that was never exposed; use smaller limits, or a law that moves nothing",
         code="no-room",
     )
+
+
+def _borders(limits: MotionLimits, volume: Volume) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+    """How the slice goes on beyond its borders, and what is cut off there first; nothing where the borders stay."""
+    plane = volume.stored[0]
+    trim = trim_of(plane) if limits.what == "image" else (0, 0, 0, 0)
+    top, bottom, left, right = trim
+    return strips_of(plane[top : plane.shape[0] - bottom, left : plane.shape[1] - right]), trim
 
 
 def check_planar(volume: Volume) -> None:
@@ -116,8 +125,10 @@ def _lost_anatomy(motions: Motions, domain: Mask) -> float:
     """The share of the slice that shows anatomy beyond the source's borders: that anatomy reaches them nearby."""
     rows, columns = (np.arange(EVERY // 2, n, EVERY, dtype=np.int64) for n in domain.shape)
     down, along = positions(motions, (domain.shape[0], domain.shape[1]), rows, columns)
-    i, j = (np.clip(at // STEP, 0, n - 1) for at, n in zip((down, along), domain.shape, strict=True))
-    return float((lost(down, along, (domain.shape[0], domain.shape[1])) & domain[i, j]).mean())
+    (top, bottom, left, right), (height, width) = motions.trim, domain.shape
+    i = np.clip(down // STEP, top, height - bottom - 1)
+    j = np.clip(along // STEP, left, width - right - 1)
+    return float((lost(down, along, (height, width), motions.trim) & domain[i, j]).mean())
 
 
 def _drawn(

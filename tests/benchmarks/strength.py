@@ -23,6 +23,7 @@ from medaug.quality.baseline import levels, moved
 GREYS = 255
 LABELLED = {
     "bone-xray": ("01_fracture_boxes_fracatlas/test", "annotations.coco.json"),
+    "bone-xray-moved": ("01_fracture_boxes_fracatlas/test", "annotations.coco.json"),
     "chest-xray": ("02_chest_masks_generalblockchain", "lesion_boxes.coco.json"),
 }
 UNLABELLED = {
@@ -83,7 +84,7 @@ def row(name: str, profile: medaug.Profile, cases: list[medaug.Case], seeds: int
     for case in cases:
         for seed in range(seeds):
             variant = medaug.augment(case, medaug.Recipe.of(case.volume, case.boxes, profile, seed=seed), tools)
-            found.append(figures(variant, case.volume))
+            found.append(figures(variant, variant.before))  # the source, moved where the law moves
             for check in variant.checks:
                 if not check.passed:
                     print(f"    {check}")

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from medaug.imaging.motion import STEP, Motion, Motions, positions
-from medaug.imaging.moved import kernel, lost_of, moved_mask, moved_plane, strips_of
+from medaug.imaging.moved import kernel, lost_of, moved_mask, moved_plane, strips_of, trim_of
 from tests.support.motions import about_the_middle, local
 
 SHAPE = (120, 100)
@@ -89,6 +89,26 @@ def test_a_line_along_a_border_goes_on_beyond_it_and_a_limb_is_mirrored() -> Non
     assert (moved[27:, :10] == plane[7:-20, 9::-1]).all()
     mirrored = moved_plane(plane, about_the_middle(SHAPE, 0, 1, 20, 10))
     assert not (mirrored[:13] == 250).any()
+
+
+def test_a_thin_line_along_a_border_is_cut_off_and_what_lies_behind_it_is_mirrored() -> None:
+    plane = (noise() // 1024).astype(np.uint8)
+    plane[:, 40:60] += 20
+    assert trim_of(plane) == (0, 0, 0, 0)
+    plane[:1], plane[:, -2:] = 250, 250
+    assert trim_of(plane) == (2, 0, 0, 3)
+    thick = plane.copy()
+    thick[:9] = 250
+    assert trim_of(thick) == (0, 0, 0, 3)
+    parts = about_the_middle(SHAPE, 0, 1, 6, -5).parts
+    motions = Motions(parts, strips_of(plane[2:, :-3]), trim=trim_of(plane))
+    moved = moved_plane(plane, motions)
+    assert moved.max() < 30
+    assert (moved[8:, :-8] == plane[2:-6, 5:-3]).all()
+    assert (moved[:8, :-8] == plane[9:1:-1, 5:-3]).all()
+    assert lost_of(motions, SHAPE)[:8].all()
+    assert lost_of(motions, SHAPE)[:, -8:].all()
+    assert not lost_of(motions, SHAPE)[8:, :-8].any()
 
 
 def test_air_of_one_level_is_a_line_as_deep_as_it_reaches() -> None:
