@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import assert_never
 
-from medaug.assemble.laws import draw_of, law_of
+from medaug.assemble.laws import draw_of, law_for, protect_for
 from medaug.augmentation.prepare import Latest, PresentTools
 from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
 from medaug.augmentation.solve import SolveTools, on_threads
@@ -49,7 +49,6 @@ from medaug.profile.components import (
     FolderPrior,
     PercentileWindow,
     Restore,
-    keeps_boxes,
 )
 from medaug.quality import DEFAULT_LIMITS
 from medaug.regions import laws
@@ -111,8 +110,8 @@ def present_tools(profile: specs.Profile, card: PriorCard | None = None) -> Pres
     return PresentTools(
         window=partial(_window, profile.window),
         domain=partial(_domain, Latest(), profile.domain),
-        protect=laws.protect_boxes if keeps_boxes(profile.regions.kind) else laws.protect_outside,
-        law=law_of(profile.regions),
+        protect=protect_for(profile),
+        law=law_for(profile),
         grow=grow,
         size=profile.size,
         crop=around_domain if profile.area == "domain" else whole_frame,

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import assert_never
 
+import numpy as np
+
 from medaug.augmentation.move import DrawMotions
 from medaug.augmentation.prepare import Grow
-from medaug.profile.components import GaussianOutside, Inside, LawSpec, Moved, Outside, RandomOutside
+from medaug.errors import RegionError
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Mask
+from medaug.profile.components import GaussianOutside, Inside, LawSpec, Moved, Outside, RandomOutside, keeps_boxes
+from medaug.profile.profile import Profile
 from medaug.regions import laws
 from medaug.regions.motions import MotionLimits, draw_motions
-from medaug.regions.regions import RegionLaw
+from medaug.regions.regions import RegionLaw, Regions, Sampling
 
 
 def law_of(spec: LawSpec) -> RegionLaw:
@@ -26,6 +33,43 @@ def law_of(spec: LawSpec) -> RegionLaw:
             return partial(laws.random_outside, rate=spec.rate)
         case Moved():
             return partial(laws.gaussian_outside, sigma=spec.sigma)
+        case _:
+            assert_never(spec)
+
+
+def law_for(profile: Profile) -> RegionLaw:
+    """`law_of` a profile; where it takes images without labels, for those dust at the law's mean rate all over."""
+    law = law_of(profile.regions)
+    if profile.unlabelled == "skip":
+        return law
+    rate = _mean_rate(profile.regions)
+
+    def either(domain: Mask, boxes: Sequence[Box], seed: int, sampling: Sampling) -> Regions:
+        return law(domain, boxes, seed, sampling) if boxes else laws.dust_alone(domain, seed, rate=rate)
+
+    return either
+
+
+def protect_for(profile: Profile) -> Callable[[Mask, Sequence[Box]], Mask]:
+    """What a profile's law protects of (domain, boxes); of an image that may go without boxes, all but the domain."""
+    protect = laws.protect_boxes if keeps_boxes(profile.regions.kind) else laws.protect_outside
+    if profile.unlabelled == "skip":
+        return protect
+    return lambda domain, boxes: protect(domain, boxes) if boxes else np.asarray(~domain)
+
+
+def _mean_rate(spec: LawSpec) -> float:
+    match spec:
+        case GaussianOutside():
+            return laws.mean_rate(spec.sigma)
+        case RandomOutside():
+            return spec.rate
+        case Outside():
+            return 0.0
+        case Inside() | Moved():
+            raise RegionError(
+                f"unlabelled: law {spec.kind} needs boxes; choose another profile, or skip", code="no-boxes"
+            )
         case _:
             assert_never(spec)
 

@@ -28,7 +28,7 @@ class Target(StrEnum):
 
 
 @app.command("boxes")
-@asking("variants", "seed", "prior", "strength", "protect", "within", "pictures")
+@asking("variants", "seed", "prior", "strength", "protect", "within", "pictures", "unlabelled")
 def boxes_command(
     request: RunRequest,
     to: Annotated[Target | None, typer.Option(help="Convert them, image by image.")] = None,

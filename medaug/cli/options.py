@@ -42,6 +42,12 @@ Annotations = Annotated[
         "--annotations", "-a", help="File or folder with boxes; may be given several times.", show_default=False
     ),
 ]
+MaybeAnnotations = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--annotations", "-a", help="File or folder with boxes; may be given several times.", show_default=False
+    ),
+]
 AnnotationFormat = Annotated[
     str | None,
     typer.Option(
@@ -101,12 +107,18 @@ PicturesAs = Annotated[
     str | None,
     typer.Option("--as", help="What variants of PNG, JPEG and TIFF are: file, or secondary-capture (DICOM)."),
 ]
+Unlabelled = Annotated[
+    str | None,
+    typer.Option(
+        "--unlabelled", help="Images without labels: skip, or keep-nothing (all of them may change). [default: skip]"
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
 def _request(  # noqa: PLR0913 - one parameter per option
     input: Input,  # noqa: A002 - the word in the help
-    annotations: Annotations,
+    annotations: MaybeAnnotations = None,
     profile: ProfileName = "bone-xray",
     variants: Variants = 1,
     seed: Seed = 0,
@@ -121,13 +133,17 @@ def _request(  # noqa: PLR0913 - one parameter per option
     within: Within = None,
     slices: Slices = False,
     pictures: PicturesAs = None,
+    unlabelled: Unlabelled = None,
 ) -> RunRequest:
     """The options that `medaug run`, `plan` and `boxes` share, in one value."""
+    from medaug.errors import AnnotationError
     from medaug.execution.planning.request import RunRequest
 
+    if not annotations and unlabelled is None:
+        raise AnnotationError("annotations: give boxes with --annotations, or --unlabelled keep-nothing")
     return RunRequest.of(
         input,
-        annotations=annotations,
+        annotations=annotations or (),
         profile=profile,
         variants=variants,
         seed=seed,
@@ -142,6 +158,7 @@ def _request(  # noqa: PLR0913 - one parameter per option
         within=within or (),
         slices=slices,
         pictures=pictures,
+        unlabelled=unlabelled,
     )
 
 

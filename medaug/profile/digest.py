@@ -17,6 +17,7 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "output_syntax": True,
     "pictures": True,
     "colour": True,
+    "unlabelled": True,
 }  # no pixel depends on these
 
 

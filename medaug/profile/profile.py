@@ -25,6 +25,8 @@ from medaug.profile.components import (
     PercentileWindow,
     Restore,
     Volumes,
+    keeps_boxes,
+    moves,
 )
 from medaug.profile.digest import profile_digest
 from medaug.profile.solvers import (
@@ -84,12 +86,17 @@ class Profile(Spec):
     pictures: Literal["file", "secondary-capture"] = Field(
         "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"
     )
+    unlabelled: Literal["skip", "keep-nothing"] = Field(
+        "skip", description="an image without labels is left out, or all of its domain may change"
+    )
     evidence: Evidence = Evidence()
 
     @model_validator(mode="after")
     def _runnable(self) -> Profile:
         if self.prior_path is None and self.size % EMBEDDED_MULTIPLE:
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
+        if self.unlabelled == "keep-nothing" and (moves(self.regions.kind) or not keeps_boxes(self.regions.kind)):
+            raise ValueError(f"unlabelled: law {self.regions.kind} needs labels; choose another law, or skip")
         if not meets_decoder(self.solver):
             self._without_decoder()
         for name, (low, high) in self.checks.items():

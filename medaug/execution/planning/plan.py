@@ -118,12 +118,15 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
     masks = [on_volumes(paths, volumes, collected.files, what) for what, paths in structures.items()]
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[Skip] = []
+    varied = request.profile.unlabelled == "keep-nothing"
 
     def firsts() -> Iterator[Unit]:
         for header in sorted(headers, key=lambda header: (header.first, header.key)):
-            labels = found.lesions.get(header.key)
-            if not labels:
-                unlabelled.append(_without_boxes(header.volume, withheld=header.key in found.withheld))
+            labels = found.lesions.get(header.key, ())
+            # of an annotation that fits nothing nobody knows which image it marks
+            withheld = header.key in found.withheld or (varied and bool(found.unmatched))
+            if not labels and (withheld or not varied):
+                unlabelled.append(_without_boxes(header.volume, withheld=withheld))
                 continue
             shape, context = header.volume.geometry.shape, found.context.get(header.key)
             mask = with_boxes(kept(shape, *(one.get(header.key) for one in masks)), context, shape)

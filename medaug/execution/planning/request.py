@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Required, TypedDict, Unpack, get_args
 
-from medaug.errors import AnnotationError, RunError
+from pydantic import ValidationError
+
+from medaug.errors import AnnotationError, ProfileError, RunError
 from medaug.profile.components import Volumes
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_prior
@@ -17,6 +19,8 @@ from medaug.profile.strength import with_strength
 ExecutorName = Literal["serial", "processes", "ray"]
 Paths = str | Path | Sequence[str | Path]
 PICTURES = ("file", "secondary-capture")
+UNLABELLED = ("skip", "keep-nothing")
+CHANGES = ("prior", "strength", "slices", "pictures", "unlabelled")  # of the profile
 
 
 class RunOptions(TypedDict, total=False):
@@ -24,7 +28,8 @@ class RunOptions(TypedDict, total=False):
 
     ``profile`` is a shipped profile's name, a path, or a profile. ``prior``, ``slices`` and ``pictures`` (``--as``)
     change it: another prior, by its name or folder; each slice taken as an image of its own; variants of pictures as
-    ``file`` or ``secondary-capture``. So does ``strength``, by the profile's ladder: ``subtle``, ``medium``,
+    ``file`` or ``secondary-capture``; images without labels ``skip``, left out, or ``keep-nothing``, varied all over,
+    for which annotations may be empty. So does ``strength``, by the profile's ladder: ``subtle``, ``medium``,
     ``strong``, or a number from 0 to 1.
     """
 
@@ -34,6 +39,7 @@ class RunOptions(TypedDict, total=False):
     strength: str | float | None
     slices: bool
     pictures: str | None
+    unlabelled: str | None
     variants: int
     seed: int
     accept_identity: str | None
@@ -147,7 +153,7 @@ class RunRequest:
             TypeError: there is no such option, or profile or annotations are left out.
         """
         given: dict[str, Any] = dict(options)
-        change = {name: given.pop(name, None) for name in ("prior", "strength", "slices", "pictures")}
+        change = {name: given.pop(name, None) for name in CHANGES}
         given |= {name: _paths(given[name]) for name in ("annotations", "protect", "within") if name in given}
         given |= {name: _words(given[name]) for name in ("label", "ignore_label") if name in given}
         if missing := {"profile", "annotations"} - given.keys():
@@ -174,6 +180,7 @@ def _changed(
     strength: str | float | None,
     slices: bool | None,
     pictures: str | None,
+    unlabelled: str | None,
 ) -> Profile:
     """A profile with what the options say in place of some of it."""
     if strength is not None:
@@ -184,4 +191,20 @@ def _changed(
         raise RunError(f"pictures: expected {' or '.join(PICTURES)}")
     if pictures is not None:
         profile = profile.model_copy(update={"pictures": pictures})
+    if unlabelled not in {None, *UNLABELLED}:
+        raise RunError(f"unlabelled: expected {' or '.join(UNLABELLED)}")
+    if unlabelled is not None:
+        profile = _checked(profile, unlabelled=unlabelled)
     return profile if prior is None else with_prior(profile, str(prior))
+
+
+def _checked(profile: Profile, **changes: str) -> Profile:
+    """With keys changed that others must go along with.
+
+    Raises:
+        ProfileError: they don't.
+    """
+    try:
+        return Profile.model_validate(dict(profile) | changes)
+    except ValidationError as error:
+        raise ProfileError(f"profile {profile.name!r}: {error.errors()[0]['msg']}") from None

@@ -65,7 +65,8 @@ def test_python_takes_the_command_lines_options_by_their_names() -> None:
     on_the_command_line = set(inspect.signature(run_command).parameters) - {"input", "output", *said}
     assert set(get_type_hints(RunOptions)) == on_the_command_line
     held = {each.name for each in fields(RunRequest)} - {"input"}
-    assert on_the_command_line - held == {"prior", "strength", "slices", "pictures"}  # which change the profile
+    of_the_profile = {"prior", "strength", "slices", "pictures", "unlabelled"}
+    assert on_the_command_line - held == of_the_profile
 
 
 def test_options_end_in_one_request() -> None:
