@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.as_data import boxes_data, say_json
 from medaug.cli.messages import show_left_out
-from medaug.cli.options import app, asking
+from medaug.cli.options import AsJson, app, asking
 from medaug.errors import counted
 
 if TYPE_CHECKING:
@@ -38,16 +39,19 @@ def boxes_command(
     plain_names: Annotated[
         bool, typer.Option("--plain-names", help="With --to: name images by their files, not by UIDs alone.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the boxes that a run would keep, per series; with --to, write them in another format."""
     from medaug.execution.planning.plan import plan_for
 
     planned = plan_for(request)
-    if to is None:
+    if to is None and as_json:
+        say_json(boxes_data(planned))
+    elif to is None:
         _show(planned)
     else:
         _convert(planned, to, output, request.input if plain_names else None)
-    show_left_out(planned.skips, planned.unmatched, err=to is not None)
+    show_left_out(planned.skips, planned.unmatched, err=to is not None or as_json)
     if not planned.units:
         raise typer.Exit(3)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.as_data import say_json
 from medaug.cli.options import AsJson, Input, app
 from medaug.errors import counted
 
@@ -23,24 +25,55 @@ def inspect_command(
     annotations: Annotated[
         list[Path] | None, typer.Option("--annotations", "-a", help="Count the boxes of each series, too.")
     ] = None,
+    show_names: Annotated[
+        bool, typer.Option("--show-names", help="Name the files, on the screen only: what is refused can be found.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what INPUT holds, from headers: each series, whether it can be used, and why not. Never a name."""
+    """Say what INPUT holds, from headers: each series, whether it can be used, and why not; no name unless asked."""
     from medaug.execution.planning.inventory import inventory
 
     held = inventory(input, annotations or ())
     if as_json:
-        typer.echo(json.dumps(_jsonable(held), indent=2))
+        say_json(_jsonable(held, input, paths=show_names))
     else:
-        for series in held.series:
-            _show(series)
-        for skip in held.skips:
-            files = counted(skip.files, "file")
-            typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {files}: {skip.reason}")
-        for sentence in held.unmatched:
-            typer.echo(f"unmatched: {sentence}")
+        _show_all(held, input, names=show_names)
     if not held.usable:
         raise typer.Exit(3)
+
+
+def _show_all(held: Inventory, root: Path, *, names: bool) -> None:
+    for series in held.series:
+        _show(series)
+        for name in _names(held, series, root) if names else ():
+            typer.echo(f"    file {name}")
+    refused: dict[str, list[str]] = defaultdict(list)
+    for name, code in _left_out(held, root) if names else ():
+        refused[code].append(name)
+    for skip in held.skips:
+        files = counted(skip.files, "file")
+        typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {files}: {skip.reason}")
+        for name in refused.pop(skip.code, ()):
+            typer.echo(f"    file {name}")
+    for sentence in held.unmatched:
+        typer.echo(f"unmatched: {sentence}")
+    for sentence, count in Counter(note for series in held.series for note in series.notes).items():
+        typer.echo(f"note, {counted(count, 'series', 'series')}: {sentence}")
+    typer.echo(_total(held))
+
+
+def _total(held: Inventory) -> str:
+    left_out = {refused: sum(skip.files for skip in held.skips if skip.refused is refused) for refused in (True, False)}
+    return (
+        f"in all {counted(len(held.series), 'series', 'series')}, {held.usable} usable; "
+        f"{counted(left_out[True], 'file')} refused, {left_out[False]} skipped"
+    )
+
+
+def _names(held: Inventory, series: SeriesFacts, root: Path) -> Iterator[str]:
+    from medaug.execution.planning.source_names import relative_name
+
+    return (relative_name(path, root) for path in held.files.get((series.series_uid, series.part), ()))
 
 
 def _show(series: SeriesFacts) -> None:
@@ -56,10 +89,22 @@ def _show(series: SeriesFacts) -> None:
     )
     if series.boxes is not None:
         typer.echo(f"    boxes: {', '.join(f'{n} {label}' for label, n in series.boxes.items()) or 'none'}")
-    for sentence in filter(None, (series.reason, *series.notes)):
-        typer.echo(f"    {sentence}")
+    if series.reason:
+        typer.echo(f"    {series.reason}")
 
 
-def _jsonable(held: Inventory) -> dict[str, object]:
-    series = [{**asdict(each), "usable": each.usable} for each in held.series]
-    return {"series": series, "skipped": [asdict(skip) for skip in held.skips], "unmatched": held.unmatched}
+def _left_out(held: Inventory, root: Path) -> Iterator[tuple[str, str]]:
+    from medaug.execution.planning.source_names import relative_name
+
+    return ((relative_name(path, root), code) for path, code in held.left_out)
+
+
+def _jsonable(held: Inventory, root: Path, *, paths: bool) -> dict[str, object]:
+    series = [
+        {**asdict(each), "usable": each.usable} | ({"files": list(_names(held, each, root))} if paths else {})
+        for each in held.series
+    ]
+    found = {"series": series, "skipped": [asdict(skip) for skip in held.skips], "unmatched": held.unmatched}
+    if not paths:
+        return found
+    return found | {"left_out": [{"file": name, "code": code} for name, code in _left_out(held, root)]}

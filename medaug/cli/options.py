@@ -20,7 +20,7 @@ _LATER = {"RunRequest": Any}  # loaded when a command runs
 app = typer.Typer(
     help="Augment labelled medical images by solving an inverse problem: the label is kept by construction.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.options import prior_app
+from medaug.cli.as_data import say_json
+from medaug.cli.options import AsJson, prior_app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
@@ -18,15 +19,18 @@ Name = Annotated[str | None, typer.Option("--name", help="Name to store it under
 
 
 @prior_app.command("list")
-def prior_list() -> None:
+def prior_list(as_json: AsJson = False) -> None:
     """The embedded prior and the stored ones: name, digest, size, calibrated or not."""
     from medaug.inverse.priors.card import EMBEDDED, read_card
     from medaug.inverse.priors.library.lookup import store_root, stored, stored_card
 
     root = store_root()
-    typer.echo(_line("embedded", read_card(EMBEDDED)))
-    for name in stored(root):
-        typer.echo(_line(name, stored_card(root, name)))
+    cards = {"embedded": read_card(EMBEDDED)} | {name: stored_card(root, name) for name in stored(root)}
+    if as_json:
+        say_json([_facts(name, card) for name, card in cards.items()])
+        return
+    for name, card in cards.items():
+        typer.echo(_line(name, card))
 
 
 @prior_app.command("show")
@@ -130,6 +134,11 @@ def prior_fetch(
         raise typer.Exit(2)
     card = fetch(hub_id, revision, sha256, offer, store_root(), name)
     typer.echo(_line(card.name, card))
+
+
+def _facts(name: str, card: PriorCard) -> dict[str, object]:
+    solvers = sorted({weights.solver for weights in card.weights})
+    return {"name": name, "sha256": card.sha256, "size": card.size, "calibrated": solvers, "licence": card.licence}
 
 
 def _line(name: str, card: PriorCard) -> str:

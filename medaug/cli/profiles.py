@@ -6,33 +6,50 @@ import json
 from typing import Annotated
 
 import typer
+import yaml
 
-from medaug.cli.options import profile_app
+from medaug.cli.as_data import say_json
+from medaug.cli.options import AsJson, profile_app
 
 
 @profile_app.command("list")
-def profile_list() -> None:
+def profile_list(as_json: AsJson = False) -> None:
     """Shipped profiles, a line each."""
     from medaug.profile.load import load_profile, shipped_profiles
 
-    for name in shipped_profiles():
-        typer.echo(f"{name:14} {load_profile(name).description}")
+    described = {name: load_profile(name).description for name in shipped_profiles()}
+    if as_json:
+        say_json([{"name": name, "description": text} for name, text in described.items()])
+        return
+    for name, text in described.items():
+        typer.echo(f"{name:14} {text}")
 
 
 @profile_app.command("show")
-def profile_show(name: Annotated[str, typer.Argument(help="A shipped profile's name or a YAML file.")]) -> None:
+def profile_show(
+    name: Annotated[str, typer.Argument(help="A shipped profile's name or a YAML file.")], as_json: AsJson = False
+) -> None:
     """A profile with every default filled in."""
     from medaug.profile.load import load_profile
 
-    typer.echo(load_profile(name).to_yaml(), nl=False)
+    text = load_profile(name).to_yaml()
+    if as_json:
+        say_json(yaml.safe_load(text))
+    else:
+        typer.echo(text, nl=False)
 
 
 @profile_app.command("check")
-def profile_check(name: Annotated[str, typer.Argument(help="A shipped profile's name or a YAML file.")]) -> None:
+def profile_check(
+    name: Annotated[str, typer.Argument(help="A shipped profile's name or a YAML file.")], as_json: AsJson = False
+) -> None:
     """Check a profile; exit code 2 and the faults if there are any."""
     from medaug.profile.load import load_profile
 
     checked = load_profile(name)
+    if as_json:
+        say_json({"name": checked.name, "valid": True, "sha256": checked.sha256})
+        return
     typer.echo(f"{checked.name}: valid, sha256 {checked.sha256}")
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from medaug.cli.as_data import plan_data, say_json, summary_data
 from medaug.cli.messages import show_plan, show_summary
-from medaug.cli.options import app, asking
+from medaug.cli.options import AsJson, app, asking
 from medaug.cli.progress import Voice, following
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     log_file: Annotated[
         Path | None, typer.Option("--log-file", help="Add what is said to this file, with times; no name enters it.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
     request = replace(
@@ -68,19 +70,19 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         planned = _planned(request, voice, None if dry_run else output)
         summary = None if dry_run else _done(planned, output, voice)
     if summary is None:
-        _show(planned, output)
+        _show(planned, output, as_json=as_json)
     else:
-        show_summary(summary)
+        say_json(summary_data(summary)) if as_json else show_summary(summary)
         raise typer.Exit(summary.exit_code)
 
 
 @app.command("plan")
 @asking()
-def plan_command(request: RunRequest) -> None:
+def plan_command(request: RunRequest, as_json: AsJson = False) -> None:
     """Say what `medaug run` would do: series, boxes, skips with reasons, time and disk."""
     with following() as voice:
         planned = _planned(request, voice)
-    _show(planned)
+    _show(planned, as_json=as_json)
 
 
 def _planned(request: RunRequest, voice: Voice, output: Path | None = None) -> Plan:
@@ -100,11 +102,15 @@ def _done(planned: Plan, output: Path, voice: Voice) -> Summary:
     return execute(planned, output, on_progress=voice.progress, on_step=on_step, on_stage=voice.stage)
 
 
-def _show(planned: Plan, output: Path | None = None) -> None:
+def _show(planned: Plan, output: Path | None = None, *, as_json: bool) -> None:
     from medaug.execution.planning.foresight import foresee, room
 
     foreseen = {each.source: each for each in foresee(planned)}
-    show_plan(planned, foreseen, room(planned, output) if output else "")
+    full = room(planned, output) if output else ""
+    if as_json:
+        say_json(plan_data(planned, foreseen, full))
+    else:
+        show_plan(planned, foreseen, full)
     if all(each.code for each in foreseen.values()):
         raise typer.Exit(3)
 

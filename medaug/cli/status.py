@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from medaug.cli.as_data import say_json
 from medaug.cli.options import AsJson, app
 from medaug.cli.progress import duration
 from medaug.errors import counted
@@ -59,10 +60,13 @@ def finish_command(output: Output) -> None:
 
 
 @quarantine_app.command("list")
-def quarantine_list(output: Output) -> None:
+def quarantine_list(output: Output, as_json: AsJson = False) -> None:
     """One line for each unit that is left alone."""
-    from medaug.execution.output.quarantine import entries
+    from medaug.execution.output.quarantine import MEANINGS, entries
 
+    if as_json:
+        say_json([{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in entries(output)])
+        return
     for entry in entries(output):
         typer.echo(f"{entry.unit[:16]}  {entry.code}  at {entry.stage}  variant {entry.variant} of {entry.source[:12]}")
 

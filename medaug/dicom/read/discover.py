@@ -36,6 +36,7 @@ class Found:
         files: every regular file, whatever it is, in name order.
         copies: which of them is a copy, byte by byte, of the one that a series holds.
         instances: the SOP Instance UID of every file with an image.
+        left_out: files that couldn't be used by themselves, and the code why; stays inside the process.
     """
 
     series: tuple[SeriesFiles, ...]
@@ -43,6 +44,7 @@ class Found:
     files: tuple[Path, ...] = ()
     copies: Mapping[Path, Path] = field(default_factory=dict)
     instances: Mapping[Path, str] = field(default_factory=dict)
+    left_out: tuple[tuple[Path, str], ...] = ()
 
 
 def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, noting: Noting | None = None) -> Found:
@@ -63,6 +65,7 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, not
     images: list[ImageHeader] = []
     skipped: list[Skipped] = []
     files: list[Path] = []
+    left_out: list[tuple[Path, str]] = []
     for path, outcome in _outcomes(root, noting):
         if path is not None:
             files.append(path)
@@ -70,11 +73,12 @@ def discover(root: Path, expected: Callable[[Path], bool] = lambda _: False, not
             images += outcome
         elif outcome.refused or path is None or not expected(path):
             skipped.append(outcome)
+            left_out += [] if path is None else [(path, outcome.code)]
     if not files and not skipped:
         raise ReadError("input: the folder holds no file; give the folder of the export", code="no-input")
     series, refused, copies = group(images)
     instances = {image.instance.path: image.instance.instance_uid for image in images}
-    return Found(series, _counted([*skipped, *refused]), tuple(files), copies, instances)
+    return Found(series, _counted([*skipped, *refused]), tuple(files), copies, instances, tuple(left_out))
 
 
 def _files(folder: Path) -> Iterator[Path | Skipped]:

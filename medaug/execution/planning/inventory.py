@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medaug.dicom.read.inspect import Notes, SeriesFacts, inspect, noting
@@ -23,11 +23,21 @@ CONVERTED: dict[Converted, str] = {
 
 @dataclass(frozen=True)
 class Inventory:
-    """Series with their facts, and everything else with a reason."""
+    """Series with their facts, and everything else with a reason.
+
+    Attributes:
+        series: what there is.
+        skips: what is left out.
+        unmatched: sentences about annotations that fit no image.
+        files: paths by (``series_uid``, ``part``); for the owner's screen alone, like ``left_out``.
+        left_out: files that can't be used by themselves, and the code why.
+    """
 
     series: tuple[SeriesFacts, ...]
     skips: tuple[Skip, ...]
     unmatched: tuple[str, ...] = ()
+    files: Mapping[tuple[str, str], tuple[Path, ...]] = field(default_factory=dict)
+    left_out: tuple[tuple[Path, str], ...] = ()
 
     @property
     def usable(self) -> int:
@@ -52,12 +62,19 @@ def inventory(root: Path, annotations: Sequence[Path] = ()) -> Inventory:
     series = [replace(inspect(each, notes), boxes=boxes.get(each.images)) for each in dicom.series]
     skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in dicom.skipped]
     skips += maps
+    files = {(each.series_uid, each.part): tuple(dict.fromkeys(each.files)) for each in dicom.series}
+    left_out = list(dicom.left_out)
     for source in others:
         try:
-            series.append(replace(_facts(source), boxes=boxes.get(source.file)))
+            facts = replace(_facts(source), boxes=boxes.get(source.file))
         except ReadError as error:
             skips.append(refusal(error, source))
-    return Inventory(tuple(series), tuple(skips), unmatched)
+            left_out += [(source.file, error.code)] if source.file else []
+            continue
+        series.append(facts)
+        key = facts.series_uid, facts.part
+        files[key] = (*files.get(key, ()), *([source.file] if source.file else []))
+    return Inventory(tuple(series), tuple(skips), unmatched, files, tuple(left_out))
 
 
 def _boxes(root: Path, annotations: Sequence[Path]) -> tuple[dict[Hashable, Mapping[str, int]], tuple[str, ...]]:

@@ -1,0 +1,80 @@
+"""Plans, boxes and summaries as plain data for ``--json``: no name, no path of the input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from medaug.imaging.boxes import plain
+
+if TYPE_CHECKING:
+    from medaug.execution.planning.foresight import Foresight
+    from medaug.execution.planning.plan import Plan
+    from medaug.execution.planning.sources import Skip
+    from medaug.execution.summary import Summary
+
+
+def say_json(data: object) -> None:
+    """Print it."""
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def plan_data(planned: Plan, foreseen: Mapping[str, Foresight], room: str = "") -> dict[str, Any]:
+    """What `medaug plan` says: a line a source, what is left out, time and disk."""
+    return {
+        "profile": planned.profile.name,
+        "seed": str(planned.request.seed),
+        "variants": len(planned.units),
+        "sources": [
+            source | {"free": None if ahead is None else ahead.free, "code": ahead.code if ahead else ""}
+            | {"reason": ahead.reason if ahead else ""}
+            for source in boxes_data(planned)["sources"]
+            for ahead in (foreseen.get(source["source"]),)
+        ],
+        **_left_out(planned.skips, planned.unmatched, planned.notes),
+        "seconds": planned.seconds,
+        "bytes": planned.bytes,
+        "no_room": room,
+    }  # fmt: skip
+
+
+def boxes_data(planned: Plan) -> dict[str, Any]:
+    """What `medaug boxes` says: per source its boxes, half-open voxels along (slice, row, column)."""
+    firsts = (unit for unit in planned.units if not unit.recipe.variant)
+    sources = [
+        {
+            "source": unit.recipe.source,
+            "modality": unit.source.modality,
+            "series_uid": unit.reference.series_uid,
+            "shape": unit.shape,
+            "boxes": [plain(box) for box in unit.boxes],
+        }
+        for unit in firsts
+    ]
+    return {"sources": sources, **_left_out(planned.skips, planned.unmatched)}
+
+
+def summary_data(summary: Summary) -> dict[str, Any]:
+    """What `medaug run` says when it is done."""
+    refused = (record for record in summary.records if record.status != "written")
+    return {
+        "output": str(summary.output),
+        "exit_code": summary.exit_code,
+        "counts": dict(summary.counts),
+        "planned": summary.planned,
+        "already_done": summary.already_done,
+        "elsewhere": summary.elsewhere,
+        "others": summary.others,
+        "not_written": [
+            {"unit": each.unit, "status": each.status, "code": each.code, "message": each.message} for each in refused
+        ],
+        **_left_out(summary.skips, summary.unmatched, summary.notes),
+    }
+
+
+def _left_out(skips: Iterable[Skip], unmatched: Iterable[str], notes: Iterable[str] = ()) -> dict[str, Any]:
+    return {"skipped": [asdict(skip) for skip in skips], "unmatched": list(unmatched), "notes": list(notes)}

@@ -1,0 +1,77 @@
+"""`--json` of plan, boxes, run, profile, prior and quarantine; inspect's total, notes and names on request."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from medaug.cli import app
+from tests.support import make
+from tests.support.small_runs import boxes, export, small_profile
+
+
+def said(*words: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def data(*words: object, code: int = 0) -> Any:
+    return json.loads(said(*words, "--json", code=code).stdout)
+
+
+def test_plan_boxes_and_run_for_machines(tmp_path: Path) -> None:
+    export(tmp_path / "in")
+    asked = [tmp_path / "in", "--profile", small_profile(tmp_path), "-a", boxes(tmp_path / "boxes.json")]
+    plan = data("plan", *asked, "--variants", 2)
+    assert (plan["variants"], len(plan["sources"])) == (4, 2)
+    assert all(0 < source["free"] < 1 for source in plan["sources"])
+    assert {skip["code"] for skip in plan["skipped"]} == {"missing-slice", "no-boxes", "not-dicom"}
+    lesion = make.lesion((1, 120, 100))
+    found = data("boxes", *asked)["sources"]
+    assert [source["boxes"][0]["start"] for source in found] == [list(lesion.start)] * 2
+    ran = data("run", *asked, "-o", tmp_path / "out", "--quiet", code=4)
+    assert (ran["counts"], ran["exit_code"], ran["not_written"]) == ({"written": 2}, 4, [])
+    assert data("quarantine", "list", tmp_path / "out") == []
+
+
+def test_profiles_and_priors_for_machines() -> None:
+    assert "bone-xray" in {profile["name"] for profile in data("profile", "list")}
+    shown = data("profile", "show", "bone-xray")
+    assert shown["name"] == "bone-xray"
+    assert data("profile", "check", "bone-xray")["valid"] is True
+    assert data("prior", "list")[0]["name"] == "embedded"
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    folder = tmp_path / "in" / "mustermann"
+    folder.mkdir(parents=True)
+    for number in range(2):
+        Image.fromarray((make.limb(64, 64, seed=number) * 255).astype(np.uint8)).save(folder / f"ok{number}.png")
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "red.png")
+    return tmp_path / "in"
+
+
+def test_inspect_ends_in_a_total_and_says_each_note_once(three: Path) -> None:
+    plain = said("inspect", three).stdout
+    assert "mustermann" not in plain
+    assert plain.count("burned into") == 1
+    assert "note, 2 series: " in plain
+    assert plain.splitlines()[-1] == "in all 2 series, 2 usable; 1 file refused, 0 skipped"
+
+
+def test_names_come_on_request_alone(three: Path) -> None:
+    named = said("inspect", three, "--show-names").stdout
+    assert "    file mustermann/ok1.png" in named
+    assert named.index("refused [colour]") < named.index("    file mustermann/red.png")
+    assert "mustermann" not in json.dumps(data("inspect", three))
+    found = data("inspect", three, "--show-names")
+    assert found["left_out"] == [{"file": "mustermann/red.png", "code": "colour"}]
+    assert sorted(each["files"] for each in found["series"]) == [["mustermann/ok0.png"], ["mustermann/ok1.png"]]
