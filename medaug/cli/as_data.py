@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from medaug.imaging.boxes import plain
-
 if TYPE_CHECKING:
     from medaug.execution.planning.foresight import Foresight
     from medaug.execution.planning.plan import Plan
@@ -44,6 +42,8 @@ def plan_data(planned: Plan, foreseen: Mapping[str, Foresight], room: str = "") 
 
 def boxes_data(planned: Plan) -> dict[str, Any]:
     """What `medaug boxes` says: per source its boxes, half-open voxels along (slice, row, column)."""
+    from medaug.imaging.boxes import plain
+
     firsts = (unit for unit in planned.units if not unit.recipe.variant)
     sources = [
         {

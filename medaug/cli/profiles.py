@@ -6,7 +6,6 @@ import json
 from typing import Annotated
 
 import typer
-import yaml
 
 from medaug.cli.as_data import say_json
 from medaug.cli.options import AsJson, profile_app
@@ -34,6 +33,8 @@ def profile_show(
 
     text = load_profile(name).to_yaml()
     if as_json:
+        import yaml
+
         say_json(yaml.safe_load(text))
     else:
         typer.echo(text, nl=False)
