@@ -56,6 +56,7 @@ def page(told: dict[str, Any]) -> str:
             "",
             f"**{tables.sentence(results)}**",
             "",
+            *caution(results),
             MADE,
             "",
             "## What was compared",
@@ -83,6 +84,21 @@ def page(told: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def caution(results: dict[str, Any]) -> list[str]:
+    """What naive transforms show, which help elsewhere: where they show nothing, the detector can't tell arms apart."""
+    found = [one for one in results["others"] if one["arm"]["arm"] == "naive" and one["control"]["arm"] == "duplicates"]
+    if not found or found[0]["low"] > 0:
+        return []
+    low, high = (tables.signed(found[0][end]) for end in ("low", "high"))
+    told = (
+        "**This is weak evidence.** Naive transforms, known to help, show nothing here either "
+        f"({tables.signed(found[0]['estimate'])}, {low} to {high}): at {results['real'][0]} training images and few "
+        "steps this detector is near its floor, and every arm ends there. It shows no gain; it doesn't show that there "
+        "is none for a detector that can learn the task."
+    )
+    return [told, ""]
 
 
 def limits(export: dict[str, Any], results: dict[str, Any]) -> list[str]:

@@ -66,7 +66,8 @@ def facts(results: Data) -> list[str]:
     """What was compared, as a list."""
     design, images, real = results["design"], results["images"], results["real"]
     labelled = f"{images['labelled']} labelled images in {results['groups']} groups of patients and near-duplicates"
-    each = f" of {real[0]} to {real[1]} real images" if real else ""
+    span = f"{real[0]} to {real[1]}" if real and real[0] < real[-1] else "".join(map(str, real[:1]))
+    each = f" of {span} real images" if real else ""
     return [
         f"* {labelled}, {images['normal']} normal ones; {design['folds']} folds by group, each image tested once.",
         f"* {design['seeds']} seeds in each fold; a seed draws its own training set{each}.",
