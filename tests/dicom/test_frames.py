@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.read import parse
+from medaug.dicom.read import interpretation, parse
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
@@ -274,3 +274,16 @@ def test_a_file_of_many_series_is_parsed_once(tmp_path: Path, monkeypatch: pytes
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.stored, other.stored)
         assert one.source.key == other.source.key
+
+
+def test_what_all_frames_share_is_interpreted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one differs from the frame before, again; each lies at its own place."""
+    own = [{"FrameVOILUTSequence": {"WindowCenter": 100 + n // 3, "WindowWidth": 51}} for n in range(9)]
+    path = enhanced(tmp_path, [placed(3.0 * n, **own[n]) for n in range(9)])
+    asked: list[float] = []
+    windows_of = interpretation.windows_of
+    monkeypatch.setattr(interpretation, "windows_of", lambda ds: (asked.append(ds.WindowCenter), windows_of(ds))[1])
+    slices = read_series(discover(path).series[0], slices=True)
+    assert asked == [100, 101, 102]
+    assert [one.window and one.window.center for one in slices] == [99.5 + n // 3 for n in range(9)]
+    assert [float(one.geometry.to_world((0, 0, 0))[2]) for one in slices] == [-100 + 3.0 * n for n in range(9)]

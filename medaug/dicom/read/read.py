@@ -19,7 +19,7 @@ from medaug.dicom.identity import identity_of_all
 from medaug.dicom.read import parse
 from medaug.dicom.read.decode import stored_frames, stored_range
 from medaug.dicom.read.header import InstanceHeader, instance_header
-from medaug.dicom.read.interpretation import Interpretation, interpretation_of, inverted_of, padding_of
+from medaug.dicom.read.interpretation import Interpretation, inverted_of, meanings_of, padding_of
 from medaug.dicom.read.series import SeriesFiles
 from medaug.dicom.read.stack import Plane, slice_grid, stack_grid
 from medaug.errors import ReadError
@@ -125,10 +125,11 @@ def _of_file(path: Path, frames: Sequence[int], last: parse.LastFile) -> Iterato
         raise ReadError("a frame that was listed is no longer there; give the same command again", code="input-changed")
     file = _File(header, read.sha256, stored_range(ds), padding_of(ds), inverted_of(ds))
     decoded = stored_frames(ds, read.outline, frames)
-    for number, flat, stored in zip(frames, frames_of(ds, frames, MEANING, read.known), decoded, strict=True):
+    meanings = meanings_of(frames_of(ds, frames, MEANING, read.known), placed=header.kind == "slice")
+    for number, meaning, stored in zip(frames, meanings, decoded, strict=True):
         colour = colour_of(ds, stored)
         grey = mostly_grey(colour).plane if colour else stored
-        yield _Image(file, number, interpretation_of(flat, placed=header.kind == "slice"), grey, colour)
+        yield _Image(file, number, meaning, grey, colour)
 
 
 def _planar(image: _Image) -> Geometry:

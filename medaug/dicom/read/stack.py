@@ -79,12 +79,21 @@ def plane_of(ds: Dataset) -> Plane:
     return Plane(
         row=row / lengths[0],
         column=column / lengths[1],
-        position=np.array(fields.required(ds, "ImagePositionPatient", 3)),
+        position=position_of(ds),
         spacing=_spacing(ds),
         thickness=abs(thickness),
         tilt=fields.number(ds, "GantryDetectorTilt") or 0.0,
         frame_of_reference_uid=fields.uid(ds, "FrameOfReferenceUID", required=False) or None,
     )
+
+
+def position_of(ds: Dataset) -> Float64:
+    """Centre of the first pixel, LPS mm.
+
+    Raises:
+        ReadError: ``missing-attribute`` or ``bad-value``.
+    """
+    return np.array(fields.required(ds, "ImagePositionPatient", 3))
 
 
 def _spacing(ds: Dataset) -> tuple[float, float]:
