@@ -22,6 +22,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     prior_training,
     priors,
     profiles,
+    realism,
     run,
     status,
     verify,

@@ -10,6 +10,7 @@ import typer
 
 from medaug.cli.options import AnnotationFormat, Annotations, Identity, Input, PriorChoice, ProfileName, Slices, app
 from medaug.cli.progress import duration
+from medaug.cli.realism import judge_export
 from medaug.errors import counted
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
         str | None, typer.Option(help="Such as 2h or 45min: seeds, then arms, are left out until it fits.")
     ] = None,
     report_only: Annotated[bool, typer.Option("--report-only", help="Train nothing; report what is done.")] = False,
+    realism: Annotated[
+        bool, typer.Option("--realism", help="Train no detector: make a variant of each image, and have them judged.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how long it would take, and do nothing.")] = False,
     prior: PriorChoice = None,
     accept_identity: Identity = None,
@@ -73,6 +77,9 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
         format=format,
         slices=slices,
     )
+    if realism:
+        judge_export(run, output)
+        return
     request = BenchmarkRequest(run, output, design, detector_command)
     planned = plan_benchmark(request, None if budget is None else _seconds(budget))
     _show(planned.request.design, planned.variants, planned.seconds)
