@@ -50,10 +50,12 @@ def _show_all(held: Inventory, root: Path, *, names: bool) -> None:
     refused: dict[str, list[str]] = defaultdict(list)
     for name, code in _left_out(held, root) if names else ():
         refused[code].append(name)
+    alike: Counter[tuple[bool, str, str]] = Counter()
     for skip in held.skips:
-        files = counted(skip.files, "file")
-        typer.echo(f"{'refused' if skip.refused else 'skipped'} [{skip.code}] {files}: {skip.reason}")
-        for name in refused.pop(skip.code, ()):
+        alike[skip.refused, skip.code, skip.reason] += skip.files
+    for (is_refused, code, reason), files in alike.items():
+        typer.echo(f"{'refused' if is_refused else 'skipped'} [{code}] {counted(files, 'file')}: {reason}")
+        for name in refused.pop(code, ()):
             typer.echo(f"    file {name}")
     for sentence in held.unmatched:
         typer.echo(f"unmatched: {sentence}")

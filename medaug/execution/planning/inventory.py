@@ -17,7 +17,7 @@ from medaug.imaging.greying import Converted
 CONVERTED: dict[Converted, str] = {
     "": "",
     "near-grey": "its channels differ as lossy compression leaves them: it is taken as grey, by its luminance",
-    "tint": "tinted: usable where the profile says colour: grey, and then converted by its luminance",
+    "tint": "tinted, or coloured in under 0.1 %: usable where the profile says colour: grey, and then converted",
 }
 
 

@@ -224,9 +224,7 @@ def _check_colour(source: ImageSource, profile: Profile) -> None:
 
 def _check_tint(volume: Volume, profile: Profile) -> None:
     if volume.converted == "tint" and profile.colour != "grey":
-        raise ReadError(
-            "tinted picture: to convert it by its luminance, say colour: grey in the profile", code="colour"
-        )
+        raise ReadError("picture with a tint, or colour in under 0.1 %: to convert it, say colour: grey", code="colour")
 
 
 def _check_identity(volume: Volume, accepted: str | None) -> None:
