@@ -103,7 +103,8 @@ def grain(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
     fine = plane - (smooth / 16 if plane.dtype.kind == "f" else (smooth + 8) >> 4)
     some = np.abs(fine[fine != 0])  # air without noise would make it nothing
     most = np.nanmedian(some) * GRAIN if some.size else 0
-    return np.clip(fine, -most, most) if plane.dtype.kind == "f" else np.clip(fine, -int(most), int(most))
+    limit = float(most) if plane.dtype.kind == "f" else int(most)
+    return np.asarray(np.clip(fine, -limit, limit))
 
 
 def trim_of(plane: Stored) -> tuple[int, int, int, int]:

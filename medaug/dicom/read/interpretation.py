@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -78,7 +78,7 @@ def meanings_of(frames: Iterable[Dataset], *, placed: bool) -> Iterator[Interpre
     Raises:
         ReadError: as `interpretation_of`.
     """
-    before: dict[BaseTag, object] = {}
+    before: Mapping[BaseTag, object] = {}
     found: Interpretation | None = None
     for flat in frames:
         stated = {tag: flat.get_item(tag) for tag in flat.keys() if tag != POSITION}  # noqa: SIM118
