@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from medaug.annotations.folder_files import files_below
 from medaug.annotations.model import Images, Placed, joined, withheld
-from medaug.errors import AnnotationError
+from medaug.dicom.read.preflight import outline
+from medaug.errors import AnnotationError, ReadError
 from medaug.imaging.volume import Volume
 from medaug.processes.quiet import quiet
+from medaug.storage.plain_files import open_plain, read_plain
 
-DEFLATED = b"1.2.840.10008.1.2.1.99"  # inflated whole by every reader, with no bound: refused
+DEFLATED = "1.2.840.10008.1.2.1.99"  # inflated whole by every reader, with no bound: refused
 UNDEFINED = 0xFFFFFFFF
 MAGIC = b"DICM"  # behind the preamble of 128 bytes
 SOP_CLASS = 0x00080016
 DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of a sequence, little endian
-TAIL = 64 << 10  # bytes
 MAX_BYTES = 256 << 20  # of one file; the largest structure sets have some tens of MiB
 
 # SOP class → the reader's name in `registry.READERS` (PS3.6 Annex A)
@@ -42,7 +44,7 @@ def kind_of(path: Path) -> str | None:
 
 def sop_class(path: Path) -> bytes:
     """A file's SOP class by its meta information (PS3.10 7.1), or without one by the data set; b"" for none."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         head = file.read(1024)
     start = head.find(b"\x02\x00\x02\x00UI", 132) if head[128:132] == MAGIC else -1  # (0002,0002), explicit always
     if start >= 0:
@@ -62,7 +64,7 @@ def _stated_class(path: Path) -> bytes:
     from pydicom.filereader import read_partial
 
     try:
-        with quiet(), path.open("rb") as file:
+        with quiet(), open_plain(path) as file:
             found = read_partial(file, lambda tag, *_: tag > SOP_CLASS, force=True)
             return str(found.get("SOPClassUID") or "").encode()
     except Exception:  # noqa: BLE001 - a parser of foreign bytes
@@ -104,7 +106,7 @@ def every(path: Path, kind: str, what: str, images: Images, one: Callable[[Path,
 
 
 def _of_its_studies(file: Path, volumes: Sequence[Volume]) -> Sequence[Volume]:
-    with file.open("rb") as stream:
+    with open_plain(file) as stream:
         data = stream.read(MAX_BYTES)
     return [v for v in volumes if v.source.study_uid.encode() in data] or volumes
 
@@ -118,15 +120,18 @@ def loaded(path: Path, kind: str, where: str, limit: int = MAX_BYTES) -> Any:
     from pydicom import dcmread
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if kind_of(path) != kind or DEFLATED in head or path.stat().st_size > limit:
+    try:
+        data = read_plain(path, limit)
+        checked = outline(io.BytesIO(data), len(data))
+    except (OSError, ReadError):
+        checked = None
+    if kind_of(path) != kind or checked is None or checked.transfer_syntax == DEFLATED:
         expected = f"a DICOM object of the kind {kind!r}, not deflated, of at most {limit >> 20} MiB"
         raise AnnotationError(f"{where}: expected {expected}, found something else")
     try:
         with quiet():
-            dataset = dcmread(path, force=True)
-            whole = _is_whole(dataset, path)
+            dataset = dcmread(io.BytesIO(data), force=True)
+            whole = _is_whole(dataset, data)
     except Exception as error:  # noqa: BLE001 - a parser of foreign bytes; its message may hold content
         raise AnnotationError(f"{where}: can't be parsed ({type(error).__name__}); export it again") from None
     if not whole:
@@ -137,29 +142,17 @@ def loaded(path: Path, kind: str, where: str, limit: int = MAX_BYTES) -> Any:
     return dataset
 
 
-def _is_whole(dataset: Any, path: Path) -> bool:
+def _is_whole(dataset: Any, data: bytes) -> bool:
     """Whether the last element ends where the file does. pydicom drops an element that is cut short without a word.
 
-    An element of undefined length, which pydicom has parsed to its delimiter, leaves that as the file's end.
+    An element of undefined length, which pydicom has parsed to its delimiter, leaves that as the file's end. Zeros,
+    with which some writers pad, don't count.
     """
-    size, last = path.stat().st_size, dataset.get_item(max(dataset.keys()))
-    end, tail = _written(path)
+    last, written = dataset.get_item(max(dataset.keys())), data.rstrip(b"\0")
     if getattr(last, "is_undefined_length", False) or getattr(last, "length", 0) == UNDEFINED:
-        return tail.endswith(DELIMITER.rstrip(b"\0"))
+        return written.endswith(DELIMITER.rstrip(b"\0"))
     tell = last.value_tell if hasattr(last, "value_tell") else last.file_tell
-    return end <= int(tell) + int(last.length) <= size
-
-
-def _written(path: Path) -> tuple[int, bytes]:
-    """Where a file ends but for zeros, with which some writers pad, and its last bytes there."""
-    end, tail = path.stat().st_size, b""
-    with path.open("rb") as file:
-        while end and not tail:
-            start = max(0, end - TAIL)
-            file.seek(start)
-            tail = file.read(end - start).rstrip(b"\0")
-            end = start + len(tail)
-    return end, tail
+    return len(written) <= int(tell) + int(last.length) <= len(data)
 
 
 def carriers(uid: str, volumes: Sequence[Volume]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medaug.annotations.folder_files import files_below
 from medaug.errors import AnnotationError
+from medaug.storage.plain_files import open_plain
 
 MAX_TEXT = 512 << 20  # bytes; a COCO file of a million boxes has some 200 MiB
 MAX_LABEL = 64  # characters: DICOM's long string (PS3.5 6.2), which SegmentLabel and CodeMeaning are
@@ -29,7 +30,7 @@ def read_text(path: Path, where: str, limit: int = MAX_TEXT) -> str:
     Raises:
         AnnotationError: too large, or not UTF-8.
     """
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise AnnotationError(f"{where}: expected at most {limit >> 20} MiB, found more; split it", code="too-large")

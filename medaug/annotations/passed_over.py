@@ -16,6 +16,7 @@ from medaug.annotations.readers import labelmap, slicer, voc, yolo
 from medaug.errors import ReadError
 from medaug.formats.registry import format_of
 from medaug.imaging.volume import Volume
+from medaug.storage.plain_files import open_plain
 
 # The files that a reader takes from a folder, where not those of a SOP class.
 TAKEN: dict[str, Callable[[Path, Images], list[Path]]] = {
@@ -84,7 +85,7 @@ def _harmless(file: Path) -> bool:
     try:
         head = _head(file)
         dicom = is_dicom(head) and sop_class(file) not in (b"", *CLASSES)
-        return dicom or _is_text(head) or format_of(file) is not None
+        return dicom or _is_text(head) or format_of(file.resolve()) is not None
     except (OSError, ReadError):
         return False
 
@@ -101,7 +102,7 @@ def _state(file: Path) -> str:
 
 
 def _head(file: Path) -> bytes:
-    with file.open("rb") as stream:
+    with open_plain(file) as stream:
         return stream.read(HEAD)
 
 

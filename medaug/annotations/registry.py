@@ -37,6 +37,7 @@ from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Volume
 from medaug.storage.archive import is_archive
+from medaug.storage.plain_files import open_plain
 
 Reader = Callable[[Path, Images], Placed]
 
@@ -240,7 +241,7 @@ def detect(path: Path, images: frozenset[Path] = frozenset()) -> str:
 
 def in_archive(path: Path) -> bool:
     """Whether it is a zip archive, or would lie in one."""
-    return any(each.is_file() and is_archive(each) for each in (path, *path.parents))
+    return any(each.is_file() and is_archive(each.resolve()) for each in (path, *path.parents))
 
 
 def _kind(file: Path) -> str | None:
@@ -268,7 +269,7 @@ HEAD = 64 << 10  # bytes
 
 
 def _dialect(file: Path, kind: str) -> str:
-    with file.open("rb") as stream:
+    with open_plain(file) as stream:
         head = stream.read(HEAD).removeprefix(b"\xef\xbb\xbf")
     return next((name for pattern, name in DIALECTS.get(kind, ()) if pattern.search(head)), kind)
 

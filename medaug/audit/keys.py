@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medaug.errors import OutputError
 from medaug.storage.atomic import replace_file, unusable, write_secret
+from medaug.storage.plain_files import read_plain
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -97,8 +98,7 @@ def verifies(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
 
 def _parsed(path: Path, load: Callable[[bytes], Any], expected: str) -> Any:
     try:
-        with path.open("rb") as file:
-            return load(file.read(MAX_PEM))
+        return load(read_plain(path, MAX_PEM))
     except OSError as error:
         raise OutputError(f"key: the file can't be read ({error.strerror})") from None
     except Exception as error:  # noqa: BLE001 - malformed keys raise anything; nothing of them may be shown

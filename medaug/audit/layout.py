@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from medaug.storage.canonical_json import parse
+from medaug.storage.plain_files import read_plain
 
+MAX_FORMAT = 1 << 20  # bytes
 FORMAT_NAME, FORMAT_VERSION = "medaug-output", 2  # what FORMAT.json declares
 KNOWN = f"{FORMAT_NAME} version {FORMAT_VERSION}"
 
@@ -58,7 +60,7 @@ def read_format(root: Path) -> dict[str, Any]:
         OSError: it can't be read.
         ValueError: it is no JSON object.
     """
-    data = parse((root / FORMAT).read_bytes())
+    data = parse(read_plain(root / FORMAT, MAX_FORMAT, follow=False))
     if not isinstance(data, dict):
         raise ValueError(f"{FORMAT}: expected an object, found {type(data).__name__}")  # noqa: TRY004 - of the file
     return data

@@ -10,6 +10,7 @@ whole segment.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -28,10 +29,13 @@ from medaug.storage.atomic import flush_folder, unusable, write_flushed
 from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.disk_map import Shelf
 from medaug.storage.json_dataclass import decode
+from medaug.storage.plain_files import is_plain, open_plain
 
 SUFFIX = ".jsonl"
 START = "0" * 64
 BLOCK = 1 << 16
+_NO_LINK = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+MAX_LINE = 64 << 20  # bytes; a series of 5,000 slices takes about 2 MB
 WRITER = re.compile(r"[a-z0-9-]{1,32}")
 RANK: Mapping[Status, int] = {"written": 3, "rejected": 2, "failed": 1, "crashed": 0}
 
@@ -157,6 +161,8 @@ def shelved(folder: Path, units: Container[str] | None = None) -> Records:
                 f"ledger: segment {path.stem}: {error}; a complete line was edited or damaged. Restore the ledger from "
                 "a copy, or write to a new OUTPUT"
             ) from None
+        except OSError as error:
+            raise _unreadable(path, error) from None
     return Records(found)
 
 
@@ -168,7 +174,7 @@ def outcomes(folder: Path) -> Shelf[Status]:
     """
     found: Shelf[Status] = Shelf()
     for path in segments(folder):
-        for number, text in enumerate(_texts(path), 1):
+        for number, text in enumerate(_readable(path), 1):
             if not text.endswith(b"\n"):
                 continue
             try:
@@ -183,6 +189,10 @@ def outcomes(folder: Path) -> Shelf[Status]:
                     "copy, or write to a new OUTPUT"
                 ) from None
     return found
+
+
+def _unreadable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"ledger: segment {path.stem} can't be read ({error.strerror}); restore it from a copy")
 
 
 def mend(folder: Path) -> None:
@@ -200,8 +210,14 @@ def mend(folder: Path) -> None:
 
 def verify_chain(folder: Path) -> list[str]:
     """Everything that is wrong with a ledger by itself, one sentence each; empty when it is sound."""
-    problems = [f"{name}: not a segment" for name in strangers(folder)]
-    for path in segments(folder):
+    if folder.is_symlink():
+        return ["the folder is a link: a ledger lies in its OUTPUT itself"]
+    try:
+        problems = [f"{name}: not a segment" for name in strangers(folder)]
+        paths = segments(folder)
+    except OSError as error:
+        return [f"the folder can't be listed ({error.strerror})"]
+    for path in paths:
         problems += [f"segment {path.stem}: {problem}" for problem in _chain_problems(path)]
     return problems
 
@@ -264,6 +280,13 @@ def spell(line: Line) -> bytes:
 
 
 def _chain_problems(path: Path) -> Iterator[str]:
+    try:
+        yield from _broken(path)
+    except OSError as error:
+        yield f"it can't be read ({error.strerror})"
+
+
+def _broken(path: Path) -> Iterator[str]:
     previous = START
     for number, text in enumerate(_texts(path), 1):
         if not text.endswith(b"\n"):
@@ -284,13 +307,23 @@ def _chain_problems(path: Path) -> Iterator[str]:
 
 
 def _is_segment(path: Path) -> bool:
-    return path.suffix == SUFFIX and WRITER.fullmatch(path.stem) is not None and path.is_file()
+    return path.suffix == SUFFIX and WRITER.fullmatch(path.stem) is not None and is_plain(path, follow=False)
 
 
 def _texts(path: Path) -> Iterator[bytes]:
     """The lines as they are, each with its break; a last one without it is torn."""
-    with path.open("rb") as file:
-        yield from file
+    with open_plain(path, follow=False) as file:
+        while line := file.readline(MAX_LINE):
+            if len(line) == MAX_LINE and not line.endswith(b"\n"):
+                raise OSError(errno.EFBIG, f"a line has more than {MAX_LINE} bytes")
+            yield line
+
+
+def _readable(path: Path) -> Iterator[bytes]:
+    try:
+        yield from _texts(path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def _digest(line: bytes) -> str:
@@ -316,7 +349,7 @@ def _last_line(descriptor: int) -> tuple[int, bytes]:
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """Open for reading and appending, alone among processes that ask for it (flock(2))."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o644)
     try:
         locks.take(descriptor)
         yield descriptor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -31,17 +31,21 @@ class Inventory:
     others: tuple[str, ...]
 
 
-def take(root: Path) -> Inventory:
+def take(root: Path, *, closed: list[str] | None = None) -> Inventory:
     """List OUTPUT. Links are not followed.
+
+    Args:
+        root: OUTPUT.
+        closed: takes the folders that can't be listed, where that is no error.
 
     Raises:
         OutputError: a folder can't be listed.
     """
     others: list[str] = []
-    return Inventory(Shelf.of(_results(root, "", others)), tuple(sorted(others)))
+    return Inventory(Shelf.of(_results(root, "", others, closed)), tuple(sorted(others)))
 
 
-def _results(root: Path, folder: str, others: list[str]) -> Iterator[str]:
+def _results(root: Path, folder: str, others: list[str], closed: list[str] | None) -> Iterator[str]:
     """Files below a folder, in no order; ``others`` takes what is none."""
     try:
         with os.scandir(root / folder) as entries:
@@ -50,27 +54,35 @@ def _results(root: Path, folder: str, others: list[str]) -> Iterator[str]:
                 if name in NO_RESULTS:
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _results(root, f"{name}/", others)
+                    yield from _results(root, f"{name}/", others, closed)
                 elif entry.is_file(follow_symlinks=False):
                     yield name
                 else:
                     others.append(name)
     except OSError as error:
+        if closed is not None:
+            closed.append(folder)
+            return
         raise OutputError(f"OUTPUT: a folder can't be listed ({error.strerror}); check its rights") from None
 
 
-def digests(root: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+def digests(root: Path, names: Iterable[str], digest: Callable[[Path], str] | None = None) -> Iterator[tuple[str, str]]:
     """Names and SHA-256 of files below ``root``, in the order of the names.
 
     Hashing goes on in several threads; few names and no file are in memory whole.
 
+    Args:
+        root: OUTPUT.
+        names: of the files.
+        digest: of a file; `sha256_of` if left out.
+
     Raises:
         OutputError: a file can't be read.
     """
-    left = iter(names)
+    left, of = iter(names), digest or sha256_of
     with ThreadPoolExecutor(THREADS) as pool:
         while some := list(islice(left, AT_ONCE)):
-            yield from zip(some, pool.map(lambda name: sha256_of(root / name), some), strict=True)
+            yield from zip(some, pool.map(lambda name: of(root / name), some), strict=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -26,6 +26,7 @@ from medaug.errors import OutputError
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.disk_map import Shelf
+from medaug.storage.plain_files import read_plain
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -102,7 +103,7 @@ def read_seal(root: Path) -> Sealed:
         FileNotFoundError: there is none.
         ValueError: not such an envelope or statement; the message names the place.
     """
-    envelope = parse((root / layout.SEAL).read_bytes())
+    envelope = parse(read_plain(root / layout.SEAL, follow=False))
     try:
         if envelope["payloadType"] != PAYLOAD_TYPE:
             raise ValueError(f"expected payloadType {PAYLOAD_TYPE}")

@@ -11,7 +11,6 @@ cache/               features and fills; may be removed
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from medaug.benchmark.evaluation import Figures
 from medaug.errors import OutputError
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical, parse
+from medaug.storage.plain_files import is_plain, read_plain, sha256_of_plain
 
 FORMAT, NAME, VERSION = "FORMAT.json", "medaug-benchmark", 1
 PLAN, RESULTS, DIGESTS = "plan.json", "results.json", "digests.json"
@@ -78,7 +78,7 @@ def declare(root: Path, plan: Mapping[str, Any]) -> None:
         root.mkdir(parents=True, exist_ok=True)
         write(root / PLAN, plan)
         write(root / FORMAT, {"format": NAME, "version": VERSION})
-    elif (root / PLAN).read_bytes() != _spelled(plan):
+    elif read_plain(root / PLAN) != _spelled(plan):
         changed = sorted(key for key, value in read(root / PLAN).items() if _spelled(plan.get(key)) != _spelled(value))
         raise OutputError(
             f"BENCH: it was begun with another plan (other {', '.join(changed) or 'keys'}), and what was declared "
@@ -111,7 +111,7 @@ def read(path: Path) -> Any:
         OSError: it can't be read.
         ValueError: it is no JSON.
     """
-    return parse(path.read_bytes())
+    return parse(read_plain(path))
 
 
 def training_file(root: Path, training: str) -> Path:
@@ -152,9 +152,9 @@ def recorded(root: Path) -> Iterator[str]:
     """The files that the digests cover, relative, in order; variants have their own seal."""
     names = [FORMAT, PLAN, RESULTS, *REPORTS]
     names += [f"{TRAININGS}/{path.name}" for path in (root / TRAININGS).glob("*.json")]
-    yield from sorted(name for name in names if (root / name).is_file())
+    yield from sorted(name for name in names if is_plain(root / name))
 
 
 def digests_of(root: Path) -> dict[str, str]:
     """SHA-256 of each recorded file."""
-    return {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in recorded(root)}
+    return {name: sha256_of_plain(root / name) for name in recorded(root)}

@@ -16,6 +16,7 @@ from medaug.benchmark.results import results_of
 from medaug.benchmark.training import Bench, judged
 from medaug.errors import OutputError
 from medaug.storage.canonical_json import canonical
+from medaug.storage.plain_files import is_plain, read_plain
 from medaug.verification.faults import Fault
 from medaug.verification.verify import Verdict, verify
 
@@ -114,5 +115,5 @@ def _report(root: Path, results: Mapping[str, Any]) -> Iterator[Fault]:
         record.REPORTS[1]: page(results).encode(),
     }
     for name, content in made.items():
-        if (root / name).is_file() and (root / name).read_bytes() != content:
+        if is_plain(root / name) and read_plain(root / name) != content:
             yield Fault("list-differs", "it doesn't follow from the trainings", name)

@@ -41,6 +41,8 @@ def main() -> None:
         _fail(str(error), 3 if error.code in {"no-input", "empty-input"} else 2)
     except MedaugError as error:
         _fail(str(error), 2)
+    except OSError as error:  # what it is about may be a name of the input: only what is wrong with it is shown
+        _fail(f"a file or folder can't be used ({error.strerror or type(error).__name__}); check it and its rights", 2)
     except Exception as error:  # noqa: BLE001 - an input's name may stand in its message: only the place is shown
         _fail(f"unexpected {type(error).__name__} at {place_of(error)}; please report this line", 1)
     except Interrupted:

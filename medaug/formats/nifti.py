@@ -183,6 +183,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                 yield file
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise _refused("its gzip stream is damaged or cut short; copy it again", "nifti-truncated") from error
+    except OSError as error:
+        raise _refused(f"it can't be read ({error.strerror}); check the disk", "unreadable") from None
 
 
 def _exactly(stream: IO[bytes], count: int, what: str) -> bytearray:

@@ -11,6 +11,7 @@ from pathlib import Path
 from medaug.audit.record import Record
 from medaug.errors import ManifestError
 from medaug.storage.disk_map import Shelf
+from medaug.storage.plain_files import open_plain, text_of
 
 TRAINING = "training"
 PARTS = (TRAINING, "validation", "test")
@@ -71,7 +72,7 @@ def read_parts(path: Path) -> Mapping[str, str]:
         ManifestError: not such a table, or a series stands in two parts.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with text_of(open_plain(path), "utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"parts: the table can't be read ({type(error).__name__}); expected a CSV") from None

@@ -113,8 +113,8 @@ class VariantsOf:
 
     def _digest(self, image: Path) -> str:
         if not image.is_dir():
-            return sha256_of(image)
-        digests = [sha256_of(file) for file in sorted(image.iterdir()) if file.is_file()]
+            return sha256_of(image.resolve())
+        digests = [sha256_of(file.resolve()) for file in sorted(image.iterdir()) if file.is_file()]
         return next((sha256 for sha256 in digests if sha256 in self.variants), digests[0] if digests else "")
 
 

@@ -10,6 +10,9 @@ import numpy as np
 
 from medaug.imaging.volume import Stored
 from medaug.storage.atomic import replace_file
+from medaug.storage.plain_files import is_plain, read_plain
+
+MAX_VOLUME = 4 << 30  # bytes of one
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class SolvedCache:
     folder: Path
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._path(key).is_file()
+        return isinstance(key, str) and is_plain(self._path(key))
 
     def get(self, key: str) -> Stored | None:
         """The stored numbers; None for a variant that failed its checks."""
-        found: Stored = np.load(self._path(key), allow_pickle=False)
+        found: Stored = np.load(io.BytesIO(read_plain(self._path(key), MAX_VOLUME)), allow_pickle=False)
         return found if found.size else None
 
     def put(self, key: str, solved: Stored | None) -> None:

@@ -7,6 +7,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from medaug.storage.plain_files import open_plain, text_of
+
 _SAID = Path("/proc/cpuinfo")  # on Linux alone, and not on every architecture
 
 
@@ -22,9 +24,14 @@ def processor() -> str:
     return f"{_model()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
+def _said() -> str:
+    with text_of(open_plain(_SAID)) as file:
+        return file.read()
+
+
 def _model() -> str:
     try:
-        named = re.search(r"^model name\s*:\s*(\S.*)$", _SAID.read_text(encoding="utf-8"), re.MULTILINE)
+        named = re.search(r"^model name\s*:\s*(\S.*)$", _said(), re.MULTILINE)
     except OSError:
         named = None
     return " ".join(named[1].split()) if named else platform.processor() or platform.machine()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from medaug.errors import ProfileError
 from medaug.profile.components import CheckName
 from medaug.profile.profile import Profile
+from medaug.storage.plain_files import read_plain
 
 MAX_BYTES = 1 << 20
 
@@ -38,16 +40,21 @@ def load_profile(name_or_path: str) -> Profile:
             (_folder() / f"{name_or_path}.yaml").read_text(encoding="utf-8"), where=f"profile {name_or_path!r}"
         )
     path = Path(name_or_path)
-    if path.suffix in {".yaml", ".yml"} and path.is_file():
-        if path.stat().st_size > MAX_BYTES:
-            raise ProfileError(
-                f"profile {path.name!r}: expected at most {MAX_BYTES} bytes, found {path.stat().st_size}"
-            )
-        return parse_profile(path.read_text(encoding="utf-8", errors="replace"), where=f"profile {path.name!r}")
+    if path.suffix in {".yaml", ".yml"} and path.exists():
+        return parse_profile(_text(path), where=f"profile {path.name!r}")
     raise ProfileError(
         f"profile {name_or_path!r}: no such profile or .yaml file{_suggestion(name_or_path, shipped_profiles())}; "
         f"`medaug profile list` shows the shipped ones ({', '.join(shipped_profiles())})"
     )
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_plain(path, MAX_BYTES).decode("utf-8", errors="replace")
+    except OSError as error:
+        found = "found one that can't be read" if error.errno != errno.EFBIG else "found more"
+        expected = f"expected a file of at most {MAX_BYTES} bytes, {found} ({error.strerror})"
+        raise ProfileError(f"profile {path.name!r}: {expected}") from None
 
 
 def parse_profile(text: str, where: str) -> Profile:

@@ -24,6 +24,7 @@ from medaug.report.pictures import NAMES
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import blocks
 from medaug.storage.disk_map import Again
+from medaug.storage.plain_files import is_plain, open_plain, read_document
 
 FILES_SHOWN = 4  # of a series; the others stand in record.json
 PNG_HEAD = 24  # bytes: signature, then the IHDR chunk with width and height
@@ -148,8 +149,8 @@ def _pictures(record: Record, output: Path) -> tuple[Picture, ...]:
     found = []
     for kind in NAMES:
         path = f"{record.folder}/{PREVIEW}/{kind}.png"
-        if (output / path).is_file():
-            with (output / path).open("rb") as file:
+        if is_plain(output / path, follow=False):
+            with open_plain(output / path, follow=False) as file:
                 head = file.read(PNG_HEAD)
             found.append(Picture(kind, path, int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")))
     return tuple(found)
@@ -184,7 +185,7 @@ def _facts(records: Iterable[Record]) -> Mapping[str, str]:
 def _domain(output: Path) -> Mapping[str, str]:
     """The parts that the profile of OUTPUT names, where it is there."""
     try:
-        parts = parse_profile_keys((output / PROFILE).read_text(encoding="utf-8"), PROFILE).get("domain")
+        parts = parse_profile_keys(read_document(output / PROFILE, follow=False), PROFILE).get("domain")
     except (OSError, UnicodeDecodeError, ProfileError):
         return {}
     return {"domain": ", ".join(map(str, parts)) or "everywhere"} if isinstance(parts, list) else {}

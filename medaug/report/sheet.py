@@ -17,6 +17,7 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.quality import Check
 from medaug.report.pictures import PANEL, TEXT, Backdrop, write_previews
+from medaug.storage.plain_files import open_plain
 
 SIDE, CAPTION, GAP = 320, 18, 6  # px: of a picture, of the line below it, between pictures
 STYLE = (
@@ -123,7 +124,7 @@ def _figures(tried: Tried) -> str:
 
 
 def _cell(path: Path, caption: str) -> Cell:
-    with Image.open(path) as opened:
+    with open_plain(path) as file, Image.open(file) as opened:
         picture = opened.convert("RGB")
     picture.thumbnail((SIDE, SIDE))
     return Cell(picture, caption)

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from medaug.errors import ReadError
+from medaug.storage.plain_files import open_plain
 
 MAX_ENTRIES = 1_000_000
 MAX_ENTRY = 2**28  # bytes of one inflated entry, as of a DICOM file; inflating holds them twice
@@ -67,7 +68,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         ReadError: its archive, or it in its archive, can't be read.
     """
     try:
-        stream = path.open("rb")
+        stream = open_plain(path, follow=False)
     except NotADirectoryError:
         yield io.BytesIO(_read(*_inside(path)))
         return
@@ -129,7 +130,7 @@ def archive(path: Path) -> Archive:
 @lru_cache(maxsize=8)
 def _archive(path: Path, length: int, _changed: int) -> Archive:
     try:
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as zipped:
+        with open_plain(path, follow=False) as stream, zipfile.ZipFile(stream) as zipped:
             listed = [info for info in zipped.infolist() if not _name(info).endswith("/")]
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, struct.error, EOFError):
         raise ReadError("the zip archive is damaged or cut short; copy it again", code="damaged") from None
@@ -218,7 +219,7 @@ def _inside(path: Path) -> tuple[Path, ArchiveEntry]:
 
 def _read(path: Path, entry: ArchiveEntry) -> bytes:
     """An entry's bytes, checked by length and CRC."""
-    with path.open("rb") as stream:
+    with open_plain(path, follow=False) as stream:
         stream.seek(entry.offset)
         head = stream.read(LOCAL_HEADER)
         if len(head) < LOCAL_HEADER or head[:4] != b"PK\x03\x04":

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medaug.errors import OutputError
+from medaug.storage.plain_files import open_plain
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
 
@@ -99,7 +100,7 @@ def write_flushed(descriptor: int, data: bytes) -> None:
 def has_bytes(path: Path, data: Iterable[bytes]) -> bool:
     """True when the file is there and holds just these blocks."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path, follow=False) as file:
             return all(file.read(len(block)) == block for block in data) and not file.read(1)
     except FileNotFoundError:
         return False

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from medaug.storage.canonical_json import distinct_keys, no_constant
+from medaug.storage.plain_files import open_plain, text_of
 
 BLOCK = 1 << 16  # characters
+MAX_ITEM = 64 << 20  # characters of one value
 _SPACE = " \t\r\n"
 _DECODER = json.JSONDecoder(object_pairs_hook=distinct_keys, parse_constant=no_constant)
 
@@ -47,7 +49,7 @@ _START = object()  # of an array: told once, so that empty ones are there, too
 
 def _members(path: Path) -> Iterator[tuple[str, Any, Any]]:
     """Key, value, and whether the value is an item of an array that the key has."""
-    with path.open(encoding="utf-8") as file:
+    with text_of(open_plain(path, follow=False)) as file:
         text = _Text(file)
         seen: set[str] = set()
         text.take("{")
@@ -117,6 +119,8 @@ class _Text:
     def _more(self) -> bool:
         """One more block, at least as long as what is there: a long item is tried few times."""
         rest = self._text[self._at :]
+        if len(rest) > MAX_ITEM:
+            raise ValueError("expected items of a moderate length")
         block = self._file.read(max(BLOCK, len(rest)))
         self._text, self._at = rest + block, 0
         return bool(block)

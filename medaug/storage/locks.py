@@ -41,7 +41,7 @@ def take(descriptor: int) -> None:
 def is_free(path: Path) -> bool:
     """True when nobody holds ``path`` alone; True on systems without flock. A file that is gone counts as free."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a FIFO would block
     except FileNotFoundError:
         return True
     try:

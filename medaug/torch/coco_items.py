@@ -10,7 +10,9 @@ from typing import Any
 
 from medaug.errors import ManifestError
 from medaug.storage.canonical_json import parse
+from medaug.storage.plain_files import read_plain
 
+MAX_LIST = 1 << 30  # bytes
 Corners = tuple[float, float, float, float]
 
 
@@ -48,7 +50,7 @@ def read_coco(path: Path, images: Path) -> list[Labelled]:
         ManifestError: it can't be read, or isn't COCO with boxes.
     """
     try:
-        content = parse(path.read_bytes())
+        content = parse(read_plain(path, MAX_LIST))
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
         drawn: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
         for annotation in content["annotations"]:

@@ -92,7 +92,7 @@ def _digested(path: str | Path, images: str | Path | None) -> list[Labelled]:
     """The real images of a COCO file, each by its file's digest."""
     items = read_coco(Path(path), Path(images or Path(path).parent))
     try:
-        return [replace(item, sha256=sha256_of(item.path), synthetic=False) for item in items]
+        return [replace(item, sha256=sha256_of(item.path.resolve()), synthetic=False) for item in items]
     except (OSError, OutputError):
         raise ManifestError(
             "real_and_synthetic: an image of a COCO file can't be read; say where with images"

@@ -82,6 +82,7 @@ def _target(item: Labelled, classes: Sequence[str], index: int) -> Target:
 
 def _read(path: Path) -> Volume:
     try:
+        path = path.resolve()  # a data set of links is as good as its files
         kind: Any = format_of(path)
         if kind is not None:
             volume: Volume = kind.read(path)

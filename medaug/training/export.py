@@ -15,6 +15,7 @@ from torch import Tensor
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, digest_of, read_card
 from medaug.inverse.priors.networks.unet import SCHEDULER
+from medaug.storage.plain_files import read_document
 from medaug.training.diffusion import CHECKPOINT
 from medaug.training.latents import AUTOENCODER, read_tensors
 from medaug.training.recipe import TrainingRecipe
@@ -84,7 +85,7 @@ def logged_psnr(log: Path) -> float | None:
     """The autoencoder's figure from a run's log, rounded to 0.01 dB; None where the log has none."""
     if not log.exists():
         return None
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in read_document(log).splitlines()]
     figures = [line["psnr_db"] for line in lines if line.get("rounded")]
     return round(figures[-1], 2) if figures else None
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from medaug.storage.plain_files import open_plain
+
 Box = tuple[int, int, int, int]  # left, top, right, bottom as Pillow counts them, in px
 TISSUE = 30  # grey level of 255 above which something isn't air
 THIN = 2  # px: what is no wider than twice this (a table's edge) is no head
@@ -30,7 +32,7 @@ def frames(paths: Sequence[Path], groups: Sequence[str]) -> list[Box]:
     """
     boxes: dict[str, Box] = {}
     for path, group in zip(paths, groups, strict=True):
-        with Image.open(path) as image:
+        with open_plain(path) as file, Image.open(file) as image:
             box = head_box(np.asarray(image.convert("L")))
         boxes[group] = _joined(boxes[group], box) if group in boxes else box
     return [boxes[group] for group in groups]

@@ -16,6 +16,7 @@ from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.loaders.layout import layout_of
 from medaug.inverse.priors.loaders.load import card_of, rehash
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
+from medaug.storage.plain_files import read_document
 from medaug.training.ambient_diffusion import without_lesions
 from medaug.training.image_pool import Pool
 from medaug.training.own_images import Presented
@@ -129,7 +130,7 @@ def _widened(weight: Tensor, channels: int) -> Tensor:
 
 
 def _config(base: Path, part: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((base / f"{part}.json").read_text(encoding="utf-8"))
+    config: dict[str, Any] = json.loads(read_document(base / f"{part}.json"))
     return config
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from medaug.errors import PriorError
+from medaug.storage.plain_files import open_plain, text_of
 from medaug.training.framing import Box, frames
 from medaug.training.recipe import DataRecipe
 
@@ -83,7 +84,7 @@ def groups_of(index: Path, names: Sequence[str], column: str) -> tuple[str, ...]
         PriorError: it says nothing of an image, or can't be read.
     """
     try:
-        with index.open(encoding="utf-8", newline="") as file:
+        with text_of(open_plain(index)) as file:
             group = {row["path"]: row[column] for row in csv.DictReader(file)}
         return tuple(group[name] for name in names)
     except (OSError, KeyError, csv.Error) as error:
@@ -146,7 +147,7 @@ def _rank(name: str) -> int:
 
 
 def _read(path: Path, recipe: DataRecipe, box: Box | None) -> tuple[UInt8, tuple[int, int]]:
-    with Image.open(path) as image:
+    with open_plain(path) as file, Image.open(file) as image:
         grey = image.convert("L").crop(box) if box else image
         if recipe.levels:
             grey = _levelled(grey.convert("L"), recipe.levels)

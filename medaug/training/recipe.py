@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from medaug.errors import ProfileError
+from medaug.storage.plain_files import read_document
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -237,6 +238,9 @@ def read_recipe(path: Path) -> TrainingRecipe:
     return read_as(TrainingRecipe, path, "medaug/training/recipes/yours-256.yaml")
 
 
+MAX_BYTES = 1 << 20
+
+
 def read_as(kind: type[Model], path: Path, example: str) -> Model:
     """Read a recipe of either kind.
 
@@ -244,7 +248,7 @@ def read_as(kind: type[Model], path: Path, example: str) -> Model:
         ProfileError: the file is no such recipe; the message names each key, and an example.
     """
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return kind.model_validate(yaml.safe_load(read_document(path, MAX_BYTES)))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ProfileError(f"recipe {path.name}: can't be read as YAML ({error})") from error
     except ValidationError as error:

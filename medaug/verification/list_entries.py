@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from medaug.audit.layout import COCO, CROISSANT, MONAI, PLAN
-from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
 from medaug.audit.source_names import Sources, read_sources
@@ -23,6 +22,7 @@ from medaug.storage.atomic import has_bytes
 from medaug.storage.canonical_json import canonical, document, parse
 from medaug.storage.disk_map import Shelf, among
 from medaug.storage.json_stream import array_items, other_members
+from medaug.storage.plain_files import is_plain, read_plain, sha256_of_plain
 from medaug.verification.faults import Fault
 
 _CODE = "list-differs"
@@ -137,14 +137,15 @@ def _of_coco(items: Items, _: Mapping[str, Any]) -> Listed:
 def _check_croissant(root: Path) -> Iterator[Fault]:
     """The description's files are the lists beside it."""
     try:
-        files = parse((root / CROISSANT).read_bytes())["distribution"]
+        files = parse(read_plain(root / CROISSANT, follow=False))["distribution"]
         named = {(str(file["contentUrl"]), str(file["sha256"])) for file in files}
     except OSError:
         yield Fault("file-missing", "the description can't be read", CROISSANT)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         yield Fault(_CODE, f"not the description that docs/format.md describes ({type(error).__name__})", CROISSANT)
     else:
-        there = {(name, sha256_of(root / name)) for name in (MONAI, COCO) if (root / name).is_file()}
+        lists = (name for name in (MONAI, COCO) if is_plain(root / name, follow=False))
+        there = {(name, sha256_of_plain(root / name, follow=False)) for name in lists}
         if named != there:
             yield Fault(_CODE, "its digests aren't those of monai.json and coco.json", CROISSANT)
 

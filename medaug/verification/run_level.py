@@ -41,7 +41,9 @@ def open_seal(root: Path) -> tuple[Sealed | None, tuple[Fault, ...]]:
     """The seal, or why there is none."""
     try:
         return read_seal(root), ()
-    except OSError:
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            return None, (Fault("seal-malformed", f"it can't be read ({error.strerror})", SEAL),)
         return None, (
             Fault(
                 "seal-missing", "the run hasn't ended, or the seal was removed; the same command again ends it", SEAL

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from medaug.imaging.moved import moved_plane
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored
 from medaug.regions.marks import FREE
+from medaug.storage.plain_files import is_plain, read_plain
 from medaug.verification.evidence_marks import (
     Marks,
     boxes_on,
@@ -108,11 +111,15 @@ def check_unit(check: UnitCheck) -> Findings:
 def _check_record_file(check: UnitCheck, found: Findings) -> None:
     name = f"{check.record.folder}/{RECORD}"
     path = check.root / name
-    if not path.is_file():
-        found.add("file-missing", "a written unit has no record", name)
+    try:
+        content = read_plain(path, follow=False)
+    except OSError as error:
+        gone = isinstance(error, FileNotFoundError)
+        what = "a written unit has no record" if gone else f"it can't be read ({error.strerror})"
+        found.add("file-missing" if gone else "unreadable", what, name)
         return
-    found.digests[name] = sha256_of(path)
-    if path.read_bytes() != check.record.to_json().encode() + b"\n":
+    found.digests[name] = hashlib.sha256(content).hexdigest()
+    if content != check.record.to_json().encode() + b"\n":
         found.add("record-differs", "it isn't the ledger's record of the unit", name)
 
 
@@ -300,7 +307,7 @@ def _protected(check: UnitCheck, k: int, marks: Marks | None) -> Mask:
 
 
 def _present(path: Path, output: Output, found: Findings) -> bool:
-    if path.is_file() and not path.is_symlink():
+    if is_plain(path, follow=False):
         return True
     found.add("file-missing", "the record names it, and it isn't there", output.path)
     return False
@@ -309,7 +316,8 @@ def _present(path: Path, output: Output, found: Findings) -> bool:
 def _note_unreadable(check: UnitCheck, output: Output, why: str, found: Findings) -> None:
     found.add("unreadable", why, output.path)
     if output.path not in found.digests:
-        _note(sha256_of(check.root / output.path), output, found)
+        with suppress(OutputError):
+            _note(sha256_of(check.root / output.path), output, found)
 
 
 def _note(sha256: str, output: Output, found: Findings) -> None:

@@ -21,12 +21,14 @@ from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
 from medaug.storage.disk_map import Again, Shelf
+from medaug.storage.plain_files import read_document
 from medaug.verification import run_level
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
 from medaug.verification.records import check_labels, check_moved, check_record
 from medaug.verification.unit_files import Findings, UnitCheck, check_unit
 
+MAX_PROFILE = 1 << 20  # bytes
 THREADS = 4
 AT_ONCE = 256  # files
 CHUNK = 4  # units handed to a process at once
@@ -118,10 +120,14 @@ def _check_files(
         read: digests of the files that were read before.
         public_key: as given.
     """
-    listed = output_files.take(root)
+    closed: list[str] = []
+    listed = output_files.take(root, closed=closed)
     faults = [*run_level.check_variants(listed.results, listed.others, written)]
-    for name, digest in output_files.digests(root, (name for name in listed.results if name not in read)):
+    faults += [Fault("unreadable", "a folder can't be listed", name.rstrip("/")) for name in closed]
+    for name, digest in output_files.digests(root, (name for name in listed.results if name not in read), _digest):
         read[name] = digest
+        if not digest:
+            faults.append(Fault("unreadable", "a file can't be read", name))
     digests = Again(lambda: ((name, digest) for name, digest in read.items() if name in listed.results))
     sealed, problems = run_level.open_seal(root)
     signature: list[Fault] = []
@@ -157,7 +163,7 @@ def regular_files(folder: Path) -> Iterator[Path]:
     if not folder.exists():
         raise ReadError("source: no such file or folder", code="no-input")
     if folder.is_file():
-        yield from _with_members(folder)
+        yield from _with_members(folder.resolve())
     for parent, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
@@ -194,7 +200,7 @@ class _Choices:
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     try:
-        keys = parse_profile_keys((root / layout.PROFILE).read_text(encoding="utf-8"), layout.PROFILE)
+        keys = parse_profile_keys(read_document(root / layout.PROFILE, MAX_PROFILE, follow=False), layout.PROFILE)
         digest, law = profile_digest(keys), keys["regions"]["kind"]
     except (ProfileError, OSError, ValueError, KeyError, TypeError):
         return _Choices(None, True, None), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)

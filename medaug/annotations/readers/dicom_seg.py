@@ -22,6 +22,7 @@ from medaug.imaging.boxes import Box, Code
 from medaug.imaging.volume import Mask, Volume
 from medaug.processes import decoder
 from medaug.processes.quiet import quiet
+from medaug.storage.plain_files import read_plain
 
 MAX_BYTES = 4 << 30  # of a file, and of its decoded pixels
 
@@ -194,5 +195,5 @@ def _apart(path: Path, shape: tuple[int, int, int]) -> npt.NDArray[np.integer]:
     """Compressed masks, decoded in a process of their own, see `apart`."""
     voxels = math.prod(shape)
     facts = {"voxels": voxels}
-    said, cells = decoder.ask("segmentation", facts, path.read_bytes(), pixels=voxels, most=2 * voxels)
+    said, cells = decoder.ask("segmentation", facts, read_plain(path, MAX_BYTES), pixels=voxels, most=2 * voxels)
     return np.frombuffer(cells, dtype=f"u{said['bytes']}")

@@ -182,7 +182,7 @@ def _claim(path: Path, volumes: Sequence[Volume], names: ImageNames, where: str)
     name_match = names.match(path)
     meant = tuple(volume for volume in volumes if str(volume.source.files[0]) in name_match.files)
     try:
-        grid = _reader(path).geometry(path)
+        grid = _reader(path).geometry(path.resolve())
     except ReadError as error:
         return Claim(path, where, (), name_match, meant, f"{where}: {error}")
     candidates = meant if name_match.files else volumes
@@ -276,7 +276,7 @@ def _boxes(values: Values, step: Step, limit: Shape, names: dict[int, str], wher
 def _values(claim: Claim) -> Values:
     where = claim.where
     try:
-        values = _reader(claim.path).values(claim.path)
+        values = _reader(claim.path).values(claim.path.resolve())
     except ReadError as error:
         raise AnnotationError(f"{where}: {error}") from None
     found = np.unique(values)

@@ -24,6 +24,7 @@ from medaug.benchmark.evaluation import Boxes, from_data
 from medaug.benchmark.images.dataset import Picture
 from medaug.errors import RunError
 from medaug.manifests.rendering import write_png
+from medaug.storage.plain_files import read_plain
 
 PREDICTIONS, CURVE = "predictions.json", "curve.json"
 SAID = 400  # characters of what a failed command said last
@@ -109,8 +110,8 @@ def _lines(picture: Picture) -> str:
 def _read(project: Path, count: int) -> Trained:
     names = [f"{number:05}" for number in range(count)]
     try:
-        found: dict[str, Boxes] = from_data(json.loads((project / PREDICTIONS).read_bytes()), names)
-        told: list[dict[str, Any]] = json.loads((project / CURVE).read_bytes()) if (project / CURVE).exists() else []
+        found: dict[str, Boxes] = from_data(json.loads(read_plain(project / PREDICTIONS)), names)
+        told: list[dict[str, Any]] = json.loads(read_plain(project / CURVE)) if (project / CURVE).exists() else []
         curve = tuple(Point(p["step"], *(p.get(key) for key in ("box_loss", "objectness_loss", "ap50"))) for p in told)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

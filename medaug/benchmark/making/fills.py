@@ -31,6 +31,7 @@ from medaug.inverse.aligned import from_array
 from medaug.inverse.protocols import Prior
 from medaug.profile.profile import Profile
 from medaug.storage.atomic import replacing
+from medaug.storage.plain_files import open_plain
 
 Fill = Literal["round-trip", "blur", "noise"]
 BLUR = (1.0, 4.0)  # standard deviation in the prior's px, drawn between
@@ -101,7 +102,7 @@ class Fills:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as passing:
                 Image.fromarray(pixels).save(passing, format="PNG")
-        with Image.open(path) as image:
+        with open_plain(path) as file, Image.open(file) as image:
             return replace(picture, pixels=np.asarray(image))
 
     def _pixels(self, picture: Picture, number: int) -> np.ndarray | None:

@@ -23,6 +23,7 @@ from medaug.dicom.write.written import Written
 from medaug.errors import WriteError
 from medaug.processes.quiet import quiet
 from medaug.storage.atomic import disk_errors, replacing
+from medaug.storage.plain_files import open_plain, read_plain
 
 # Copied from the derived instance byte by byte, whatever they hold: medaug neither removes nor adds identity.
 IDENTITY = (
@@ -57,7 +58,12 @@ _TIMES = ("InstanceCreation", "Content", "Series")
 def headers(files: Sequence[Path]) -> tuple[Dataset, ...]:
     """The headers of a derived series, in slice order, without pixels."""
     with quiet():
-        return tuple(pydicom.dcmread(path, stop_before_pixels=True) for path in files)
+        return tuple(_header(path) for path in files)
+
+
+def _header(path: Path) -> Dataset:
+    with open_plain(path, follow=False) as file:
+        return pydicom.dcmread(file, stop_before_pixels=True)
 
 
 def places(derived: Sequence[Dataset]) -> tuple[Place, ...]:
@@ -157,7 +163,7 @@ def save(made: Dataset, path: Path) -> Written:
     data = buffer.getvalue()
     with disk_errors(path.name, errno.ENOENT), replacing(path) as passing:
         passing.write_bytes(data)
-        if passing.read_bytes() != data:
+        if read_plain(passing, len(data)) != data:
             raise WriteError("evidence: the file read back holds other bytes; check the disk", code="not-read-back")
     return Written(path, hashlib.sha256(data).hexdigest(), "", str(made.SOPInstanceUID))
 

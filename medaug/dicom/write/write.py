@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from medaug.dicom.frames import is_enhanced
-from medaug.dicom.read.parse import Instance, parsed
+from medaug.dicom.read.parse import MAX_FILE, Instance, parsed
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from medaug.dicom.write.attribute_values import Equipment, Facts
 from medaug.dicom.write.attributes import rows
@@ -31,6 +31,7 @@ from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Mask, Stored, Volume
 from medaug.processes.quiet import quiet
 from medaug.storage.atomic import disk_errors, replacing
+from medaug.storage.plain_files import read_plain
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def _place(ds: Dataset, data: bytes, expected: Stored, path: Path, policy: _Poli
 def _compare(part: Path, written: bytes, ds: Dataset, expected: Stored, policy: _Policy) -> tuple[Instance, Stored]:
     """Check what is on the disk: its bytes, then its pixels and every attribute of the table as a reader sees them."""
     try:
-        on_disk = part.read_bytes()
+        on_disk = read_plain(part, MAX_FILE)
         read = parsed(on_disk)
         pixels = decoded(read, range(len(expected)) if is_enhanced(ds) else ())
     except ReadError as error:

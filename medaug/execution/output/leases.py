@@ -24,6 +24,7 @@ from pathlib import Path
 
 from medaug.audit.layout import UNIT_DIGITS
 from medaug.storage import locks
+from medaug.storage.plain_files import read_plain
 
 STALE = 120.0  # seconds without a heartbeat after which another host's worker counts as dead
 BEAT = 15.0  # seconds between heartbeats
@@ -151,7 +152,7 @@ def _now(staging: Path, *, touch: bool) -> float:
 
 def _stage_of(marker: Path) -> str:
     try:
-        text = marker.read_text(encoding="ascii")[:16]
+        text = read_plain(marker, follow=False)[:16].decode("ascii")
     except (OSError, UnicodeDecodeError):
         return "start"
     return text if text.isalpha() else "start"

@@ -18,8 +18,10 @@ from medaug.profile.load import parse_profile
 from medaug.profile.profile import Profile
 from medaug.storage.atomic import disk_errors, flush_folder, has_bytes, replace_file, write_secret
 from medaug.storage.locks import locked
+from medaug.storage.plain_files import read_document, read_plain
 
 KEY_BYTES = 32
+MAX_KEY = 1 << 10  # bytes that are looked at
 # What may lie there before FORMAT.json does.
 _BEFORE_FORMAT = {layout.STAGING, layout.PRIVATE, layout.PROFILE, layout.PLAN}
 _LEFTOVER = re.compile(r"\..+\.\d+")  # of `replace_file`
@@ -74,9 +76,11 @@ def attach(root: Path) -> Store:
     stamp = _stamp(root)
     try:
         created, run = datetime.fromisoformat(stamp["created"]).astimezone(UTC), str(stamp["run"])
-        secret = (root / layout.KEY).read_bytes()
+        secret = read_plain(root / layout.KEY, MAX_KEY)
     except FileNotFoundError:
         raise OutputError(f"OUTPUT: {layout.KEY} is missing; restore it, or give a new folder") from None
+    except OSError as error:
+        raise OutputError(f"OUTPUT: {layout.KEY} can't be read ({error.strerror}); restore it") from None
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(f"OUTPUT: {layout.FORMAT} is not readable ({error}); give a new folder") from None
     if keyed(secret, "run") != run:
@@ -90,6 +94,9 @@ def _stamp(root: Path) -> dict[str, Any]:
         stamp = layout.read_format(root)
     except FileNotFoundError:
         raise OutputError("OUTPUT: expected FORMAT.json, found none; give a folder that `medaug run` made") from None
+    except OSError as error:
+        what = f"{layout.FORMAT} can't be read ({error.strerror}); restore it, or give a new folder"
+        raise OutputError(f"OUTPUT: {what}") from None
     except ValueError as error:
         raise OutputError(f"OUTPUT: {layout.FORMAT} is not readable ({error}); give a new folder") from None
     if not layout.is_known(stamp):
@@ -131,7 +138,7 @@ def _given(key_file: Path | None) -> bytes | None:
     if key_file is None:
         return None
     try:
-        secret = key_file.read_bytes()
+        secret = read_plain(key_file, MAX_KEY)
     except OSError as error:
         raise OutputError(f"key: the file can't be read ({error.strerror}); give a file of {KEY_BYTES} bytes") from None
     if len(secret) != KEY_BYTES:
@@ -143,18 +150,19 @@ def _given(key_file: Path | None) -> bytes | None:
 
 def _check_profile(root: Path, profile: Profile) -> None:
     resolved = root / layout.PROFILE
-    if not resolved.exists() or not _same(resolved.read_text(encoding="utf-8"), profile):
+    if not _same(resolved, profile):
         raise OutputError(
             f"OUTPUT: it was made with another profile than {profile.name!r} as it is now (see its profile.yaml); "
             "give a new folder, or the same profile"
         )
 
 
-def _same(text: str, profile: Profile) -> bool:
+def _same(path: Path, profile: Profile) -> bool:
     """By digest: where a prior lies, and what the profile says of itself, may change."""
     try:
+        text = read_document(path, follow=False)
         return parse_profile(text, layout.PROFILE).sha256 == profile.sha256
-    except ProfileError:
+    except (ProfileError, OSError, UnicodeDecodeError):
         return False
 
 

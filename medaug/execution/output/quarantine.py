@@ -13,6 +13,7 @@ from medaug.errors import OutputError, SourceError
 from medaug.execution.output.store import Store
 from medaug.storage.atomic import disk_errors, replace_file
 from medaug.storage.canonical_json import canonical
+from medaug.storage.plain_files import read_plain
 
 WORKER_DIED = "worker-died"
 DEATHS = 3  # workers that died over a unit before it is left alone
@@ -125,8 +126,8 @@ def _named(stem: str, units: Sequence[str]) -> bool:
 
 def _read(path: Path) -> Quarantined:
     try:
-        return Quarantined(**json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
+        return Quarantined(**json.loads(read_plain(path, follow=False)))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise OutputError(
             f"OUTPUT: quarantine/{path.name} is not readable ({type(error).__name__}); remove it to try the unit again"
         ) from None

@@ -28,6 +28,7 @@ from medaug.imaging.volume import SourceRef
 from medaug.storage.atomic import disk_errors, flush_file, flush_folder
 from medaug.storage.disk_map import Shelf
 from medaug.storage.locks import locked
+from medaug.storage.plain_files import is_plain, read_document
 
 TOKEN_DIGITS = 16
 FLUSHES = 8  # at once
@@ -94,11 +95,11 @@ class Store:
 
     def holds(self, unit: str) -> bool:
         """True when the unit is committed."""
-        return (self.folder(unit) / layout.RECORD).is_file()
+        return is_plain(self.folder(unit) / layout.RECORD, follow=False)
 
     def record_of(self, unit: str) -> Record:
         """The record of a committed unit."""
-        return Record.from_json((self.folder(unit) / layout.RECORD).read_text(encoding="utf-8"))
+        return Record.from_json(read_document(self.folder(unit) / layout.RECORD, follow=False))
 
     def records(self, units: Container[str] | None = None) -> Records:
         """The decisive line of every unit, or of these, on disk, in the order of the unit keys."""

@@ -17,8 +17,10 @@ from medaug.errors import OutputError, PriorError
 from medaug.storage.atomic import replacing
 from medaug.storage.canonical_json import parse
 from medaug.storage.json_dataclass import decode
+from medaug.storage.plain_files import read_document
 
 CARD = "card.json"
+CARD_BYTES = 1 << 20  # of a card, or another description of a prior
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
 
 
@@ -231,12 +233,24 @@ def read_card(folder: Path) -> PriorCard:
         PriorError: there is none, or it is malformed.
     """
     try:
-        return PriorCard.from_json((folder / CARD).read_text(encoding="utf-8"))
+        return PriorCard.from_json(read_document(folder / CARD, CARD_BYTES))
     except (OSError, UnicodeDecodeError) as error:
         raise PriorError(
             f"prior {folder.name}: expected a readable {CARD}, found none; restore it "
             "(the embedded prior: reinstall medaug)"
         ) from error
+
+
+def card_text(folder: Path) -> str:
+    """The card beside a model of another layout, as it stands.
+
+    Raises:
+        PriorError: it can't be read.
+    """
+    try:
+        return read_document(folder / CARD, CARD_BYTES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PriorError(f"prior {folder.name}: expected a readable {CARD}, found none; restore it") from error
 
 
 def write_card(folder: Path, card: PriorCard) -> None:

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import IO
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import CARD, PriorCard, digest_of, unwritable, write_card
+from medaug.inverse.priors.card import CARD, CARD_BYTES, PriorCard, digest_of, unwritable, write_card
 from medaug.inverse.priors.library.store import entry
 from medaug.inverse.priors.loaders.layout import PARTS, parts_of
 from medaug.inverse.priors.loaders.load import rehash
 from medaug.storage.archive import sha256_of
 from medaug.storage.atomic import replacing
+from medaug.storage.plain_files import open_plain
 
-CARD_BYTES = 1 << 20
 TOTAL_BYTES = 64 << 30
 _CHUNK = 1 << 20
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
@@ -50,7 +50,7 @@ def export_prior(folder: Path, card: PriorCard, file: Path) -> str:
                 content = card.to_json().encode()
                 _put(archive, CARD, len(content), io.BytesIO(content))
                 for name, path in parts.items():
-                    with path.open("rb") as part:
+                    with open_plain(path) as part:
                         _put(archive, name, path.stat().st_size, part)
             return sha256_of(passing)
     except OSError as error:
@@ -73,7 +73,7 @@ def import_prior(file: Path, root: Path, name: str | None = None) -> PriorCard:
         OutputError: the disk didn't take it.
     """
     try:
-        with tarfile.open(file, "r:") as archive:
+        with open_plain(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             card = _card(archive)
             with entry(root, name or card.name.lower()) as staged:
                 _unpack(archive, card, staged)
@@ -81,7 +81,7 @@ def import_prior(file: Path, root: Path, name: str | None = None) -> PriorCard:
                 write_card(staged, card)
                 rehash(staged, card)
             return card
-    except (tarfile.TarError, FileNotFoundError, IsADirectoryError, EOFError) as error:
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         raise _refused(f"an archive of `medaug prior export`, found none ({type(error).__name__})") from None
 
 

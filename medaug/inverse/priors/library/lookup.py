@@ -14,11 +14,13 @@ from medaug.inverse.priors.card import (
     EMBEDDED,
     PriorCard,
     SolverWeights,
+    card_text,
     digest_of,
     read_card,
     weights_in,
 )
 from medaug.inverse.priors.loaders.layout import digests, layout_of
+from medaug.storage.plain_files import is_plain
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 VARIABLE = "MEDAUG_PRIORS"
@@ -53,7 +55,7 @@ def folder_weights(folder: Path) -> tuple[SolverWeights, ...]:
     """
     if layout_of(folder) == "medaug":
         return read_card(folder).weights
-    return weights_in((folder / CARD).read_text(encoding="utf-8")) if (folder / CARD).is_file() else ()
+    return weights_in(card_text(folder)) if is_plain(folder / CARD) else ()
 
 
 def store_root(environment: Mapping[str, str] = os.environ) -> Path:
@@ -88,7 +90,7 @@ def stored_card(root: Path, name: str) -> PriorCard:
     if name not in stored(root):
         there = ", ".join(stored(root)) or "none"
         raise PriorError(f"prior {name!r}: expected one of the stored priors ({there}); see `medaug prior list`")
-    return PriorCard.from_json((root / name / CARD).read_text(encoding="utf-8"))
+    return read_card(root / name)
 
 
 def locate(name_or_path: str, root: Path) -> Path:

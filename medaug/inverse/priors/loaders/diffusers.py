@@ -24,11 +24,12 @@ import torch
 from torch import Tensor
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import CARD, PredictionType, PriorCard, digest_of, with_facts
+from medaug.inverse.priors.card import CARD, CARD_BYTES, PredictionType, PriorCard, card_text, digest_of, with_facts
 from medaug.inverse.priors.latent_prior import LatentPrior, Map, Network, frozen
 from medaug.inverse.priors.loaders.layout import digests, shown
 from medaug.inverse.priors.loaders.text_encoder import null_embedding, prompt_embedding
 from medaug.inverse.priors.networks.unet import schedule
+from medaug.storage.plain_files import is_plain, read_document
 
 _CLASSES = {
     "vae": ("AutoencoderKL", "VQModel"),
@@ -101,7 +102,7 @@ def load_network(path: Path, part: str, device: str) -> Any:
 def _config(path: Path, prior: str) -> dict[str, Any]:
     where = f"prior {prior}: {path.parent.name}/{path.name}"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_document(path, CARD_BYTES))
     except (OSError, ValueError) as error:
         raise PriorError(
             f"{where}: expected JSON of diffusers' layout, found none; see docs/how-to/priors.md"
@@ -218,4 +219,4 @@ def _card(path: Path, vae: dict[str, Any], unet: dict[str, Any], scheduler: dict
         not_for="diagnosis",
         files=files,
     )
-    return with_facts(card, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else card
+    return with_facts(card, card_text(path)) if is_plain(path / CARD) else card

@@ -9,7 +9,7 @@ from typing import Literal
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD
-from medaug.storage.archive import sha256_of
+from medaug.storage.plain_files import sha256_of_plain
 
 Layout = Literal["medaug", "diffusers", "monai"]
 TRAINED = ("autoencoder.json", "autoencoder.safetensors", "scheduler.json", "unet.json", "unet.safetensors")
@@ -56,7 +56,7 @@ def parts_of(folder: Path, layout: Layout) -> dict[str, Path]:
 
 def digests(folder: Path, layout: Layout) -> dict[str, str]:
     """The sha256 of each of `parts_of`, in hex."""
-    return {name: sha256_of(path) for name, path in parts_of(folder, layout).items()}
+    return {name: sha256_of_plain(path) for name, path in parts_of(folder, layout).items()}
 
 
 def shown(folder: Path) -> str:

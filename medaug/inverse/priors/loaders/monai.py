@@ -21,10 +21,11 @@ from torch import Tensor, nn
 
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
-from medaug.inverse.priors.card import CARD, PredictionType, PriorCard, digest_of, with_facts
+from medaug.inverse.priors.card import CARD, CARD_BYTES, PredictionType, PriorCard, card_text, digest_of, with_facts
 from medaug.inverse.priors.latent_prior import LatentPrior, Map, frozen
 from medaug.inverse.priors.loaders.layout import digests, shown
 from medaug.inverse.priors.loaders.monai_bundle import Bundle, read_bundle, stated_facts
+from medaug.storage.plain_files import is_plain, read_document
 
 LATENT = "latent.json"
 WEIGHTS = {"autoencoder": "models/autoencoder.safetensors", "network": "models/network.safetensors"}
@@ -93,7 +94,7 @@ def read_latent(path: Path) -> LatentFacts:
         PriorError: there is none, or it is malformed.
     """
     try:
-        data = json.loads((path / LATENT).read_text(encoding="utf-8"))
+        data = json.loads(read_document(path / LATENT, CARD_BYTES))
         low, high = map(float, data["value_range"])
         facts = LatentFacts(float(data["scale_factor"]), str(data["scale_from"]), (low, high), data["axes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -154,7 +155,7 @@ def filled(net: nn.Module, path: Path, part: str, device: str) -> nn.Module:
         PriorError: no safetensors there, or of another network.
     """
     file = path / WEIGHTS[part]
-    if not file.is_file():
+    if not is_plain(file):
         raise PriorError(
             f"prior {shown(path)}: expected {WEIGHTS[part]}, found none; a bundle's *.pt is pickle, which can run "
             "code: convert it once with `medaug prior convert BUNDLE -o FOLDER`"
@@ -219,4 +220,4 @@ def _card(path: Path, bundle: Bundle, kind: PredictionType, facts: LatentFacts) 
         not_for=str(stated.get("intended_use", "diagnosis")),
         files=files,
     )
-    return with_facts(card, (path / CARD).read_text(encoding="utf-8")) if (path / CARD).is_file() else card
+    return with_facts(card, card_text(path)) if is_plain(path / CARD) else card

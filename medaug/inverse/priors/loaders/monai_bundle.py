@@ -16,6 +16,7 @@ from typing import Any
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.loaders.layout import shown
+from medaug.storage.plain_files import read_document
 
 CONFIG, METADATA = "configs/inference.json", "configs/metadata.json"
 CONFIG_BYTES = 1 << 20
@@ -144,7 +145,7 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > CONFIG_BYTES:
             raise _refused(folder, name, f"at most {CONFIG_BYTES} bytes", path.stat().st_size, "use a real bundle")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_document(path, CONFIG_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise _refused(folder, name, "JSON of a MONAI bundle", None, "see docs/how-to/priors.md") from error
     if not isinstance(data, dict):

@@ -16,8 +16,10 @@ from medaug.inverse.priors.latent_prior import LatentPrior, Network, frozen
 from medaug.inverse.priors.loaders.layout import TRAINED
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.inverse.priors.networks.unet import schedule, unet
+from medaug.storage.plain_files import read_plain
 
 FILES = TRAINED
+MAX_WEIGHTS = 32 << 30  # bytes of one file
 
 
 def load_embedded(device: str = "cpu") -> LatentPrior:
@@ -62,7 +64,7 @@ def telling_all(net: nn.Module, latent_channels: int) -> Network:
 def _verified(path: Path, card: PriorCard) -> bytes:
     expected = card.files.get(path.name, "no digest on the card")
     try:
-        content = path.read_bytes()
+        content = read_plain(path, MAX_WEIGHTS)
     except OSError as error:
         raise PriorError(
             f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; restore it "
