@@ -10,7 +10,6 @@ whole segment.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -29,7 +28,7 @@ from medaug.storage.atomic import flush_folder, unusable, write_flushed
 from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.disk_map import Shelf
 from medaug.storage.json_dataclass import decode
-from medaug.storage.plain_files import is_plain, open_plain
+from medaug.storage.plain_files import is_plain, lines_of
 
 SUFFIX = ".jsonl"
 START = "0" * 64
@@ -224,16 +223,13 @@ def verify_chain(folder: Path) -> list[str]:
 
 def segments(folder: Path) -> tuple[Path, ...]:
     """The segments, by name; empty where there is no folder."""
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(path for path in folder.iterdir() if _is_segment(path)))
+    return tuple(sorted(path for path in (folder.iterdir() if folder.is_dir() else ()) if _is_segment(path)))
 
 
 def strangers(folder: Path) -> tuple[str, ...]:
     """Names in the folder that are no segment's."""
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(path.name for path in folder.iterdir() if not _is_segment(path)))
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    return tuple(sorted(path.name for path in found if not _is_segment(path)))
 
 
 def lines(path: Path, units: Container[str] | None = None) -> Iterator[Line]:
@@ -312,11 +308,7 @@ def _is_segment(path: Path) -> bool:
 
 def _texts(path: Path) -> Iterator[bytes]:
     """The lines as they are, each with its break; a last one without it is torn."""
-    with open_plain(path, follow=False) as file:
-        while line := file.readline(MAX_LINE):
-            if len(line) == MAX_LINE and not line.endswith(b"\n"):
-                raise OSError(errno.EFBIG, f"a line has more than {MAX_LINE} bytes")
-            yield line
+    return lines_of(path, MAX_LINE, follow=False)
 
 
 def _readable(path: Path) -> Iterator[bytes]:

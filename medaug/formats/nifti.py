@@ -169,6 +169,18 @@ def write_nifti(volume: Volume, path: Path) -> None:
         _compare(volume, read_nifti(passing))
 
 
+def states_nifti(path: Path, volume: Volume) -> bool:
+    """Whether all that stands before a file's voxels is what `write_nifti` puts there for this volume.
+
+    Raises:
+        ReadError: it can't be read.
+        WriteError: NIfTI can't state this volume.
+    """
+    expected = _new_header(volume).tobytes() + bytes(4)
+    with _opened(path) as stream:
+        return stream.read(len(expected)) == expected
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The decoded bytes of a plain or gzipped file, told apart by content."""

@@ -105,11 +105,7 @@ def nrrd_geometry(path: Path) -> Geometry:
 
 
 def nrrd_labels(path: Path) -> npt.NDArray[Any]:
-    """The values of a label map, (slices, rows, columns); whole numbers of 64 bits are read here, too.
-
-    Raises:
-        ReadError: as `read_nrrd`.
-    """
+    """The values of a label map, (slices, rows, columns), those of 64 bits, too; raises as `read_nrrd`."""
     with _opened(path) as stream:
         fields, _ = _header(stream)
         geometry, dtype = _grid(fields, LABEL_TYPES)
@@ -153,6 +149,13 @@ def write_nrrd(volume: Volume, path: Path) -> None:
         same = found.stored.dtype == volume.stored.dtype and np.array_equal(found.stored, volume.stored)
         if not (same and found.geometry.close_to(volume.geometry, 1e-6)):
             raise WriteError("NRRD file: what was written did not read back equal; check the disk")
+
+
+def states_nrrd(path: Path, volume: Volume) -> bool:
+    """Whether a file's header is, byte by byte, what `write_nrrd` writes for this volume; raises as `nrrd_geometry`."""
+    expected = _text(volume, f"{volume.stored.dtype.kind}{volume.stored.dtype.itemsize}").encode("ascii")
+    with _opened(path) as stream:
+        return stream.read(len(expected)) == expected
 
 
 def _text(volume: Volume, kind: str) -> str:

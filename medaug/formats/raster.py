@@ -27,6 +27,7 @@ from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
 Kind = Literal["png", "jpeg", "tiff"]
+_PLACES = frozenset({273, 278, 279, 324, 325})  # TIFF tags: where strips and tiles lie, and their lengths
 SUFFIX: dict[Kind, str] = {"png": ".png", "jpeg": ".png", "tiff": ".tif"}  # of a variant
 MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"II*\0", "tiff"), (b"MM\0*", "tiff"),
@@ -141,6 +142,34 @@ def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
             _save(_in_channels(stored, channels), file, path.suffix)
         if not np.array_equal(read_raster(passing).stored, volume.stored) or channels_of(passing) != channels:
             raise WriteError("image file: what was written did not read back equal; check the disk")
+
+
+def states_raster(path: Path, volume: Volume, channels: int) -> bool:
+    """Whether a picture says of itself what `write_raster` writes, whatever its pixels are.
+
+    Args:
+        path: of the picture.
+        volume: one slice of uint8 or uint16.
+        channels: as for `write_raster`.
+
+    Raises:
+        ReadError: it can't be read.
+    """
+    made = io.BytesIO()
+    _save(_in_channels(np.zeros_like(volume.stored[0]), channels), made, path.suffix)
+    with archive.opened(path) as stream, _coded():
+        return _said(stream) == _said(made)
+
+
+def _said(stream: BinaryIO) -> tuple[object, ...]:
+    """Size, kind and every text or tag of a picture, but for where its pixels lie."""
+    from PIL import Image
+
+    stream.seek(0)
+    with quiet(), Image.open(stream, formats=("PNG", "TIFF")) as image:
+        image.load()
+        tags = {tag: value for tag, value in getattr(image, "tag_v2", {}).items() if tag not in _PLACES}
+        return image.format, image.mode, image.size, dict(image.info), tags
 
 
 def _in_channels(stored: Stored, channels: int) -> Stored:

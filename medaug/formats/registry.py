@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from medaug.formats.nifti import nifti_geometry, nifti_labels, read_nifti, write_nifti
-from medaug.formats.nrrd import nrrd_geometry, nrrd_labels, read_nrrd, write_nrrd
-from medaug.formats.raster import SUFFIX, channels_of, kind_of, read_raster, write_raster
+from medaug.formats.nifti import nifti_geometry, nifti_labels, read_nifti, states_nifti, write_nifti
+from medaug.formats.nrrd import nrrd_geometry, nrrd_labels, read_nrrd, states_nrrd, write_nrrd
+from medaug.formats.raster import SUFFIX, channels_of, kind_of, read_raster, states_raster, write_raster
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Volume
 
@@ -44,6 +44,8 @@ class Format:
         volumetric: whether it has a third axis and a place in the patient.
         read: path → volume.
         write: (variant, its path, a file to take the number of channels from) → None.
+        states: (file, volume, a file to take the number of channels from) → whether all else that the file says, such
+            as where the voxels lie and that they are synthetic, is what ``write`` would say of this volume.
         labels: how label maps of this kind are read, with the refusals of ``read``; None where there are none.
     """
 
@@ -55,6 +57,7 @@ class Format:
     volumetric: bool
     read: Callable[[Path], Volume]
     write: Callable[[Volume, Path, Path | None], None]
+    states: Callable[[Path, Volume, Path | None], bool]
     labels: LabelReader | None = None
 
 
@@ -62,16 +65,24 @@ def _write_raster(volume: Volume, path: Path, like: Path | None) -> None:
     write_raster(volume, path, channels_of(like) if like else 1)
 
 
+def _states_raster(path: Path, volume: Volume, like: Path | None) -> bool:
+    return states_raster(path, volume, channels_of(like) if like else 1)
+
+
 FORMATS = {
     each.name: each
     for each in (
         Format("nifti", "NIFTI", "NIfTI-1", "application/x-nifti", ".nii.gz", True, read_nifti,
-               lambda volume, path, _: write_nifti(volume, path), LabelReader(nifti_geometry, nifti_labels)),
+               lambda volume, path, _: write_nifti(volume, path), lambda path, volume, _: states_nifti(path, volume),
+               LabelReader(nifti_geometry, nifti_labels)),
         Format("nrrd", "NRRD", "NRRD", "application/x-nrrd", ".nrrd", True, read_nrrd,
-               lambda volume, path, _: write_nrrd(volume, path), LabelReader(nrrd_geometry, nrrd_labels)),
-        Format("png", "RASTER", "PNG", "image/png", SUFFIX["png"], False, read_raster, _write_raster),
-        Format("jpeg", "RASTER", "JPEG", "image/jpeg", SUFFIX["jpeg"], False, read_raster, _write_raster),
-        Format("tiff", "RASTER", "TIFF", "image/tiff", SUFFIX["tiff"], False, read_raster, _write_raster),
+               lambda volume, path, _: write_nrrd(volume, path), lambda path, volume, _: states_nrrd(path, volume),
+               LabelReader(nrrd_geometry, nrrd_labels)),
+        Format("png", "RASTER", "PNG", "image/png", SUFFIX["png"], False, read_raster, _write_raster, _states_raster),
+        Format("jpeg", "RASTER", "JPEG", "image/jpeg", SUFFIX["jpeg"], False, read_raster, _write_raster,
+               _states_raster),
+        Format("tiff", "RASTER", "TIFF", "image/tiff", SUFFIX["tiff"], False, read_raster, _write_raster,
+               _states_raster),
     )
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -71,6 +72,19 @@ def read_document(path: Path, most: int = MAX_DOCUMENT, *, follow: bool = True) 
         UnicodeDecodeError: it is no UTF-8.
     """
     return read_plain(path, most, follow=follow).decode("utf-8")
+
+
+def lines_of(path: Path, longest: int, *, follow: bool = True) -> Iterator[bytes]:
+    """The lines of a plain file, each with its break, one in memory at a time.
+
+    Raises:
+        OSError: as `open_plain`; or, with errno EFBIG, a line has ``longest`` bytes or more.
+    """
+    with open_plain(path, follow=follow) as file:
+        while line := file.readline(longest):
+            if len(line) == longest:
+                raise OSError(errno.EFBIG, f"a line has {longest} bytes or more")
+            yield line
 
 
 def text_of(file: BinaryIO, encoding: str = "utf-8") -> TextIO:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from medaug.audit.record import Record
 from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
+from medaug.imaging.boxes import Box
 from medaug.imaging.moved import lost_of
 from medaug.imaging.volume import Mask
 from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
@@ -62,11 +63,11 @@ def marks_of_label_map(path: Path, record: Record) -> Marks:
     return lambda segment, k: np.asarray(stored[k] & bit(segment), dtype=np.bool_)
 
 
-def boxes_on(record: Record, k: int) -> Mask:
-    """True inside any of the record's boxes on slice ``k``."""
+def boxes_on(record: Record, k: int, boxes: Sequence[Box] | None = None) -> Mask:
+    """True inside any of the record's boxes, or of these, on slice ``k``."""
     assert record.geometry is not None
     mask = np.zeros(record.geometry.shape[1:], dtype=np.bool_)
-    for box in record.boxes:
+    for box in record.boxes if boxes is None else boxes:
         if box.start[0] <= k < box.stop[0]:
             mask[box.slices[1:]] = True
     return mask
@@ -79,13 +80,14 @@ def lost_on(record: Record) -> Mask:
     return lost_of(record.moved.motions, record.geometry.shape[1:])
 
 
-def check_marks(marks: Marks, record: Record, file: str, *, keeps_boxes: bool) -> Iterator[Fault]:
+def check_marks(marks: Marks, record: Record, file: str, *, grown: Sequence[Box], keeps_boxes: bool) -> Iterator[Fault]:
     """What the evidence says against the record, and against itself.
 
     Args:
         marks: of the unit.
         record: of the unit.
         file: where the evidence lies.
+        grown: the record's boxes with the profile's margin, where that is known.
         keeps_boxes: False where the law regenerates the boxes themselves.
     """
     assert record.geometry is not None
@@ -93,11 +95,12 @@ def check_marks(marks: Marks, record: Record, file: str, *, keeps_boxes: bool) -
     for k in range(record.geometry.shape[0]):
         boxes, free = boxes_on(record, k), marks(FREE, k)
         other += int(np.count_nonzero(marks(LABEL, k) != boxes))
-        taken += int(np.count_nonzero(free & boxes & ~lost_on(record))) if keeps_boxes else 0
+        margin = boxes_on(record, k, grown)
+        taken += int(np.count_nonzero(free & (margin & ~lost_on(record) if keeps_boxes else ~margin)))
         unsaid += int(np.count_nonzero(~(free | marks(OBSERVED, k))))
     for count, what in (
         (other, "voxels are marked as label and in no box, or in a box and not marked"),
-        (taken, "voxels inside boxes are marked as generated"),
+        (taken, "voxels that the law keeps, of boxes and their margin, are marked as generated"),
         (unsaid, "voxels are neither free nor observed"),
     ):
         if count:

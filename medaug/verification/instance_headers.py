@@ -14,6 +14,7 @@ from medaug.dicom.read.parse import Instance, coded
 from medaug.dicom.read.stack import Plane, plane_of
 from medaug.dicom.write.secondary_capture import study_uid
 from medaug.errors import ReadError, counted
+from medaug.verification.derivation import Statement, can_be_made_again, expected_uids, in_short, table_faults
 
 Slices = Sequence[tuple[int, int]]  # (slice k, its 0-based frame in the file) of one image file
 Found = Iterator[tuple[str, str]]  # (code, sentence)
@@ -45,7 +46,7 @@ def study_of(record: Record) -> str:
     return source.study_uid if source.format == "dicom" else study_uid(source.study_uid)
 
 
-def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> Found:
+def header_faults(record: Record, uid: str, slices: Slices, read: Instance, said: Statement | None) -> Found:
     """What a derived instance must say of itself (docs/reference/dicom.md).
 
     Args:
@@ -53,6 +54,7 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> F
         uid: the SOP Instance UID that the record gives the file.
         slices: that the file holds.
         read: the file.
+        said: what all headers of the run are made by; None where that isn't known.
     """
     ds = read.dataset
     with coded():
@@ -62,10 +64,15 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance) -> F
         meta = str(ds.file_meta.get("MediaStorageSOPInstanceUID", ""))
         synthetic, kind = fields.text(ds, "SyntheticData"), _first(ds.get("ImageType"))
         faults = list(_frames(record, slices, ds) if is_enhanced(ds) else _classic(record, slices, ds))
+        constant = tuple(table_faults(ds, said.profile if said else None)) if can_be_made_again(record) else ()
     if not own == meta == uid:
         yield "uid-differs", "SOPInstanceUID, the file meta's and the record's are not one"
+    if said and (own, series) != expected_uids(record, said.run, slices[0][0]):
+        yield "uid-differs", "its UIDs don't follow from the run, the unit and the source"
     if own in record.source.instance_uids or series == record.source.series_uid:
         yield "uid-differs", "it has its source's SOPInstanceUID or SeriesInstanceUID"
+    if constant:
+        yield "header-differs", f"not as every derived instance has it: {in_short(constant)}"
     if synthetic != "YES":
         yield "not-synthetic", "SyntheticData (0008,001C) isn't YES"
     if kind != "DERIVED":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from medaug.audit.record import Record
+from medaug.audit.record import CheckResult, Record
 from medaug.augmentation.recipe import boxes_digest
 from medaug.errors import counted
 from medaug.imaging.motion import moved_boxes
+from medaug.quality.checks import DEFAULT_LIMITS, Limits, judged
 from medaug.verification.faults import Fault
 
 
@@ -30,7 +31,7 @@ def check_record(record: Record, profile_sha256: str | None) -> Iterator[Fault]:
     if record.status == "written":
         yield from _grid(record)
         yield from _outputs(record)
-        failed = sorted(check.name for check in record.checks if not check.passed)
+        failed = sorted(check.name for check in record.checks if not (check.passed and _within(check)))
         if failed:
             yield _fault(record, "gate", f"written although checks failed: {', '.join(failed)}")
 
@@ -45,6 +46,25 @@ def check_moved(record: Record, *, moves: bool) -> Iterator[Fault]:
     if record.status == "written" and moves != (record.moved is not None):
         found = "none" if moves else "one, by a law that moves nothing"
         yield _fault(record, "moved-differs", f"expected {'a' if moves else 'no'} map of its motion, found {found}")
+
+
+def check_gate(record: Record, limits: Mapping[str, Limits]) -> Iterator[Fault]:
+    """A written unit passed every check of the gate, within the limits of its profile.
+
+    Args:
+        record: of a unit.
+        limits: by name, where the profile sets some.
+    """
+    if record.status != "written":
+        return
+    wanted = {**DEFAULT_LIMITS, **limits}
+    there = {check.name: check for check in record.checks}
+    absent = sorted(wanted.keys() - there.keys())
+    if absent:
+        yield _fault(record, "gate", f"written without checks: {', '.join(absent)}")
+    other = sorted(name for name, check in there.items() if name in wanted and check.limit != tuple(wanted[name]))
+    if other:
+        yield _fault(record, "gate", f"checked with other limits than the profile's: {', '.join(other)}")
 
 
 def check_labels(record: Record, *, keeps_boxes: bool) -> Iterator[Fault]:
@@ -110,6 +130,10 @@ def _grid(record: Record) -> Iterator[Fault]:
         yield _fault(
             record, "record-outputs", f"{counted(shape[0], 'slice')}, and another number of source instances or digests"
         )
+
+
+def _within(check: CheckResult) -> bool:
+    return check.value is not None and judged(check.name, check.value, check.limit).passed
 
 
 def _outputs(record: Record) -> Iterator[Fault]:

@@ -4,86 +4,40 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from pydicom.dataset import Dataset
 
 from medaug.audit.layout import EVIDENCE, RECORD
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
-from medaug.audit.stored_pixels import decoded, stored_of, volume_of
-from medaug.dicom.colour_encoding import colour_of
+from medaug.audit.stored_pixels import decoded, stored_of
 from medaug.dicom.evidence.evidence_headers import IDENTITY
 from medaug.dicom.read.parse import coded, instance
 from medaug.errors import OutputError, ReadError, counted
-from medaug.formats.registry import REGIONS
-from medaug.imaging.colour import Colour
-from medaug.imaging.moved import moved_plane
+from medaug.formats.registry import FORMATS, REGIONS
 from medaug.imaging.pixels import pixels_digest
-from medaug.imaging.volume import Mask, Stored
-from medaug.regions.marks import FREE
+from medaug.imaging.volume import Stored
 from medaug.storage.plain_files import is_plain, read_plain
+from medaug.verification.against_source import check_source
+from medaug.verification.derivation import can_be_made_again, in_short
 from medaug.verification.evidence_marks import (
     Marks,
-    boxes_on,
     check_marks,
-    lost_on,
     marks_of_label_map,
     marks_of_segmentation,
 )
-from medaug.verification.faults import Fault
+from medaug.verification.evidence_objects import object_differences
 from medaug.verification.instance_headers import (
     Slices,
     header_faults,
-    meaning_faults,
-    says_carried,
     slices_of,
     sources_of,
     study_of,
 )
+from medaug.verification.unit_check import Findings, Image, UnitCheck, grown
 
-
-@dataclass(frozen=True)
-class UnitCheck:
-    """A unit to check.
-
-    Attributes:
-        root: OUTPUT.
-        record: the ledger's.
-        sources: the source's file for each slice, None where none has its digest; None where none was given.
-        keeps_boxes: False where the law regenerates the boxes themselves.
-    """
-
-    root: Path
-    record: Record
-    sources: tuple[Path | None, ...] | None
-    keeps_boxes: bool
-
-
-@dataclass
-class Findings:
-    """What was found of a unit; filled while its files are read.
-
-    Attributes:
-        faults: what is wrong.
-        digests: file → sha256, of every file that is there.
-        instances: SOP Instance UIDs, of evidence too.
-        series: SeriesInstanceUIDs of the image.
-        compared: protected voxels that were compared with the source.
-    """
-
-    unit: str
-    faults: list[Fault] = field(default_factory=list)
-    digests: dict[str, str] = field(default_factory=dict)
-    instances: list[str] = field(default_factory=list)
-    series: set[str] = field(default_factory=set)
-    compared: int = 0
-
-    def add(self, code: str, message: str, file: str = "") -> None:
-        """Note a fault."""
-        self.faults.append(Fault(code, message, file, self.unit))
+CLOSE = 1e-4  # mm
 
 
 def check_unit(check: UnitCheck) -> Findings:
@@ -135,12 +89,15 @@ def _check_other(check: UnitCheck, output: Output, found: Findings) -> Marks | N
             _note(read.sha256, output, found)
             with coded():
                 _check_evidence(check.record, output, read.dataset, found)
+                _check_made_again(check, output, read.dataset, found)
                 marks = marks_of_segmentation(read, check.record) if path.name == "regions.dcm" else None
         else:
             _note(sha256_of(path), output, found)
             marks = marks_of_label_map(path, check.record) if output.path.startswith(label_map) else None
         if marks:
-            found.faults += check_marks(marks, check.record, output.path, keeps_boxes=check.keeps_boxes)
+            found.faults += check_marks(
+                marks, check.record, output.path, grown=grown(check), keeps_boxes=check.keeps_boxes
+            )
     except (ReadError, OutputError) as error:
         _note_unreadable(check, output, str(error), found)
     return marks
@@ -159,6 +116,24 @@ def _check_evidence(record: Record, output: Output, ds: Dataset, found: Findings
         found.add("reference", "it lies in another study than its source", output.path)
 
 
+def _check_made_again(check: UnitCheck, output: Output, ds: Dataset, found: Findings) -> None:
+    """The object as it would be made of the unit's images now."""
+    for keyword, value in (("SyntheticData", "YES"), ("ContentQualification", "RESEARCH")):
+        if ds.get(keyword) != value:
+            found.add("not-synthetic", f"{keyword} isn't {value}", output.path)
+    images = [check.root / image.path for image in check.record.images]
+    if check.said is None or not can_be_made_again(check.record) or not all(map(is_plain, images)):
+        return
+    try:
+        said = check.said.provenance(check.record)
+        names = object_differences(check.root / output.path, ds, images, check.record, said)
+    except Exception as error:  # noqa: BLE001 - its builder raises anything over odd headers
+        found.add("evidence-differs", f"it can't be made again ({type(error).__name__})", output.path)
+        return
+    if names:
+        found.add("evidence-differs", f"not what follows from image and record: {in_short(names)}", output.path)
+
+
 def _referred(ds: Dataset) -> set[str]:
     """The instances that an evidence object refers to."""
     if "PerFrameFunctionalGroupsSequence" not in ds:
@@ -167,15 +142,6 @@ def _referred(ds: Dataset) -> set[str]:
     series = ds.get("ReferencedSeriesSequence") or []  # where they are known: looking at every element takes long
     items = [item for entry in series for item in entry.get("ReferencedInstanceSequence") or []]
     return {*sources_of(ds), *(str(item.get("ReferencedSOPInstanceUID", "")) for item in items)}
-
-
-@dataclass(frozen=True, eq=False)
-class _Image:
-    """One image file as read: its values (frames, rows, columns[, 3]), its header if DICOM, the slices it holds."""
-
-    stored: Stored
-    dataset: Dataset | None
-    slices: Slices
 
 
 def _check_image(check: UnitCheck, output: Output, slices: Slices, marks: Marks | None, found: Findings) -> None:
@@ -194,116 +160,36 @@ def _check_image(check: UnitCheck, output: Output, slices: Slices, marks: Marks 
         expected = (len(slices), *shape[1:])
         found.add("grid-differs", f"expected {expected} (slices, rows, columns), found {stored.shape}", output.path)
     elif check.sources is not None:
-        _check_source(check, output, image, marks, found)
+        check_source(check, output, image, marks, found)
 
 
-def _read_image(check: UnitCheck, output: Output, slices: Slices, found: Findings) -> _Image:
+def _read_image(check: UnitCheck, output: Output, slices: Slices, found: Findings) -> Image:
     path = check.root / output.path
     if path.suffix != ".dcm":
         _note(sha256_of(path), output, found)
-        return _Image(stored_of(path), None, slices)
+        return Image(_volume(check, output, found), None, slices)
     read = instance(path)
     _note(read.sha256, output, found)
-    for code, message in header_faults(check.record, output.sop_instance_uid, slices, read):
+    for code, message in header_faults(check.record, output.sop_instance_uid, slices, read, check.said):
         found.add(code, message, output.path)
     found.instances.append(str(read.dataset.get("SOPInstanceUID", "")))
     found.series.add(str(read.dataset.get("SeriesInstanceUID", "")))
-    return _Image(decoded(read), read.dataset, slices)
+    return Image(decoded(read), read.dataset, slices)
 
 
-def _check_source(check: UnitCheck, output: Output, image: _Image, marks: Marks | None, found: Findings) -> None:
-    """Every protected voxel against the source's stored value, and what makes equal numbers mean the same."""
-    assert check.sources is not None
-    first = image.slices[0][0]
-    path = check.sources[first]
-    if path is None:
-        return
-    try:
-        read = instance(path) if check.record.source.format == "dicom" else None
-        original = decoded(read) if read else _of_picture(check.record, path, output, found)
-        if read and image.dataset:
-            pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
-            names = list(meaning_faults(image.dataset, read.dataset, pairs))
-            if names:
-                found.add("meaning-differs", f"not as in the source: {', '.join(names)}", output.path)
-    except ReadError as error:
-        found.add("source-unreadable", f"slice {first + 1}: {error}")
-        return
-    if original.shape[1:] != image.stored.shape[1:] or original.dtype != image.stored.dtype:
-        found.add("protected-changed", "the source has another size or kind of number", output.path)
-        return
-    for k, frame in image.slices:
-        place = _source_frame(check.record, k) if read else k
-        if place >= len(original) or frame >= len(image.stored):
-            found.add("protected-changed", f"slice {k + 1}: the image or the source has no such frame", output.path)
-        else:
-            planes = image.stored[frame], _moved(check.record, original[place])
-            _compare(check, output, k, planes, marks, found)
-            _compare_colour(output, k, planes, colour_of(read.dataset, planes[1]) if read else None, found)
-            if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
-                found.add(
-                    "carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path
-                )
-
-
-def _of_picture(record: Record, path: Path, output: Output, found: Findings) -> Stored:
-    """The values of a source that is no DICOM, made grey as the record says."""
-    volume = volume_of(path, record.source.format)
-    if volume.converted != record.converted:
-        said, does = (each or "nothing" for each in (record.converted, volume.converted))
-        found.add("meaning-differs", f"the record says converted: {said}, and reading the source: {does}", output.path)
+def _volume(check: UnitCheck, output: Output, found: Findings) -> Stored:
+    """The values of an image that is no DICOM, after its header was held to the record and to itself."""
+    path, record = check.root / output.path, check.record
+    kind = FORMATS.get(record.source.format or "")
+    if kind is None:
+        return stored_of(path)
+    volume = kind.read(path)
+    assert record.geometry is not None
+    if volume.geometry.space == "patient" and not volume.geometry.close_to(record.geometry.geometry, CLOSE):
+        found.add("grid-differs", "its voxels lie elsewhere than on the record's grid", output.path)
+    if can_be_made_again(record) and not kind.states(path, volume, path):
+        found.add("header-differs", "its header isn't what medaug writes, marked as synthetic", output.path)
     return volume.stored
-
-
-def _moved(record: Record, plane: Stored) -> Stored:
-    """The source's plane as the record says that it was moved."""
-    return plane if record.moved is None else moved_plane(plane, record.moved.motions)
-
-
-def _source_frame(record: Record, k: int) -> int:
-    return record.source.frames[k] if record.source.frames else 0
-
-
-def _compare(
-    check: UnitCheck, output: Output, k: int, planes: tuple[Stored, Stored], marks: Marks | None, found: Findings
-) -> None:
-    """One slice: (its values, the source's)."""
-    kept = _protected(check, k, marks)
-    differ = kept & _apart(*planes)
-    found.compared += int(np.count_nonzero(kept))
-    if differ.any():
-        i, j = (int(x) for x in np.argwhere(differ)[0])
-        count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(check.record, k)))
-        where = f"slice {k + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
-        found.add("protected-changed", f"not the source's: {counted(count, 'protected voxel')}, {where}", output.path)
-
-
-def _apart(one: Stored, other: Stored) -> Mask:
-    """(rows, columns), True where any sample differs."""
-    differ = np.asarray(one != other)
-    return np.asarray(differ.any(axis=-1)) if differ.ndim > 2 else differ
-
-
-def _compare_colour(
-    output: Output, k: int, planes: tuple[Stored, Stored], theirs: Colour | None, found: Findings
-) -> None:
-    """Of a colour image: whatever the evidence marks, coloured pixels are the source's, and grey ones stay grey."""
-    if theirs is None:
-        return
-    differ = (theirs.coloured & _apart(*planes)) | (Colour(planes[0], theirs.luminance).coloured != theirs.coloured)
-    if differ.any():
-        i, j = (int(x) for x in np.argwhere(differ)[0])
-        what = f"another colour than in the source: {counted(int(np.count_nonzero(differ)), 'pixel')}"
-        found.add("protected-changed", f"{what}, slice {k + 1}, the first at row {i}, column {j}", output.path)
-
-
-def _protected(check: UnitCheck, k: int, marks: Marks | None) -> Mask:
-    """All that the evidence doesn't mark as free; without evidence the boxes at least."""
-    boxes = boxes_on(check.record, k)
-    if not check.keeps_boxes:
-        return ~marks(FREE, k) if marks else np.zeros_like(boxes)
-    boxes &= ~lost_on(check.record)
-    return ~marks(FREE, k) | boxes if marks else boxes
 
 
 def _present(path: Path, output: Output, found: Findings) -> bool:

@@ -23,12 +23,13 @@ from medaug.storage import archive
 from medaug.storage.disk_map import Again, Shelf
 from medaug.storage.plain_files import read_document
 from medaug.verification import run_level
+from medaug.verification.derivation import Statement, can_be_made_again, statement_of
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
-from medaug.verification.records import check_labels, check_moved, check_record
-from medaug.verification.unit_files import Findings, UnitCheck, check_unit
+from medaug.verification.records import check_gate, check_labels, check_moved, check_record
+from medaug.verification.unit_check import Findings, UnitCheck
+from medaug.verification.unit_files import check_unit
 
-MAX_PROFILE = 1 << 20  # bytes
 THREADS = 4
 AT_ONCE = 256  # files
 CHUNK = 4  # units handed to a process at once
@@ -93,6 +94,7 @@ def verify(
     written = Again(lambda: (record for record in records if record.status == "written"))
     profile, problems = _profile(output)
     faults += problems
+    said = statement_of(output)
     for record in records:
         faults += check_record(record, profile.sha256)
         if profile.moves is not None:
@@ -100,12 +102,14 @@ def verify(
                 *check_moved(record, moves=profile.moves),
                 *check_labels(record, keeps_boxes=profile.keeps_boxes),
             ]
+        if said and can_be_made_again(record):
+            faults += check_gate(record, {str(name): limit for name, limit in said.profile.checks.items()})
     faults += check_lists(output, records)
-    checks = _checks(output, written, source, keeps_boxes=profile.keeps_boxes)
+    checks = _checks(output, written, source, said, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(checks, len(written), workers, on_unit)
     faults += problems
     problems, signed, files = _check_files(output, written, digests, public_key)
-    unchecked = _unchecked(written, source, public_key, keeps_boxes=profile.keeps_boxes)
+    unchecked = _unchecked(written, source, public_key, said, keeps_boxes=profile.keeps_boxes)
     return Verdict(tuple(sorted({*faults, *problems})), len(written), files, compared, signed, unchecked)
 
 
@@ -200,7 +204,9 @@ class _Choices:
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     try:
-        keys = parse_profile_keys(read_document(root / layout.PROFILE, MAX_PROFILE, follow=False), layout.PROFILE)
+        keys = parse_profile_keys(
+            read_document(root / layout.PROFILE, layout.MAX_PROFILE, follow=False), layout.PROFILE
+        )
         digest, law = profile_digest(keys), keys["regions"]["kind"]
     except (ProfileError, OSError, ValueError, KeyError, TypeError):
         return _Choices(None, True, None), (Fault("profile-differs", "it can't be read as a profile", layout.PROFILE),)
@@ -210,13 +216,15 @@ def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     return _Choices(digest, keeps_boxes(law), moves(law)), ()
 
 
-def _checks(root: Path, written: Iterable[Record], source: Path | None, *, keeps_boxes: bool) -> Iterator[UnitCheck]:
+def _checks(
+    root: Path, written: Iterable[Record], source: Path | None, said: Statement | None, *, keeps_boxes: bool
+) -> Iterator[UnitCheck]:
     files: Shelf[Path] = Shelf()
     if source is not None:
         files = find_files(source, (digest for record in written for digest in record.source.sha256))
     for record in written:
         paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
-        yield UnitCheck(root, record, paths, keeps_boxes)
+        yield UnitCheck(root, record, paths, keeps_boxes, said)
 
 
 def _read_units(
@@ -256,7 +264,12 @@ def _checked(checks: Iterator[UnitCheck], total: int, workers: int) -> Iterator[
 
 
 def _unchecked(
-    written: Iterable[Record], source: Path | None, public_key: Path | None, *, keeps_boxes: bool
+    written: Iterable[Record],
+    source: Path | None,
+    public_key: Path | None,
+    said: Statement | None,
+    *,
+    keeps_boxes: bool,
 ) -> tuple[str, ...]:
     sentences, regions = [], f"/{layout.EVIDENCE}/{REGIONS}."
     if source is None:
@@ -264,6 +277,8 @@ def _unchecked(
     elif any(not any(regions in output.path for output in record.outputs) for record in written):
         what = "only the boxes were compared" if keeps_boxes else "they were not compared"
         sentences.append(f"protected voxels of units without evidence of their regions: {what}")
+    if said is None or not all(map(can_be_made_again, written)):
+        sentences.append("headers made again from source and record: use the medaug that made them, with its pydicom")
     if public_key is None:
         sentences.append("who made the seal: give --public-key KEY, from another place than the data")
     return tuple(sentences)

@@ -56,8 +56,7 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
     derived = headers(files)
     try:
         with quiet():
-            made = built(places(derived), boxes, provenance.software_version, provenance.unit[:16])
-            finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")
+            made = report(derived, boxes, provenance)
     except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
         raise WriteError(
             f"evidence: no report can be built for this series ({type(error).__name__}); "
@@ -65,6 +64,17 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
             code="evidence",
         ) from error
     return save(made, path)
+
+
+def report(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provenance) -> Dataset:
+    """The object; arguments as for `write_report`, headers in place of files.
+
+    Raises:
+        Exception: whatever highdicom raises over odd headers.
+    """
+    made = built(places(derived), boxes, provenance.software_version, provenance.unit[:16])
+    finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")
+    return made
 
 
 def outline(box: Box) -> npt.NDArray[np.float64]:

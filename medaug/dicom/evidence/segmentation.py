@@ -81,9 +81,7 @@ def write_segmentation(
     derived = headers(files)
     try:
         with quiet():
-            made = _built(derived, provenance)
-            _qualify(made.SegmentSequence[-1], codes)
-            finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} regions")
+            made = segmentation(derived, provenance, codes)
     except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
         raise WriteError(
             f"evidence: no segmentation can be built for this series ({type(error).__name__}); "
@@ -92,6 +90,19 @@ def write_segmentation(
         ) from error
     put_frames(made, masks, derived)
     return save(made, path)
+
+
+def segmentation(derived: Sequence[Dataset], provenance: Provenance, codes: Sequence[BoxCode]) -> Dataset:
+    """The object without its pixels; arguments as for `write_segmentation`, headers in place of files.
+
+    Raises:
+        Exception: whatever highdicom raises over odd headers.
+    """
+    made = _built(derived, provenance)
+    _qualify(made.SegmentSequence[-1], codes)
+    finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} regions")
+    made.SegmentsOverlap = "YES"
+    return made
 
 
 def put_frames(made: Dataset, masks: Sequence[Mask], derived: Sequence[Dataset]) -> None:
@@ -113,7 +124,6 @@ def put_frames(made: Dataset, masks: Sequence[Mask], derived: Sequence[Dataset])
     together = frames if frames[0].size % 8 == 0 else [np.concatenate([frame.ravel() for frame in frames])]
     data = b"".join(np.packbits(frame, bitorder="little").tobytes() for frame in together)
     made["PixelData"] = DataElement(0x7FE00010, "OB", data + b"\0" * (len(data) % 2))
-    made.SegmentsOverlap = "YES"
 
 
 def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:

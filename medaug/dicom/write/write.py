@@ -28,7 +28,7 @@ from medaug.dicom.write.stored_values import check_change, check_fits, overwritt
 from medaug.dicom.write.written import Written
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.pixels import pixels_digest
-from medaug.imaging.volume import Mask, Stored, Volume
+from medaug.imaging.volume import Mask, SourceRef, Stored, Volume
 from medaug.processes.quiet import quiet
 from medaug.storage.atomic import disk_errors, replacing
 from medaug.storage.plain_files import read_plain
@@ -132,18 +132,33 @@ def write_capture(
     with disk_errors("the folder of an image"):
         folder.mkdir(parents=True, exist_ok=True)
     stored = overwritten((before or source).stored[0], variant.stored[0], changed[0])
-    touched = stored != source.stored[0]
     with _header_errors(0):
-        ds = picture(source.source, stored)
-        facts = Facts(ds, ds.file_meta.TransferSyntaxUID, stored, 0, not bool(np.any(touched)), provenance)
-        derive(facts, touched, keep_private=False, equipment="standard")
-        del ds.SourceImageSequence
+        ds = captured(source.source, stored, np.asarray(stored != source.stored[0]), provenance)
     ds.preamble = b"\0" * 128
     ds.file_meta = _file_meta(ds)
     encode(ds, stored, style.syntax)
     buffer = BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
     return _place(ds, buffer.getvalue(), stored, folder / "0001.dcm", policy)
+
+
+def captured(source: SourceRef, stored: Stored, touched: Mask, provenance: Provenance) -> Dataset:
+    """The header of a picture's variant.
+
+    Args:
+        source: of the picture.
+        stored: (rows, columns), what the variant stores.
+        touched: (rows, columns), True where that isn't the picture's.
+        provenance: what the header says of it.
+
+    Raises:
+        ValueError: a value is illegal for its representation.
+    """
+    ds = picture(source, stored)
+    facts = Facts(ds, ds.file_meta.TransferSyntaxUID, stored, 0, not bool(np.any(touched)), provenance)
+    derive(facts, touched, keep_private=False, equipment="standard")
+    del ds.SourceImageSequence
+    return ds
 
 
 def _by_file(source: Volume) -> tuple[list[int], ...]:

@@ -12,6 +12,7 @@ from medaug.augmentation.augment import solve as solve_case
 from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.restore import Solution
 from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.stated import stated
 from medaug.errors import QualityError, SourceError, counted
 from medaug.execution.worker.image_files import describe_output, write_image
 from medaug.execution.worker.job import Job, OnStep
@@ -20,16 +21,12 @@ from medaug.imaging.motion import in_words
 from medaug.imaging.volume import Volume
 from medaug.processes.processor import processor
 from medaug.profile.components import keeps_boxes
-from medaug.profile.profile import Profile
-from medaug.profile.solvers import degrades
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
 from medaug.storage.atomic import disk_errors
-from medaug.version import __version__
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
 OUT_OF_MEMORY = "out-of-memory"
-NAME_LENGTH = 64  # of a prior's or a profile's name in headers
 _NO_MEMORY = (
     "out of memory",  # CUDA
     "can't allocate memory",  # torch's allocator on a processor
@@ -149,30 +146,16 @@ def failure(job: Job, error: Exception, where: str) -> Record:
 
 def provenance(job: Job) -> Provenance:
     """What the derived instances say of themselves."""
-    card, profile = job.worker.tools.solve.prior.card, job.worker.profile
-    spec = profile.solver
-    pulled = "".join(f", {name} {value}" for name, value in profile.levers.model_dump(exclude_defaults=True).items())
-    return Provenance(
-        unit=job.unit.recipe.id,
-        variant=job.unit.recipe.variant,
-        seed=str(job.unit.recipe.seed),
-        summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}{pulled}, {_seen(profile)}, "
-        f"{profile.restore.kind}, profile {_plain(profile.name)}",
-        software_version=__version__,
-        created=job.store.created,
-        prior=f"{_plain(card.name)} {card.sha256[:16]}",
+    card, recipe = job.worker.tools.solve.prior.card, job.unit.recipe
+    return stated(
+        job.worker.profile,
+        unit=recipe.id,
+        variant=recipe.variant,
+        seed=str(recipe.seed),
         run=job.store.run,
-        boxes_alone=not keeps_boxes(profile.regions.kind),
+        created=job.store.created,
+        prior=(card.name, card.sha256),
     )
-
-
-def _seen(profile: Profile) -> str:
-    """What the solver was shown: the law of the regions, and the operator with its numbers where there is one."""
-    operator = profile.operator
-    if not degrades(operator):
-        return profile.regions.kind
-    numbers = " ".join(f"{value:g}" for name, value in operator.model_dump().items() if name != "kind")
-    return f"{profile.regions.kind} beside {operator.kind} {numbers}"
 
 
 def to_record(
@@ -214,11 +197,6 @@ def to_record(
         labels="box-alone" if variant and not keeps_boxes(worker.profile.regions.kind) else "",
         converted=variant.volume.converted if variant else "",
     )
-
-
-def _plain(name: str) -> str:
-    """A name as every character set of DICOM can hold it."""
-    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in name)[:NAME_LENGTH]
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -81,8 +81,10 @@ def import_prior(file: Path, root: Path, name: str | None = None) -> PriorCard:
                 write_card(staged, card)
                 rehash(staged, card)
             return card
-    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+    except (tarfile.TarError, FileNotFoundError, ValueError, OverflowError, EOFError) as error:
         raise _refused(f"an archive of `medaug prior export`, found none ({type(error).__name__})") from None
+    except OSError as error:  # a pipe, a device or a folder
+        raise _refused(f"an archive of `medaug prior export` ({error.strerror})") from None
 
 
 def _put(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:

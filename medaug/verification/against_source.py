@@ -1,0 +1,173 @@
+"""A derived image against its source: every protected voxel, its header, and what makes equal numbers mean the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from medaug.audit.record import Output, Record
+from medaug.audit.stored_pixels import decoded
+from medaug.dicom.colour_encoding import colour_of
+from medaug.dicom.frames import is_enhanced
+from medaug.dicom.read.parse import Instance, coded, instance
+from medaug.dicom.write.attribute_values import Facts
+from medaug.dicom.write.write import captured
+from medaug.errors import ReadError, WriteError, counted
+from medaug.formats.registry import FORMATS
+from medaug.imaging.colour import Colour
+from medaug.imaging.moved import moved_plane
+from medaug.imaging.volume import Mask, Stored, Volume
+from medaug.regions.marks import FREE
+from medaug.verification.derivation import can_be_made_again, differing, header_differences, in_short
+from medaug.verification.evidence_marks import Marks, boxes_on, lost_on
+from medaug.verification.instance_headers import MEANING, meaning_faults, says_carried
+from medaug.verification.unit_check import Findings, Image, UnitCheck
+
+
+def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | None, found: Findings) -> None:
+    """Every protected voxel against the source's stored value, and what makes equal numbers mean the same."""
+    assert check.sources is not None
+    first = image.slices[0][0]
+    path = check.sources[first]
+    if path is None:
+        return
+    try:
+        read, volume, original = _read(check.record, path)
+        if volume is not None and volume.converted != check.record.converted:
+            said, does = (each or "nothing" for each in (check.record.converted, volume.converted))
+            what = f"the record says converted: {said}, and reading the source: {does}"
+            found.add("meaning-differs", what, output.path)
+        if read and image.dataset:
+            pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
+            names = list(meaning_faults(image.dataset, read.dataset, pairs))
+            if names:
+                found.add("meaning-differs", f"not as in the source: {', '.join(names)}", output.path)
+    except ReadError as error:
+        found.add("source-unreadable", f"slice {first + 1}: {error}")
+        return
+    if original.shape[1:] != image.stored.shape[1:] or original.dtype != image.stored.dtype:
+        found.add("protected-changed", "the source has another size or kind of number", output.path)
+        return
+    places = [_source_frame(check.record, k) if read else k for k, _ in image.slices]
+    if max(places) >= len(original) or max(frame for _, frame in image.slices) >= len(image.stored):
+        found.add("protected-changed", "the image or the source has too few frames", output.path)
+        return
+    for (k, frame), place in zip(image.slices, places, strict=True):
+        planes = image.stored[frame], _moved(check.record, original[place])
+        _compare(check, output, k, planes, marks, found)
+        _compare_colour(output, k, planes, colour_of(read.dataset, planes[1]) if read else None, found)
+        if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
+            found.add("carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path)
+    if check.said is not None and can_be_made_again(check.record):
+        _check_header(check, output, image, (read, volume, original[places]), found)
+
+
+def _read(record: Record, path: Path) -> tuple[Instance | None, Volume | None, Stored]:
+    """The source's file: a DICOM instance, or a volume; and all its stored values."""
+    kind = FORMATS.get(record.source.format or "")
+    if kind is None:
+        read = instance(path)
+        return read, None, decoded(read)
+    volume = kind.read(path)
+    return None, volume, volume.stored
+
+
+def _check_header(
+    check: UnitCheck,
+    output: Output,
+    image: Image,
+    source: tuple[Instance | None, Volume | None, Stored],
+    found: Findings,
+) -> None:
+    """The header as a whole, made again from the source's, which is used up."""
+    read, volume, original = source
+    try:
+        if image.dataset is None:
+            assert volume is not None
+            kind, path = FORMATS[volume.source.format], check.root / output.path
+            if not kind.states(path, replace(volume, stored=image.stored), volume.source.files[0]):
+                found.add("header-differs", "its header isn't the source's, marked as synthetic", output.path)
+            return
+        names = _differences(check, output, image, (read, volume, original))
+    except (ReadError, WriteError, ValueError, TypeError, KeyError, AttributeError) as error:
+        what = f"the header can't be made again from the source's ({type(error).__name__})"
+        found.add("header-differs", what, output.path)
+        return
+    unsaid = tuple(name for name in names if name not in MEANING)
+    if unsaid:
+        found.add("header-differs", f"not what follows from the source's: {in_short(unsaid)}", output.path)
+
+
+def _differences(
+    check: UnitCheck, output: Output, image: Image, source: tuple[Instance | None, Volume | None, Stored]
+) -> tuple[str, ...]:
+    read, volume, original = source
+    assert check.said is not None
+    assert image.dataset is not None
+    record, shown = check.record, image.stored[[frame for _, frame in image.slices]]
+    moved = np.stack([_moved(record, plane) for plane in original])
+    changed = np.stack([_apart(a, b) | _apart(b, c) for a, b, c in zip(shown, moved, original, strict=True)])
+    said, position = check.said.provenance(record), record.images.index(output)
+    with coded():
+        if volume is not None:
+            return differing(captured(volume.source, shown[0], changed[0], said), image.dataset)
+        assert read is not None
+        many = is_enhanced(read.dataset)
+        frames = tuple(_source_frame(record, k) for k, _ in image.slices) if many else ()
+        stored, mask = (shown, changed) if many else (shown[0], changed[0])
+        syntax, untouched = read.dataset.file_meta.TransferSyntaxUID, not bool(changed.any())
+        facts = Facts(read.dataset, syntax, stored, position, untouched, said, frames)
+        return header_differences(image.dataset, facts, mask, check.said.profile)
+
+
+def _moved(record: Record, plane: Stored) -> Stored:
+    """The source's plane as the record says that it was moved."""
+    return plane if record.moved is None else moved_plane(plane, record.moved.motions)
+
+
+def _source_frame(record: Record, k: int) -> int:
+    return record.source.frames[k] if record.source.frames else 0
+
+
+def _compare(
+    check: UnitCheck, output: Output, k: int, planes: tuple[Stored, Stored], marks: Marks | None, found: Findings
+) -> None:
+    """One slice: (its values, the source's)."""
+    kept = _protected(check, k, marks)
+    differ = kept & _apart(*planes)
+    found.compared += int(np.count_nonzero(kept))
+    if differ.any():
+        i, j = (int(x) for x in np.argwhere(differ)[0])
+        count, boxed = int(np.count_nonzero(differ)), int(np.count_nonzero(differ & boxes_on(check.record, k)))
+        where = f"slice {k + 1}, the first at row {i}, column {j}; {boxed} of them inside boxes"
+        found.add("protected-changed", f"not the source's: {counted(count, 'protected voxel')}, {where}", output.path)
+
+
+def _apart(one: Stored, other: Stored) -> Mask:
+    """(rows, columns), True where any sample differs."""
+    differ = np.asarray(one != other)
+    return np.asarray(differ.any(axis=-1)) if differ.ndim > 2 else differ
+
+
+def _compare_colour(
+    output: Output, k: int, planes: tuple[Stored, Stored], theirs: Colour | None, found: Findings
+) -> None:
+    """Of a colour image: whatever the evidence marks, coloured pixels are the source's, and grey ones stay grey."""
+    if theirs is None:
+        return
+    differ = (theirs.coloured & _apart(*planes)) | (Colour(planes[0], theirs.luminance).coloured != theirs.coloured)
+    if differ.any():
+        i, j = (int(x) for x in np.argwhere(differ)[0])
+        what = f"another colour than in the source: {counted(int(np.count_nonzero(differ)), 'pixel')}"
+        found.add("protected-changed", f"{what}, slice {k + 1}, the first at row {i}, column {j}", output.path)
+
+
+def _protected(check: UnitCheck, k: int, marks: Marks | None) -> Mask:
+    """All that the evidence doesn't mark as free; without evidence the boxes at least."""
+    boxes = boxes_on(check.record, k)
+    if not check.keeps_boxes:
+        return ~marks(FREE, k) if marks else np.zeros_like(boxes)
+    boxes &= ~lost_on(check.record)
+    return ~marks(FREE, k) | boxes if marks else boxes

@@ -1,0 +1,47 @@
+"""The evidence of a unit made again from its images and its record: swapped labels, codes or boxes contradict them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from medaug.audit.record import Record
+from medaug.dicom.evidence.evidence_headers import headers
+from medaug.dicom.evidence.report import report
+from medaug.dicom.evidence.segmentation import segmentation
+from medaug.dicom.write.provenance import Provenance
+from medaug.imaging.boxes import distinct_codes
+from medaug.processes.quiet import quiet
+from medaug.verification.derivation import differing
+
+FEW = 2  # slices that a segmentation's header is made from: what differs frame by frame is checked frame by frame
+# Of a segmentation, what lists its frames or the instances that they mark; `unit_files` checks the references.
+BY_FRAME = frozenset({
+    "PerFrameFunctionalGroupsSequence", "NumberOfFrames", "ReferencedSeriesSequence", "DimensionIndexSequence",
+    "SharedFunctionalGroupsSequence", "DimensionOrganizationSequence", "SourceImageSequence",
+})  # fmt: skip
+
+
+def object_differences(
+    path: Path, found: Dataset, images: Sequence[Path], record: Record, said: Provenance
+) -> tuple[str, ...]:
+    """Attributes of ``regions.dcm`` or ``boxes.dcm`` that aren't what the writer makes of these images.
+
+    Args:
+        path: of the object.
+        found: the object.
+        images: the unit's derived instances, in slice order; read for their headers.
+        record: of the unit.
+        said: see `Statement.provenance`.
+
+    Raises:
+        ValueError: it can't be made; likewise whatever highdicom raises over odd headers.
+        OSError: an image can't be read.
+    """
+    with quiet():
+        if path.name == "boxes.dcm":
+            return differing(report(headers(images), record.boxes, said), found)
+        made = segmentation(headers(images[:FEW]), said, distinct_codes(record.boxes))
+        return tuple(name for name in differing(made, found) if name not in BY_FRAME)
