@@ -15,6 +15,7 @@ from medaug.errors import ManifestError, OutputError, ProfileError
 from medaug.profile.components import LawKind, moves
 from medaug.profile.load import parse_profile_keys
 from medaug.storage.json_stream import array_items, other_members
+from medaug.storage.plain_files import read_document
 
 Boxes = tuple[tuple[float, ...], ...]
 
@@ -64,7 +65,7 @@ class VariantsOf:
         """
         root = Path(output)
         with suppress(OSError, ProfileError, KeyError, TypeError, ValueError):
-            kind = parse_profile_keys((root / PROFILE).read_text(encoding="utf-8"), PROFILE)["regions"]["kind"]
+            kind = parse_profile_keys(read_document(root / PROFILE), PROFILE)["regions"]["kind"]
             if kind in get_args(LawKind) and moves(kind):
                 raise ManifestError(
                     f"{what}: the law {kind!r} of OUTPUT's profile moved its labels, and an item would keep "

@@ -35,10 +35,7 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
         return
     try:
         read, volume, original = _read(check.record, path)
-        if volume is not None and volume.converted != check.record.converted:
-            said, does = (each or "nothing" for each in (check.record.converted, volume.converted))
-            what = f"the record says converted: {said}, and reading the source: {does}"
-            found.add("meaning-differs", what, output.path)
+        _check_converted(check.record, output, volume, found)
         if read and image.dataset:
             pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
             names = list(meaning_faults(image.dataset, read.dataset, pairs))
@@ -72,6 +69,13 @@ def _read(record: Record, path: Path) -> tuple[Instance | None, Volume | None, S
         return read, None, decoded(read)
     volume = kind.read(path)
     return None, volume, volume.stored
+
+
+def _check_converted(record: Record, output: Output, volume: Volume | None, found: Findings) -> None:
+    """A picture of three channels is made grey as the record says."""
+    if volume is not None and volume.converted != record.converted:
+        said, does = (each or "nothing" for each in (record.converted, volume.converted))
+        found.add("meaning-differs", f"the record says converted: {said}, and reading the source: {does}", output.path)
 
 
 def _check_header(

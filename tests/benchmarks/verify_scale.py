@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +23,13 @@ import numpy as np
 
 from medaug.audit import ledger
 from medaug.audit.layout import FORMAT, declaration
-from medaug.audit.record import Grid, Identity, PriorRef, Record, RecordedSource
+from medaug.audit.record import CheckResult, Grid, Identity, PriorRef, Record, RecordedSource
 from medaug.audit.seal import seal
 from medaug.augmentation.recipe import Recipe
 from medaug.dicom.evidence.segmentation import write_segmentation
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
-from medaug.dicom.write.provenance import Provenance
+from medaug.dicom.write.stated import stated
 from medaug.dicom.write.write import write_series
 from medaug.execution.worker.image_files import describe_output
 from medaug.imaging.boxes import Box
@@ -38,10 +39,13 @@ from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
+from medaug.quality.checks import DEFAULT_LIMITS, Limits
+from medaug.version import versions
 from tests.support import make
 
 SLICES = 50
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = "0123456789abcdef"
 
 
 def main(folder: Path, instances: int, workers: int) -> None:
@@ -69,7 +73,7 @@ def build(folder: Path, units: int) -> None:
     profile, root, records = load_profile("body-ct"), folder / "out", []
     root.mkdir()
     (root / "profile.yaml").write_text(profile.to_yaml())
-    (root / FORMAT).write_bytes(declaration(CREATED.isoformat(), "0123456789abcdef"))
+    (root / FORMAT).write_bytes(declaration(CREATED.isoformat(), RUN))
     for variant in range(units):
         records.append(unit(root, volume, profile, variant))
         ledger.append(root / "ledger", "bench", records[-1], 0.0)
@@ -90,7 +94,15 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
     made = replace(volume, stored=np.where(free, drawn, volume.stored))
     label = np.zeros(shape, dtype=np.bool_)
     label[boxes[0].slices] = True
-    said = Provenance(recipe.id, variant, "0", "none", "0", CREATED, "none", "0123456789abcdef")
+    said = stated(
+        profile,
+        unit=recipe.id,
+        variant=variant,
+        seed="0",
+        run=RUN,
+        created=CREATED,
+        prior=("none", recipe.prior_sha256),
+    )
     files = write_series(made, made.stored != volume.stored, source=volume, provenance=said, folder=folder / "image")
     (folder / "evidence").mkdir()
     write_segmentation(
@@ -103,19 +115,28 @@ def unit(root: Path, volume: Volume, profile: profiles.Profile, variant: int) ->
         variant=variant,
         seed="0",
         profile_sha256=recipe.profile_sha256,
-        versions={},
+        versions=versions(),
         device="cpu",
         batch_size=1,
         identity=Identity("declared"),
         created=CREATED.isoformat(),
         prior=PriorRef("none", recipe.prior_sha256),
         recipe=recipe.plain,
+        checks=passed({**DEFAULT_LIMITS, **profile.checks}),
         outputs=describe_output(folder, folder.relative_to(root).as_posix()),
         boxes=boxes,
         geometry=Grid.of(volume.geometry),
     )
     (folder / "record.json").write_text(record.to_json() + "\n")
     return record
+
+
+def passed(limits: Mapping[str, Limits]) -> tuple[CheckResult, ...]:
+    """Every check of the gate, with a figure on its limit."""
+    return tuple(
+        CheckResult(name, next((end for end in limit if end is not None), 0.0), tuple(limit), True)
+        for name, limit in limits.items()
+    )
 
 
 def timed(folder: Path, source: bool, workers: int) -> None:

@@ -10,6 +10,7 @@ from medaug.verification.faults import CODES, Fault
 from tests.support.paths import ROOT
 from tests.support.tables import write_table
 from tests.support.tampering import COVERED, PLAIN
+from tests.support.tampering_headers import REMADE
 from tests.verification import test_frames
 
 
@@ -30,7 +31,7 @@ def test_every_code_is_raised_somewhere_and_most_are_seen_in_the_tables() -> Non
     assert not [code for code in CODES if f'"{code}"' not in package]
     seen = {
         code for expected in (*PLAIN.values(), *COVERED.values(), *test_frames.COVERED.values()) for code in expected
-    }
+    } | {code for _, code, _ in REMADE.values()}
     rest = {
         "label-differs",
         "moved-differs",
@@ -56,3 +57,9 @@ def test_the_documents_table_of_tamperings_is_what_the_tests_find() -> None:
             what = attack.__name__.strip("_").removeprefix("covered_").replace("_", " ")
             lines.append(f"| {what} | {then} | {', '.join(f'`{code}`' for code in sorted(found))} |")
     write_table("docs/how-to/verify.md", "tamperings", "\n".join(lines))
+
+
+def test_the_documents_table_of_what_is_made_again_is_what_the_tests_find() -> None:
+    lines = ["| what was done | found as | needs |", "|---|---|---|"]
+    lines += [f"| {what} | `{code}` | {needed} |" for what, (_, code, needed) in REMADE.items()]
+    write_table("docs/how-to/verify.md", "remade", "\n".join(lines))

@@ -19,6 +19,7 @@ from medaug.verification.faults import CODES
 from medaug.verification.verify import verify
 from tests.support.sound_output import of, records
 from tests.support.tampering import COVERED, PLAIN, _pixel_in_a_box, codes, cover, judged, paint
+from tests.support.tampering_headers import OUTPUT, REMADE
 
 
 def test_a_sound_output_has_no_fault(sound: Path) -> None:
@@ -87,3 +88,26 @@ def test_without_the_key_a_covered_change_of_a_free_pixel_is_not_found_and_with_
     cover(folder, "CR")
     assert verify(folder / "out", source=folder / "in").sound
     assert codes(judged(folder)) == {"seal-unsigned"}
+
+
+# --- headers, evidence and checks, made again ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", REMADE)
+def test_what_contradicts_source_or_record_is_found_when_it_is_made_again(folder: Path, what: str) -> None:
+    attack, code, needed = REMADE[what]
+    attack(folder)
+    alone = codes(verify(folder / "out"))
+    assert (code in alone) == (needed == OUTPUT)
+    if needed != OUTPUT:
+        assert alone == set()
+        assert code in codes(verify(folder / "out", source=folder / "in"))
+
+
+def test_headers_of_another_version_are_not_made_again_and_that_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medaug.verification.derivation.__version__", "9.9")
+    verdict = verify(folder / "out", source=folder / "in")
+    assert verdict.sound
+    assert any("headers made again" in sentence for sentence in verdict.unchecked)

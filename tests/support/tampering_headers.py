@@ -1,0 +1,192 @@
+"""What headers, evidence and checks may be made to say by somebody who makes every digest, the lists and the seal fit.
+
+Each attack stands with its code, and with what is needed to see it: nothing but OUTPUT, or the source.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from medaug.dicom.read.parse import instance
+from medaug.formats.nifti import FIELDS, HEADER
+from medaug.verification.evidence_marks import FREE, boxes_on, marks_of_segmentation
+from tests.support.sound_output import of, records, redigest, rewrite
+from tests.support.tampering import cover, edit, image
+
+Attack = Callable[[Path], None]
+
+
+def _said(modality: str, keyword: str, value: object) -> Attack:
+    def attack(folder: Path) -> None:
+        edit(image(folder, modality, 0), lambda ds: setattr(ds, keyword, value))
+        cover(folder, modality)
+
+    return attack
+
+
+def _taken_out(keyword: str) -> Attack:
+    def attack(folder: Path) -> None:
+        edit(image(folder), lambda ds: delattr(ds, keyword))
+        cover(folder, "CT")
+
+    return attack
+
+
+def _in_evidence(name: str, change: Callable[[pydicom.Dataset], None]) -> Attack:
+    def attack(folder: Path) -> None:
+        outputs = of(folder / "out", "CT").outputs
+        edit(folder / "out" / next(o.path for o in outputs if o.path.endswith(name)), change)
+        cover(folder, "CT")
+
+    return attack
+
+
+def _in_nifti(change: Callable[[np.ndarray], None]) -> Attack:
+    """Through the header's fields, both transforms alike."""
+
+    def attack(folder: Path) -> None:
+        path = image(folder, "", 0)
+        content = bytearray(gzip.decompress(path.read_bytes()))
+        header = np.frombuffer(content[: HEADER.itemsize], HEADER).copy()
+        change(header)
+        path.write_bytes(gzip.compress(header.tobytes() + bytes(content[HEADER.itemsize :]), 6, mtime=0))
+        cover(folder, "")
+
+    return attack
+
+
+def _affine(factor: float) -> Callable[[np.ndarray], None]:
+    def change(header: np.ndarray) -> None:
+        header["qform_code"] = 0
+        header["srow"][0, 0] *= factor
+        header["pixdim"][0, 1] *= abs(factor)
+
+    return change
+
+
+def _field(name: str, value: object) -> Callable[[np.ndarray], None]:
+    assert name in FIELDS
+
+    def change(header: np.ndarray) -> None:
+        header[name] = value
+
+    return change
+
+
+def _move(ds: pydicom.Dataset) -> None:
+    for element in ds.iterall():
+        if element.keyword == "GraphicData":
+            element.value = [float(x) + 50 for x in element.value]
+
+
+def _harmless(ds: pydicom.Dataset) -> None:
+    """Every finding gets another code."""
+    findings = [
+        item.ConceptCodeSequence[0]
+        for item in _items(ds)
+        if "ConceptNameCodeSequence" in item and item.ConceptNameCodeSequence[0].CodeMeaning == "Finding"
+    ]
+    assert findings
+    for code in findings:
+        code.CodeValue, code.CodeMeaning = "L0", "harmless"
+
+
+def _items(ds: pydicom.Dataset) -> list[pydicom.Dataset]:
+    found = list(ds.get("ContentSequence") or [])
+    return found + [inner for item in found for inner in _items(item)]
+
+
+def _swap_labels(ds: pydicom.Dataset) -> None:
+    first, second = ds.SegmentSequence[:2]
+    first.SegmentLabel, second.SegmentLabel = second.SegmentLabel, first.SegmentLabel
+
+
+def _margin_painted_and_marked_free(folder: Path) -> None:
+    root = folder / "out"
+    record = of(root, "CR")
+    path = root / next(o.path for o in record.outputs if o.path.endswith("regions.dcm"))
+    free = marks_of_segmentation(instance(path), record)(FREE, 0)
+    box = record.boxes[0]
+    row, column = box.start[1] - 1, box.start[2]
+    assert not free[row, column]
+    assert not boxes_on(record, 0)[row, column]
+
+    def mark(ds: pydicom.Dataset) -> None:
+        bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8), bitorder="little")
+        for number, group in enumerate(ds.PerFrameFunctionalGroupsSequence):
+            if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == FREE:
+                bits[number * free.size + row * free.shape[1] + column] = 1
+        ds.PixelData = np.packbits(bits, bitorder="little").tobytes()
+
+    def paint(ds: pydicom.Dataset) -> None:
+        pixels = ds.pixel_array.copy()
+        pixels[row, column] += 1
+        ds.PixelData = pixels.tobytes()
+
+    edit(path, mark)
+    edit(image(folder, "CR", 0), paint)
+    cover(folder, "CR")
+
+
+def _variants_swapped(folder: Path) -> None:
+    root = folder / "out"
+    both = [record for record in records(root) if record.source.modality == "CR"]
+    one, two = (root / record.folder / "image" for record in both)
+    one.rename(folder / "passing")
+    two.rename(one)
+    (folder / "passing").rename(two)
+    for record in both:
+        rewrite(root, record.unit, partial(redigest, root))
+
+
+def _checks(change: Callable[[tuple], tuple]) -> Attack:
+    def attack(folder: Path) -> None:
+        cover(folder, "CR", lambda record: replace(record, checks=change(record.checks)))
+
+    return attack
+
+
+OUTPUT, SOURCE = "OUTPUT alone", "`--source`"
+LUT = pydicom.Dataset()
+LUT.LUTDescriptor, LUT.ModalityLUTType = [2, 0, 16], "US"
+LUT.add_new("LUTData", "OW", b"\1\0\0\0")
+
+# what was done: (attack, code, what is needed)
+REMADE: dict[str, tuple[Attack, str, str]] = {
+    "presentation shape inverted": (_said("CT", "PresentationLUTShape", "INVERSE"), "header-differs", SOURCE),
+    "modality LUT added": (_said("CR", "ModalityLUTSequence", [LUT]), "header-differs", SOURCE),
+    "another pixel aspect ratio": (_said("CR", "PixelAspectRatio", [2, 1]), "header-differs", SOURCE),
+    "another laterality": (_said("CR", "Laterality", "L"), "header-differs", SOURCE),
+    "another modality": (_said("CR", "Modality", "DX"), "header-differs", SOURCE),
+    "another patient": (_said("CR", "PatientID", "somebody"), "evidence-differs", OUTPUT),
+    "another study": (_said("CR", "StudyInstanceUID", "1.2.3"), "reference", OUTPUT),
+    "derivation code taken out": (_taken_out("DerivationCodeSequence"), "header-differs", OUTPUT),
+    "contributing equipment taken out": (_taken_out("ContributingEquipmentSequence"), "header-differs", OUTPUT),
+    "qualified as a product": (_said("CT", "ContentQualification", "PRODUCT"), "header-differs", OUTPUT),
+    "variants' images swapped": (_variants_swapped, "uid-differs", OUTPUT),
+    "boxes.dcm moved by 50 px": (_in_evidence("boxes.dcm", _move), "evidence-differs", OUTPUT),
+    "finding's code changed": (_in_evidence("boxes.dcm", _harmless), "evidence-differs", OUTPUT),
+    "segments' labels swapped": (_in_evidence("regions.dcm", _swap_labels), "evidence-differs", OUTPUT),
+    "evidence not synthetic": (
+        _in_evidence("regions.dcm", lambda ds: setattr(ds, "SyntheticData", "NO")), "not-synthetic", OUTPUT,
+    ),
+    "margin painted and marked as free": (_margin_painted_and_marked_free, "regions-differ", OUTPUT),
+    "NIfTI mirrored": (_in_nifti(_affine(-1)), "grid-differs", OUTPUT),
+    "NIfTI's spacing doubled": (_in_nifti(_affine(2)), "grid-differs", OUTPUT),
+    "NIfTI's slope 7": (_in_nifti(_field("scl_slope", 7)), "header-differs", SOURCE),
+    "SYNTHETIC taken out of NIfTI": (_in_nifti(_field("descrip", b"")), "header-differs", OUTPUT),
+    "check outside its limit passed": (
+        _checks(lambda found: (replace(found[0], value=9.0), *found[1:])), "gate", OUTPUT,
+    ),
+    "a check's limit widened": (
+        _checks(lambda found: (replace(found[0], limit=(None, 99.0)), *found[1:])), "gate", OUTPUT,
+    ),
+    "no check recorded": (_checks(lambda _: ()), "gate", OUTPUT),
+}  # fmt: skip
