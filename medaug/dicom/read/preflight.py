@@ -36,6 +36,7 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
 BREAKS = (0xFFFE, 0x7FE0)  # groups that a walk can't step over: items and pixels
 TRANSFER_SYNTAX = 0x00020010
+MAX_UID = 66  # bytes of a UID (PS3.5 9.1), and some that pad it
 AHEAD = 16_384  # bytes read at once of what is stepped through
 HEAD = 65_536  # bytes of a codestream that are enough to find its dimensions
 
@@ -120,9 +121,21 @@ def _meta(stream: BinaryIO, size: int, position: int) -> tuple[str, int]:
             raise _truncated(length, size - position - header)
         if (group << 16) + element == TRANSFER_SYNTAX:
             stream.seek(position + header)
-            syntax = stream.read(min(length, 64)).rstrip(b"\0 ").decode("ascii", "replace")
+            syntax = _uid(stream.read(min(length, MAX_UID + 1)))
         position += header + length
     raise ReadError("the file meta group does not end", code="damaged")
+
+
+def _uid(stated: bytes) -> str:
+    """A UID as it stands. A blank before it is what this reader would take for another syntax, and the parser for none.
+
+    Raises:
+        ReadError: ``bad-value``: it holds anything else than digits and dots, or is too long.
+    """
+    found = stated.rstrip(b"\0 ")
+    if found.strip(b"0123456789.") or len(stated) > MAX_UID:
+        raise ReadError("the transfer syntax is no UID; export the file again", code="bad-value")
+    return found.decode("ascii")
 
 
 def _inflated(data: bytes) -> bytes:
