@@ -14,6 +14,7 @@ from medaug.assemble import window_of
 from medaug.errors import ManifestError, SourceError
 from medaug.formats.registry import format_of
 from medaug.imaging.volume import Volume
+from medaug.inverse.aligned import from_array
 from medaug.manifests.rendering import bytes_of
 from medaug.profile.profile import Profile
 from medaug.torch.coco_items import Labelled
@@ -48,7 +49,7 @@ class Pictures(Dataset[tuple[Tensor, Target]]):
         item = self.items[index]
         volume = _read(item.path)
         shown = bytes_of(volume, window_of(self.profile, volume), item.frame)
-        image = torch.from_numpy(shown)[None].float() / 255
+        image = from_array(shown)[None].float() / 255
         target = _target(item, self.classes, index)
         return self.transform(image, target) if self.transform else (image, target)
 

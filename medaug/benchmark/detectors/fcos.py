@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medaug.benchmark.evaluation import MOST, Boxes
+from medaug.inverse.aligned import from_array
 
 STRIDE = 8
 WIDTH = 64
@@ -76,7 +77,7 @@ def targets_of(boxes: Boxes, size: int, classes: int) -> Targets:
         wanted[near] = 0
         wanted[near, boxes.classes[n]] = 1
         distances[near] = np.column_stack([x - x0, y - y0, x1 - x, y1 - y])[near].clip(1)
-    return Targets(torch.from_numpy(wanted), torch.from_numpy(distances))
+    return Targets(from_array(wanted), from_array(distances))
 
 
 def sampled(targets: Targets, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -86,7 +87,7 @@ def sampled(targets: Targets, rng: np.random.Generator) -> tuple[Tensor, Tensor]
     """
     there = targets.classes.amax(dim=1) > 0
     full, empty = torch.nonzero(there)[:, 0], torch.nonzero(~there)[:, 0]
-    drawn = empty[torch.from_numpy(rng.choice(len(empty), min(EMPTY, len(empty)), replace=False))]
+    drawn = empty[from_array(rng.choice(len(empty), min(EMPTY, len(empty)), replace=False))]
     weights = torch.ones(len(full) + len(drawn))
     weights[len(full) :] = len(empty) / max(1, len(drawn))
     return torch.cat([full, drawn]), weights

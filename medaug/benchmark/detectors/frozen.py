@@ -17,6 +17,7 @@ from medaug.benchmark.detectors.detector import Point, Speed, Stage, Task, Train
 from medaug.benchmark.evaluation import Boxes, ap50, matched
 from medaug.benchmark.images.dataset import Picture, UInt8
 from medaug.imaging.seeds import generator
+from medaug.inverse.aligned import from_array
 from medaug.inverse.device import resolve_device
 from medaug.storage.atomic import replacing
 from medaug.storage.plain_files import open_plain
@@ -141,11 +142,11 @@ class Frozen:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with torch.no_grad():
-                maps = self._network(torch.from_numpy(pixels.astype(np.float32))[None, None].to(self._device))
+                maps = self._network(from_array(pixels.astype(np.float32))[None, None].to(self._device))
             with replacing(path) as passing, passing.open("wb") as made:
                 np.savez(made, *(one[0].permute(1, 2, 0).half().cpu().numpy() for one in maps))
         with open_plain(path) as file, np.load(file) as stored:
-            return tuple(torch.from_numpy(stored[name]) for name in stored.files)
+            return tuple(from_array(stored[name]) for name in stored.files)
 
 
 def _losses(

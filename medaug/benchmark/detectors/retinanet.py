@@ -20,6 +20,7 @@ from medaug.benchmark.detectors.frozen import Backbone, batches, shares
 from medaug.benchmark.evaluation import MOST, Boxes, ap50, matched
 from medaug.benchmark.images.dataset import Picture
 from medaug.imaging.seeds import generator
+from medaug.inverse.aligned import from_array
 from medaug.inverse.device import resolve_device
 
 BATCH = 4
@@ -104,13 +105,13 @@ def _found(detector: Any, pictures: Sequence[Picture]) -> Iterator[Boxes]:
 
 def _images(pictures: Sequence[Picture], device: torch.device) -> Tensor:
     """(B, 1, size, size) in [0, 255]."""
-    return torch.from_numpy(np.stack([one.pixels for one in pictures]).astype(np.float32))[:, None].to(device)
+    return from_array(np.stack([one.pixels for one in pictures]).astype(np.float32))[:, None].to(device)
 
 
 def _target(picture: Picture, device: torch.device) -> dict[str, Tensor]:
     """MONAI's boxes begin with the first spatial axis: rows."""
     corners = picture.boxes.corners[:, [1, 0, 3, 2]].astype(np.float32)
-    box, label = torch.from_numpy(corners), torch.from_numpy(picture.boxes.classes)
+    box, label = from_array(corners), from_array(picture.boxes.classes)
     return {"box": box.to(device), "label": label.to(device)}
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from medaug.benchmark.realism.auc import Estimate, Scores, estimate
 from medaug.benchmark.realism.patches import Patches, halves
+from medaug.inverse.aligned import from_array
 
 STEPS, BATCH, RATE = 300, 64, 2e-3
 FOLDS = 4
@@ -106,7 +107,7 @@ def _learn(patches: Patches, seed: int) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global state
         torch.manual_seed(seed)
         network = _network().train()
-        return _trained(network, torch.from_numpy(patches.pixels), torch.from_numpy(patches.made).float(), draw)
+        return _trained(network, from_array(patches.pixels), from_array(patches.made).float(), draw)
 
 
 def _trained(network: nn.Sequential, pixels: Tensor, made: Tensor, draw: torch.Generator) -> nn.Sequential:
@@ -139,5 +140,5 @@ def _shown(batch: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _ask(network: nn.Sequential, pixels: NDArray[np.float32]) -> Scores:
-    parts = torch.split(torch.from_numpy(pixels), 256)
+    parts = torch.split(from_array(pixels), 256)
     return torch.cat([network(_shown(part))[:, 0] for part in parts]).double().numpy()
