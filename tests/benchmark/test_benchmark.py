@@ -16,6 +16,7 @@ from medaug.benchmark.record import TrainingRecord
 from medaug.benchmark.verify import verify_benchmark
 from medaug.cli import app
 from medaug.errors import OutputError
+from medaug.processes import threads
 from tests.support import toy_benchmark
 
 
@@ -33,10 +34,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if done == 3:
             raise Killed
 
-    with pytest.raises(Killed):
-        run_benchmark(plan_benchmark(asked), kill)
-    shutil.copytree(folder / "bench", folder / "before")
-    run_benchmark(plan_benchmark(asked))
+    with threads.taken(1):  # two test processes with two threads each wait for one another
+        with pytest.raises(Killed):
+            run_benchmark(plan_benchmark(asked), kill)
+        shutil.copytree(folder / "bench", folder / "before")
+        run_benchmark(plan_benchmark(asked))
     return folder
 
 

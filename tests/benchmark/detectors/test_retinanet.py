@@ -7,6 +7,7 @@ from medaug.benchmark.detectors.frozen import RANDOM
 from medaug.benchmark.detectors.retinanet import RetinaNet
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Picture
+from medaug.processes import threads
 
 
 def picture(seed: int) -> Picture:
@@ -21,7 +22,8 @@ def picture(seed: int) -> Picture:
 def test_monais_retinanet_learns_without_torchvision() -> None:
     pictures = [picture(seed) for seed in range(6)]
     task = Task([Stage(pictures, 1.0)], 16, 3, pictures[:2], pictures[2:], 1)
-    trained = RetinaNet(RANDOM).train(task)
+    with threads.taken(1):
+        trained = RetinaNet(RANDOM).train(task)
     first, last = trained.curve[0], trained.curve[-1]
     assert first.box_loss is not None
     assert last.box_loss is not None

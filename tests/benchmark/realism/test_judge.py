@@ -41,7 +41,8 @@ def test_what_differs_is_told_and_what_does_not_is_not() -> None:
     assert 0.3 < same.told.value < 0.7  # 48 patches of either kind: a standard error of .06
 
 
-def test_it_follows_its_seed() -> None:
+def test_it_follows_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STEPS", 4)
     first = judge(_patches(0.5), seed=3)
     assert judge(_patches(0.5), seed=3) == first
     assert judge(_patches(0.5), seed=4) != first
