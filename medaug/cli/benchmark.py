@@ -77,6 +77,8 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
         format=format,
         slices=slices,
     )
+    if realism and dry_run:
+        raise typer.BadParameter("--realism makes and judges variants; give one of the two", param_hint="--dry-run")
     if realism:
         judge_export(run, output)
         return

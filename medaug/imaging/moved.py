@@ -48,6 +48,11 @@ class Fetched:
         """Row and column of the source's pixel that lies nearest."""
         return (self.down + STEP // 2) >> BITS, (self.along + STEP // 2) >> BITS
 
+    @property
+    def whole(self) -> Mask:
+        """True where a position is a pixel's centre, as wherever nothing moves."""
+        return np.asarray((self.down | self.along) & (STEP - 1) == 0)
+
 
 def fetched(motions: Motions, shape: tuple[int, int]) -> Iterator[Fetched]:
     """All strips in which anything moves; the rest of the slice is the source's, pixel by pixel."""
@@ -81,7 +86,8 @@ def moved_plane(plane: Stored, motions: Motions) -> Stored:
     noise = grain(wide)
     source = _mirrored(wide - noise, plane.dtype)
     for strip in fetched(motions, (plane.shape[0], plane.shape[1])):
-        result[strip.area] = np.clip(source.at(strip) + noise[strip.nearest], low, high)
+        values = np.clip(source.at(strip) + noise[strip.nearest], low, high)
+        result[strip.area] = np.where(strip.whole, wide[strip.nearest], values)  # real numbers lose no digit there
     return result
 
 

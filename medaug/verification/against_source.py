@@ -51,14 +51,17 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
     if max(places) >= len(original) or max(frame for _, frame in image.slices) >= len(image.stored):
         found.add("protected-changed", "the image or the source has too few frames", output.path)
         return
-    for (k, frame), place in zip(image.slices, places, strict=True):
-        planes = image.stored[frame], _moved(check.record, original[place])
+    moved = [_moved(check.record, original[place]) for place in places]
+    for (k, frame), theirs in zip(image.slices, moved, strict=True):
+        planes = image.stored[frame], theirs
         _compare(check, output, k, planes, marks, found)
         _compare_colour(output, k, planes, colour_of(read.dataset, planes[1]) if read else None, found)
         if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
             found.add("carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path)
     if check.said is not None and can_be_made_again(check.record):
-        _check_header(check, output, image, (read, volume, original[places]), found)
+        shown = image.stored[[frame for _, frame in image.slices]]
+        changed = [_apart(a, b) | _apart(b, c) for a, b, c in zip(shown, moved, original[places], strict=True)]
+        _check_header(check, output, image, (read, volume, np.stack(changed)), found)
 
 
 def _read(record: Record, path: Path) -> tuple[Instance | None, Volume | None, Stored]:
@@ -82,11 +85,11 @@ def _check_header(
     check: UnitCheck,
     output: Output,
     image: Image,
-    source: tuple[Instance | None, Volume | None, Stored],
+    source: tuple[Instance | None, Volume | None, Mask],
     found: Findings,
 ) -> None:
-    """The header as a whole, made again from the source's, which is used up."""
-    read, volume, original = source
+    """The header as a whole, made again from the source's, which is used up; and where each slice differs from it."""
+    read, volume, changed = source
     try:
         if image.dataset is None:
             assert volume is not None
@@ -94,7 +97,7 @@ def _check_header(
             if not kind.states(path, replace(volume, stored=image.stored), volume.source.files[0]):
                 found.add("header-differs", "its header isn't the source's, marked as synthetic", output.path)
             return
-        names = _differences(check, output, image, (read, volume, original))
+        names = _differences(check, output, image, (read, volume, changed))
     except (ReadError, WriteError, ValueError, TypeError, KeyError, AttributeError) as error:
         what = f"the header can't be made again from the source's ({type(error).__name__})"
         found.add("header-differs", what, output.path)
@@ -105,14 +108,12 @@ def _check_header(
 
 
 def _differences(
-    check: UnitCheck, output: Output, image: Image, source: tuple[Instance | None, Volume | None, Stored]
+    check: UnitCheck, output: Output, image: Image, source: tuple[Instance | None, Volume | None, Mask]
 ) -> tuple[str, ...]:
-    read, volume, original = source
+    read, volume, changed = source
     assert check.said is not None
     assert image.dataset is not None
     record, shown = check.record, image.stored[[frame for _, frame in image.slices]]
-    moved = np.stack([_moved(record, plane) for plane in original])
-    changed = np.stack([_apart(a, b) | _apart(b, c) for a, b, c in zip(shown, moved, original, strict=True)])
     said, position = check.said.provenance(record), record.images.index(output)
     with coded():
         if volume is not None:

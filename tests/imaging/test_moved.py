@@ -136,3 +136,14 @@ def test_grain_keeps_its_strength_and_edges_stay_smooth() -> None:
 def test_a_slice_moved_by_nothing_keeps_all_of_it() -> None:
     plane = noise()
     assert (moved_plane(plane, about_the_middle(SHAPE, 0, 1)) == plane).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_is_held_keeps_every_digit_of_real_numbers(kind: type) -> None:
+    """Tiny numbers beside large ones, whose digits a sum and a difference would lose."""
+    plane = (noise().astype(np.float64) * np.where(np.indices(SHAPE).sum(axis=0) % 3 == 0, 1e-13, 1)).astype(kind)
+    part = about_the_middle(SHAPE, 4, 1.05).parts
+    held = Motions(part, (1, 1, 1, 1), held=((30, 60, 20, 50),), yielding=20)
+    moved = moved_plane(plane, held)
+    assert np.array_equal(moved[30:60, 20:50], plane[30:60, 20:50])
+    assert (moved != plane).mean() > 0.3

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -90,8 +91,6 @@ def _folds(patches: Patches, seed: int) -> NDArray[np.int64]:
 
 
 def _ranks(scores: Scores) -> Scores:
-    from scipy.stats import rankdata
-
     return np.asarray(rankdata(scores) / len(scores))
 
 
