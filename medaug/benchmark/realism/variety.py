@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import convolve
 
 from medaug.benchmark.realism.patches import Pair
-from medaug.imaging.volume import Float32, Mask
+from medaug.quality.reduced import Slice
 
 LEVELS = 255
-# Immerkær, Fast noise variance estimation, Computer Vision and Image Understanding 64, 1996, equation 2
-KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -49,11 +46,5 @@ def change_of(pair: Pair) -> float:
 
 def share_of(pair: Pair) -> float:
     """Share of the free region that changed by more than twice the source's noise there, at least one grey level."""
-    least = max(2 * noise_of(pair.real, pair.free), 1 / LEVELS)
-    return float((np.abs(pair.made - pair.real)[pair.free] > least).mean())
-
-
-def noise_of(image: Float32, where: Mask) -> float:
-    """Standard deviation of an image's noise, from the median of what a plane leaves of each 3 × 3 px."""
-    left = np.abs(convolve(image, KERNEL, mode="reflect"))[where]
-    return float(np.median(left) / 0.6745 / 6) if left.size else 0.0
+    seen = Slice(pair.real, pair.made, pair.free)
+    return float((np.abs(seen.change)[pair.free] > max(2 * seen.noise, 1 / LEVELS)).mean())
