@@ -12,7 +12,7 @@ from medaug.assemble import load_prior, tools
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.recipe import Recipe, kept_digest
-from medaug.errors import MedaugError, ReadError
+from medaug.errors import MedaugError
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Unit
 from medaug.imaging.boxes import Box
@@ -44,7 +44,7 @@ def preview(
 ) -> Preview:
     """Solve the first variant of ``count`` sources spread over the plan, at each strength; writes nothing.
 
-    Of a volume one slice is taken, through the middle of its largest box: neighbours play no part.
+    Of a volume one slice is taken, through the middle of its largest box, or of itself: neighbours play no part.
 
     Args:
         planned: what a run would do.
@@ -96,15 +96,13 @@ def _recipe(case: Case, unit: Unit, profile: Profile) -> Recipe:
 
 
 def _case(unit: Unit) -> Case:
-    """The slice through the middle of the largest box, as a case of its own."""
-    for volume in unit.source.load():
-        if volume.source.key == unit.recipe.source:
-            return _of_slice(volume, unit.boxes, unit.mask)
-    raise ReadError("the source changed since it was planned", code="input-changed")
+    """The slice through the middle of the largest box, or of the volume without one, as a case of its own."""
+    return _of_slice(unit.source.volume(unit.recipe.source), unit.boxes, unit.mask)
 
 
 def _of_slice(volume: Volume, boxes: Sequence[Box], kept: Mask | None) -> Case:
-    largest = max(boxes, key=lambda box: int(np.prod(box.shape)))
+    whole = Box((0, 0, 0), volume.geometry.shape, "")
+    largest = max(boxes, key=lambda box: int(np.prod(box.shape)), default=whole)
     k = (largest.start[0] + largest.stop[0] - 1) // 2
     here = [box for box in boxes if box.start[0] <= k < box.stop[0]]
     flat = tuple(replace(box, start=(0, *box.start[1:]), stop=(1, *box.stop[1:])) for box in here)

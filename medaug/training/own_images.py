@@ -93,7 +93,7 @@ _Slice = tuple[Float32, Mask, tuple[int, int], str, str, tuple[str, ...]]
 
 def _slices(entry: Usable, profile: profiles.Profile, size: int, most: int | None) -> list[_Slice]:
     """The slices of one volume that show something; the ``most`` middle ones of them."""
-    volume = next(volume for volume in entry.source.load() if volume.source.key == entry.key)
+    volume = entry.source.volume(entry.key)
     view = Presentation.of(volume, window_of(profile, volume), size)
     images = view.present(volume.modality)
     boxes = view.shrink(_boxed(volume, entry.boxes), 0.0)

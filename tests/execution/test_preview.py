@@ -16,6 +16,7 @@ from medaug.imaging.volume import Rescale
 from medaug.report import sheet
 from tests.support import make
 from tests.support.small_runs import boxes, export, small_profile
+from tests.support.tampering import paint
 
 LADDER = {
     name: {"start": start, "steps": 2, "closing": 0}
@@ -50,6 +51,26 @@ def test_a_sheet_has_a_row_a_source_and_a_column_a_strength(tmp_path: Path) -> N
     assert sorted(tmp_path.rglob("*")) == before
     with pytest.raises(ProfileError, match="expected subtle"):
         preview(planned, 1, ("huge",))
+
+
+def test_an_image_without_labels_is_shown_where_it_would_be_varied(tmp_path: Path) -> None:
+    make.radiograph(tmp_path / "in", name="x1.dcm", rows=120, columns=100, seed=1)
+    profile = small_profile(tmp_path, strengths=LADDER)
+    planned = plan(tmp_path / "in", profile=profile, annotations=(), unlabelled="keep-nothing")
+    shown = preview(planned, 1, ("medium",))
+    assert shown.refused == ()
+    assert [len(row) for row in shown.rows] == [3]
+
+
+def test_a_source_that_changed_since_it_was_planned_is_said(tmp_path: Path) -> None:
+    export(tmp_path / "in")
+    profile = small_profile(tmp_path, strengths=LADDER)
+    planned = plan(tmp_path / "in", profile=profile, annotations=boxes(tmp_path / "b.json"))
+    for path in (tmp_path / "in").rglob("x*.dcm"):
+        paint(path, 0, 0)
+    shown = preview(planned, 2, ("medium",))
+    assert len(shown.refused) == 2
+    assert all("changed since it was planned" in sentence for sentence in shown.refused)
 
 
 def test_a_slice_of_a_volume_lies_where_it_lay() -> None:

@@ -148,5 +148,5 @@ def _pictures(
     usable: Sequence[Usable], profile: Profile, size: int, classes: Sequence[str]
 ) -> Iterator[tuple[Usable, Picture]]:
     for one in usable:
-        volume = next(volume for volume in one.source.load() if volume.source.key == one.key)
+        volume = one.source.volume(one.key)
         yield one, picture_of(volume, one.boxes, profile, size, classes)

@@ -107,7 +107,7 @@ class Fills:
 
     def _pixels(self, picture: Picture, number: int) -> np.ndarray | None:
         one = self.usable[picture.source]
-        volume = next(volume for volume in one.source.load() if volume.source.key == one.key)
+        volume = one.source.volume(one.key)
         recipe = Recipe.of(volume, one.boxes, self.profile, variant=number)
         try:
             variant = augment(Case(volume, one.boxes), recipe, self.tools)

@@ -12,10 +12,9 @@ import numpy as np
 
 from medaug.augmentation.case import Case
 from medaug.augmentation.prepare import PresentTools, prepare
-from medaug.errors import MedaugError, ReadError, SourceError
+from medaug.errors import MedaugError, SourceError
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Unit
-from medaug.imaging.volume import Volume
 
 LOOKED_AT = 200  # sources; each is read, and its domain found
 
@@ -66,15 +65,8 @@ def room(planned: Plan, output: Path) -> str:
 
 
 def _free(unit: Unit, tools: PresentTools) -> float:
-    case = Case(_volume(unit), unit.boxes, unit.mask)
+    case = Case(unit.source.volume(unit.recipe.source), unit.boxes, unit.mask)
     prepared, _ = prepare(case, unit.recipe, tools)
     seed = unit.recipe.seed_of("regions")
     tools.law(prepared.small, prepared.small_boxes, seed, prepared.sampling)
     return float(1 - np.mean(prepared.protected))
-
-
-def _volume(unit: Unit) -> Volume:
-    for volume in unit.source.load():
-        if volume.source.key == unit.recipe.source:
-            return volume
-    raise ReadError("the source changed since it was planned", code="input-changed")

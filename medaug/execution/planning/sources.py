@@ -74,6 +74,17 @@ class ImageSource:
         assert self.series is not None
         return read_series(self.series, slices=self.by_slice, last=last)
 
+    def volume(self, key: str) -> Volume:
+        """Read it: the volume of this key.
+
+        Raises:
+            ReadError: as `load`, or ``input-changed``: it holds another volume than when it was planned.
+        """
+        for volume in self.load():
+            if volume.source.key == key:
+                return volume
+        raise ReadError("the source changed since it was planned", code="input-changed")
+
     @property
     def modality(self) -> str:
         """(0008,0060), or what profiles call such files."""
