@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medaug.annotations.folder_files import files_below
-from medaug.annotations.model import Images, Placed, joined, withheld
+from medaug.annotations.model import Images, ReaderResult, joined, withheld
 from medaug.dicom.read.preflight import outline
 from medaug.errors import AnnotationError, ReadError
 from medaug.imaging.volume import Volume
@@ -78,7 +78,9 @@ def objects(path: Path, kind: str) -> list[Path]:
     return [file for file in files_below(path).files if kind_of(file) == kind]
 
 
-def every(path: Path, kind: str, what: str, images: Images, one: Callable[[Path, Images, str], Placed]) -> Placed:
+def every(
+    path: Path, kind: str, what: str, images: Images, one: Callable[[Path, Images, str], ReaderResult]
+) -> ReaderResult:
     """What ``one`` finds in the file, or in each of that kind below a folder.
 
     In a folder an object that can't be used costs the others nothing: it withholds the volumes of the studies whose

@@ -94,7 +94,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Placed:
+class ReaderResult:
     """What one reader found on the volumes.
 
     Attributes:
@@ -114,7 +114,7 @@ class Placed:
 
 
 @dataclass(frozen=True, eq=False)
-class Marked:
+class ClassMask:
     """One class of a mask on one volume.
 
     Attributes:
@@ -128,9 +128,9 @@ class Marked:
     mask: Mask
 
 
-def joined(parts: tuple[Placed, ...]) -> Placed:
+def joined(parts: tuple[ReaderResult, ...]) -> ReaderResult:
     """All of it together."""
-    return Placed(
+    return ReaderResult(
         tuple(box for part in parts for box in part.boxes),
         frozenset().union(*(part.named for part in parts)),
         frozenset().union(*(part.unsure for part in parts)),
@@ -139,9 +139,9 @@ def joined(parts: tuple[Placed, ...]) -> Placed:
     )
 
 
-def withheld(volumes: Iterable[Volume], code: str, where: str) -> Placed:
+def withheld(volumes: Iterable[Volume], code: str, where: str) -> ReaderResult:
     """Something that may be annotated on any of these volumes, and on which nobody knows."""
-    return Placed(unsure=frozenset(volume.source.key for volume in volumes), notes=(Note(code, where),))
+    return ReaderResult(unsure=frozenset(volume.source.key for volume in volumes), notes=(Note(code, where),))
 
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from medaug.annotations.dicom_objects import CLASSES, is_dicom, objects, sop_cla
 from medaug.annotations.folder_files import files_below
 from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.matching.label_map_names import ImageNames
-from medaug.annotations.model import Entry, Images, Placed, joined, withheld
+from medaug.annotations.model import Entry, Images, ReaderResult, joined, withheld
 from medaug.annotations.parsing import beside, json_files
 from medaug.annotations.readers import labelmap, slicer, voc, yolo
 from medaug.errors import ReadError
@@ -36,7 +36,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 HEAD = 4096  # bytes
 
 
-def passed_over(folder: Path, kind: str, images: Images) -> Placed:
+def passed_over(folder: Path, kind: str, images: Images) -> ReaderResult:
     """What the files that a reader of a folder passes over may mark.
 
     Images, other DICOM objects, and files that are text or called like no annotation mark nothing. Any other, such as

@@ -14,7 +14,7 @@ from medaug.annotations import dicom_objects, reader_consensus
 from medaug.annotations.folder_files import files_below
 from medaug.annotations.label_choice import ALL, LabelChoice, Role
 from medaug.annotations.matching.label_map_names import SUFFIXES
-from medaug.annotations.model import Images, Marked, Note, Placed, joined, withheld
+from medaug.annotations.model import ClassMask, Images, Note, ReaderResult, joined, withheld
 from medaug.annotations.passed_over import passed_over
 from medaug.annotations.readers import (
     coco,
@@ -39,7 +39,7 @@ from medaug.imaging.volume import Volume
 from medaug.storage.archive import is_archive
 from medaug.storage.plain_files import open_plain
 
-Reader = Callable[[Path, Images], Placed]
+Reader = Callable[[Path, Images], ReaderResult]
 
 READERS: dict[str, Reader] = {
     "coco": coco.read,
@@ -160,7 +160,7 @@ def read_annotations(  # noqa: PLR0913 - one parameter for each thing that decid
     return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure, context, names)
 
 
-def _by_role(placed: Placed, choice: LabelChoice) -> dict[Role, dict[str, list[Box]]]:
+def _by_role(placed: ReaderResult, choice: LabelChoice) -> dict[Role, dict[str, list[Box]]]:
     types: dict[str, list[str]] = defaultdict(list)
     for label, kind in placed.types:
         types[label].append(kind)
@@ -170,7 +170,7 @@ def _by_role(placed: Placed, choice: LabelChoice) -> dict[Role, dict[str, list[B
     return drawn
 
 
-def _other_lists(folder: Path, placed: Placed, images: Images) -> Placed:
+def _other_lists(folder: Path, placed: ReaderResult, images: Images) -> ReaderResult:
     """Lists of another format below a folder: nobody knows whether what they mark beyond its boxes counts."""
     known = {(key, box.start, box.stop) for key, box in placed.boxes}
     parts = []
@@ -187,7 +187,7 @@ def _other_lists(folder: Path, placed: Placed, images: Images) -> Placed:
     return joined(tuple(parts))
 
 
-def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()) -> tuple[Marked, ...]:
+def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path] = ()) -> tuple[ClassMask, ...]:
     """The masks of an annotation file or folder on their volumes; none where its format has boxes and outlines only.
 
     Args:

@@ -27,7 +27,7 @@ from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document, parse
-from medaug.storage.disk_map import Again
+from medaug.storage.disk_map import Reiterable
 
 INPUTS = frozenset({layout.PROFILE, layout.PLAN})  # of the run, not results of it
 
@@ -54,7 +54,7 @@ def _graph(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
     common = parse(resources.files(__package__).joinpath("crate.json").read_bytes())
     written, created = ordered.written, layout.read_format(root)["created"]
     files = [_file(root, file) for file in common["files"] if (root / file["@id"]).is_file()]
-    units, inherited = Again(lambda: map(_unit, written)), Again(lambda: _sources(written))
+    units, inherited = Reiterable(lambda: map(_unit, written)), Reiterable(lambda: _sources(written))
     software, priors = _software(ordered.tally), _priors(ordered.tally)
     inputs = [entity for entity in files if entity["@id"] in INPUTS]
     results = [entity for entity in files if entity["@id"] not in INPUTS]
@@ -70,7 +70,7 @@ def _graph(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
         "hasPart": _ids(units, files),
     }
     few = [common["descriptor"], whole, common["process"], common["licence"], action, *software, *priors]
-    return {"@context": common["context"], "@graph": Again(lambda: chain(few, inherited, files, units))}
+    return {"@context": common["context"], "@graph": Reiterable(lambda: chain(few, inherited, files, units))}
 
 
 def _file(root: Path, known: Entity) -> Entity:
@@ -137,5 +137,5 @@ def _software(tally: Tally) -> list[Entity]:
     return [entity | {"softwareRequirements": needs} if entity["name"] == "medaug" else entity for entity in entities]
 
 
-def _ids(*groups: Iterable[Entity]) -> Again[Entity]:
-    return Again(lambda: ({"@id": entity["@id"]} for group in groups for entity in group))
+def _ids(*groups: Iterable[Entity]) -> Reiterable[Entity]:
+    return Reiterable(lambda: ({"@id": entity["@id"]} for group in groups for entity in group))

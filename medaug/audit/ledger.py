@@ -26,7 +26,7 @@ from medaug.errors import OutputError
 from medaug.storage import locks
 from medaug.storage.atomic import flush_folder, unusable, write_flushed
 from medaug.storage.canonical_json import canonical, parse
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 from medaug.storage.json_dataclass import decode
 from medaug.storage.plain_files import is_plain, lines_of
 
@@ -64,7 +64,7 @@ class Records(Collection[Record]):
         ranked: unit → what it decided by, and the record.
     """
 
-    ranked: Shelf[tuple[tuple[int, str], Record]]
+    ranked: DiskMap[tuple[tuple[int, str], Record]]
 
     def __len__(self) -> int:
         return len(self.ranked)
@@ -88,7 +88,7 @@ class Records(Collection[Record]):
 
 
 @dataclass(frozen=True)
-class Segment:
+class LedgerSegment:
     """What a seal holds of a segment: its file name, its complete lines and the digest of the last of them."""
 
     name: str
@@ -147,7 +147,7 @@ def shelved(folder: Path, units: Container[str] | None = None) -> Records:
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    found: Shelf[tuple[tuple[int, str], Record]] = Shelf()
+    found: DiskMap[tuple[tuple[int, str], Record]] = DiskMap()
     for path in segments(folder):
         try:
             for line in lines(path, units):
@@ -165,13 +165,13 @@ def shelved(folder: Path, units: Container[str] | None = None) -> Records:
     return Records(found)
 
 
-def outcomes(folder: Path) -> Shelf[Status]:
+def outcomes(folder: Path) -> DiskMap[Status]:
     """Unit → status of its decisive record, as in `shelved`, without building records: fast and small.
 
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    found: Shelf[Status] = Shelf()
+    found: DiskMap[Status] = DiskMap()
     for path in segments(folder):
         for number, text in enumerate(_readable(path), 1):
             if not text.endswith(b"\n"):
@@ -256,13 +256,13 @@ def _unit(line: Any) -> str:
         raise ValueError("expected the record of a unit") from None
 
 
-def head(path: Path) -> Segment:
+def head(path: Path) -> LedgerSegment:
     """A segment's name, number of complete lines and the digest of the last of them; reads the whole of it."""
     count, last = 0, b""
     for text in _texts(path):
         if text.endswith(b"\n"):
             count, last = count + 1, text[:-1]
-    return Segment(path.name, count, _digest(last))
+    return LedgerSegment(path.name, count, _digest(last))
 
 
 def spell(line: Line) -> bytes:

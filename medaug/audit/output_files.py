@@ -12,14 +12,14 @@ from pathlib import Path
 from medaug.audit.layout import NO_RESULTS
 from medaug.errors import OutputError
 from medaug.storage import archive
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 
 THREADS = 4
 AT_ONCE = 256  # files
 
 
 @dataclass(frozen=True)
-class Inventory:
+class OutputFiles:
     """What lies in OUTPUT, on disk: it may be a million files.
 
     Attributes:
@@ -27,11 +27,11 @@ class Inventory:
         others: what is neither a regular file nor a folder, such as a link, sorted; nothing of a run's.
     """
 
-    results: Shelf[None]
+    results: DiskMap[None]
     others: tuple[str, ...]
 
 
-def take(root: Path, *, closed: list[str] | None = None) -> Inventory:
+def take(root: Path, *, closed: list[str] | None = None) -> OutputFiles:
     """List OUTPUT. Links are not followed.
 
     Args:
@@ -42,7 +42,7 @@ def take(root: Path, *, closed: list[str] | None = None) -> Inventory:
         OutputError: a folder can't be listed.
     """
     others: list[str] = []
-    return Inventory(Shelf.of(_results(root, "", others, closed)), tuple(sorted(others)))
+    return OutputFiles(DiskMap.of(_results(root, "", others, closed)), tuple(sorted(others)))
 
 
 def _results(root: Path, folder: str, others: list[str], closed: list[str] | None) -> Iterator[str]:

@@ -281,7 +281,7 @@ class Record:
         return flat and self.images[0].path.endswith((".dcm", ".png", ".tif"))
 
     @property
-    def places(self) -> tuple[tuple[int, int], ...]:
+    def slice_frames(self) -> tuple[tuple[int, int], ...]:
         """Where each slice of the image lies: (position in `images`, 0-based frame of that file).
 
         A derived DICOM file holds the slices of one source file, in slice order; any other file holds all of them.

@@ -12,7 +12,7 @@ from typing import Any
 from medaug.audit.record import PriorRef, Record, Status
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, Coded, code_of_each, coded
-from medaug.storage.disk_map import Again, Shelf
+from medaug.storage.disk_map import DiskMap, Reiterable
 
 DIGITS = 12  # of a variant's number in a key
 
@@ -50,28 +50,28 @@ class Tally:
 class Ordered(Collection[Record]):
     """Records on disk, by source, variant and unit; may be iterated again and again, one is in memory at a time."""
 
-    shelf: Shelf[Record]
+    by_key: DiskMap[Record]
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Ordered:
         """Records in any order, a unit once; those that are ordered already are given back."""
         if isinstance(records, Ordered):
             return records
-        return cls(Shelf((f"{r.source.key} {r.variant:0{DIGITS}} {r.unit}", r) for r in records))
+        return cls(DiskMap((f"{r.source.key} {r.variant:0{DIGITS}} {r.unit}", r) for r in records))
 
     def __len__(self) -> int:
-        return len(self.shelf)
+        return len(self.by_key)
 
     def __iter__(self) -> Iterator[Record]:
-        return self.shelf.values()
+        return self.by_key.values()
 
     def __contains__(self, record: object) -> bool:
         return any(record == other for other in self)
 
     @property
-    def written(self) -> Again[Record]:
+    def written(self) -> Reiterable[Record]:
         """Those of written units."""
-        return Again(
+        return Reiterable(
             lambda: (record for record in self if record.status == "written"), lambda: self.tally.statuses["written"]
         )
 
@@ -88,7 +88,7 @@ class Ordered(Collection[Record]):
     @cached_property
     def tally(self) -> Tally:
         """Worked out once."""
-        found, patients = Tally(), Shelf[None]()
+        found, patients = Tally(), DiskMap[None]()
         for _, group in groupby(self, key=lambda record: record.source.key):
             boxes: set[Box] = set()
             before = found.kinds.total()

@@ -25,7 +25,7 @@ from medaug.audit.record import Record
 from medaug.errors import OutputError
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical, parse
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 from medaug.storage.plain_files import read_plain
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -59,7 +59,7 @@ class Sealed:
     root: str
     files: int
     tops: Mapping[str, str]
-    segments: tuple[ledger.Segment, ...]
+    segments: tuple[ledger.LedgerSegment, ...]
     payload: bytes
     signatures: tuple[Signature, ...]
 
@@ -157,7 +157,7 @@ def _subjects(digests: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
 
 
 def _statement(
-    root: Path, subjects: list[dict[str, Any]], segments: Iterable[ledger.Segment], records: Iterable[Record]
+    root: Path, subjects: list[dict[str, Any]], segments: Iterable[ledger.LedgerSegment], records: Iterable[Record]
 ) -> dict[str, Any]:
     format_ = _format(root)
     profile = next((top["digest"]["sha256"] for top in subjects if top["name"] == layout.PROFILE), "")
@@ -191,7 +191,7 @@ def _statement(
 def _dependencies(records: Iterable[Record]) -> list[dict[str, Any]]:
     """The priors, and all files that were read, by one root: neither names nor paths."""
     priors: dict[str, str] = {}
-    files: Shelf[None] = Shelf()
+    files: DiskMap[None] = DiskMap()
     for record in records:
         for digest in record.source.sha256:
             files[digest] = None
@@ -218,9 +218,9 @@ def _format(root: Path) -> dict[str, Any]:
         raise OutputError("OUTPUT: FORMAT.json is missing or not readable; only a run's folder can be sealed") from None
 
 
-def _segment(entry: Any) -> ledger.Segment:
+def _segment(entry: Any) -> ledger.LedgerSegment:
     name = _text(entry["name"]).removeprefix(f"{layout.LEDGER}/")
-    return ledger.Segment(name, int(entry["annotations"]["lines"]), _text(entry["digest"]["medaugChainSha256"]))
+    return ledger.LedgerSegment(name, int(entry["annotations"]["lines"]), _text(entry["digest"]["medaugChainSha256"]))
 
 
 def _text(value: Any) -> str:

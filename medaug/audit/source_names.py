@@ -8,7 +8,7 @@ from typing import Any
 
 from medaug.audit.layout import PLAN
 from medaug.audit.record import RecordedSource
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 from medaug.storage.json_stream import array_items
 
 
@@ -32,7 +32,7 @@ class NamedSource:
         return {"key": self.key, "names": list(self.names)} | ({"image": self.image} if self.image else {})
 
 
-Sources = Shelf[NamedSource]
+Sources = DiskMap[NamedSource]
 
 
 def read_sources(root: Path) -> Sources:
@@ -42,7 +42,7 @@ def read_sources(root: Path) -> Sources:
         OSError: it can't be read.
         ValueError: it isn't such a file; likewise KeyError and TypeError.
     """
-    found: Sources = Shelf()
+    found: Sources = DiskMap()
     try:
         for item in array_items(root / PLAN, "sources"):
             found[item["key"]] = NamedSource(item["key"], tuple(item["names"]), item.get("image", ""))

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, assert_never
 
-from medaug.benchmark import record
+from medaug.benchmark import results_folder
 from medaug.benchmark.arms.table import Chosen
 from medaug.benchmark.design.design import Design, Training
 from medaug.benchmark.detectors.build import detector_of
@@ -16,13 +16,13 @@ from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.images.dataset import Dataset, Picture, read_dataset
 from medaug.benchmark.making.fills import Fills, filling
 from medaug.benchmark.making.variants import Variants, make_variants, profile_of
-from medaug.benchmark.plan import bench_of, plan_of
-from medaug.benchmark.record import TrainingRecord
+from medaug.benchmark.plan import plan_of, setup_of
 from medaug.benchmark.report.page import page
 from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.request import BenchmarkRequest, made_by_runs
 from medaug.benchmark.results import results_of
-from medaug.benchmark.training import Bench, Making, train
+from medaug.benchmark.results_folder import TrainingRecord
+from medaug.benchmark.training import BenchmarkSetup, Making, train
 from medaug.execution.execute import check_disjoint
 from medaug.execution.planning.plan import SECONDS_PER_STEP, SECONDS_PER_UNIT
 from medaug.execution.summary import Progress
@@ -37,14 +37,14 @@ class PlannedBenchmark:
 
     Attributes:
         request: with the design as it fits the budget.
-        bench: the design and the images; nothing is made yet.
+        setup: the design and the images; nothing is made yet.
         detector: what is trained.
         variants: images that runs have to make.
         seconds: estimated on one core; of an external trainer's share nothing is known.
     """
 
     request: BenchmarkRequest
-    bench: Bench
+    setup: BenchmarkSetup
     detector: Detector
     variants: int
     seconds: float
@@ -68,11 +68,11 @@ def plan_benchmark(request: BenchmarkRequest, budget: float | None = None) -> Pl
     detector = _detector(request, data)
     if budget is not None:
         request = replace(request, design=_within(request, data, detector, budget))
-    bench = Bench(request.design, data, {})
+    setup = BenchmarkSetup(request.design, data, {})
     per_training = request.design.steps * detector.speed.step + JUDGING
-    count, seconds = _making(request, bench, detector)
+    count, seconds = _making(request, setup, detector)
     seconds += per_training * len(list(request.design.trainings))
-    return PlannedBenchmark(request, bench, detector, count, seconds)
+    return PlannedBenchmark(request, setup, detector, count, seconds)
 
 
 def run_benchmark(
@@ -95,12 +95,12 @@ def run_benchmark(
         RunError: a variant or a training can't be made.
     """
     request, root = planned.request, planned.request.root
-    record.declare(root, plan_of(request, planned.bench, planned.detector))
-    _make(request, planned.bench, on_unit)
-    bench = replace(planned.bench, made=_made(request, planned.bench.data))
+    results_folder.declare(root, plan_of(request, planned.setup, planned.detector))
+    _make(request, planned.setup, on_unit)
+    setup = replace(planned.setup, made=_made(request, planned.setup.data))
     trainings = list(request.design.trainings)
     try:
-        for done, one in enumerate(_done(bench, trainings, planned.detector, root), 1):
+        for done, one in enumerate(_done(setup, trainings, planned.detector, root), 1):
             if on_training:
                 on_training(done, len(trainings), one)
     finally:
@@ -114,71 +114,71 @@ def report_benchmark(root: Path) -> dict[str, Any]:
     Raises:
         OutputError: there is no benchmark, or a file of it can't be read.
     """
-    bench = bench_of(root)
-    results = results_of(bench, trainings_of(root, bench.design))
-    record.write(root / record.RESULTS, results)
-    replace_file(root / record.REPORTS[0], markdown(results).encode())
-    replace_file(root / record.REPORTS[1], page(results).encode())
-    record.write(root / record.DIGESTS, record.digests_of(root))
+    setup = setup_of(root)
+    results = results_of(setup, trainings_of(root, setup.design))
+    results_folder.write(root / results_folder.RESULTS, results)
+    replace_file(root / results_folder.REPORTS[0], markdown(results).encode())
+    replace_file(root / results_folder.REPORTS[1], page(results).encode())
+    results_folder.write(root / results_folder.DIGESTS, results_folder.digests_of(root))
     return results
 
 
 def trainings_of(root: Path, design: Design) -> Iterator[TrainingRecord]:
     """The planned trainings that are done."""
     for training in design.trainings:
-        path = record.training_file(root, training.id)
+        path = results_folder.training_file(root, training.id)
         if path.exists():
-            yield record.read_training(path)
+            yield results_folder.read_training(path)
 
 
-def _done(bench: Bench, trainings: list[Training], detector: Detector, root: Path) -> Iterator[TrainingRecord]:
+def _done(setup: BenchmarkSetup, trainings: list[Training], detector: Detector, root: Path) -> Iterator[TrainingRecord]:
     for training in trainings:
-        path = record.training_file(root, training.id)
+        path = results_folder.training_file(root, training.id)
         if not path.exists():
-            record.write_training(root, train(bench, training, detector))
-        yield record.read_training(path)
+            results_folder.write_training(root, train(setup, training, detector))
+        yield results_folder.read_training(path)
 
 
 def _detector(request: BenchmarkRequest, data: Dataset) -> Detector:
-    cache = request.root / record.CACHE
+    cache = request.root / results_folder.CACHE
     return detector_of(request.design.detector, cache, data.classes, request.command)
 
 
-def _making(request: BenchmarkRequest, bench: Bench, detector: Detector) -> tuple[int, float]:
+def _making(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector) -> tuple[int, float]:
     """How many variants, and how long they and the features of all pictures take."""
-    variants, seconds, pictures = 0, 0.0, len(bench.data.everything)
+    variants, seconds, pictures = 0, 0.0, len(setup.data.everything)
     turns = ceil(max(request.design.ratios))
     for digest, run in made_by_runs(request.design.chosen, request).items():
-        count = turns * len(_sources(bench, request, digest))
+        count = turns * len(_sources(setup, request, digest))
         solver, size = run.profile.solver, run.profile.size
         variants += count
         seconds += count * (solver.steps * SECONDS_PER_STEP * (size / 256) ** 2 + SECONDS_PER_UNIT)
     pictures += sum(
-        turns * len(bench.sources(one.text)) for one in request.design.chosen if one.text not in {"real", "duplicates"}
+        turns * len(setup.sources(one.text)) for one in request.design.chosen if one.text not in {"real", "duplicates"}
     )
     return variants, seconds + pictures * detector.speed.picture
 
 
 def _within(request: BenchmarkRequest, data: Dataset, detector: Detector, budget: float) -> Design:
     """The design that fits, with the costs of the whole one; a smaller one costs less."""
-    cost = _making(request, Bench(request.design, data, {}), detector)[1]
+    cost = _making(request, BenchmarkSetup(request.design, data, {}), detector)[1]
     return request.design.within(budget, cost, request.design.steps * detector.speed.step + JUDGING)
 
 
-def _sources(bench: Bench, request: BenchmarkRequest, digest: str) -> set[str]:
+def _sources(setup: BenchmarkSetup, request: BenchmarkRequest, digest: str) -> set[str]:
     """Keys of the images that the arms of one profile are made from."""
     return {
         key
         for one in request.design.chosen
         if one.arm.making == "run" and profile_of(request.run, one).sha256.startswith(digest)
-        for key in bench.sources(one.text)
+        for key in setup.sources(one.text)
     }
 
 
-def _make(request: BenchmarkRequest, bench: Bench, on_unit: Callable[[Progress], None] | None) -> None:
+def _make(request: BenchmarkRequest, setup: BenchmarkSetup, on_unit: Callable[[Progress], None] | None) -> None:
     for digest, run in made_by_runs(request.design.chosen, request).items():
-        output = request.root / record.VARIANTS / digest
-        make_variants(run, output, _sources(bench, request, digest), on_unit)
+        output = request.root / results_folder.VARIANTS / digest
+        make_variants(run, output, _sources(setup, request, digest), on_unit)
 
 
 def _made(request: BenchmarkRequest, data: Dataset) -> Mapping[str, Making]:
@@ -191,10 +191,10 @@ def _making_of(one: Chosen, request: BenchmarkRequest, data: Dataset) -> Making:
         case "none":
             return lambda _picture, _number: None
         case "run":
-            output = request.root / record.VARIANTS / profile.sha256[:16]
+            output = request.root / results_folder.VARIANTS / profile.sha256[:16]
             return _kept(Variants.of(output, request.run.profile, request.design.size, data.classes))
         case "round-trip" | "blur" | "noise":
-            folder = request.root / record.CACHE / making
+            folder = request.root / results_folder.CACHE / making
             return Fills(filling(making, profile), profile, data.usable, folder, data.classes)
         case _:
             assert_never(making)

@@ -1,4 +1,4 @@
-"""plan.json: all that was settled before the first training, and the bench that can be read back from it."""
+"""plan.json: all that was settled before the first training, and the setup that can be read back from it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Dataset, Picture
 from medaug.benchmark.making.variants import profile_of
-from medaug.benchmark.record import FORMAT, PLAN, is_benchmark, read
 from medaug.benchmark.request import BenchmarkRequest
-from medaug.benchmark.training import Bench
+from medaug.benchmark.results_folder import FORMAT, PLAN, is_benchmark, read
+from medaug.benchmark.training import BenchmarkSetup
 from medaug.errors import OutputError
 from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
@@ -27,26 +27,26 @@ from medaug.version import versions
 MORE = ("monai", "pycocotools")  # packages that decide a figure, beside a run's own
 
 
-def plan_of(request: BenchmarkRequest, bench: Bench, detector: Detector) -> dict[str, Any]:
+def plan_of(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector) -> dict[str, Any]:
     """What is compared, on which images, by what; no name, path or pixel of the input."""
-    images = [_image(picture, group) for picture, group in zip(bench.data.everything, bench.data.groups, strict=True)]
+    images = [_image(picture, group) for picture, group in zip(setup.data.everything, setup.data.groups, strict=True)]
     return {
         "design": asdict(request.design),
-        **settled(bench),
+        **settled(setup),
         "detector": detector.identity,
         "profiles": {
             one.text: profile_of(request.run, one).sha256 for one in request.design.chosen if one.arm.making != "none"
         },
         "prior": request.run.profile.prior.sha256,
-        "classes": list(bench.data.classes),
-        "labelled": images[: len(bench.data.labelled)],
-        "normals": images[len(bench.data.labelled) :],
+        "classes": list(setup.data.classes),
+        "labelled": images[: len(setup.data.labelled)],
+        "normals": images[len(setup.data.labelled) :],
         "data": hashlib.sha256(canonical(images)).hexdigest(),
         "versions": versions() | {name: _version(name) for name in MORE},
     }
 
 
-def bench_of(root: Path) -> Bench:
+def setup_of(root: Path) -> BenchmarkSetup:
     """The design and the labels of a benchmark, without pixels.
 
     Raises:
@@ -62,16 +62,16 @@ def bench_of(root: Path) -> Bench:
         data = Dataset(labelled, normals, tuple(one["group"] for one in each), tuple(plan["classes"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise OutputError(f"BENCH: {PLAN} can't be read as a plan ({type(error).__name__})") from None
-    return Bench(design, data, {})
+    return BenchmarkSetup(design, data, {})
 
 
-def settled(bench: Bench) -> dict[str, Any]:
+def settled(setup: BenchmarkSetup) -> dict[str, Any]:
     """What of a plan follows from the rest of it: the contrasts, and who is in which part."""
-    design = bench.design
+    design = setup.design
     return {
         "primary": asdict(design.primary),
         "others": [asdict(contrast) for contrast in design.others],
-        "folds": [asdict(fold) for fold in bench.folds],
+        "folds": [asdict(fold) for fold in setup.folds],
     }
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from medaug.benchmark import statistics
 from medaug.benchmark.design.design import Contrast, Setting
 from medaug.benchmark.evaluation import RATES, SIZES, Matches, ap50, matched
-from medaug.benchmark.record import TrainingRecord
-from medaug.benchmark.statistics import Float64, Pair
-from medaug.benchmark.training import Bench, by_image
+from medaug.benchmark.results_folder import TrainingRecord
+from medaug.benchmark.statistics import Float64, PairedTraining
+from medaug.benchmark.training import BenchmarkSetup, by_image
 
 DIGITS = 5
 Records = Mapping[Setting, Sequence[TrainingRecord]]
@@ -42,61 +42,61 @@ class Scored:
         return self.known[asked]
 
 
-def results_of(bench: Bench, records: Iterable[TrainingRecord]) -> dict[str, Any]:
+def results_of(setup: BenchmarkSetup, records: Iterable[TrainingRecord]) -> dict[str, Any]:
     """Everything that is reported, as JSON data.
 
     Args:
-        bench: the design and the images' labels.
+        setup: the design and the images' labels.
         records: the trainings that are done, in any order.
     """
     by_setting: dict[Setting, list[TrainingRecord]] = defaultdict(list)
     for record in sorted(records, key=lambda one: (one.fold, one.seed)):
         by_setting[Setting(record.arm, record.fraction, record.ratio)].append(record)
-    scored = {one.id: _scored(bench, one) for some in by_setting.values() for one in some}
-    design, done = bench.design, sum(map(len, by_setting.values()))
-    others = [(contrast, _effect(bench, contrast, by_setting, scored)) for contrast in design.others]
+    scored = {one.id: _scored(setup, one) for some in by_setting.values() for one in some}
+    design, done = setup.design, sum(map(len, by_setting.values()))
+    others = [(contrast, _effect(setup, contrast, by_setting, scored)) for contrast in design.others]
     tested = [(contrast, found) for contrast, found in others if found is not None]
     adjusted = statistics.holm([found.p for _, found in tested])
     return {
         "trainings": {"done": done, "of": len(list(design.trainings))},
         "design": asdict(design),
-        "images": {"labelled": len(bench.data.labelled), "normal": len(bench.data.normals)},
-        "groups": len(set(bench.groups)),
+        "images": {"labelled": len(setup.data.labelled), "normal": len(setup.data.normals)},
+        "groups": len(set(setup.groups)),
         "real": _spread([len(one.real) for some in by_setting.values() for one in some]),
         "settings": [_row(setting, by_setting[setting]) for setting in design.settings if by_setting.get(setting)],
-        "primary": _told(design.primary, _effect(bench, design.primary, by_setting, scored), None),
+        "primary": _told(design.primary, _effect(setup, design.primary, by_setting, scored), None),
         "others": [_told(c, found, p) for (c, found), p in zip(tested, adjusted, strict=True)],
         "curves": [_curve(setting, by_setting[setting]) for setting in design.settings if by_setting.get(setting)],
     }
 
 
-def _scored(bench: Bench, record: TrainingRecord) -> Scored:
-    pictures = bench.parts(bench.folds[record.fold])["test"]
+def _scored(setup: BenchmarkSetup, record: TrainingRecord) -> Scored:
+    pictures = setup.parts(setup.folds[record.fold])["test"]
     matches = matched(
-        [one.boxes for one in pictures], by_image(record.found["test"], pictures), len(bench.data.classes)
+        [one.boxes for one in pictures], by_image(record.found["test"], pictures), len(setup.data.classes)
     )
-    return Scored(matches, _groups(bench, record.fold), {})
+    return Scored(matches, _groups(setup, record.fold), {})
 
 
-def _groups(bench: Bench, fold: int) -> np.ndarray:
+def _groups(setup: BenchmarkSetup, fold: int) -> np.ndarray:
     """The group of each test image of a fold, from 0."""
-    groups = [bench.groups[n] for n in bench.folds[fold].test]
+    groups = [setup.groups[n] for n in setup.folds[fold].test]
     return np.unique(groups, return_inverse=True)[1]
 
 
 def _effect(
-    bench: Bench, contrast: Contrast, records: Records, scored: Mapping[str, Scored]
+    setup: BenchmarkSetup, contrast: Contrast, records: Records, scored: Mapping[str, Scored]
 ) -> statistics.Effect | None:
     """None as long as a fold has fewer than two seeds of both."""
     controls = {(one.fold, one.seed): one for one in records.get(contrast.control, ())}
     pairs = [
-        Pair(one.fold, one.seed, scored[one.id], scored[controls[one.fold, one.seed].id])
+        PairedTraining(one.fold, one.seed, scored[one.id], scored[controls[one.fold, one.seed].id])
         for one in records.get(contrast.arm, ())
         if (one.fold, one.seed) in controls
     ]
-    groups = {fold: int(_groups(bench, fold).max()) + 1 for fold in {pair.fold for pair in pairs}}
+    groups = {fold: int(_groups(setup, fold).max()) + 1 for fold in {pair.fold for pair in pairs}}
     try:
-        return statistics.effect(pairs, groups, bench.design.seed)
+        return statistics.effect(pairs, groups, setup.design.seed)
     except ValueError:
         return None
 

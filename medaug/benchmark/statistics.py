@@ -24,7 +24,7 @@ POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedTraining:
     """Two trainings that differ in nothing but the arm.
 
     Attributes:
@@ -89,7 +89,9 @@ class Effect:
         return max(2, int(np.ceil(self.seed_error**2 * self.seeds / room)))
 
 
-def effect(pairs: Sequence[Pair], groups: Mapping[int, int], *seed: str | int, resamples: int = RESAMPLES) -> Effect:
+def effect(
+    pairs: Sequence[PairedTraining], groups: Mapping[int, int], *seed: str | int, resamples: int = RESAMPLES
+) -> Effect:
     """The mean difference over folds and seeds, and its error by a paired bootstrap over patients and seeds.
 
     One draw less than there are seeds and groups is made of each fold: with as many, a bootstrap of so few seeds
@@ -121,7 +123,9 @@ def effect(pairs: Sequence[Pair], groups: Mapping[int, int], *seed: str | int, r
     return Effect(estimate, variance**0.5, of_seeds**0.5, freedom, min(len(some) for _, some in folds))
 
 
-def _fold(pairs: Sequence[Pair], groups: int, rng: np.random.Generator, resamples: int) -> tuple[Float64, Float64]:
+def _fold(
+    pairs: Sequence[PairedTraining], groups: int, rng: np.random.Generator, resamples: int
+) -> tuple[Float64, Float64]:
     """The differences of a fold's seeds as they are, and the resampled means of them."""
     weights = rng.multinomial(groups - 1, np.full(groups, 1 / groups), size=resamples).astype(np.float64)
     whole = np.ones((1, groups))

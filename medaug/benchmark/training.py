@@ -11,10 +11,10 @@ from medaug.benchmark.arms.arm import Material
 from medaug.benchmark.arms.table import chosen
 from medaug.benchmark.design.design import Design, Training
 from medaug.benchmark.design.folds import Fold, folds_of, normals_of, subset
-from medaug.benchmark.detectors.detector import Detector, Stage, Task
+from medaug.benchmark.detectors.detector import Detector, Task, TrainingPhase
 from medaug.benchmark.evaluation import Boxes, Figures, as_data, figures, from_data
 from medaug.benchmark.images.dataset import Dataset, Picture
-from medaug.benchmark.record import TrainingRecord
+from medaug.benchmark.results_folder import TrainingRecord
 from medaug.errors import RunError
 from medaug.imaging.seeds import seed_for
 
@@ -22,7 +22,7 @@ Making = Callable[[Picture, int], Picture | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class BenchmarkSetup:
     """Everything a training is put together from.
 
     Attributes:
@@ -66,18 +66,18 @@ class Bench:
         }
 
 
-def train(bench: Bench, training: Training, detector: Detector) -> TrainingRecord:
+def train(setup: BenchmarkSetup, training: Training, detector: Detector) -> TrainingRecord:
     """Do one training.
 
     Raises:
         RunError: the detector can't.
     """
     began = time.monotonic()
-    design, setting = bench.design, training.setting
-    places = bench.real(training)
-    real = [bench.data.labelled[n] for n in places]
-    added, refused = add(bench, training, real)
-    parts = bench.parts(bench.folds[training.fold])
+    design, setting = setup.design, training.setting
+    places = setup.real(training)
+    real = [setup.data.labelled[n] for n in places]
+    added, refused = add(setup, training, real)
+    parts = setup.parts(setup.folds[training.fold])
     targets = [picture for some in parts.values() for picture in some]
     trained = detector.train(
         Task(
@@ -86,7 +86,7 @@ def train(bench: Bench, training: Training, detector: Detector) -> TrainingRecor
             seed_for("training", design.seed, training.fold, training.seed),
             parts["validation"],
             targets,
-            len(bench.data.classes),
+            len(setup.data.classes),
         )
     )
     found = dict(zip((picture.source for picture in targets), trained.found, strict=True))
@@ -103,23 +103,23 @@ def train(bench: Bench, training: Training, detector: Detector) -> TrainingRecor
         tuple((picture.source, picture.digest) for picture in added),
         refused,
         trained.curve,
-        judged(bench, training.fold, results),
+        judged(setup, training.fold, results),
         results,
         round(time.monotonic() - began, 1),
     )
 
 
-def add(bench: Bench, training: Training, real: Sequence[Picture]) -> tuple[list[Picture], int]:
+def add(setup: BenchmarkSetup, training: Training, real: Sequence[Picture]) -> tuple[list[Picture], int]:
     """The images an arm adds, and how many of them are their source because nothing that was made passed the gate.
 
     Raises:
         RunError: one was made from an image that isn't trained on: it would show the detector what it is tested on.
     """
     setting, refused = training.setting, []
-    seed = seed_for("turns", bench.design.seed, training.fold, training.seed)
+    seed = seed_for("turns", setup.design.seed, training.fold, training.seed)
 
     def made(picture: Picture, number: int) -> Picture | None:
-        found = bench.made[setting.arm](picture, number)
+        found = setup.made[setting.arm](picture, number)
         refused.extend([] if found else [picture.source])
         return found
 
@@ -129,20 +129,20 @@ def add(bench: Bench, training: Training, real: Sequence[Picture]) -> tuple[list
     return added, len(refused)
 
 
-def stages_of(arm: str, real: Sequence[Picture], added: Sequence[Picture]) -> list[Stage]:
+def stages_of(arm: str, real: Sequence[Picture], added: Sequence[Picture]) -> list[TrainingPhase]:
     """What is trained on, and for which share of the steps."""
     if added and chosen(arm).arm.before:
-        return [Stage(added, 0.5), Stage(real, 0.5)]
-    return [Stage([*real, *added], 1.0)]
+        return [TrainingPhase(added, 0.5), TrainingPhase(real, 0.5)]
+    return [TrainingPhase([*real, *added], 1.0)]
 
 
-def judged(bench: Bench, fold: int, results: Mapping[str, Sequence[Mapping[str, object]]]) -> Figures:
+def judged(setup: BenchmarkSetup, fold: int, results: Mapping[str, Sequence[Mapping[str, object]]]) -> Figures:
     """The figures of predictions as they are stored, so that whoever reads them again gets the same."""
-    parts = bench.parts(bench.folds[fold])
+    parts = setup.parts(setup.folds[fold])
     found = {part: by_image(results[part], some) for part, some in parts.items()}
     labels = {part: [picture.boxes for picture in some] for part, some in parts.items()}
     test, validation = ((labels[part], found[part]) for part in ("test", "validation"))
-    return figures(test, validation, found["normals"], len(bench.data.classes))
+    return figures(test, validation, found["normals"], len(setup.data.classes))
 
 
 def by_image(results: Sequence[Mapping[str, object]], pictures: Sequence[Picture]) -> list[Boxes]:

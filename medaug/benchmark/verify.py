@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from medaug.benchmark import record
+from medaug.benchmark import results_folder
 from medaug.benchmark.design.design import Setting, Training
-from medaug.benchmark.plan import bench_of, settled
-from medaug.benchmark.record import TrainingRecord
+from medaug.benchmark.plan import settled, setup_of
 from medaug.benchmark.report.page import page
 from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.results import results_of
-from medaug.benchmark.training import Bench, judged
+from medaug.benchmark.results_folder import TrainingRecord
+from medaug.benchmark.training import BenchmarkSetup, judged
 from medaug.errors import OutputError
 from medaug.storage.canonical_json import canonical
 from medaug.storage.plain_files import is_plain, read_plain
@@ -34,23 +34,25 @@ def verify_benchmark(root: Path) -> Verdict:
     """
     faults = [*_files(root)]
     try:
-        bench = bench_of(root)
+        setup = setup_of(root)
     except OutputError as error:
-        return Verdict((*faults, Fault("format", str(error), record.PLAN)), 0, 0, 0, False, ("everything else",))
-    faults += _plan(root, bench)
+        return Verdict(
+            (*faults, Fault("format", str(error), results_folder.PLAN)), 0, 0, 0, False, ("everything else",)
+        )
+    faults += _plan(root, setup)
     records: list[TrainingRecord] = []
-    for training in bench.design.trainings:
+    for training in setup.design.trainings:
         found = _read(root, training)
         if isinstance(found, Fault):
             faults.append(found)
         elif found is not None:
             records.append(found)
-            faults += _training(bench, training, found)
+            faults += _training(setup, training, found)
     if not faults:
-        faults += _report(root, results_of(bench, records))
-    runs = [verify(path) for path in sorted((root / record.VARIANTS).glob("*")) if path.is_dir()]
+        faults += _report(root, results_of(setup, records))
+    runs = [verify(path) for path in sorted((root / results_folder.VARIANTS).glob("*")) if path.is_dir()]
     faults += [fault for verdict in runs for fault in verdict.faults]
-    files = len(list(record.recorded(root))) + sum(verdict.files for verdict in runs)
+    files = len(list(results_folder.recorded(root))) + sum(verdict.files for verdict in runs)
     units = len(records) + sum(verdict.units for verdict in runs)
     return Verdict(tuple(sorted(set(faults))), units, files, 0, False, OTHERS)
 
@@ -58,11 +60,11 @@ def verify_benchmark(root: Path) -> Verdict:
 def _files(root: Path) -> Iterator[Fault]:
     """The digests against the files, both ways."""
     try:
-        known: Mapping[str, str] = record.read(root / record.DIGESTS)
+        known: Mapping[str, str] = results_folder.read(root / results_folder.DIGESTS)
     except (OSError, ValueError):
-        yield Fault("seal-missing", "the run hasn't ended, or the digests were removed", record.DIGESTS)
+        yield Fault("seal-missing", "the run hasn't ended, or the digests were removed", results_folder.DIGESTS)
         return
-    found = record.digests_of(root)
+    found = results_folder.digests_of(root)
     for name in sorted(known.keys() | found.keys()):
         if name not in found:
             yield Fault("file-missing", "the digests name it", name)
@@ -72,35 +74,35 @@ def _files(root: Path) -> Iterator[Fault]:
             yield Fault("file-changed", "it has another digest", name)
 
 
-def _plan(root: Path, bench: Bench) -> Iterator[Fault]:
-    plan = record.read(root / record.PLAN)
-    for key, value in settled(bench).items():
+def _plan(root: Path, setup: BenchmarkSetup) -> Iterator[Fault]:
+    plan = results_folder.read(root / results_folder.PLAN)
+    for key, value in settled(setup).items():
         if canonical(plan.get(key)) != canonical(value):
-            yield Fault("record-differs", f"{key} don't follow from the design and the groups", record.PLAN)
+            yield Fault("record-differs", f"{key} don't follow from the design and the groups", results_folder.PLAN)
 
 
 def _read(root: Path, training: Training) -> TrainingRecord | Fault | None:
-    path = record.training_file(root, training.id)
+    path = results_folder.training_file(root, training.id)
     if not path.exists():
         return None
     try:
-        return record.read_training(path)
+        return results_folder.read_training(path)
     except OutputError as error:
-        return Fault("unreadable", str(error), f"{record.TRAININGS}/{path.name}")
+        return Fault("unreadable", str(error), f"{results_folder.TRAININGS}/{path.name}")
 
 
-def _training(bench: Bench, training: Training, found: TrainingRecord) -> Iterator[Fault]:
+def _training(setup: BenchmarkSetup, training: Training, found: TrainingRecord) -> Iterator[Fault]:
     """It is the planned one, saw nothing of validation and test, and its figures follow from its predictions."""
-    name = f"{record.TRAININGS}/{found.id}.json"
+    name = f"{results_folder.TRAININGS}/{found.id}.json"
     made = Training(Setting(found.arm, found.fraction, found.ratio), found.fold, found.seed)
-    if made != training or found.steps != bench.design.steps or found.real != bench.real(training):
+    if made != training or found.steps != setup.design.steps or found.real != setup.real(training):
         yield Fault("recipe-differs", "it isn't the training that the plan asks for", name)
         return
-    allowed = {bench.data.labelled[n].source for n in found.real}
+    allowed = {setup.data.labelled[n].source for n in found.real}
     if {source for source, _ in found.added} - allowed:
         yield Fault("reference", "an added image was made from one that isn't trained on", name)
     try:
-        again = judged(bench, found.fold, found.found)
+        again = judged(setup, found.fold, found.found)
     except (KeyError, ValueError, TypeError):
         yield Fault("unreadable", "its predictions aren't of the images that the plan names", name)
         return
@@ -110,9 +112,9 @@ def _training(bench: Bench, training: Training, found: TrainingRecord) -> Iterat
 
 def _report(root: Path, results: Mapping[str, Any]) -> Iterator[Fault]:
     made = {
-        record.RESULTS: canonical(results) + b"\n",
-        record.REPORTS[0]: markdown(results).encode(),
-        record.REPORTS[1]: page(results).encode(),
+        results_folder.RESULTS: canonical(results) + b"\n",
+        results_folder.REPORTS[0]: markdown(results).encode(),
+        results_folder.REPORTS[1]: page(results).encode(),
     }
     for name, content in made.items():
         if is_plain(root / name) and read_plain(root / name) != content:

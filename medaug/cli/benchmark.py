@@ -15,7 +15,7 @@ from medaug.errors import counted
 
 if TYPE_CHECKING:
     from medaug.benchmark.design.design import Design
-    from medaug.benchmark.record import TrainingRecord
+    from medaug.benchmark.results_folder import TrainingRecord
     from medaug.execution.summary import Progress
 
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}

@@ -25,7 +25,7 @@ CODECS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One thing that was looked for."""
 
     name: str
@@ -33,13 +33,13 @@ class Finding:
     found: str
 
 
-def examine() -> tuple[Finding, ...]:
+def examine() -> tuple[DoctorFinding, ...]:
     """Look at versions, device, codecs, the embedded prior and the temporary folder."""
-    packages = (Finding(name, ok=True, found=found) for name, found in versions().items())
+    packages = (DoctorFinding(name, ok=True, found=found) for name, found in versions().items())
     return (
-        Finding("python", ok=True, found=platform.python_version()),
+        DoctorFinding("python", ok=True, found=platform.python_version()),
         *packages,
-        Finding("processor", ok=True, found=processor()),
+        DoctorFinding("processor", ok=True, found=processor()),
         _tried("device", _device),
         *(_tried(f"codec {name}", partial(_decoder, uid)) for name, uid in CODECS.items()),
         _tried("prior embedded", _embedded),
@@ -47,11 +47,11 @@ def examine() -> tuple[Finding, ...]:
     )
 
 
-def _tried(name: str, look: Callable[[], str]) -> Finding:
+def _tried(name: str, look: Callable[[], str]) -> DoctorFinding:
     try:
-        return Finding(name, ok=True, found=look())
+        return DoctorFinding(name, ok=True, found=look())
     except (MedaugError, OSError, ImportError, RuntimeError) as error:
-        return Finding(name, ok=False, found=str(error))
+        return DoctorFinding(name, ok=False, found=str(error))
 
 
 def _device() -> str:

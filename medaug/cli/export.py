@@ -46,7 +46,7 @@ def export_command(
     """Write the variants as a data set of another program; all of them for training, none for validation or test."""
     from medaug.errors import ManifestError
     from medaug.execution.exports import datasets
-    from medaug.manifests.pictures import FORMS
+    from medaug.manifests.png_datasets import FORMS
     from medaug.manifests.splits import read_parts
 
     request = datasets.Request(output, folder, read_parts(parts) if parts else None, leave_out)

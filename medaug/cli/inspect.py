@@ -73,7 +73,7 @@ def _total(held: Inventory) -> str:
 
 
 def _names(held: Inventory, series: SeriesFacts, root: Path) -> Iterator[str]:
-    from medaug.execution.planning.source_names import relative_name
+    from medaug.execution.planning.naming import relative_name
 
     return (relative_name(path, root) for path in held.files.get((series.series_uid, series.part), ()))
 
@@ -96,7 +96,7 @@ def _show(series: SeriesFacts) -> None:
 
 
 def _left_out(held: Inventory, root: Path) -> Iterator[tuple[str, str]]:
-    from medaug.execution.planning.source_names import relative_name
+    from medaug.execution.planning.naming import relative_name
 
     return ((relative_name(path, root), code) for path, code in held.left_out)
 

@@ -23,9 +23,9 @@ UIDS_SHOWN = 3
 
 def show_plan(planned: Plan, foreseen: Mapping[str, Foresight] = MappingProxyType({}), room: str = "") -> None:
     """What would be done; what was ``foreseen`` by source, and a sentence where there is no ``room`` for it."""
-    from medaug.storage.disk_map import Again
+    from medaug.storage.disk_map import Reiterable
 
-    firsts = Again(lambda: (unit for unit in planned.units if not unit.recipe.variant))
+    firsts = Reiterable(lambda: (unit for unit in planned.units if not unit.recipe.variant))
     typer.echo(
         f"profile {planned.profile.name}, seed {planned.request.seed}: {counted(len(planned.units), 'variant')} of "
         f"{counted(len(firsts), 'source')}"

@@ -10,7 +10,7 @@ import typer
 from medaug.cli.options import Identity, ProfileName, prior_app
 
 if TYPE_CHECKING:
-    from medaug.training.calibration import Figures
+    from medaug.training.calibration import WeightFigures
 
 Images = Annotated[Path, typer.Argument(help="Folder or file of DICOM and NIfTI; never changed.", show_default=False)]
 
@@ -81,7 +81,7 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     typer.echo(f"{loaded.card.name}: omega {best.omega:g}, gamma {best.gamma:g} at {count_steps} steps from {first:g}")
 
 
-def _show(figures: Figures) -> None:
+def _show(figures: WeightFigures) -> None:
     typer.echo(
         f"omega {figures.omega:<6g} gamma {figures.gamma:<6g} observed {figures.observed:.3f}  seam {figures.seam:.2f}"
         f"  sharp {figures.sharp:.2f}  change {figures.change:.3f}"

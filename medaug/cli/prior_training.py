@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from medaug.training.finetuning.recipe import FinetuneRecipe
     from medaug.training.image_pool import Pool
-    from medaug.training.own_images import Presented
+    from medaug.training.own_images import PriorSquares
 
 
 @prior_app.command("train")
@@ -84,7 +84,7 @@ def _train_on_pictures(data: Path | None, recipe: Path | None, output: Path) -> 
 
 
 def _train(
-    base: Path | None, path: Path | None, read: Callable[[int], Presented], output: Path, *, ambient: bool
+    base: Path | None, path: Path | None, read: Callable[[int], PriorSquares], output: Path, *, ambient: bool
 ) -> None:
     from medaug.training.from_prior import ambient_recipe, pool_of, started_from, yours
     from medaug.training.recipe import read_recipe
@@ -104,7 +104,7 @@ def _finetune(
     base: Path,
     path: Path | None,
     labels: tuple[str, ...],
-    read: Callable[[int], Presented],
+    read: Callable[[int], PriorSquares],
     output: Path,
     *,
     lora: bool,

@@ -94,8 +94,8 @@ def prior_export(
     output: Annotated[Path, typer.Option("--output", "-o", help="New file.")],
 ) -> None:
     """Write a prior as one file, for a site without a network; prints the file's digest."""
-    from medaug.inverse.priors.library.archive import export_prior
     from medaug.inverse.priors.library.lookup import folder_of
+    from medaug.inverse.priors.library.prior_archive import export_prior
     from medaug.inverse.priors.loaders.load import card_of
 
     folder = folder_of(prior)
@@ -108,8 +108,8 @@ def prior_import(
     name: Name = None,
 ) -> None:
     """Take a prior out of its file into your store; every digest is compared."""
-    from medaug.inverse.priors.library.archive import import_prior
     from medaug.inverse.priors.library.lookup import store_root
+    from medaug.inverse.priors.library.prior_archive import import_prior
 
     card = import_prior(file, store_root(), name)
     typer.echo(_line(card.name, card))

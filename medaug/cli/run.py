@@ -103,10 +103,10 @@ def _done(planned: Plan, output: Path, voice: Voice) -> Summary:
 
 
 def _show(planned: Plan, output: Path | None = None, *, as_json: bool) -> None:
-    from medaug.execution.planning.foresight import foresee, room
+    from medaug.execution.planning.foresight import foresee, space_missing
 
     foreseen = {each.source: each for each in foresee(planned)}
-    full = room(planned, output) if output else ""
+    full = space_missing(planned, output) if output else ""
     if as_json:
         say_json(plan_data(planned, foreseen, full))
     else:

@@ -22,16 +22,16 @@ from medaug.execution.output import quarantine
 from medaug.execution.output.lists import listing_of, write_lists
 from medaug.execution.output.open import open_store
 from medaug.execution.output.store import Ended, Store
+from medaug.execution.planning.naming import Naming
 from medaug.execution.planning.plan import Plan, plan
 from medaug.execution.planning.request import RunOptions, RunRequest
-from medaug.execution.planning.source_names import Naming
 from medaug.execution.planning.units import Unit
 from medaug.execution.summary import Progress, Stage, Summary
 from medaug.execution.worker.job import Work
 from medaug.execution.worker.pipeline import Done, Step
 from medaug.execution.worker.unit_of_work import work_unit
 from medaug.execution.worker.worker import Worker
-from medaug.storage.disk_map import Again, Shelf, among
+from medaug.storage.disk_map import DiskMap, Reiterable, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
 MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
@@ -193,19 +193,19 @@ def _watch(
             )
 
 
-def unfinished(store: Store, ended: Ended, units: Iterable[Unit]) -> Again[Unit]:
+def unfinished(store: Store, ended: Ended, units: Iterable[Unit]) -> Reiterable[Unit]:
     """Units that were not done at that look, and are not left alone either."""
-    left_alone = Shelf.of(entry.unit for entry in quarantine.each(store.root))
+    left_alone = DiskMap.of(entry.unit for entry in quarantine.each(store.root))
 
     def to_do(unit: str) -> bool:
         return ended.get(unit) not in FINAL and unit not in left_alone
 
-    return Again(lambda: (unit for unit in units if to_do(unit.recipe.id)))
+    return Reiterable(lambda: (unit for unit in units if to_do(unit.recipe.id)))
 
 
-def share(units: Iterable[Unit], shard: tuple[int, int]) -> Again[Unit]:
+def share(units: Iterable[Unit], shard: tuple[int, int]) -> Reiterable[Unit]:
     """Share i of n, by the key, so that a unit's share doesn't depend on the other units."""
-    return Again(lambda: (unit for unit in units if int(unit.recipe.id[:16], 16) % shard[1] == shard[0]))
+    return Reiterable(lambda: (unit for unit in units if int(unit.recipe.id[:16], 16) % shard[1] == shard[0]))
 
 
 def _check_space(store: Store, planned: Plan, todo: Sequence[Unit]) -> None:

@@ -155,7 +155,7 @@ def _again(record: Record, worker: Worker, volume: Volume) -> Replay:
     tools = replace(worker.tools.with_batch(record.batch_size), solve_slices=on_threads(threads))
     variant = augment(Case(volume, record.source_boxes), _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
-    held = [[k for k, (n, _) in enumerate(record.places) if n == image] for image in range(len(images))]
+    held = [[k for k, (n, _) in enumerate(record.slice_frames) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]
     if len(parts) != len(images):
         raise OutputError(

@@ -13,7 +13,7 @@ from medaug.audit.source_names import Sources, origin
 from medaug.imaging.boxes import Box
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
-from medaug.storage.disk_map import Again, Shelf
+from medaug.storage.disk_map import DiskMap, Reiterable
 
 
 def write_coco(records: Iterable[Record], output: Path, sources: Sources | None = None) -> Path:
@@ -39,12 +39,12 @@ def write_coco(records: Iterable[Record], output: Path, sources: Sources | None 
 
 def coco_content(ordered: Ordered, sources: Sources | None = None) -> dict[str, Any]:
     """What `write_coco` writes; images and annotations are made as they are taken."""
-    named: Sources = Shelf() if sources is None else sources
+    named: Sources = DiskMap() if sources is None else sources
     written, labels, codes = ordered.written, ordered.labels, ordered.codes
     return {
         "info": {"description": "Synthetic variants for training only, made by medaug", "version": "1"},
-        "images": Again(lambda: _images(written, named)),
-        "annotations": Again(lambda: _annotations(written, labels)),
+        "images": Reiterable(lambda: _images(written, named)),
+        "annotations": Reiterable(lambda: _annotations(written, labels)),
         "categories": [
             {"id": number, "name": label, **({"codes": codes[label]} if label in codes else {})}
             for number, label in enumerate(labels, 1)
@@ -68,7 +68,7 @@ def _images(records: Iterable[Record], named: Sources) -> Iterator[dict[str, Any
     for number, (record, k) in enumerate(((r, k) for r in records for k in labelled_slices(r.boxes)), 1):
         assert record.geometry is not None
         _, rows, columns = record.geometry.shape
-        file, frame = record.places[k]
+        file, frame = record.slice_frames[k]
         yield {
             "id": number,
             "file_name": record.images[file].path,

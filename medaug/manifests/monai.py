@@ -33,7 +33,7 @@ from medaug.imaging.volume import SourceRef
 from medaug.manifests.splits import TRAINING, SplitImage, check_parts, fold_of
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
-from medaug.storage.disk_map import Again, Shelf
+from medaug.storage.disk_map import DiskMap, Reiterable
 
 
 def write_monai(records: Iterable[Record], output: Path, sources: Sources | None = None) -> Path:
@@ -61,11 +61,11 @@ def write_monai(records: Iterable[Record], output: Path, sources: Sources | None
 
 def monai_content(ordered: Ordered, sources: Sources | None = None) -> dict[str, Any]:
     """What `write_monai` writes; its items are made as they are taken."""
-    named: Sources = Shelf() if sources is None else sources
+    named: Sources = DiskMap() if sources is None else sources
     labels = ordered.labels
     if any(source.image for source in named.values()):
         labels = sorted({*labels, *(box.label for r in ordered if r.geometry for box in r.boxes)})
-    items = Again(lambda: _items(ordered, labels, named))
+    items = Reiterable(lambda: _items(ordered, labels, named))
     return {
         "name": "medaug",
         "description": "Synthetic variants for training only. Split by medaug.patient; never validate or test on them.",
@@ -119,7 +119,7 @@ def plain_box(box: Box, axes: Sequence[int]) -> list[int]:
 def axes_of(record: Record) -> tuple[int, ...]:
     """`array_axes` of a variant."""
     assert record.geometry is not None
-    frames = record.images[0].path.endswith(".dcm") and any(frame for _, frame in record.places)
+    frames = record.images[0].path.endswith(".dcm") and any(frame for _, frame in record.slice_frames)
     return array_axes(record.geometry.shape[0], multi_frame=frames, flat=record.planar)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medaug.audit.record import Record
 from medaug.errors import ManifestError
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 from medaug.storage.plain_files import open_plain, text_of
 
 TRAINING = "training"
@@ -42,7 +42,7 @@ def check_parts(entries: Iterable[SplitImage]) -> None:
     Raises:
         ManifestError: with the series and the parts.
     """
-    parts: Shelf[dict[str, str]] = Shelf()
+    parts: DiskMap[dict[str, str]] = DiskMap()
     for entry in entries:
         if not entry.patient:
             raise ManifestError(f"series {entry.series_uid}: the record names no patient; `medaug verify` the OUTPUT")

@@ -23,7 +23,7 @@ from medaug.augmentation.tools import Tools
 from medaug.errors import AnnotationError, ProfileError
 from medaug.imaging.arrays import from_array
 from medaug.imaging.volume import Stored, Volume
-from medaug.monai.boxes import medaug_boxes, standard_boxes
+from medaug.monai.box_conventions import medaug_boxes, standard_boxes
 from medaug.monai.solved_cache import SolvedCache
 from medaug.profile.components import moves
 from medaug.profile.load import load_profile

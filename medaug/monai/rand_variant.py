@@ -15,7 +15,7 @@ from monai.utils import convert_to_dst_type
 
 from medaug.errors import ManifestError
 from medaug.manifests.variants_of import ListedVariant, VariantsOf
-from medaug.monai.boxes import refuse_uncovered, standard_boxes
+from medaug.monai.box_conventions import refuse_uncovered, standard_boxes
 
 ABOUT = {"unit": "", "variant": -1, "patient": "", "source": "", "source_sha256": "", "synthetic": False}
 KEPT = 8  # images that are loaded once for several items

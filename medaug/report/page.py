@@ -23,7 +23,7 @@ from medaug.profile.load import parse_profile_keys
 from medaug.report.pictures import NAMES
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import blocks
-from medaug.storage.disk_map import Again
+from medaug.storage.disk_map import Reiterable
 from medaug.storage.plain_files import is_plain, open_plain, read_document
 
 FILES_SHOWN = 4  # of a series; the others stand in record.json
@@ -31,7 +31,7 @@ PNG_HEAD = 24  # bytes: signature, then the IHDR chunk with width and height
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """A preview as the page needs it; the size keeps the layout still while pictures load."""
 
     kind: str
@@ -48,7 +48,7 @@ class PageEntry:
     output: Path
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
+    def pictures(self) -> tuple[PagePicture, ...]:
         """The previews that are there; read each time they are asked for."""
         return _pictures(self.record, self.output)
 
@@ -107,14 +107,14 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
     ordered = Ordered.of(records)
     counts = ordered.tally.statuses
     count = counts.total() - counts["written"]
-    missing = Again(lambda: (record for record in ordered if record.status != "written"), lambda: count)
+    missing = Reiterable(lambda: (record for record in ordered if record.status != "written"), lambda: count)
     style = _asset("page.css")
     parts = _template().generate(
         style=Markup(style),  # noqa: S704 - the package's own file
         policy=_policy(style),
         tiles=_tiles(ordered.tally, skipped),
         facts={**_facts(ordered), **_domain(output)},
-        groups=Again(lambda: _groups(ordered, output)),
+        groups=Reiterable(lambda: _groups(ordered, output)),
         missing=missing if count else (),
         retried=bool(counts["failed"] + counts["crashed"]),
         skipped=sorted(skipped),
@@ -144,7 +144,7 @@ def _policy(style: str) -> str:
     return f"default-src 'none'; img-src 'self' file:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def _pictures(record: Record, output: Path) -> tuple[Picture, ...]:
+def _pictures(record: Record, output: Path) -> tuple[PagePicture, ...]:
     """The previews that exist, with the size that their headers state."""
     found = []
     for kind in NAMES:
@@ -152,7 +152,9 @@ def _pictures(record: Record, output: Path) -> tuple[Picture, ...]:
         if is_plain(output / path, follow=False):
             with open_plain(output / path, follow=False) as file:
                 head = file.read(PNG_HEAD)
-            found.append(Picture(kind, path, int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")))
+            found.append(
+                PagePicture(kind, path, int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"))
+            )
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import rfc8785
 
-from medaug.storage.disk_map import Again
+from medaug.storage.disk_map import Reiterable
 
 BLOCK = 1 << 16  # characters
 
@@ -39,7 +39,7 @@ def canonical(value: Any) -> bytes:
 def document(value: Any) -> Iterator[bytes]:
     """A file of canonical JSON and a line break, in blocks: as `canonical` spells it, but never in memory whole.
 
-    An `Again` is an array, whose items are spelled one at a time.
+    A `Reiterable` is an array, whose items are spelled one at a time.
 
     Raises:
         ValueError: as `canonical` does.
@@ -94,14 +94,14 @@ def no_constant(constant: str) -> Any:
 
 
 def _parts(value: Any) -> Iterator[str]:
-    """What `canonical` gives, in parts where an `Again` is not further down than in an object or an `Again`."""
-    if isinstance(value, Again):
+    """What `canonical` gives, in parts where a `Reiterable` is not further down than in an object or a `Reiterable`."""
+    if isinstance(value, Reiterable):
         yield "["
         for number, item in enumerate(value):
             yield "," if number else ""
             yield from _parts(item)
         yield "]"
-    elif isinstance(value, Mapping) and any(isinstance(item, Again) for item in value.values()):
+    elif isinstance(value, Mapping) and any(isinstance(item, Reiterable) for item in value.values()):
         yield "{"
         for number, key in enumerate(sorted(value, key=lambda key: key.encode("utf-16-be"))):
             yield f"{',' if number else ''}{canonical(key).decode()}:"

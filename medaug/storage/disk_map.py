@@ -13,15 +13,15 @@ from typing import Generic, TypeVar, overload
 from medaug.errors import OutputError
 
 T = TypeVar("T")
-CACHE_KIB = 2048  # of a shelf, whatever its length
+CACHE_KIB = 2048  # of a map, whatever its length
 _MISSING = object()
-_PUT = "INSERT OR REPLACE INTO shelf VALUES (?, ?)"
+_PUT = "INSERT OR REPLACE INTO items VALUES (?, ?)"
 
 
-class Shelf(Generic[T]):
+class DiskMap(Generic[T]):
     """A dictionary on disk, iterated in the order of its keys; memory holds `CACHE_KIB` of it, whatever its length.
 
-    It lies in a temporary file without a name, which is gone with the shelf (SQLite's temporary database; in TMPDIR,
+    It lies in a temporary file without a name, which is gone with the map (SQLite's temporary database; in TMPDIR,
     else /var/tmp or /tmp). Keys are ASCII, in the order of their bytes; values can be pickled.
 
     Raises:
@@ -34,14 +34,14 @@ class Shelf(Generic[T]):
             weakref.finalize(self, self._file.close)  # a connection and its statements hold each other
             for line in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{CACHE_KIB}"):
                 self._file.execute(f"PRAGMA {line}")
-            self._file.execute("CREATE TABLE shelf (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
+            self._file.execute("CREATE TABLE items (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
             self._file.execute("BEGIN")  # never ended: nothing of it is to outlive the process
             self._file.executemany(_PUT, ((key, _blob(value)) for key, value in items))
 
     @classmethod
-    def of(cls, keys: Iterable[str]) -> Shelf[None]:
+    def of(cls, keys: Iterable[str]) -> DiskMap[None]:
         """A sorted set: keys without values."""
-        return Shelf((key, None) for key in keys)
+        return DiskMap((key, None) for key in keys)
 
     def __setitem__(self, key: str, value: T) -> None:
         with _full_disk():
@@ -49,22 +49,22 @@ class Shelf(Generic[T]):
 
     def get(self, key: str) -> T | None:
         """The value, None where there is none."""
-        row = self._file.execute("SELECT value FROM shelf WHERE key = ?", (key,)).fetchone()
+        row = self._file.execute("SELECT value FROM items WHERE key = ?", (key,)).fetchone()
         return None if row is None else _value(row[0])
 
     def __contains__(self, key: object) -> bool:
-        return self._file.execute("SELECT 1 FROM shelf WHERE key = ?", (key,)).fetchone() is not None
+        return self._file.execute("SELECT 1 FROM items WHERE key = ?", (key,)).fetchone() is not None
 
     def __len__(self) -> int:
-        return int(self._file.execute("SELECT count(*) FROM shelf").fetchone()[0])
+        return int(self._file.execute("SELECT count(*) FROM items").fetchone()[0])
 
     def __iter__(self) -> Iterator[str]:
-        for (key,) in self._file.execute("SELECT key FROM shelf ORDER BY key"):
+        for (key,) in self._file.execute("SELECT key FROM items ORDER BY key"):
             yield key
 
     def items(self) -> Iterator[tuple[str, T]]:
         """Keys and values, in the order of the keys."""
-        for key, blob in self._file.execute("SELECT key, value FROM shelf ORDER BY key"):
+        for key, blob in self._file.execute("SELECT key, value FROM items ORDER BY key"):
             yield key, _value(blob)
 
     def values(self) -> Iterator[T]:
@@ -72,7 +72,7 @@ class Shelf(Generic[T]):
         return (value for _, value in self.items())
 
 
-class Again(Sequence[T]):
+class Reiterable(Sequence[T]):
     """What a function yields, as a sequence: made anew each time it is iterated, and never in memory whole.
 
     Args:
@@ -118,9 +118,9 @@ class Again(Sequence[T]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def among(values: Collection[T], key: Callable[[T], str], wanted: Container[str]) -> Again[T]:
+def among(values: Collection[T], key: Callable[[T], str], wanted: Container[str]) -> Reiterable[T]:
     """Those of ``values`` whose key is wanted, in their order."""
-    return Again(lambda: (value for value in values if key(value) in wanted))
+    return Reiterable(lambda: (value for value in values if key(value) in wanted))
 
 
 def _blob(value: object) -> bytes | None:

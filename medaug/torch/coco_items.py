@@ -17,7 +17,7 @@ Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class CocoImage:
     """One picture: a file, or one slice of it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Labelled:
     synthetic: bool
 
 
-def read_coco(path: Path, images: Path) -> list[Labelled]:
+def read_coco(path: Path, images: Path) -> list[CocoImage]:
     """The pictures of a COCO file; those without an annotation are there, too, and hold nothing.
 
     Args:
@@ -65,10 +65,10 @@ def read_coco(path: Path, images: Path) -> list[Labelled]:
 
 def _labelled(
     image: Mapping[str, Any], drawn: list[Mapping[str, Any]], names: Mapping[Any, str], images: Path
-) -> Labelled:
+) -> CocoImage:
     about = image.get("medaug", {})
     boxes = tuple(_corners(annotation["bbox"]) for annotation in drawn)
-    return Labelled(
+    return CocoImage(
         path=images / image["file_name"],
         frame=int(image.get("frame", image.get("slice", 0))),
         boxes=boxes,

@@ -12,8 +12,8 @@ from medaug.audit.output_files import sha256_of
 from medaug.errors import ManifestError, OutputError, counted
 from medaug.manifests.splits import FOLDS, fold_of
 from medaug.profile.load import load_profile
-from medaug.torch.coco_items import Labelled, read_coco
-from medaug.torch.pictures import Pictures, Transform
+from medaug.torch.coco_items import CocoImage, read_coco
+from medaug.torch.detection_dataset import Pictures, Transform
 from medaug.torch.sampler import RatioSampler, Schedule
 
 
@@ -88,7 +88,7 @@ def _check(ratio: float, schedule: str, folds: Collection[int], *, both: bool) -
         raise ManifestError(f"real_and_synthetic: expected a ratio from 0, and {' or '.join(get_args(Schedule))}")
 
 
-def _digested(path: str | Path, images: str | Path | None) -> list[Labelled]:
+def _digested(path: str | Path, images: str | Path | None) -> list[CocoImage]:
     """The real images of a COCO file, each by its file's digest."""
     items = read_coco(Path(path), Path(images or Path(path).parent))
     try:
@@ -99,17 +99,17 @@ def _digested(path: str | Path, images: str | Path | None) -> list[Labelled]:
         ) from None
 
 
-def _patients(real: Iterable[Labelled], variants: Iterable[Labelled]) -> Mapping[str, str]:
+def _patients(real: Iterable[CocoImage], variants: Iterable[CocoImage]) -> Mapping[str, str]:
     """Digest of a real image → its patient: as the user's list states it, or else as OUTPUT's does."""
     stated = {item.sha256: item.patient for item in real if item.patient}
     return {item.sha256: item.patient for item in variants} | stated
 
 
-def _of(item: Labelled, patient_of: Mapping[str, str]) -> Labelled:
+def _of(item: CocoImage, patient_of: Mapping[str, str]) -> CocoImage:
     return replace(item, patient=patient_of.get(item.sha256, item.sha256))
 
 
-def _refuse_shared(real: Sequence[Labelled], variants: Sequence[Labelled], judges: Sequence[Labelled]) -> None:
+def _refuse_shared(real: Sequence[CocoImage], variants: Sequence[CocoImage], judges: Sequence[CocoImage]) -> None:
     """Refuse a patient in training and in validation."""
     judging = {item.patient for item in judges}
     shown = len([item for item in variants if item.patient in judging])

@@ -33,7 +33,7 @@ AIR = -0.85  # display units; darker is no body
 
 
 @dataclass(frozen=True)
-class Figures:
+class WeightFigures:
     """What one pair of weights gives, in display units (range 2); means over the images.
 
     Attributes:
@@ -72,8 +72,8 @@ def calibrate(
     *,
     budget: float = BUDGET,
     grid: Sequence[tuple[float, float]] = GRID,
-    on_figures: Callable[[Figures], None] | None = None,
-) -> tuple[Figures, ...]:
+    on_figures: Callable[[WeightFigures], None] | None = None,
+) -> tuple[WeightFigures, ...]:
     """Try every pair of the grid; best first by the objective above.
 
     Network calls: those of one solve, for each pair.
@@ -100,7 +100,7 @@ def calibrate(
     return tuple(sorted(found, key=partial(objective, budget=budget)))
 
 
-def objective(figures: Figures, budget: float = BUDGET) -> tuple[float, float]:
+def objective(figures: WeightFigures, budget: float = BUDGET) -> tuple[float, float]:
     """Less is better: how far the residual exceeds ``budget``, then the seam's distance from none. NaN comes last."""
     if not (math.isfinite(figures.observed) and math.isfinite(figures.seam)):
         return math.inf, math.inf
@@ -108,7 +108,7 @@ def objective(figures: Figures, budget: float = BUDGET) -> tuple[float, float]:
 
 
 def calibrated(
-    card: PriorCard, found: Sequence[Figures], steps: int, start: float, budget: float = BUDGET
+    card: PriorCard, found: Sequence[WeightFigures], steps: int, start: float, budget: float = BUDGET
 ) -> PriorCard:
     """The card with the best pair in place of what it said of this solve.
 
@@ -129,7 +129,7 @@ def calibrated(
 
 def measure(
     prior: Prior, x: Tensor, layouts: Layouts, weights: SolverWeights, draws: int = 2
-) -> tuple[Figures, Tensor]:
+) -> tuple[WeightFigures, Tensor]:
     """Solve once or twice with these weights; the figures, and the first draw with the protected pixels of ``x``."""
     operator = Inpainting(layouts.observed)
     with torch.no_grad():
@@ -153,7 +153,7 @@ def measure(
     ]
     first, free = solved[0], ~layouts.protected
     pasted = torch.where(layouts.protected, x, first)
-    figures = Figures(
+    figures = WeightFigures(
         weights.omega,
         weights.gamma,
         (first - again)[layouts.observed].square().mean().sqrt().item(),

@@ -17,8 +17,8 @@ from medaug.inverse.priors.networks.unet import schedule
 from medaug.training.ambient_diffusion import ambient_loss, further
 from medaug.training.autoencoder import Log
 from medaug.training.recipe import TrainingRecipe
+from medaug.training.recipe_unet import fresh_network
 from medaug.training.train_loop import Trainee, part_of, train_loop
-from medaug.training.unet import fresh_network
 
 CHECKPOINT = "diffusion.safetensors"
 LEVELS = (50, 200, 400, 600, 800, 950)  # times at which the held-out loss is reported

@@ -19,7 +19,7 @@ from medaug.storage.plain_files import read_document
 from medaug.training.diffusion import CHECKPOINT
 from medaug.training.latents import AUTOENCODER, read_tensors
 from medaug.training.recipe import TrainingRecipe
-from medaug.training.unet import network_config
+from medaug.training.recipe_unet import network_config
 
 STRIDE = 8  # of the autoencoder that `training.autoencoder` makes
 

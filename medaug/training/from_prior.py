@@ -19,9 +19,9 @@ from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.storage.plain_files import read_document
 from medaug.training.ambient_diffusion import without_lesions
 from medaug.training.image_pool import Pool
-from medaug.training.own_images import Presented
+from medaug.training.own_images import PriorSquares
 from medaug.training.recipe import AmbientRecipe, TrainingRecipe
-from medaug.training.unet import network_config
+from medaug.training.recipe_unet import network_config
 
 
 def yours() -> Path:
@@ -34,7 +34,7 @@ def ambient_recipe(recipe: TrainingRecipe) -> TrainingRecipe:
     return recipe if recipe.ambient else recipe.model_copy(update={"ambient": AmbientRecipe(rate=0.1, side=0.25)})
 
 
-def pool_of(found: Presented, validation: float, *, hide: bool) -> Pool:
+def pool_of(found: PriorSquares, validation: float, *, hide: bool) -> Pool:
     """Slices as a training pool; a patient's slices are all held out or all trained on.
 
     Args:

@@ -127,10 +127,10 @@ def fingerprints(images: UInt8) -> UInt8:
 
 def split(names: Sequence[str], prints: UInt8, share: float) -> npt.NDArray[np.bool_]:
     """Hold out a fixed ``share`` by hash of the path; near-duplicates follow the first of their group."""
-    return np.array([_rank(names[i]) < share * 2**64 for i in alike(prints)], dtype=np.bool_)
+    return np.array([_rank(names[i]) < share * 2**64 for i in duplicate_groups(prints)], dtype=np.bool_)
 
 
-def alike(prints: UInt8) -> list[int]:
+def duplicate_groups(prints: UInt8) -> list[int]:
     """Of each image the first of its group of near-duplicates; those of a near-duplicate belong to it, too."""
     first = np.arange(len(prints))  # the least index of each image's group so far
     for index in range(1, len(prints)):

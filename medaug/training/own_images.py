@@ -24,7 +24,7 @@ FLAT = 0.02  # standard deviation in display units under which a slice shows not
 
 
 @dataclass(frozen=True, eq=False)
-class Presented:
+class PriorSquares:
     """Slices on the prior's square.
 
     Attributes:
@@ -57,7 +57,7 @@ def presented(
     annotations: Sequence[Path] = (),
     limit: int | None = None,
     identity_reason: str | None = None,
-) -> Presented:
+) -> PriorSquares:
     """Read INPUT and present every slice that shows something, in the order of the source keys.
 
     Args:
@@ -85,7 +85,7 @@ def presented(
             code="empty-input",
         )
     images, lesions, extents, patients, names, labels = zip(*slices, strict=True)
-    return Presented(np.stack(images), np.stack(lesions), np.array(extents, dtype=np.int64), patients, names, labels)
+    return PriorSquares(np.stack(images), np.stack(lesions), np.array(extents, dtype=np.int64), patients, names, labels)
 
 
 _Slice = tuple[Float32, Mask, tuple[int, int], str, str, tuple[str, ...]]

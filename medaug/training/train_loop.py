@@ -19,7 +19,7 @@ from medaug.training.autoencoder import Log
 from medaug.training.latents import read_tensors, write_tensors
 
 
-class Plan(Protocol):
+class LoopSettings(Protocol):
     """How long and how fast: what `recipe.DiffusionRecipe` and `finetune_recipe.LoopRecipe` have in common."""
 
     @property
@@ -81,7 +81,7 @@ class Trainee:
     device: str = "cpu"
 
 
-def train_loop(plan: Plan, trainee: Trainee, checkpoint: Path, log: Log, *, resume: bool) -> None:
+def train_loop(plan: LoopSettings, trainee: Trainee, checkpoint: Path, log: Log, *, resume: bool) -> None:
     """Train until ``plan.steps``; then the parameters hold the averaged (EMA) weights.
 
     At each of ``plan.restarts`` everything but the averaged weights is forgotten, as in a run that starts from the
@@ -128,18 +128,18 @@ def train_loop(plan: Plan, trainee: Trainee, checkpoint: Path, log: Log, *, resu
     _put(average, parameters)
 
 
-def rate(plan: Plan, step: int) -> float:
+def rate(plan: LoopSettings, step: int) -> float:
     """The learning rate of a step: in each cycle up over ``warmup``, constant, down to 0 over the last ``decay``."""
     start, end = cycle_of(plan, step)
     return plan.rate * min(1.0, (step - start + 1) / plan.warmup, (end - step) / plan.decay)
 
 
-def averaging(plan: Plan, step: int) -> float:
+def averaging(plan: LoopSettings, step: int) -> float:
     """How much of the average a step leaves: ``ema``, less in the first steps of the first cycle."""
     return min(plan.ema, (1 + step) / (10 + step))
 
 
-def cycle_of(plan: Plan, step: int) -> tuple[int, int]:
+def cycle_of(plan: LoopSettings, step: int) -> tuple[int, int]:
     """First step, and the first after the end, of the cycle that a step belongs to."""
     marks = (0, *plan.restarts, plan.steps)
     return max(mark for mark in marks if mark <= step), min(mark for mark in marks if mark > step)
@@ -161,12 +161,14 @@ def exchanged(parameters: Mapping[str, nn.Parameter], average: Mapping[str, Tens
         _put(kept, parameters)
 
 
-def _fresh(plan: Plan, parameters: Mapping[str, nn.Parameter]) -> torch.optim.AdamW:
+def _fresh(plan: LoopSettings, parameters: Mapping[str, nn.Parameter]) -> torch.optim.AdamW:
     return torch.optim.AdamW(parameters.values(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-2)
 
 
 @torch.no_grad()
-def _restarted(plan: Plan, parameters: Mapping[str, nn.Parameter], average: Mapping[str, Tensor]) -> torch.optim.AdamW:
+def _restarted(
+    plan: LoopSettings, parameters: Mapping[str, nn.Parameter], average: Mapping[str, Tensor]
+) -> torch.optim.AdamW:
     """A new optimiser; parameters and average as a prior's file would hold them."""
     for value in average.values():
         value.copy_(value.half())
@@ -195,7 +197,9 @@ def _save(trainee: Trainee, average: Mapping[str, Tensor], optimiser: torch.opti
 
 
 @torch.no_grad()
-def _load(plan: Plan, trainee: Trainee, average: Mapping[str, Tensor], optimiser: torch.optim.AdamW, path: Path) -> int:
+def _load(
+    plan: LoopSettings, trainee: Trainee, average: Mapping[str, Tensor], optimiser: torch.optim.AdamW, path: Path
+) -> int:
     tensors = read_tensors(path, trainee.digest)
     step = int(tensors["step"])
     since = step - max(mark for mark in (0, *plan.restarts) if mark <= step)  # steps of this optimiser

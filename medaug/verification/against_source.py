@@ -60,7 +60,7 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
             found.add("carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path)
     if check.said is not None and can_be_made_again(check.record):
         shown = image.stored[[frame for _, frame in image.slices]]
-        changed = [_apart(a, b) | _apart(b, c) for a, b, c in zip(shown, moved, original[places], strict=True)]
+        changed = [_differing(a, b) | _differing(b, c) for a, b, c in zip(shown, moved, original[places], strict=True)]
         _check_header(check, output, image, (read, volume, np.stack(changed)), found)
 
 
@@ -141,7 +141,7 @@ def _compare(
 ) -> None:
     """One slice: (its values, the source's)."""
     kept = _protected(check, k, marks)
-    differ = kept & _apart(*planes)
+    differ = kept & _differing(*planes)
     found.compared += int(np.count_nonzero(kept))
     if differ.any():
         i, j = (int(x) for x in np.argwhere(differ)[0])
@@ -150,7 +150,7 @@ def _compare(
         found.add("protected-changed", f"not the source's: {counted(count, 'protected voxel')}, {where}", output.path)
 
 
-def _apart(one: Stored, other: Stored) -> Mask:
+def _differing(one: Stored, other: Stored) -> Mask:
     """(rows, columns), True where any sample differs."""
     differ = np.asarray(one != other)
     return np.asarray(differ.any(axis=-1)) if differ.ndim > 2 else differ
@@ -162,7 +162,7 @@ def _compare_colour(
     """Of a colour image: whatever the evidence marks, coloured pixels are the source's, and grey ones stay grey."""
     if theirs is None:
         return
-    differ = (theirs.coloured & _apart(*planes)) | (Colour(planes[0], theirs.luminance).coloured != theirs.coloured)
+    differ = (theirs.coloured & _differing(*planes)) | (Colour(planes[0], theirs.luminance).coloured != theirs.coloured)
     if differ.any():
         i, j = (int(x) for x in np.argwhere(differ)[0])
         what = f"another colour than in the source: {counted(int(np.count_nonzero(differ)), 'pixel')}"

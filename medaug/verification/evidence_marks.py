@@ -109,7 +109,7 @@ def check_marks(marks: Marks, record: Record, file: str, *, grown: Sequence[Box]
 
 def _slices(record: Record) -> Mapping[tuple[str, int], int]:
     """(derived instance, its frame from 1) → slice."""
-    return {(record.images[n].sop_instance_uid, frame + 1): k for k, (n, frame) in enumerate(record.places)}
+    return {(record.images[n].sop_instance_uid, frame + 1): k for k, (n, frame) in enumerate(record.slice_frames)}
 
 
 def _frames(ds: Any, slices: Mapping[tuple[str, int], int]) -> dict[tuple[int, int], int]:

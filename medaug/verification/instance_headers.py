@@ -34,7 +34,7 @@ CARRIED = ("CARRIED", "99MEDAUG")  # the derivation of a slice without a generat
 def slices_of(record: Record) -> tuple[Slices, ...]:
     """The slices of each image file of a unit, in the order of `Record.images`."""
     held: list[list[tuple[int, int]]] = [[] for _ in record.images]
-    for k, (n, frame) in enumerate(record.places):
+    for k, (n, frame) in enumerate(record.slice_frames):
         if n < len(held):  # a record that names too few files is a fault of its own
             held[n].append((k, frame))
     return tuple(held)

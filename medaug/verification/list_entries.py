@@ -20,7 +20,7 @@ from medaug.manifests.coco import coco_content
 from medaug.manifests.monai import monai_content
 from medaug.storage.atomic import has_bytes
 from medaug.storage.canonical_json import canonical, document, parse
-from medaug.storage.disk_map import Shelf, among
+from medaug.storage.disk_map import DiskMap, among
 from medaug.storage.json_stream import array_items, other_members
 from medaug.storage.plain_files import is_plain, read_plain, sha256_of_plain
 from medaug.verification.faults import Fault
@@ -29,7 +29,7 @@ _CODE = "list-differs"
 ROUNDED = 1e-3  # mm; the list has four decimals, whose last may differ between machines
 
 Items = Callable[[str], Iterable[Any]]  # the items of an array of a list
-Listed = tuple[Shelf[tuple[Any, list[Any]]], dict[str, Any]]  # unit → entry, boxes in mm; class → its coded meanings
+Listed = tuple[DiskMap[tuple[Any, list[Any]]], dict[str, Any]]  # unit → entry, boxes in mm; class → its coded meanings
 
 
 def check_lists(root: Path, records: Collection[Record]) -> Iterator[Fault]:
@@ -49,7 +49,7 @@ def check_lists(root: Path, records: Collection[Record]) -> Iterator[Fault]:
 def _planned(root: Path, records: Collection[Record]) -> Collection[Record]:
     """Those that plan.json asks for, where there is one: labels may have been withdrawn since."""
     try:
-        units = Shelf.of(map(_text, array_items(root / PLAN, "units")))
+        units = DiskMap.of(map(_text, array_items(root / PLAN, "units")))
     except (OSError, ValueError, TypeError):
         return records
     return among(records, lambda record: record.unit, units)
@@ -60,7 +60,7 @@ def _named(root: Path) -> Sources:
     try:
         return read_sources(root)
     except (OSError, ValueError, KeyError, TypeError):
-        return Shelf()
+        return DiskMap()
 
 
 def _check(path: Path, read: Callable[[Items, Mapping[str, Any]], Listed], made: Mapping[str, Any]) -> Iterator[Fault]:
@@ -98,7 +98,7 @@ def _same(one: tuple[Any, list[Any]], other: tuple[Any, list[Any]]) -> bool:
 
 def _of_monai(items: Items, head: Mapping[str, Any]) -> Listed:
     """Its items with labels by name; a unit listed twice shows as another value."""
-    units: Shelf[tuple[Any, list[Any]]] = Shelf()
+    units: DiskMap[tuple[Any, list[Any]]] = DiskMap()
     labels, count = head["labels"], 0
     for count, item in enumerate(items("training"), 1):  # noqa: B007 - their number is needed
         unit, world = _text(item["medaug"]["unit"]), item.pop("box_lps", [])
@@ -114,7 +114,7 @@ def _of_coco(items: Items, _: Mapping[str, Any]) -> Listed:
     """Its images and annotations, as a multiset for each unit, by slices and classes in place of their numbers."""
     categories = list(items("categories"))
     names = {category["id"]: category["name"] for category in categories}
-    slices: Shelf[tuple[str, int]] = Shelf()
+    slices: DiskMap[tuple[str, int]] = DiskMap()
 
     def spelled() -> Iterator[tuple[str, bytes]]:
         for image in items("images"):
@@ -127,7 +127,7 @@ def _of_coco(items: Items, _: Mapping[str, Any]) -> Listed:
             unit, k = slices.get(str(entry["image_id"])) or ("", None)  # of no image: "" is no unit
             yield unit, canonical(entry | {"id": 0, "image_id": k, "category_id": names[entry["category_id"]]})
 
-    units: Shelf[tuple[Any, list[Any]]] = Shelf()
+    units: DiskMap[tuple[Any, list[Any]]] = DiskMap()
     for unit, group in groupby(spelled(), key=itemgetter(0)):  # two groups a unit, unless somebody shuffled the list
         before = units.get(unit)
         units[unit] = (before[0] if before else Counter()) + Counter(text for _, text in group), []

@@ -143,7 +143,7 @@ def _outputs(record: Record) -> Iterator[Fault]:
     if strays:
         yield _fault(record, "record-outputs", f"{strays} outputs lie outside the unit's folder or are listed twice")
     images = record.images
-    wanted = 1 + max((n for n, _ in record.places), default=-1)
+    wanted = 1 + max((n for n, _ in record.slice_frames), default=-1)
     if len(images) != wanted:
         found = (
             f"{counted(len(images), 'image file')} for {counted(record.geometry.shape[0], 'slice')}, expected {wanted}"

@@ -13,7 +13,7 @@ from medaug.audit.merkle import files_root
 from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal, signed_by
 from medaug.errors import counted
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 from medaug.verification.faults import Fault
 
 
@@ -107,7 +107,7 @@ def check_variants(names: Iterable[str], others: Iterable[str], written: Iterabl
     """
     for name in others:
         yield Fault("file-unknown", "neither a file nor a folder; a run writes nothing else", name)
-    listed: Shelf[str] = Shelf()
+    listed: DiskMap[str] = DiskMap()
     for record in written:
         for path in (f"{record.folder}/{RECORD}", *(output.path for output in record.outputs)):
             listed[path] = record.unit

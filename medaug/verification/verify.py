@@ -20,7 +20,7 @@ from medaug.profile.components import LawKind, keeps_boxes, moves
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
-from medaug.storage.disk_map import Again, Shelf
+from medaug.storage.disk_map import DiskMap, Reiterable
 from medaug.storage.plain_files import read_document
 from medaug.verification import run_level
 from medaug.verification.derivation import Statement, can_be_made_again, statement_of
@@ -91,7 +91,7 @@ def verify(
         records = ledger.shelved(output / layout.LEDGER)
     except OutputError:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
-    written = Again(lambda: (record for record in records if record.status == "written"))
+    written = Reiterable(lambda: (record for record in records if record.status == "written"))
     profile, problems = _profile(output)
     faults += problems
     said = statement_of(output)
@@ -114,7 +114,7 @@ def verify(
 
 
 def _check_files(
-    root: Path, written: Iterable[Record], read: Shelf[str], public_key: Path | None
+    root: Path, written: Iterable[Record], read: DiskMap[str], public_key: Path | None
 ) -> tuple[tuple[Fault, ...], bool, int]:
     """The set of files and the seal. Gives the faults, whether the key's owner signed, and the number of results.
 
@@ -132,7 +132,7 @@ def _check_files(
         read[name] = digest
         if not digest:
             faults.append(Fault("unreadable", "a file can't be read", name))
-    digests = Again(lambda: ((name, digest) for name, digest in read.items() if name in listed.results))
+    digests = Reiterable(lambda: ((name, digest) for name, digest in read.items() if name in listed.results))
     sealed, problems = run_level.open_seal(root)
     signature: list[Fault] = []
     if sealed:
@@ -142,13 +142,13 @@ def _check_files(
     return (*faults, *problems, *signature), signed, len(digests)
 
 
-def find_files(folder: Path, wanted: Iterable[str]) -> Shelf[Path]:
+def find_files(folder: Path, wanted: Iterable[str]) -> DiskMap[Path]:
     """Files below a folder by their SHA-256, as far as they are wanted. Links are not followed; names don't matter.
 
     Raises:
         ReadError: there is no such folder.
     """
-    digests, found = Shelf.of(wanted), Shelf[Path]()
+    digests, found = DiskMap.of(wanted), DiskMap[Path]()
     paths = regular_files(folder)
     with ThreadPoolExecutor(THREADS) as pool:
         while some := list(islice(paths, AT_ONCE)):
@@ -219,7 +219,7 @@ def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
 def _checks(
     root: Path, written: Iterable[Record], source: Path | None, said: Statement | None, *, keeps_boxes: bool
 ) -> Iterator[UnitCheck]:
-    files: Shelf[Path] = Shelf()
+    files: DiskMap[Path] = DiskMap()
     if source is not None:
         files = find_files(source, (digest for record in written for digest in record.source.sha256))
     for record in written:
@@ -229,13 +229,13 @@ def _checks(
 
 def _read_units(
     checks: Iterator[UnitCheck], total: int, workers: int, on_unit: Callable[[int, int], None] | None
-) -> tuple[Shelf[str], tuple[Fault, ...], int]:
+) -> tuple[DiskMap[str], tuple[Fault, ...], int]:
     """Digests, faults and compared voxels of all units; UIDs are compared across them."""
-    digests: Shelf[str] = Shelf()
+    digests: DiskMap[str] = DiskMap()
     faults: list[Fault] = []
     compared = 0
-    instances: Shelf[int] = Shelf()
-    series: Shelf[int] = Shelf()
+    instances: DiskMap[int] = DiskMap()
+    series: DiskMap[int] = DiskMap()
     for done, found in enumerate(_checked(checks, total, workers), 1):
         faults += found.faults
         compared += found.compared

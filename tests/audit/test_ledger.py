@@ -53,7 +53,7 @@ def test_each_line_holds_the_digest_of_the_one_before(three: Path) -> None:
     lines = three.read_bytes().splitlines()
     expected = ["0" * 64, *(hashlib.sha256(line).hexdigest() for line in lines[:-1])]
     assert [json.loads(line)["prev"] for line in lines] == expected
-    assert ledger.head(three) == ledger.Segment("w1.jsonl", 3, hashlib.sha256(lines[-1]).hexdigest())
+    assert ledger.head(three) == ledger.LedgerSegment("w1.jsonl", 3, hashlib.sha256(lines[-1]).hexdigest())
 
 
 def test_a_line_says_when_it_was_logged(three: Path) -> None:

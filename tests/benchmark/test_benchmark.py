@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from medaug.benchmark import record
+from medaug.benchmark import results_folder
 from medaug.benchmark.benchmark import plan_benchmark, report_benchmark, run_benchmark, trainings_of
-from medaug.benchmark.record import TrainingRecord
+from medaug.benchmark.results_folder import TrainingRecord
 from medaug.benchmark.verify import verify_benchmark
 from medaug.cli import app
 from medaug.errors import OutputError
@@ -43,17 +43,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_was_killed_goes_on_and_repeats_no_training(bench: Path) -> None:
-    before = {path.name: path.read_bytes() for path in (bench / "before" / record.TRAININGS).iterdir()}
-    after = {path.name: path.read_bytes() for path in (bench / "bench" / record.TRAININGS).iterdir()}
+    before = {path.name: path.read_bytes() for path in (bench / "before" / results_folder.TRAININGS).iterdir()}
+    after = {path.name: path.read_bytes() for path in (bench / "bench" / results_folder.TRAININGS).iterdir()}
     assert len(before) == 3
     assert len(after) == len(list(toy_benchmark.DESIGN.trainings))
     assert {name: after[name] for name in before} == before
-    assert json.loads((bench / "before" / record.RESULTS).read_bytes())["trainings"]["done"] == 3
+    assert json.loads((bench / "before" / results_folder.RESULTS).read_bytes())["trainings"]["done"] == 3
 
 
 def test_every_arm_has_equal_steps_and_equal_images_of_its_own_training_part(bench: Path) -> None:
     done = list(trainings_of(bench / "bench", toy_benchmark.DESIGN))
-    plan = record.read(bench / "bench" / record.PLAN)
+    plan = results_folder.read(bench / "bench" / results_folder.PLAN)
     for one in done:
         fold = plan["folds"][one.fold]
         groups = {n: image["group"] for n, image in enumerate(plan["labelled"])}
@@ -67,7 +67,7 @@ def test_every_arm_has_equal_steps_and_equal_images_of_its_own_training_part(ben
 
 
 def test_it_learns_says_so_and_ends_with_a_sentence(bench: Path) -> None:
-    results = record.read(bench / "bench" / record.RESULTS)
+    results = results_folder.read(bench / "bench" / results_folder.RESULTS)
     assert max(row["ap50"] for row in results["settings"]) > 0.15
     assert all(curve["points"][0]["box_loss"] > curve["points"][-1]["box_loss"] for curve in results["curves"])
     assert results["primary"]["low"] <= results["primary"]["estimate"] <= results["primary"]["high"]
@@ -81,15 +81,17 @@ def test_verify_finds_it_sound_and_finds_what_was_changed(bench: Path, tmp_path:
     assert (done.exit_code, "0 faults" in done.output) == (0, True)
     root = tmp_path / "bench"
     shutil.copytree(bench / "bench", root)
-    path = min((root / record.TRAININGS).iterdir())
-    data = record.read(path)
+    path = min((root / results_folder.TRAININGS).iterdir())
+    data = results_folder.read(path)
     data["found"]["test"] = data["found"]["test"][1:]
-    record.write(path, data)
+    results_folder.write(path, data)
     assert [fault.code for fault in verify_benchmark(root).faults] == ["file-changed", "record-differs"]
-    record.write(root / record.DIGESTS, record.digests_of(root))  # whoever changes a file can digest it, too
+    results_folder.write(
+        root / results_folder.DIGESTS, results_folder.digests_of(root)
+    )  # whoever changes a file can digest it, too
     assert [fault.code for fault in verify_benchmark(root).faults] == ["record-differs"]
     data["added"] = [["0" * 64, digest] for _, digest in data["added"]] or [["0" * 64, "1"]]
-    record.write(path, data)
+    results_folder.write(path, data)
     assert "reference" in {fault.code for fault in verify_benchmark(root).faults}
 
 

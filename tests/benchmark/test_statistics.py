@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medaug.benchmark.statistics import Effect, Float64, Metric, Pair, effect, holm
+from medaug.benchmark.statistics import Effect, Float64, Metric, PairedTraining, effect, holm
 
 NOTHING: Metric = lambda weights: np.zeros(len(weights))  # noqa: E731
 FOLDS, SEEDS, PATIENTS = 3, 4, 40
@@ -21,7 +21,7 @@ def simulated(true: float, rng: np.random.Generator) -> Effect:
         of_patients = rng.normal(0, 0.2, PATIENTS)
         for seed in range(SEEDS):
             noise = of_patients + rng.normal(0, 0.04) + rng.normal(0, 0.1, PATIENTS)
-            pairs.append(Pair(fold, seed, mean_of(true + noise), NOTHING))
+            pairs.append(PairedTraining(fold, seed, mean_of(true + noise), NOTHING))
     return effect(pairs, dict.fromkeys(range(FOLDS), PATIENTS), 1, resamples=300)
 
 
@@ -56,15 +56,15 @@ def test_seeds_beyond_reach_are_told_apart_from_many_seeds() -> None:
 
 
 def test_what_never_differs_is_no_effect_and_what_always_does_is_one() -> None:
-    pairs = [Pair(0, seed, mean_of(np.zeros(5)), NOTHING) for seed in range(2)]
+    pairs = [PairedTraining(0, seed, mean_of(np.zeros(5)), NOTHING) for seed in range(2)]
     assert effect(pairs, {0: 5}, 1).p == 1
-    pairs = [Pair(0, seed, mean_of(np.ones(5)), NOTHING) for seed in range(2)]
+    pairs = [PairedTraining(0, seed, mean_of(np.ones(5)), NOTHING) for seed in range(2)]
     assert effect(pairs, {0: 5}, 1).p == 0
 
 
 def test_one_seed_says_nothing_about_seeds() -> None:
     with pytest.raises(ValueError, match="two seeds"):
-        effect([Pair(0, 0, mean_of(np.ones(5)), NOTHING)], {0: 5}, 1)
+        effect([PairedTraining(0, 0, mean_of(np.ones(5)), NOTHING)], {0: 5}, 1)
 
 
 def test_holm_is_as_published() -> None:

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medaug.benchmark import record
+from medaug.benchmark import results_folder
 from medaug.benchmark.report import tables
 from medaug.benchmark.report.curves import curves
 
@@ -34,10 +34,10 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head, o
 
 def main(options: argparse.Namespace) -> None:
     if options.bench:
-        plan = record.read(options.bench / record.PLAN)
+        plan = results_folder.read(options.bench / results_folder.PLAN)
         kept = {key: plan[key] for key in ("detector", "prior", "profiles", "data", "versions")}
         told = {
-            "results": record.read(options.bench / record.RESULTS),
+            "results": results_folder.read(options.bench / results_folder.RESULTS),
             "plan": kept,
             "export": json.loads((options.export / "export.json").read_text()),
         }

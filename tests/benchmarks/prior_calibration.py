@@ -1,6 +1,6 @@
 """Sweep PSLD's guidance weights over held-out images: ``python tests/benchmarks/prior_calibration.py --data POOL``.
 
-The figures are those of `medaug.training.calibration.Figures`, which `medaug prior calibrate` uses, too; here with a
+The figures are those of `medaug.training.calibration.WeightFigures`, as in `medaug prior calibrate`; here with a
 second draw for the diversity, and a sheet to look at.
 """
 

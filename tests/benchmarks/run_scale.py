@@ -9,7 +9,7 @@ busy machines, of one processor. *Scan* is the part of a resume that finds what 
 
 Everything is done twice, with UNITS and with three times as many, each step in a process of its own. Memory is what a
 step's peak is above its start; what it grew by, divided by the units that there are more, says whether it is flat. What
-has a fixed size is full by then and cancels out: shelves have caches of 64 KiB in place of the package's 2 MiB, and
+has a fixed size is full by then and cancels out: maps on disk have caches of 64 KiB, not the package's 2 MiB, and
 pathlib keeps every name in the interpreter's table of strings for a moment, which is rebuilt each 100,000 names and
 takes 6 MiB meanwhile. So the figure says nothing with much fewer than 100,000 units. Exit code 1 when a figure is above
 its bar.
@@ -111,9 +111,9 @@ def committing(folder: Path, units: int, commits: int) -> Figures:
     store, _ = open_store(folder, null.PROFILE, listing_of(planned.units), execute.moment())
     worker, clock, processor = null.worker(folder), Costs(time.perf_counter), Costs(time.process_time)
     for unit in planned.units[:commits]:
-        with clock.of_one(), processor.of_one(), store.claim(unit.recipe.id) as claim:
-            assert claim
-            made = null.work(Job(store, worker, unit, claim))
+        with clock.of_one(), processor.of_one(), store.lease(unit.recipe.id) as lease:
+            assert lease
+            made = null.work(Job(store, worker, unit, lease))
     fill(store, planned, made)
     return {
         "commit_median_ms": statistics.median(clock.each),
@@ -129,9 +129,9 @@ def after(folder: Path, units: int, commits: int) -> Figures:
     store = attach(folder)
     clock, worker = Costs(time.perf_counter), null.worker(folder)
     for number in range(units, units + max(20, commits // 10)):
-        with clock.of_one(), store.claim(null.unit(number).recipe.id) as claim:
-            assert claim
-            null.work(Job(store, worker, null.unit(number), claim))
+        with clock.of_one(), store.lease(null.unit(number).recipe.id) as lease:
+            assert lease
+            null.work(Job(store, worker, null.unit(number), lease))
     return {"commit_when_all_are_there_median_ms": statistics.median(clock.each)}
 
 
@@ -257,7 +257,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--units", type=int, default=100_000)
     parser.add_argument("--commits", type=int, default=2_000)
-    parser.add_argument("--cache-kib", type=int, default=64, help="of a shelf, in place of the package's own")
+    parser.add_argument("--cache-kib", type=int, default=64, help="of a map on disk, in place of the package's own")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     disk_map.CACHE_KIB = given.cache_kib

@@ -33,18 +33,18 @@ def measured(output: Path, planned: Plan) -> dict[str, float]:
     store, _ = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
     worker = Worker(planned.request, output)
     warm, units = planned.units[0], [u for u in planned.units if u.source != planned.units[0].source]
-    with store.claim(warm.recipe.id) as claim:  # what is loaded once for all units
-        assert claim
-        work_unit(Job(store, worker, warm, claim))
+    with store.lease(warm.recipe.id) as lease:  # what is loaded once for all units
+        assert lease
+        work_unit(Job(store, worker, warm, lease))
     started = time.process_time()
     worker.volume(units[0])
     read = time.process_time() - started
     costs: dict[str, list[float]] = {"present": [], "solve": [], "restore, check, write": []}
     sizes = []
     for unit in units:
-        with store.claim(unit.recipe.id) as claim:
-            assert claim
-            marks, job = [time.process_time()], Job(store, worker, unit, claim)
+        with store.lease(unit.recipe.id) as lease:
+            assert lease
+            marks, job = [time.process_time()], Job(store, worker, unit, lease)
             presented = prepare(job)
             marks.append(time.process_time())
             solved = solve(worker, presented)

@@ -310,7 +310,7 @@ def test_four_workers_race_without_leases_and_every_unit_is_committed_once(tmp_p
         if not (child := os.fork()):
             os.close(go)
             os.read(ready, 1)  # until the parent lets go
-            with mock.patch.object(leases, "claim", unleased):
+            with mock.patch.object(leases, "lease", unleased):
                 null.run(out, *range(1, 30), key=key, extend=True)
             os._exit(0)
         children.append(child)

@@ -10,7 +10,7 @@ import pytest
 
 from medaug.errors import OutputError
 from medaug.execution.planning.units import Queue, units_of
-from medaug.storage.disk_map import Again, Shelf, among
+from medaug.storage.disk_map import DiskMap, Reiterable, among
 from tests.support import null
 from tests.support.paths import ROOT
 
@@ -44,27 +44,27 @@ print((peak() - before) / 8000)
 
 
 def test_a_shelf_is_a_dictionary_in_the_order_of_its_keys() -> None:
-    shelf = Shelf([("b", (1, "x")), ("a", (2, "y"))])
-    shelf["c"] = (3, "z")
-    shelf["b"] = (4, "ä")
-    assert list(shelf) == ["a", "b", "c"]
-    assert list(shelf.items()) == [("a", (2, "y")), ("b", (4, "ä")), ("c", (3, "z"))]
-    assert list(shelf.values()) == [value for _, value in shelf.items()]
-    assert (shelf.get("b"), shelf.get("d"), "a" in shelf, "d" in shelf, len(shelf)) == ((4, "ä"), None, True, False, 3)
-    assert list(Shelf.of(["ä", "z", "b", "z"])) == sorted({"ä", "z", "b"}, key=str.encode)
+    held = DiskMap([("b", (1, "x")), ("a", (2, "y"))])
+    held["c"] = (3, "z")
+    held["b"] = (4, "ä")
+    assert list(held) == ["a", "b", "c"]
+    assert list(held.items()) == [("a", (2, "y")), ("b", (4, "ä")), ("c", (3, "z"))]
+    assert list(held.values()) == [value for _, value in held.items()]
+    assert (held.get("b"), held.get("d"), "a" in held, "d" in held, len(held)) == ((4, "ä"), None, True, False, 3)
+    assert list(DiskMap.of(["ä", "z", "b", "z"])) == sorted({"ä", "z", "b"}, key=str.encode)
 
 
 def test_two_can_go_through_a_shelf_at_once() -> None:
-    shelf = Shelf.of(map(str, range(3)))
-    assert [(a, b) for a in shelf for b in shelf] == [(a, b) for a in "012" for b in "012"]
+    held = DiskMap.of(map(str, range(3)))
+    assert [(a, b) for a in held for b in held] == [(a, b) for a in "012" for b in "012"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
 def test_the_file_of_a_shelf_is_gone_with_it() -> None:
     """Without waiting for the collector of cycles, which may not come for hours."""
 
-    def filled() -> Shelf[bytes]:
-        return Shelf((f"{number:06}", bytes(1000)) for number in range(5000))  # more than its cache holds
+    def filled() -> DiskMap[bytes]:
+        return DiskMap((f"{number:06}", bytes(1000)) for number in range(5000))  # more than its cache holds
 
     def open_files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
@@ -72,9 +72,9 @@ def test_the_file_of_a_shelf_is_gone_with_it() -> None:
     before = open_files()
     gc.disable()
     try:
-        shelf = filled()
+        held = filled()
         assert open_files() == before + 1
-        del shelf
+        del held
         assert open_files() == before
         assert sum(map(len, filled().values())) == 5_000_000  # an iteration keeps it that long
         assert open_files() == before
@@ -83,10 +83,10 @@ def test_the_file_of_a_shelf_is_gone_with_it() -> None:
 
 
 def test_a_full_disk_of_temporary_files_is_one_sentence() -> None:
-    shelf: Shelf[bytes] = Shelf()
-    shelf._file.execute("PRAGMA max_page_count = 8")  # as little as a full disk has
+    held: DiskMap[bytes] = DiskMap()
+    held._file.execute("PRAGMA max_page_count = 8")  # as little as a full disk has
     with pytest.raises(OutputError, match=r"TMPDIR: .* make room there"):
-        shelf["key"] = bytes(1 << 20)
+        held["key"] = bytes(1 << 20)
 
 
 def test_again_is_a_sequence_that_is_made_anew() -> None:
@@ -96,13 +96,13 @@ def test_again_is_a_sequence_that_is_made_anew() -> None:
         made.append(1)
         return iter("abcd")
 
-    again = Again(make)  # type: ignore[arg-type]
+    again = Reiterable(make)  # type: ignore[arg-type]
     assert (list(again), again[0], again[-1], again[1:3], len(again)) == (["a", "b", "c", "d"], "a", "d", ("b", "c"), 4)
     assert again == tuple("abcd")
     assert again != tuple("abce")
     assert len(made) > 2
     assert again
-    assert not Again(lambda: iter(()))
+    assert not Reiterable(lambda: iter(()))
     for index in (4, -5):
         with pytest.raises(IndexError):
             again[index]

@@ -8,7 +8,7 @@ import pytest
 
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import BLOCK, canonical, document
-from medaug.storage.disk_map import Again
+from medaug.storage.disk_map import Reiterable
 from medaug.storage.json_stream import array_items, other_members
 
 DATA: dict[str, Any] = {
@@ -21,10 +21,10 @@ DATA: dict[str, Any] = {
 
 
 def again(value: Any) -> Any:
-    """Every array that is not inside of one as an `Again`."""
+    """Every array that is not inside of one as a `Reiterable`."""
     if isinstance(value, dict):
         return {key: again(item) for key, item in value.items()}
-    return Again(lambda: iter(value)) if isinstance(value, list) else value
+    return Reiterable(lambda: iter(value)) if isinstance(value, list) else value
 
 
 def test_a_document_in_parts_has_the_bytes_of_one_that_is_whole(tmp_path: Path) -> None:

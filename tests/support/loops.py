@@ -19,7 +19,7 @@ from medaug.imaging.seeds import generator
 from medaug.imaging.volume import Rescale
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import write_monai
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 from tests.support import make
 from tests.support.records import digest, outputs, record
 
@@ -53,7 +53,7 @@ def loop(folder: Path, *, axes: int = 2, sources: int = 3, variants: int = 2) ->
             built = replace(built, source=replace(built.source, key=digits, sha256=(digits,) * count))
             records.append(built)
         named[digits] = NamedSource(digits, (name,), f"../real/{name}")
-    listed = Shelf(named.items())
+    listed = DiskMap(named.items())
     write_monai(records, folder / "out", listed)
     write_coco(records, folder / "out", listed)
     return Loop(items, [f"patient {n}" for n in range(sources)], folder / "out")

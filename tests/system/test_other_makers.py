@@ -128,7 +128,7 @@ def test_it_is_written_and_marked(done: tuple[Path, dict[str, Any]], name: str) 
     assert record.status == "written", record.message
     folder = root / "out" / record.folder
     regions = hd.seg.segread(folder / "evidence" / "regions.dcm")
-    labels = _label(regions, len(record.places))
+    labels = _label(regions, len(record.slice_frames))
     expected = np.zeros_like(labels)
     for box in record.boxes:
         expected[box.slices] = True

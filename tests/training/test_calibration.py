@@ -11,7 +11,7 @@ from medaug.inverse.priors.card import SolverWeights
 from medaug.inverse.priors.library.check import phantom
 from medaug.training.calibration import (
     BUDGET,
-    Figures,
+    WeightFigures,
     calibrate,
     calibrated,
     lay_out,
@@ -26,8 +26,8 @@ def _images() -> torch.Tensor:
     return torch.cat([phantom(64), phantom(64).flip(-1)])
 
 
-def _figures(observed: float, seam: float, omega: float = 1.0) -> Figures:
-    return Figures(omega, 0.1, observed, seam, 1.0, 0.1, 0.1)
+def _figures(observed: float, seam: float, omega: float = 1.0) -> WeightFigures:
+    return WeightFigures(omega, 0.1, observed, seam, 1.0, 0.1, 0.1)
 
 
 def test_a_residual_within_the_budget_goes_before_a_better_seam() -> None:
@@ -39,7 +39,7 @@ def test_a_residual_within_the_budget_goes_before_a_better_seam() -> None:
 def test_the_weights_found_keep_what_is_observed_and_are_the_same_again() -> None:
     prior, x = PixelPrior(), _images()
     grid = ((1e-4, 1e-5), (0.1, 0.01))
-    seen: list[Figures] = []
+    seen: list[WeightFigures] = []
     found = calibrate(prior, x, 30, 0.6, grid=grid, on_figures=seen.append)
     assert [(f.omega, f.gamma) for f in seen] == list(grid)
     assert found == calibrate(prior, x, 30, 0.6, grid=grid)

@@ -18,10 +18,10 @@ from medaug.training.diffusion import train_diffusion
 from medaug.training.from_prior import ambient_recipe, pool_of, started_from, yours
 from medaug.training.image_pool import Pool
 from medaug.training.latents import LATENTS
-from medaug.training.own_images import Presented, presented
+from medaug.training.own_images import PriorSquares, presented
 from medaug.training.recipe import AmbientRecipe, TrainingRecipe, read_recipe
+from medaug.training.recipe_unet import fresh_network
 from medaug.training.train import train_on
-from medaug.training.unet import fresh_network
 from tests.support import make
 from tests.support.small_runs import boxes, small_profile
 from tests.support.training import RECIPE
@@ -46,12 +46,12 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Presented:
+def found(export: Path, tmp_path_factory: pytest.TempPathFactory) -> PriorSquares:
     other = tmp_path_factory.mktemp("other")
     return presented(export, small_profile(other), SIZE, annotations=[boxes(other / "boxes.json")])
 
 
-def test_images_are_presented_as_a_run_presents_them(found: Presented) -> None:
+def test_images_are_presented_as_a_run_presents_them(found: PriorSquares) -> None:
     assert found.images.shape == (4, SIZE, SIZE)
     assert found.images.dtype == np.float32
     assert -1 <= found.images.min() < found.images.max() <= 1
@@ -76,14 +76,14 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
         presented(tmp_path / "in", small_profile(tmp_path), SIZE)
 
 
-def _presented(patients: str, lesions: bool = False) -> Presented:
+def _presented(patients: str, lesions: bool = False) -> PriorSquares:
     count = len(patients)
     draw = np.random.default_rng(3)
     images = draw.uniform(-1, 1, (count, SIZE, SIZE)).astype(np.float32)
     mask = np.zeros((count, SIZE, SIZE), dtype=np.bool_)
     mask[:, 20:30, 40:52] = lesions
     names = tuple(f"{index:02}/0" for index in range(count))
-    return Presented(images, mask, np.full((count, 2), SIZE), tuple(patients), names)
+    return PriorSquares(images, mask, np.full((count, 2), SIZE), tuple(patients), names)
 
 
 def test_a_patients_images_are_on_one_side() -> None:
@@ -181,7 +181,7 @@ def test_a_network_learns_what_it_never_sees_whole(tmp_path: Path) -> None:
     assert error[hidden].mean() < 2 * error[~hidden].mean() + 0.02  # as well as where it was seen
 
 
-def test_ones_own_images_become_a_prior_and_the_next_starts_from_it(found: Presented, tmp_path: Path) -> None:
+def test_ones_own_images_become_a_prior_and_the_next_starts_from_it(found: PriorSquares, tmp_path: Path) -> None:
     pool = pool_of(found, 0.25, hide=True)
     calls: list[int] = []
 
@@ -212,7 +212,7 @@ def test_ones_own_images_become_a_prior_and_the_next_starts_from_it(found: Prese
         )
 
 
-def test_a_start_is_where_the_base_ended(found: Presented, tmp_path: Path) -> None:
+def test_a_start_is_where_the_base_ended(found: PriorSquares, tmp_path: Path) -> None:
     pool = pool_of(found, 0.25, hide=True)
     train_on(_recipe(), lambda: pool, tmp_path / "one")
     base = tmp_path / "one" / "prior"

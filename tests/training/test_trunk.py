@@ -12,9 +12,9 @@ from medaug.inverse.priors.loaders.trained import load_trained
 from medaug.training.from_prior import base_autoencoder
 from medaug.training.image_pool import Pool
 from medaug.training.recipe import TrainingRecipe
+from medaug.training.recipe_unet import fresh_network
 from medaug.training.train import train_on
 from medaug.training.trunk import between, named_trunk, start_trunk
-from medaug.training.unet import fresh_network
 from tests.support.training import RECIPE
 
 

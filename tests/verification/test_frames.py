@@ -95,7 +95,7 @@ def test_an_output_of_frames_is_sound(sound: Path) -> None:
     assert verdict.compared > 2 * 2 * 10 * 12
     record = first(sound)
     assert record.source.frames == FRAMES
-    assert record.places == ((0, 0), (0, 1), (0, 2), (0, 3))
+    assert record.slice_frames == ((0, 0), (0, 1), (0, 2), (0, 3))
 
 
 def test_the_lesion_is_the_source_s_frame_by_frame(sound: Path) -> None:
@@ -273,14 +273,14 @@ def test_frames_of_two_files_make_one_volume_and_two_files(tmp_path: Path) -> No
     assert summary.counts == {"written": 1}, [record.message for record in summary.records]
     (record,) = summary.records
     assert record.source.frames == (1, 0, 0, 1)
-    assert record.places == ((0, 0), (1, 0), (0, 1), (1, 1))
+    assert record.slice_frames == ((0, 0), (1, 0), (0, 1), (1, 1))
     assert [pydicom.dcmread(tmp_path / "out" / image.path).NumberOfFrames for image in record.images] == [2, 2]
     verdict = verify(tmp_path / "out", source=tmp_path / "in")
     assert verdict.faults == ()
     assert len(record.boxes) == 1
     report = pydicom.dcmread(tmp_path / "out" / record.folder / "evidence" / "boxes.dcm")
     items = [item for e in report.iterall() if e.VR == "SQ" for item in e.value if "ReferencedFrameNumber" in item]
-    n, frame = record.places[record.boxes[0].start[0]]
+    n, frame = record.slice_frames[record.boxes[0].start[0]]
     expected = {(record.images[n].sop_instance_uid, frame + 1)}
     assert {(i.ReferencedSOPInstanceUID, int(i.ReferencedFrameNumber)) for i in items} == expected
     (again,) = replay(tmp_path / "out", [record.unit], tmp_path / "in")

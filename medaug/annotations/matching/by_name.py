@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined, withheld
+from medaug.annotations.model import Entry, Images, Note, ReaderResult, Rectangle, joined, withheld
 from medaug.annotations.parsing import base_name, beside, common, folders, stem
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, Outside, enclosing
@@ -84,7 +84,7 @@ class Index:
         return Hit([position for file in best for position in self.slices.get(file, [])], best, score)
 
 
-def match_by_name(entries: Iterable[Entry], images: Images) -> Placed:
+def match_by_name(entries: Iterable[Entry], images: Images) -> ReaderResult:
     """Put rectangles on the slices that their image names.
 
     A rectangle that may lie on a volume but can't be placed makes that volume ``unsure``: it has a lesion nobody can
@@ -122,7 +122,7 @@ def match_by_name(entries: Iterable[Entry], images: Images) -> Placed:
             else:
                 notes.append(Note(box if isinstance(box, str) else "first-pixel", rectangle.where))
                 unsure |= keys
-    return Placed(tuple(boxes), frozenset(named), frozenset(unsure), tuple(notes))
+    return ReaderResult(tuple(boxes), frozenset(named), frozenset(unsure), tuple(notes))
 
 
 def read_each(
@@ -132,7 +132,7 @@ def read_each(
     what: str,
     entry_of: Callable[[Path, str], Entry],
     named: Callable[[Path, str, Path], str] = beside,
-) -> Placed:
+) -> ReaderResult:
     """Boxes of files that are about one image each.
 
     A folder's file that can't be read withholds the image that it is named like, where the files that can be read are

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medaug.annotations.model import Note, Placed
+from medaug.annotations.model import Note, ReaderResult
 from medaug.annotations.shapes import extent, thickened
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, Code, Outside, enclosing
@@ -59,7 +59,7 @@ def box_of(figure: Figure, volume: Volume, *, cut: bool = False) -> Box | Outsid
     return enclosing(low.tolist(), high.tolist(), limit, figure.label, figure.id, figure.code)
 
 
-def match_by_position(figures: Iterable[Figure], volumes: Sequence[Volume]) -> Placed:
+def match_by_position(figures: Iterable[Figure], volumes: Sequence[Volume]) -> ReaderResult:
     """Every figure onto every one of these volumes, which are all meant.
 
     A figure without extent withholds them all: its lesion is somewhere around, and nobody knows how far. So does one
@@ -70,7 +70,7 @@ def match_by_position(figures: Iterable[Figure], volumes: Sequence[Volume]) -> P
     keys = frozenset(volume.source.key for volume in volumes)
     unsure: set[str] = set()
     if not volumes:
-        return Placed(notes=tuple(Note("no-image", figure.where) for figure in figures))
+        return ReaderResult(notes=tuple(Note("no-image", figure.where) for figure in figures))
     flat = [volume for volume in volumes if volume.geometry.space != "patient"]
     solid = [volume for volume in volumes if volume.geometry.space == "patient"]
     for figure in figures:
@@ -93,7 +93,7 @@ def match_by_position(figures: Iterable[Figure], volumes: Sequence[Volume]) -> P
             notes.append(Note("beyond" if "beyond" in found else "outside", figure.where))
             unsure |= keys
         boxes += placed
-    return Placed(tuple(boxes), keys, frozenset(unsure), tuple(notes))
+    return ReaderResult(tuple(boxes), keys, frozenset(unsure), tuple(notes))
 
 
 def share_patient_frame(volumes: Sequence[Volume]) -> bool:

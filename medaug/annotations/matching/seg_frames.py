@@ -17,7 +17,7 @@ from medaug.imaging.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class FramePlane:
     """A frame in patient space (PS3.3 C.7.6.2.1.1): the pixel in row r, column c is at position + r·down + c·along."""
 
     position: Float64
@@ -40,7 +40,7 @@ class Frame:
     number: int
     segment: int | None
     uid: str
-    plane: Plane | None
+    plane: FramePlane | None
     shape: tuple[int, int]
 
 
@@ -135,7 +135,7 @@ def _step(frame: Frame, volume: Volume, slices: list[int], where: str) -> Step |
     return None
 
 
-def _by_position(plane: Plane, shape: tuple[int, int], grid: Geometry) -> Step | None:
+def _by_position(plane: FramePlane, shape: tuple[int, int], grid: Geometry) -> Step | None:
     origin, below, beside = grid.to_index(
         np.array([plane.position, plane.position + plane.down, plane.position + plane.along])
     )
@@ -172,7 +172,7 @@ def _source(groups: tuple[Any, Any]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _plane(groups: tuple[Any, Any]) -> Plane | None:
+def _plane(groups: tuple[Any, Any]) -> FramePlane | None:
     names = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
     if not all(any(name in group for group in groups) for name in names):
         return None
@@ -180,7 +180,7 @@ def _plane(groups: tuple[Any, Any]) -> Plane | None:
     cosines = np.array(orientation.ImageOrientationPatient, dtype=np.float64)
     between_rows, between_columns = (float(n) for n in measures.PixelSpacing)
     origin = np.array(position.ImagePositionPatient, dtype=np.float64)
-    return Plane(origin, cosines[3:] * between_rows, cosines[:3] * between_columns)
+    return FramePlane(origin, cosines[3:] * between_rows, cosines[:3] * between_columns)
 
 
 def _item(groups: tuple[Any, Any], name: str) -> Any:

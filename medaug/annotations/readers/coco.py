@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medaug.annotations.matching.by_name import FIRST_PIXEL, match_by_name
-from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import corners, get, number, parsed, text, whole
 from medaug.annotations.readers.coco_rle import span
 from medaug.annotations.shapes import around, turned_about_centre
@@ -18,7 +18,7 @@ Corners = tuple[tuple[float, float], tuple[float, float]]
 OFF_PX, OFF = 2.0, 0.05  # px, and of its size: how far a box may differ from its own outline, as rounded ones do
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one COCO file.
 
     An image is named by ``sop_instance_uid`` or by ``file_name``; ``slice`` (0-based) is needed where that file

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from medaug.annotations.matching.by_name import match_by_name
-from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.reader_consensus import UNION, Reading, settled
 from medaug.errors import AnnotationError
@@ -40,7 +40,7 @@ SIZED = ("x", "y", "width", "height")
 CORNERED = ("x_min", "y_min", "x_max", "y_max")
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one table, in continuous pixels from 0; x runs along columns.
 
     A row whose coordinates are all empty, or NaN, says that nothing was found, unless its label says what was. Where a

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medaug.annotations.matching.by_name import match_by_name
-from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.readers.voc import tree
 from medaug.annotations.shapes import around, turned_about_centre
@@ -17,7 +17,7 @@ MAX_XML = 256 << 20  # bytes; one file holds a whole task
 IGNORED = frozenset({"tag"})
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one export. The image is ``name``; turned boxes and ellipses become the box around them.
 
     A shape that is malformed, or of a kind without an outline, withholds its image.

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from medaug.annotations.dicom_codes import code_of
 from medaug.annotations.dicom_objects import every, loaded, objects
-from medaug.annotations.matching.components import component_spans
+from medaug.annotations.matching.connected_components import component_spans
 from medaug.annotations.matching.seg_frames import Frame, Placement, frames_of, placements, referenced
-from medaug.annotations.model import Images, Marked, Note, Placed
+from medaug.annotations.model import ClassMask, Images, Note, ReaderResult
 from medaug.annotations.parsing import text
 from medaug.errors import AnnotationError, ReadError
 from medaug.imaging.boxes import Box, Code
@@ -27,7 +27,7 @@ from medaug.storage.plain_files import read_plain
 MAX_BYTES = 4 << 30  # of a file, and of its decoded pixels
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one Segmentation, or of every one below a folder; other DICOM files there are passed over.
 
     Each frame lies where its source image says (SOP Instance UID) and, in patient space, where its own position says;
@@ -73,7 +73,7 @@ def _segment(item: Any, where: str) -> Segment:
     return Segment(int(item.SegmentNumber), label, code_of(item, "SegmentedPropertyTypeCodeSequence"))
 
 
-def masks(path: Path, images: Images) -> Iterator[Marked]:
+def masks(path: Path, images: Images) -> Iterator[ClassMask]:
     """What `read` makes boxes of, as masks on the volumes; a segment may be on several of them, and come twice.
 
     Raises:
@@ -85,7 +85,7 @@ def masks(path: Path, images: Images) -> Iterator[Marked]:
             for segment in parsed.segments:
                 marked = _marked(parsed.masks, placement, segment) if parsed.masks else None
                 if marked is not None:
-                    yield Marked(placement.volume.source.key, segment.label, marked)
+                    yield ClassMask(placement.volume.source.key, segment.label, marked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +118,11 @@ def _parsed(path: Path, volumes: Sequence[Volume], where: str) -> _Parsed:
     return _Parsed(frames, found, segments, pixels, meant)
 
 
-def _one(path: Path, images: Images, where: str) -> Placed:
+def _one(path: Path, images: Images, where: str) -> ReaderResult:
     parsed = _parsed(path, images.volumes, where)
     frames, found, pixels = parsed.frames, parsed.found, parsed.masks
     if pixels is None:
-        return Placed(notes=(Note(images.missing(*parsed.meant, *(frame.uid for frame in frames)), where),))
+        return ReaderResult(notes=(Note(images.missing(*parsed.meant, *(frame.uid for frame in frames)), where),))
     drawn = {frame.number for frame in frames if pixels.pixels[frame.number].any()}
     notes = [Note(code, f"{where}, frame {n}") for n, code in _unplaced(frames, found, images) if n in drawn]
     for number in _unlisted(frames, parsed.segments, pixels):
@@ -131,7 +131,8 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     doubted = frozenset(p.volume.source.key for p in found if any(note.code == "bad-entry" for note in notes))
     unsure = [p.volume.source.key for p in found if drawn.intersection(frame.number for frame in p.misfits)]
     boxes = [(p.volume.source.key, b) for p in found for s in parsed.segments for b in _boxes(pixels, p, s, where)]
-    return Placed(tuple(boxes), frozenset(p.volume.source.key for p in found), doubted.union(unsure), tuple(notes))
+    named = frozenset(p.volume.source.key for p in found)
+    return ReaderResult(tuple(boxes), named, doubted.union(unsure), tuple(notes))
 
 
 def _unlisted(frames: Sequence[Frame], segments: Sequence[Segment], masks: Masks) -> Iterator[int]:

@@ -13,7 +13,7 @@ from medaug.annotations.dicom_codes import code_of, own_label
 from medaug.annotations.dicom_objects import carriers, every, loaded
 from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.matching.by_position import Figure, match_by_position
-from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined
+from medaug.annotations.model import Entry, Images, Note, ReaderResult, Rectangle, joined
 from medaug.annotations.parsing import text
 from medaug.annotations.shapes import extent, thickened
 from medaug.errors import AnnotationError
@@ -56,7 +56,7 @@ class Drawn:
     frame: int | None = None
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one structured report, or of every one below a folder.
 
     SCOORD: (0, 0) is the corner and (0.5, 0.5) the centre of the first pixel (PS3.3 C.18.6.1.1). On an instance of
@@ -72,7 +72,7 @@ def read(path: Path, images: Images) -> Placed:
     return every(path, "sr", "report", images, _one)
 
 
-def _one(path: Path, images: Images, where: str) -> Placed:
+def _one(path: Path, images: Images, where: str) -> ReaderResult:
     dataset = loaded(path, "sr", where)
     try:
         with quiet():
@@ -81,7 +81,7 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise AnnotationError(f"{where}: its coordinates or references are incomplete; export it again") from None
     if not drawn:
-        return Placed(notes=(Note("nothing-drawn", where),))
+        return ReaderResult(notes=(Note("nothing-drawn", where),))
     outlined = {item.group for item in drawn if item.kind != "POINT"}
     kept = [item for item in drawn if item.kind != "POINT" or item.group not in outlined]
     flat = [item for item in kept if item.points.shape[1] == 2]
@@ -89,18 +89,18 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     return joined((*parts, *(_solid(item, images, evidence) for item in kept if item.points.shape[1] == 3)))
 
 
-def _flat_or_withheld(item: Drawn, images: Images) -> Placed:
+def _flat_or_withheld(item: Drawn, images: Images) -> ReaderResult:
     try:
         return _flat(item, images)
     except AnnotationError as error:
-        return Placed(unsure=carriers(item.uid, images.volumes), notes=(Note("bad-entry", str(error)),))
+        return ReaderResult(unsure=carriers(item.uid, images.volumes), notes=(Note("bad-entry", str(error)),))
 
 
-def _flat(item: Drawn, images: Images) -> Placed:
+def _flat(item: Drawn, images: Images) -> ReaderResult:
     reach = extent(item.kind, item.points, item.where)
     if reach is None:
         meant = carriers(item.uid, images.volumes)
-        return Placed(unsure=meant, notes=(Note("no-extent" if meant else images.missing(item.uid), item.where),))
+        return ReaderResult(unsure=meant, notes=(Note("no-extent" if meant else images.missing(item.uid), item.where),))
     low, high = thickened(*reach)
     corners = [(float(a), float(b)) for a, b in (low, high)]
     found = Rectangle(corners[0], corners[1], item.finding.label, item.where, code=item.finding.code)
@@ -118,7 +118,7 @@ def _slice(item: Drawn, images: Images) -> int | None:
     return spots.pop() if len(spots) == 1 else None
 
 
-def _solid(item: Drawn, images: Images, evidence: frozenset[str]) -> Placed:
+def _solid(item: Drawn, images: Images, evidence: frozenset[str]) -> ReaderResult:
     in_frame = [v for v in images.volumes if item.uid and v.geometry.frame_of_reference_uid == item.uid]
     meant = [v for v in in_frame if evidence.intersection(v.source.instance_uids)] if evidence else in_frame
     figure = Figure(item.kind, item.points, item.finding.label, item.where, code=item.finding.code)

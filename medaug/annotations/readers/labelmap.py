@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from medaug.annotations.folder_files import files_below
 from medaug.annotations.matching.by_position import share_patient_frame
-from medaug.annotations.matching.components import component_spans
+from medaug.annotations.matching.connected_components import component_spans
 from medaug.annotations.matching.grid_alignment import Step, between
 from medaug.annotations.matching.label_map_names import BY_FOLDER, SUFFIXES, ImageNames, NameMatch, match_by_folder
-from medaug.annotations.model import Images, Marked, Placed, joined, withheld
+from medaug.annotations.model import ClassMask, Images, ReaderResult, joined, withheld
 from medaug.annotations.parsing import parsed, text
 from medaug.errors import AnnotationError, ReadError
 from medaug.formats.registry import LabelReader, volumetric_format
@@ -35,7 +35,7 @@ Fits = tuple[tuple[Volume, Step], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Claim:
+class LabelMap:
     """A label map before its voxels are read.
 
     Attributes:
@@ -63,7 +63,7 @@ class Claim:
 
 
 @dataclass(frozen=True, eq=False)
-class Claims:
+class LabelMaps:
     """All maps of a folder together, by the key of the volume that they may belong to.
 
     Attributes:
@@ -75,19 +75,19 @@ class Claims:
     unnamed: Counter[str]
 
     @classmethod
-    def of(cls, claims: Sequence[Claim]) -> Claims:
+    def of(cls, maps: Sequence[LabelMap]) -> LabelMaps:
         """Collect them."""
         named: dict[str, tuple[int, frozenset[Path]]] = {}
-        for claim in claims:
-            for key in claim.keys if claim.name_match.files else ():
+        for one in maps:
+            for key in one.keys if one.name_match.files else ():
                 best, lie = named.get(key, (-1, frozenset()))
-                if claim.name_match.score >= best:
-                    own = frozenset((claim.path.parent,))
-                    named[key] = (claim.name_match.score, own | lie if claim.name_match.score == best else own)
-        return cls(named, Counter(key for claim in claims if not claim.name_match.files for key in claim.keys))
+                if one.name_match.score >= best:
+                    own = frozenset((one.path.parent,))
+                    named[key] = (one.name_match.score, own | lie if one.name_match.score == best else own)
+        return cls(named, Counter(key for one in maps if not one.name_match.files for key in one.keys))
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one label map, or of every one below a folder that is not itself one of the volumes.
 
     A map is read by the reader of images of its format, with that reader's refusals. It belongs to the volume whose
@@ -102,22 +102,22 @@ def read(path: Path, images: Images) -> Placed:
         AnnotationError: a single file that no reader takes and that is named like no image, or on no volume's voxels.
     """
     certain = _certain(path, images)
-    named = frozenset(key for claim, _ in certain if claim.name_match.files for key in claim.keys)
+    named = frozenset(key for one, _ in certain if one.name_match.files for key in one.keys)
     others = [volume for volume in images.volumes if volume.source.key not in named]
-    return joined(tuple(_placed(claim, *meant, others) for claim, meant in certain))
+    return joined(tuple(_placed(one, *meant, others) for one, meant in certain))
 
 
-def masks(path: Path, images: Images) -> Iterator[Marked]:
+def masks(path: Path, images: Images) -> Iterator[ClassMask]:
     """What `read` makes boxes of, as masks on the volumes.
 
     Raises:
         AnnotationError: as `read`, and where a map's voxels can't be used.
     """
-    for claim, (code, fits) in _certain(path, images):
+    for one, (code, fits) in _certain(path, images):
         if code or not fits:
             continue
-        values = _values(claim)
-        names = _labels(claim, values)
+        values = _values(one)
+        names = _labels(one, values)
         for volume, step in fits:
             for value in np.unique(values[values != 0]).tolist():
                 marked = np.zeros(volume.geometry.shape, dtype=np.bool_)
@@ -125,49 +125,46 @@ def masks(path: Path, images: Images) -> Iterator[Marked]:
                 inside = points[((points >= 0) & (points < marked.shape)).all(axis=1)]
                 marked[tuple(inside.T)] = True
                 if len(inside):
-                    yield Marked(volume.source.key, names.get(value, f"label-{value}"), marked)
+                    yield ClassMask(volume.source.key, names.get(value, f"label-{value}"), marked)
 
 
-def _certain(path: Path, images: Images) -> list[tuple[Claim, tuple[str, Fits]]]:
+def _certain(path: Path, images: Images) -> list[tuple[LabelMap, tuple[str, Fits]]]:
     """Every map with a code for why it isn't certain whose it is, or ``""``, and the volumes that are meant."""
     files = map_files(path, images) if path.is_dir() else [path]
     names = ImageNames.of(images, files)
     wheres = [f"label map {n}" if path.is_dir() else "label map" for n in range(len(files))]
-    claims = [_claim(file, images.volumes, names, where) for file, where in zip(files, wheres, strict=True)]
-    if path.is_file() and not claims[0].fits and not claims[0].name_match.files:
-        if claims[0].fault:
-            raise AnnotationError(claims[0].fault)
+    maps = [_label_map(file, images.volumes, names, where) for file, where in zip(files, wheres, strict=True)]
+    if path.is_file() and not maps[0].fits and not maps[0].name_match.files:
+        if maps[0].fault:
+            raise AnnotationError(maps[0].fault)
         if not images.volumes:
-            return [(claims[0], ("no-image", ()))]
+            return [(maps[0], ("no-image", ()))]
         raise AnnotationError(
             f"label map: expected the voxels of one of the {len(images.volumes)} series that are used, found none on "
             "the same grid in patient space (within 0.1 voxel); resample it onto its image",
             code="grid-differs",
         )
-    every = Claims.of(claims)
-    return [(claim, _fits(claim, every)) for claim in _structures(claims)]
+    every = LabelMaps.of(maps)
+    return [(one, _fits(one, every)) for one in _structures(maps)]
 
 
-def _structures(claims: Sequence[Claim]) -> Iterator[Claim]:
+def _structures(maps: Sequence[LabelMap]) -> Iterator[LabelMap]:
     """One file a structure, as TotalSegmentator writes them: the file's name is the only one that there is."""
     counts = Counter(
-        key
-        for claim in claims
-        if claim.name_match.score == BY_FOLDER or not claim.name_match.files
-        for key in claim.keys
+        key for one in maps if one.name_match.score == BY_FOLDER or not one.name_match.files for key in one.keys
     )
-    for claim in claims:
-        own = claim.name_match.score == BY_FOLDER or not claim.name_match.files
-        several = own and any(counts[key] > 1 for key in claim.keys)
-        name = SUFFIX.sub("", claim.path.name)
-        yield replace(claim, structure=name) if several and STRUCTURE.fullmatch(name) else claim
+    for one in maps:
+        own = one.name_match.score == BY_FOLDER or not one.name_match.files
+        several = own and any(counts[key] > 1 for key in one.keys)
+        name = SUFFIX.sub("", one.path.name)
+        yield replace(one, structure=name) if several and STRUCTURE.fullmatch(name) else one
 
 
-def _fits(claim: Claim, claims: Claims) -> tuple[str, Fits]:
+def _fits(one: LabelMap, maps: LabelMaps) -> tuple[str, Fits]:
     """A code for why it isn't certain whose a map is, or ``""``, and the volumes that it may mark."""
-    if claim.fault and not claim.name_match.files:
+    if one.fault and not one.name_match.files:
         return "bad-entry", ()
-    return (_named if claim.name_match.files else _unnamed)(claim, claims)
+    return (_named if one.name_match.files else _unnamed)(one, maps)
 
 
 def map_files(folder: Path, images: Images) -> list[Path]:
@@ -178,27 +175,27 @@ def map_files(folder: Path, images: Images) -> list[Path]:
     return [p for p in found if p.resolve() not in taken]
 
 
-def _claim(path: Path, volumes: Sequence[Volume], names: ImageNames, where: str) -> Claim:
+def _label_map(path: Path, volumes: Sequence[Volume], names: ImageNames, where: str) -> LabelMap:
     name_match = names.match(path)
     meant = tuple(volume for volume in volumes if str(volume.source.files[0]) in name_match.files)
     try:
         grid = _reader(path).geometry(path.resolve())
     except ReadError as error:
-        return Claim(path, where, (), name_match, meant, f"{where}: {error}")
+        return LabelMap(path, where, (), name_match, meant, f"{where}: {error}")
     candidates = meant if name_match.files else volumes
     fits = tuple((v, step) for v in candidates if (step := between(grid.affine, grid.shape, v.geometry)) is not None)
     if meant and not fits:
         fault = f"{where}: is named like a series but lies on another grid; resample it onto its image"
-        return Claim(path, where, (), name_match, meant, fault)
+        return LabelMap(path, where, (), name_match, meant, fault)
     if not name_match.files:
         name_match = match_by_folder(
             path, (str(v.source.files[0]) for v, _ in fits if v.source.format in {"nifti", "nrrd"})
         )
         nearest = tuple((volume, step) for volume, step in fits if str(volume.source.files[0]) in name_match.files)
-        return Claim(path, where, nearest or fits, name_match)
+        return LabelMap(path, where, nearest or fits, name_match)
     elsewhere = {str(volume.source.files[0]) for volume in meant} - {str(v.source.files[0]) for v, _ in fits}
     name_match = NameMatch(tuple(file for file in name_match.files if file not in elsewhere), name_match.score)
-    return Claim(path, where, fits, name_match, meant)
+    return LabelMap(path, where, fits, name_match, meant)
 
 
 def _reader(path: Path) -> LabelReader:
@@ -208,48 +205,48 @@ def _reader(path: Path) -> LabelReader:
     return found.labels
 
 
-def _placed(claim: Claim, code: str, fits: Fits, others: Sequence[Volume]) -> Placed:
+def _placed(one: LabelMap, code: str, fits: Fits, others: Sequence[Volume]) -> ReaderResult:
     """Boxes of one map, once it is certain whose they are; ``others`` are the volumes that no map is named like."""
-    if claim.fault:
-        return withheld(claim.meant if claim.name_match.files else others, "bad-entry", claim.fault)
+    if one.fault:
+        return withheld(one.meant if one.name_match.files else others, "bad-entry", one.fault)
     if code:
-        return withheld((volume for volume, _ in fits), code, claim.where)
+        return withheld((volume for volume, _ in fits), code, one.where)
     try:
-        values = _values(claim)
-        names = _labels(claim, values)
+        values = _values(one)
+        names = _labels(one, values)
         boxes = [
-            (v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, claim.where)
+            (v.source.key, b) for v, step in fits for b in _boxes(values, step, v.geometry.shape, names, one.where)
         ]
     except AnnotationError as error:
         return withheld((volume for volume, _ in fits), "bad-entry", str(error))
-    return Placed(tuple(boxes), frozenset(volume.source.key for volume, _ in fits))
+    return ReaderResult(tuple(boxes), frozenset(volume.source.key for volume, _ in fits))
 
 
-def _named(claim: Claim, claims: Claims) -> tuple[str, Fits]:
+def _named(one: LabelMap, maps: LabelMaps) -> tuple[str, Fits]:
     """A map with a name gives way to one nearer to the image, and of equally near folders none is believed."""
-    if len({Path(file).parent for file in claim.name_match.files}) > 1:
-        return ("several-images" if claim.fits else "left-out"), claim.fits
-    rivals = [claims.named[key] for key in claim.keys]
+    if len({Path(file).parent for file in one.name_match.files}) > 1:
+        return ("several-images" if one.fits else "left-out"), one.fits
+    rivals = [maps.named[key] for key in one.keys]
     if not rivals:
         return "left-out", ()
-    if max(score for score, _ in rivals) > claim.name_match.score:
+    if max(score for score, _ in rivals) > one.name_match.score:
         return "no-image", ()
     if any(len(lie) > 1 for _, lie in rivals):
-        return "several-maps", claim.fits
-    return "", claim.fits
+        return "several-maps", one.fits
+    return "", one.fits
 
 
-def _unnamed(claim: Claim, claims: Claims) -> tuple[str, Fits]:
+def _unnamed(one: LabelMap, maps: LabelMaps) -> tuple[str, Fits]:
     """Many NIfTI sets have the same affine in every file, so a map that isn't named like its volume proves little.
 
     It gives way to one that is, and two such maps on one volume are refused.
     """
-    fits = tuple((volume, step) for volume, step in claim.fits if volume.source.key not in claims.named)
+    fits = tuple((volume, step) for volume, step in one.fits if volume.source.key not in maps.named)
     if not fits:
-        return ("no-image" if claim.fits else "grid-differs"), ()
+        return ("no-image" if one.fits else "grid-differs"), ()
     if not share_patient_frame([volume for volume, _ in fits]):
         return "several-images", fits
-    if any(v.source.format in {"nifti", "nrrd"} and claims.unnamed[v.source.key] > 1 for v, _ in fits):
+    if any(v.source.format in {"nifti", "nrrd"} and maps.unnamed[v.source.key] > 1 for v, _ in fits):
         return "several-maps", fits
     return "", fits
 
@@ -273,10 +270,10 @@ def _boxes(values: Values, step: Step, limit: Shape, names: dict[int, str], wher
     return boxes
 
 
-def _values(claim: Claim) -> Values:
-    where = claim.where
+def _values(one: LabelMap) -> Values:
+    where = one.where
     try:
-        values = _reader(claim.path).values(claim.path.resolve())
+        values = _reader(one.path).values(one.path.resolve())
     except ReadError as error:
         raise AnnotationError(f"{where}: {error}") from None
     found = np.unique(values)
@@ -287,12 +284,12 @@ def _values(claim: Claim) -> Values:
     return np.asarray(values.astype(np.int32))
 
 
-def _labels(claim: Claim, values: Values) -> dict[int, str]:
+def _labels(one: LabelMap, values: Values) -> dict[int, str]:
     """Value → name: of the sidecar, or the structure's where the map marks one."""
     marked = np.unique(values[values != 0]).tolist()
-    if claim.structure and len(marked) == 1 and not _sidecar(claim.path).is_file():
-        return {marked[0]: claim.structure.strip()}
-    return _names(claim.path, claim.where)
+    if one.structure and len(marked) == 1 and not _sidecar(one.path).is_file():
+        return {marked[0]: one.structure.strip()}
+    return _names(one.path, one.where)
 
 
 def _sidecar(path: Path) -> Path:

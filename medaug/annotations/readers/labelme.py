@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medaug.annotations.matching.by_name import read_each
-from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import get, json_files, listed, numbers, parsed, text, whole
 from medaug.annotations.shapes import around, extent
 from medaug.errors import AnnotationError
@@ -14,7 +14,7 @@ KINDS = {"polygon": "POLYGON", "rectangle": "POLYGON", "rotation": "POLYGON", "c
          "linestrip": "POLYGON", "line": "POLYLINE"}  # fmt: skip
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one file, or of every ``.json`` below a folder. The image is ``imagePath``.
 
     A shape that is malformed or without extent withholds its image; a folder's file that isn't LabelMe's, see

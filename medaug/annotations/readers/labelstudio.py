@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from medaug.annotations.matching.by_name import match_by_name
-from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import corners, get, listed, number, numbers, parsed, text, whole
 from medaug.annotations.shapes import around, turned
 from medaug.errors import AnnotationError
@@ -20,7 +20,7 @@ NO_SHAPES = frozenset({"choices", "textarea", "rating", "number", "taxonomy", "d
 Point = tuple[float, float]
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one export in Label Studio's own JSON; all annotators' shapes count, cancelled annotations don't.
 
     Rectangles may be turned, about their upper left corner; ellipses and polygons become the box around them. A shape

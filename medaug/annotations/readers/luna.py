@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from medaug.annotations.matching.by_position import Figure, match_by_position
-from medaug.annotations.model import Images, Note, Placed, joined, withheld
+from medaug.annotations.model import Images, Note, ReaderResult, joined, withheld
 from medaug.annotations.parsing import number, read_text, stem, text
 from medaug.errors import AnnotationError
 
 COLUMNS = ("seriesuid", "coordx", "coordy", "coordz", "diameter_mm")
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one table: ``seriesuid, coordX, coordY, coordZ, diameter_mm``, and ``label`` where there is one.
 
     The series is a Series Instance UID, or the name of a NIfTI. A ball's box holds the cube around it, all eight
@@ -46,11 +46,11 @@ class Row:
     where: str
 
 
-def _placed(row: Row, images: Images, series: dict[str, list[int]]) -> Placed:
+def _placed(row: Row, images: Images, series: dict[str, list[int]]) -> ReaderResult:
     uid = row.uid
     meant = [images.volumes[n] for n in series.get(stem(uid), series.get(uid.casefold(), []))]
     if not meant:
-        return Placed(notes=(Note(images.missing(uid), row.where),))
+        return ReaderResult(notes=(Note(images.missing(uid), row.where),))
     if len({v.source.series_uid for v in meant}) > 1:
         return withheld(meant, "several-images", row.where)
     try:

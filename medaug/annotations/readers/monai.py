@@ -13,7 +13,7 @@ import numpy as np
 from medaug.annotations.dicom_objects import carriers
 from medaug.annotations.matching.by_name import match_by_name
 from medaug.annotations.matching.by_position import Figure, match_by_position
-from medaug.annotations.model import Entry, Images, Note, Placed, Rectangle, joined, sound, withheld
+from medaug.annotations.model import Entry, Images, Note, ReaderResult, Rectangle, joined, sound, withheld
 from medaug.annotations.parsing import get, listed, numbers, parsed, text, whole
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Box, enclosing
@@ -44,7 +44,7 @@ class ListError(AnnotationError):
 
 
 @dataclass(frozen=True, eq=False)
-class Marked:
+class MonaiBox:
     """One box: its corners in x, y (, z), its label and where it stands."""
 
     low: Float64
@@ -59,12 +59,12 @@ class Item:
 
     name: str
     uid: str
-    boxes: tuple[Marked, ...]
+    boxes: tuple[MonaiBox, ...]
     where: str
     faults: tuple[str, ...] = ()
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of a datalist's items, of whichever split.
 
     A box is [x, y, (z,) x, y, (z)] in voxels, low corner first, high exclusive; x is the array's first axis, which is
@@ -88,12 +88,12 @@ def read(path: Path, images: Images) -> Placed:
     volume_of = {volume.source.key: volume for volume in images.volumes}
     found |= {int(box.id): [volume_of[key]] for key, box in by_name.boxes}
     parts = [_placed(items[n], found[n], str(space)) for n in sorted(found)]
-    named = Placed(named=by_name.named, unsure=by_name.unsure, notes=by_name.notes)
+    named = ReaderResult(named=by_name.named, unsure=by_name.unsure, notes=by_name.notes)
     stated = "box_mode" in content and "box_space" in content
     return _one_frame(joined((named, *parts)), stated=stated)
 
 
-def _one_frame(placed: Placed, *, stated: bool) -> Placed:
+def _one_frame(placed: ReaderResult, *, stated: bool) -> ReaderResult:
     """All boxes of a list stand in one frame: where one lies outside its image and none is stated, all are doubted."""
     outside = [note for note in placed.notes if note.code in ("outside", "beyond")]
     if stated or not outside:
@@ -124,7 +124,7 @@ def _item(entry: object, where: str, mode: object, names: dict[str, object]) -> 
     axes = nested.get("axes") if isinstance(nested, dict) else None
     pairs = [(f"{where}, box {n}", box, label) for n, (box, label) in enumerate(zip(boxes, labels, strict=True))]
 
-    def marked(one: tuple[str, object, object]) -> Marked:
+    def marked(one: tuple[str, object, object]) -> MonaiBox:
         spot, box, label = one
         return _turned(_marked(box, _name(label, names, where), mode, spot), axes)
 
@@ -132,7 +132,7 @@ def _item(entry: object, where: str, mode: object, names: dict[str, object]) -> 
     return Item(image, str(uid or ""), kept, where, faults)
 
 
-def _turned(box: Marked, axes: object) -> Marked:
+def _turned(box: MonaiBox, axes: object) -> MonaiBox:
     """As x, y(, z), where the item says that its array has other axes, as medaug does for multi-frame images."""
     words = axes.split() if isinstance(axes, str) else list(AXES[: len(box.low)])
     if sorted(words) != sorted(AXES[: len(box.low)]):
@@ -141,7 +141,7 @@ def _turned(box: Marked, axes: object) -> Marked:
     return replace(box, low=box.low[order], high=box.high[order])
 
 
-def _marked(box: object, label: str, mode: object, where: str) -> Marked:
+def _marked(box: object, label: str, mode: object, where: str) -> MonaiBox:
     count = len(box) if isinstance(box, list) else 0
     chosen = mode if mode is not None else {4: "xyxy", 6: "xyzxyz"}.get(count)
     if not isinstance(chosen, str) or chosen not in MODES or len(chosen) != count:
@@ -152,7 +152,7 @@ def _marked(box: object, label: str, mode: object, where: str) -> Marked:
         raise ListError(f"{where}: expected sizes above 0, found others; is it {chosen}? State box_mode")
     if not (high > low).all():
         raise AnnotationError(f"{where}: expected sizes above 0, found 0")
-    return Marked(low, high, label, where)
+    return MonaiBox(low, high, label, where)
 
 
 def _name(label: object, names: dict[str, object], where: str) -> str:
@@ -191,34 +191,34 @@ def _probe(n: int, item: Item) -> Entry:
     return Entry((asked,) if item.boxes else (), name=item.name, slice=0, faults=item.faults)
 
 
-def _placed(item: Item, volumes: Sequence[Volume], space: str) -> Placed:
+def _placed(item: Item, volumes: Sequence[Volume], space: str) -> ReaderResult:
     keys = frozenset(volume.source.key for volume in volumes)
     stack = len(volumes) == 1 or all(
         v.geometry.shape[0] == 1 and v.source.series_uid == volumes[0].source.series_uid for v in volumes
     )
     if not stack:
-        return withheld(volumes, "several-images", item.where) if item.boxes or item.faults else Placed()
+        return withheld(volumes, "several-images", item.where) if item.boxes or item.faults else ReaderResult()
     faulty = [withheld(volumes, "bad-entry", fault) for fault in item.faults]
     if space != "image":
         return joined(
-            (Placed(named=keys), *faulty, match_by_position([_figure(box, space) for box in item.boxes], volumes))
+            (ReaderResult(named=keys), *faulty, match_by_position([_figure(box, space) for box in item.boxes], volumes))
         )
-    return joined((Placed(named=keys), *faulty, *(_on_voxels(box, volumes) for box in item.boxes)))
+    return joined((ReaderResult(named=keys), *faulty, *(_on_voxels(box, volumes) for box in item.boxes)))
 
 
-def _figure(box: Marked, space: str) -> Figure:
+def _figure(box: MonaiBox, space: str) -> Figure:
     if len(box.low) != 3:
         raise AnnotationError(f"{box.where}: expected three axes in {space}, found two")
     corners = np.array(list(product(*zip(box.low, box.high, strict=True)))) * TO_LPS[space]
     return Figure("POLYGON", corners, box.label, box.where)
 
 
-def _on_voxels(box: Marked, volumes: Sequence[Volume]) -> Placed:
+def _on_voxels(box: MonaiBox, volumes: Sequence[Volume]) -> ReaderResult:
     """A box on one volume, or on the slices of one series that are volumes of their own."""
     slices = sum(volume.geometry.shape[0] for volume in volumes)
     if len(box.low) == 2 and slices > 1:
         keys = frozenset(volume.source.key for volume in volumes)
-        return Placed(unsure=keys, notes=(Note("slice-not-stated", box.where),))
+        return ReaderResult(unsure=keys, notes=(Note("slice-not-stated", box.where),))
     boxes: list[tuple[str, Box]] = []
     flat = len(box.low) == 2
     low = [*[0.0] * flat, *box.low[::-1].tolist()]
@@ -231,7 +231,7 @@ def _on_voxels(box: Marked, volumes: Sequence[Volume]) -> Placed:
         if start < stop:
             part = replace(drawn, start=(start, *drawn.start[1:]), stop=(stop, *drawn.stop[1:]))
             boxes.append((volume.source.key, part))
-    return Placed(tuple(boxes))
+    return ReaderResult(tuple(boxes))
 
 
 def _plain(split: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from medaug.annotations.dicom_codes import code_of
 from medaug.annotations.dicom_objects import every, loaded, references
 from medaug.annotations.matching.by_position import Figure, match_by_position
-from medaug.annotations.model import Images, Note, Placed, joined, withheld
+from medaug.annotations.model import Images, Note, ReaderResult, joined, withheld
 from medaug.annotations.parsing import text
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Code
@@ -76,7 +76,7 @@ class Region:
         return not (outline or self.kind in NO_LESIONS or (self.kind in ORGANS and not self.named))
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one structure set, or of every one below a folder.
 
     A contour lies on the slice of the image that it names (ContourImageSequence) and at its own position; both must
@@ -93,7 +93,7 @@ def read(path: Path, images: Images) -> Placed:
     return every(path, "rtstruct", "structure set", images, _one)
 
 
-def _one(path: Path, images: Images, where: str) -> Placed:
+def _one(path: Path, images: Images, where: str) -> ReaderResult:
     volumes = images.volumes
     dataset = loaded(path, "rtstruct", where)
     try:
@@ -109,12 +109,12 @@ def _one(path: Path, images: Images, where: str) -> Placed:
     if not (meant or series or named):
         meant = [v for v in volumes if v.geometry.frame_of_reference_uid in frames]
     if not meant:
-        return Placed(notes=(Note(images.missing(*named, *series), where),))
+        return ReaderResult(notes=(Note(images.missing(*named, *series), where),))
     passed = [Note("no-lesion", region.where) for region in regions if not region.is_lesion]
     kept = [region for region in regions if region.is_lesion and not _ignored(region, images)]
     types = frozenset((region.name, region.kind) for region in regions if region.kind)
     faulty = [withheld(meant, "bad-entry", region.fault) for region in kept if region.fault]
-    return joined((Placed(notes=tuple(passed), types=types), *faulty, *(_on(volume, kept) for volume in meant)))
+    return joined((ReaderResult(notes=tuple(passed), types=types), *faulty, *(_on(volume, kept) for volume in meant)))
 
 
 def _ignored(region: Region, images: Images) -> bool:
@@ -122,31 +122,32 @@ def _ignored(region: Region, images: Images) -> bool:
     return images.choice.role(region.name, (region.kind,) if region.kind else ()) == "ignored"
 
 
-def _on(volume: Volume, regions: Sequence[Region]) -> Placed:
+def _on(volume: Volume, regions: Sequence[Region]) -> ReaderResult:
     """The regions on one volume; contours of slices that aren't here are somebody else's."""
     outlined = any(not contour.is_point for region in regions for contour in region.contours)
     parts = [_region_on(volume, region, outlined=outlined) for region in regions]
-    return joined((Placed(named=frozenset((volume.source.key,))), *parts))
+    return joined((ReaderResult(named=frozenset((volume.source.key,))), *parts))
 
 
-def _region_on(volume: Volume, region: Region, *, outlined: bool) -> Placed:
+def _region_on(volume: Volume, region: Region, *, outlined: bool) -> ReaderResult:
     own = set(volume.source.instance_uids)
     here = [c for c in region.contours if not c.images or own.intersection(c.images)]
     if not here:
-        return Placed()
+        return ReaderResult()
     if any(_misplaced(contour, volume) for contour in here):
         return withheld([volume], "grid-differs", region.where)
     drawn = [contour for contour in here if not contour.is_point]
     if not drawn:
         marks = region.kind in MARKS or (outlined and not region.kind)
-        return Placed(notes=(Note("point", region.where),)) if marks else withheld([volume], "no-extent", region.where)
+        points_only = ReaderResult(notes=(Note("point", region.where),))
+        return points_only if marks else withheld([volume], "no-extent", region.where)
     points = np.concatenate([contour.points for contour in here])
     figure = Figure("POLYGON", points, region.name, region.where, str(region.number), region.code)
     found = match_by_position([figure], [volume])
     # a region that goes by position and lies beside a volume of its series is no fault of either
     outside = {note.code for note in found.notes} == {"outside"}
     beside = outside and volume.geometry.space == "patient" and not any(c.images for c in drawn)
-    return Placed(named=found.named) if beside else found
+    return ReaderResult(named=found.named) if beside else found
 
 
 def _misplaced(contour: Contour, volume: Volume) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from medaug.annotations.matching.by_position import Figure, match_by_position, share_patient_frame
 from medaug.annotations.matching.label_map_names import ImageNames
-from medaug.annotations.model import Images, Note, Placed, joined, sound, withheld
+from medaug.annotations.model import Images, Note, ReaderResult, joined, sound, withheld
 from medaug.annotations.parsing import get, json_files, listed, numbers, parsed, text
 from medaug.errors import AnnotationError
 from medaug.imaging.geometry import Float64
@@ -22,7 +22,7 @@ TO_LPS = {"LPS": np.array([1.0, 1, 1]), "RAS": np.array([-1.0, -1, 1]), "0": np.
 MAX_MARKUPS = 64 << 20  # bytes
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one ``.mrk.json``, or of every one below a folder.
 
     The file names no image: the NIfTI that it is named like is meant (``case7.mrk.json``, ``case7_roi.mrk.json``), or
@@ -38,7 +38,7 @@ def read(path: Path, images: Images) -> Placed:
     return joined(tuple(_one(file, images, names, f"markups file {n}", path) for n, file in enumerate(files)))
 
 
-def _one(path: Path, images: Images, names: ImageNames, where: str, root: Path) -> Placed:
+def _one(path: Path, images: Images, names: ImageNames, where: str, root: Path) -> ReaderResult:
     name_match = names.match(path.with_name(path.name[: -len(SUFFIX)])).files
     meant = [v for v in images.volumes if not name_match or str(v.source.files[0]) in name_match]
     try:
@@ -48,7 +48,7 @@ def _one(path: Path, images: Images, names: ImageNames, where: str, root: Path) 
             raise
         return withheld(meant, "bad-entry", str(error))
     if not meant:
-        return Placed(notes=(Note("left-out" if name_match else "no-image", where),))
+        return ReaderResult(notes=(Note("left-out" if name_match else "no-image", where),))
     if len({str(Path(file).parent) for file in name_match}) > 1 or (not name_match and not share_patient_frame(meant)):
         return withheld(meant, "several-images", where)
     parts = [withheld(meant, "bad-entry", fault) for fault in faults]

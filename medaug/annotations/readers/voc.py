@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medaug.annotations.folder_files import files_below
 from medaug.annotations.matching.by_name import read_each
-from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import corners, number, read_text, text, whole
 from medaug.annotations.shapes import around, turned_about_centre
 from medaug.errors import AnnotationError
@@ -15,7 +15,7 @@ from medaug.errors import AnnotationError
 MAX_XML = 16 << 20  # bytes of one file
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one XML file, or of every ``.xml`` below a folder.
 
     The image is ``filename``, or else the XML's own name; without folders of its own it takes the XML's below ``path``.

@@ -10,7 +10,7 @@ import numpy as np
 
 from medaug.annotations.folder_files import files_below
 from medaug.annotations.matching.by_name import read_each
-from medaug.annotations.model import Entry, Images, Placed, Rectangle, sound
+from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import beside, corners, number, read_text, text, whole
 from medaug.errors import AnnotationError
 
@@ -36,7 +36,7 @@ class Classes:
     doubtful: bool = False
 
 
-def read(path: Path, images: Images) -> Placed:
+def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one label file, or of every ``.txt`` below a folder.
 
     A file's stem is its image's stem, and its folders below ``path`` help to find the image; an empty file says that

@@ -44,7 +44,7 @@ def folds_of(groups: Sequence[int], count: int, seed: int) -> tuple[Fold, ...]:
     for number, part in enumerate(parts):
         others = [group for group in _drawn(groups, "validation", seed, number) if group not in part]
         training, validation = _dealt(others, groups, [1 - VALIDATION, VALIDATION])
-        folds.append(Fold(_places(groups, training), _places(groups, validation), _places(groups, part)))
+        folds.append(Fold(_indices(groups, training), _indices(groups, validation), _indices(groups, part)))
     return tuple(folds)
 
 
@@ -96,5 +96,5 @@ def _dealt(order: Sequence[int], groups: Sequence[int], shares: Sequence[float])
     return parts
 
 
-def _places(groups: Sequence[int], part: set[int]) -> tuple[int, ...]:
+def _indices(groups: Sequence[int], part: set[int]) -> tuple[int, ...]:
     return tuple(n for n, group in enumerate(groups) if group in part)

@@ -11,7 +11,7 @@ from medaug.benchmark.images.dataset import Picture
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class TrainingPhase:
     """A stretch of a training.
 
     Attributes:
@@ -36,7 +36,7 @@ class Task:
         classes: how many.
     """
 
-    stages: Sequence[Stage]
+    stages: Sequence[TrainingPhase]
     steps: int
     seed: int
     validation: Sequence[Picture]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from medaug.benchmark.detectors import efficientnet_lite, fcos, random_features
-from medaug.benchmark.detectors.detector import Point, Speed, Stage, Task, Trained
+from medaug.benchmark.detectors.detector import Point, Speed, Task, Trained, TrainingPhase
 from medaug.benchmark.evaluation import Boxes, ap50, matched
 from medaug.benchmark.images.dataset import Picture, UInt8
 from medaug.imaging.seeds import generator
@@ -170,7 +170,7 @@ def _at(maps: Maps, places: Tensor) -> list[Tensor]:
     return [one[rows * one.shape[0] // side, columns * one.shape[1] // side].float() for one in maps]
 
 
-def shares(task: Task) -> list[tuple[Stage, int]]:
+def shares(task: Task) -> list[tuple[TrainingPhase, int]]:
     """The steps of each stage; what rounding leaves goes to the last."""
     stages = [stage for stage in task.stages if stage.pictures]
     steps = [round(stage.share * task.steps) for stage in stages[:-1]]

@@ -22,7 +22,7 @@ from medaug.imaging.volume import Volume
 from medaug.manifests.rendering import bytes_of
 from medaug.profile.profile import Profile
 from medaug.storage.canonical_json import canonical
-from medaug.training.image_pool import alike, fingerprints, on_canvas
+from medaug.training.image_pool import duplicate_groups, fingerprints, on_canvas
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -112,7 +112,7 @@ def grouped(patients: Sequence[str], images: UInt8) -> tuple[int, ...]:
     """
     first_of = {patient: n for n, patient in reversed(list(enumerate(patients)))}
     links = np.array([*((n, first_of[patient]) for n, patient in enumerate(patients))])
-    links = np.vstack([links, np.column_stack([np.arange(len(images)), alike(fingerprints(images))])])
+    links = np.vstack([links, np.column_stack([np.arange(len(images)), duplicate_groups(fingerprints(images))])])
     graph = coo_array((np.ones(len(links)), links.T), shape=(len(images), len(images)))
     return tuple(int(n) for n in connected_components(graph, directed=False)[1])
 

@@ -15,7 +15,7 @@ from medaug.assemble import window_of
 from medaug.audit import layout, ledger
 from medaug.audit.record import Record
 from medaug.audit.stored_pixels import stored_of
-from medaug.benchmark.realism.patches import Pair
+from medaug.benchmark.realism.patches import SlicePair
 from medaug.errors import OutputError, ReadError
 from medaug.execution.planning.sources import ImageSource, collect
 from medaug.imaging.volume import Float32, Mask, Stored, Volume, Window
@@ -25,7 +25,7 @@ SLICES = 4  # of a volume: its neighbours show the same anatomy
 CLOSING = 7  # px: a voxel that kept its value by chance lies in the free region all the same
 
 
-def pairs_of(output: Path, source: Path) -> Iterator[Pair]:
+def pairs_of(output: Path, source: Path) -> Iterator[SlicePair]:
     """Each written grey image of OUTPUT with its source, volumes by a few slices; source by source.
 
     Args:
@@ -63,13 +63,13 @@ def _volumes(sources: Sequence[ImageSource]) -> Iterator[Volume]:
             continue
 
 
-def _slices(output: Path, record: Record, volume: Volume, window: Window) -> Iterator[Pair]:
+def _slices(output: Path, record: Record, volume: Volume, window: Window) -> Iterator[SlicePair]:
     made = [stored_of(output / image.path) for image in record.images]
-    result = replace(volume, stored=np.stack([made[image][frame] for image, frame in record.places]))
+    result = replace(volume, stored=np.stack([made[image][frame] for image, frame in record.slice_frames]))
     for k in _spread(volume.geometry.shape[0]):
         free = changed(volume.stored[k], result.stored[k])
         real, shown = (_in_window(one.modality[k], window) for one in (volume, result))
-        yield Pair(record.source.patient, real, shown, free)
+        yield SlicePair(record.source.patient, real, shown, free)
 
 
 def changed(before: Stored, after: Stored) -> Mask:

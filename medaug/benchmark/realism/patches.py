@@ -20,7 +20,7 @@ PER_IMAGE = 8  # patches; further ones of an image say little that these don't
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class SlicePair:
     """A real slice and the same slice with its free region generated.
 
     Attributes:
@@ -57,7 +57,7 @@ class Patches:
         return Patches(self.pixels[chosen], self.made[chosen], self.groups[chosen])
 
 
-def patches_of(pairs: Iterable[Pair], seed: int) -> Patches:
+def patches_of(pairs: Iterable[SlicePair], seed: int) -> Patches:
     """Up to `PER_IMAGE` patches a pair, each once as it is and once as it was generated.
 
     Args:
@@ -72,7 +72,7 @@ def patches_of(pairs: Iterable[Pair], seed: int) -> Patches:
     groups: list[int] = []
     for number, pair in enumerate(pairs):
         group = names.setdefault(pair.group, len(names))
-        for row, column in places(pair.free, np.random.default_rng((seed, number))):
+        for row, column in patch_corners(pair.free, np.random.default_rng((seed, number))):
             part = np.s_[row : row + SIDE, column : column + SIDE]
             pixels += [pair.real[part], pair.made[part]]
             groups += [group, group]
@@ -90,7 +90,7 @@ def halves(patches: Patches, seed: int) -> Patches:
     return Patches(real.pixels, np.isin(real.groups, named), real.groups)
 
 
-def places(free: Mask, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+def patch_corners(free: Mask, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
     """First row and column of patches that lie `SHARE` in the free region and overlap by a quarter at most."""
     if min(free.shape) < SIDE:
         return
@@ -99,13 +99,13 @@ def places(free: Mask, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
     candidates: NDArray[np.int64] = rng.permutation(np.argwhere(first >= SHARE))
     taken: list[NDArray[np.int64]] = []
     for one in candidates:
-        if all(_apart(one, other) for other in taken):
+        if all(_disjoint(one, other) for other in taken):
             taken.append(one)
             yield int(one[0]), int(one[1])
         if len(taken) == PER_IMAGE:
             return
 
 
-def _apart(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
+def _disjoint(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
     overlap = np.clip(SIDE - np.abs(one - other), 0, None)
     return bool(overlap.prod() <= SIDE * SIDE / 4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medaug.benchmark.realism.patches import Pair
+from medaug.benchmark.realism.patches import SlicePair
 from medaug.quality.reduced import Slice
 
 LEVELS = 255
@@ -26,7 +26,7 @@ class Variety:
     share: float
 
 
-def variety(pairs: Iterable[Pair]) -> Variety:
+def variety(pairs: Iterable[SlicePair]) -> Variety:
     """How far generated images are from their sources.
 
     Raises:
@@ -39,12 +39,12 @@ def variety(pairs: Iterable[Pair]) -> Variety:
     return Variety(float(change), float(share))
 
 
-def change_of(pair: Pair) -> float:
+def change_of(pair: SlicePair) -> float:
     """Mean absolute change in the free region, in grey levels of 255."""
     return float(np.abs(pair.made - pair.real)[pair.free].mean() * LEVELS)
 
 
-def share_of(pair: Pair) -> float:
+def share_of(pair: SlicePair) -> float:
     """Share of the free region that changed by more than twice the source's noise there, at least one grey level."""
     seen = Slice(pair.real, pair.made, pair.free)
     return float((np.abs(seen.change)[pair.free] > max(2 * seen.noise, 1 / LEVELS)).mean())

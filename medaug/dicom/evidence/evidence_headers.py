@@ -66,7 +66,7 @@ def _header(path: Path) -> Dataset:
         return pydicom.dcmread(file, stop_before_pixels=True)
 
 
-def places(derived: Sequence[Dataset]) -> tuple[Place, ...]:
+def frame_references(derived: Sequence[Dataset]) -> tuple[Place, ...]:
     """Where each slice lies, in slice order: its instance and, in an Enhanced one, the number of its frame from 1.
 
     Frames of one file are in slice order; those of several files may alternate, so their depth decides.

@@ -15,8 +15,8 @@ from medaug.dicom.evidence.evidence_headers import (
     Place,
     evidence_uid,
     finish,
+    frame_references,
     headers,
-    places,
     save,
     series_number,
     shown,
@@ -72,7 +72,7 @@ def report(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provena
     Raises:
         Exception: whatever highdicom raises over odd headers.
     """
-    made = built(places(derived), boxes, provenance.software_version, provenance.unit[:16])
+    made = built(frame_references(derived), boxes, provenance.software_version, provenance.unit[:16])
     finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")
     return made
 

@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
-from medaug.dicom.evidence.evidence_headers import evidence_uid, finish, headers, places, save, series_number
+from medaug.dicom.evidence.evidence_headers import evidence_uid, finish, frame_references, headers, save, series_number
 from medaug.dicom.evidence.source_images import put_back, source_images
 from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
 from medaug.dicom.write.provenance import Provenance
@@ -113,7 +113,7 @@ def put_frames(made: Dataset, masks: Sequence[Mask], derived: Sequence[Dataset])
         masks: one per segment, (slices, rows, columns).
         derived: headers of the derived series, in slice order.
     """
-    position = {(str(ds.SOPInstanceUID), frame): k for k, (ds, frame) in enumerate(places(derived))}
+    position = {(str(ds.SOPInstanceUID), frame): k for k, (ds, frame) in enumerate(frame_references(derived))}
     frames = []
     for group in made.PerFrameFunctionalGroupsSequence:
         number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
@@ -130,7 +130,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
     """The object by highdicom, with empty frames: the masks are packed by us, without copies of each."""
     import highdicom
 
-    first, slices = derived[0], places(derived)
+    first, slices = derived[0], frame_references(derived)
     images = source_images(slices, SIDE)  # what is built for all pixels would be thrown away: `put_frames` sets them
     blank = np.zeros((len(images), SIDE, SIDE), dtype=np.uint8)
     made: Dataset = highdicom.seg.Segmentation(

@@ -196,8 +196,8 @@ def _native(ds: Dataset, frame: int, expected: tuple[int, ...]) -> Stored:
     return cells
 
 
-def _asked(ds: Dataset, plugin: str) -> Frame:
-    return Frame(
+def _asked(ds: Dataset, plugin: str) -> GreyFrame:
+    return GreyFrame(
         syntax=str(ds.file_meta.TransferSyntaxUID),
         plugin=plugin,
         rows=fields.integer(ds, "Rows"),
@@ -215,7 +215,7 @@ def _codestreams(ds: Dataset) -> Sequence[bytes]:
     return list(generate_frames(ds.PixelData, number_of_frames=frame_count(ds), extended_offsets=offsets))
 
 
-def _whole(code: bytes, frame: Frame) -> bytes:
+def _whole(code: bytes, frame: GreyFrame) -> bytes:
     """One frame's bytes, of the size that the header says: `check_size` saw the first one only."""
     _same_size(code[:HEAD], frame.rows, frame.columns)
     if not ended(code):
@@ -289,7 +289,7 @@ def _stored(found: Stored, ds: Dataset) -> Stored:
 
 
 @dataclass(frozen=True)
-class Frame:
+class GreyFrame:
     """What a codec must know of a grey frame.
 
     Attributes:
@@ -313,7 +313,7 @@ class Frame:
     photometric: str
 
 
-def decoded(frame: Frame, codestream: bytes) -> Stored:
+def decoded(frame: GreyFrame, codestream: bytes) -> Stored:
     """Decode one frame.
 
     Returns:

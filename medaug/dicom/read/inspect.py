@@ -61,7 +61,7 @@ class SeriesFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Note:
+class HeaderNote:
     """One image's header as `inspect` reads it.
 
     Attributes:
@@ -75,7 +75,7 @@ class Note:
     refusal: tuple[str, str] | None = None
 
 
-Notes = dict[tuple[Path, int], Note]
+Notes = dict[tuple[Path, int], HeaderNote]
 
 
 def noting(notes: Notes) -> Noting:
@@ -121,9 +121,9 @@ def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
     )
 
 
-def _note(ds: Dataset, image: ImageHeader, frame: Dataset) -> Note:
+def _note(ds: Dataset, image: ImageHeader, frame: Dataset) -> HeaderNote:
     try:
         check_codec(ds)
-        return Note(image, interpretation_of(frame, placed=image.instance.kind == "slice"))
+        return HeaderNote(image, interpretation_of(frame, placed=image.instance.kind == "slice"))
     except ReadError as error:
-        return Note(image, refusal=(error.code, str(error)))
+        return HeaderNote(image, refusal=(error.code, str(error)))

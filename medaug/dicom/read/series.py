@@ -125,7 +125,7 @@ def group(images: Iterable[ImageHeader]) -> tuple[tuple[SeriesFiles, ...], tuple
         stacks[image.instance.series_uid].add(image.stack)
     for one_grid in _by(every, _grid):
         flat = one_grid[0].instance.kind == "radiograph"
-        for stack in [[image] for image in one_grid] if flat else _alike(one_grid):
+        for stack in [[image] for image in one_grid] if flat else _same_orientation(one_grid):
             parts = [("", stack)] if flat else _repeats(stack)
             found += [_series(f"{_stack_name(stack[0], stacks)} {part}".strip(), files) for part, files in parts]
     found.sort(key=lambda s: (s.study_uid, s.series_uid))  # stable: inside a series the order of the groups stays
@@ -205,7 +205,7 @@ def _by(values: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
     return list(groups.values())
 
 
-def _alike(images: Iterable[ImageHeader]) -> list[list[ImageHeader]]:
+def _same_orientation(images: Iterable[ImageHeader]) -> list[list[ImageHeader]]:
     """Groups of one orientation and spacing, within a tolerance: exact rounding would split a stack by its noise."""
     groups: list[list[ImageHeader]] = []
     known: dict[tuple[float, ...], list[ImageHeader]] = {}  # what was sorted before need not be compared again

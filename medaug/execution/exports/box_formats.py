@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from medaug.errors import AnnotationError
-from medaug.execution.planning.source_names import relative_name
+from medaug.execution.planning.naming import relative_name
 from medaug.execution.planning.units import Unit
 from medaug.imaging.boxes import Box, codes_by_label
 from medaug.manifests.coco import coco_box
@@ -24,7 +24,7 @@ from medaug.manifests.yolo import yolo_lines
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledSlice:
     """One slice with boxes.
 
     Attributes:
@@ -46,7 +46,7 @@ class Labelled:
     name: str = ""
 
 
-def labelled(units: Sequence[Unit], root: Path | None = None) -> Iterator[Labelled]:
+def labelled(units: Sequence[Unit], root: Path | None = None) -> Iterator[LabelledSlice]:
     """Every slice with boxes, each source once; a box over several slices is one on each of them.
 
     Args:
@@ -61,10 +61,10 @@ def labelled(units: Sequence[Unit], root: Path | None = None) -> Iterator[Labell
             if here:
                 name = relative_name(files[k], root) if root and files else ""
                 several = k if uids.count(uids[k]) > 1 else None
-                yield Labelled(uids[k], several, rows, columns, here, digests[k], name)
+                yield LabelledSlice(uids[k], several, rows, columns, here, digests[k], name)
 
 
-def to_csv(images: Sequence[Labelled]) -> str:
+def to_csv(images: Sequence[LabelledSlice]) -> str:
     """Comma-separated, as `annotations.tabular` reads it: half-open pixels from 0."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -78,7 +78,7 @@ def to_csv(images: Sequence[Labelled]) -> str:
     return stream.getvalue()
 
 
-def to_coco(images: Sequence[Labelled]) -> str:
+def to_coco(images: Sequence[LabelledSlice]) -> str:
     """COCO JSON with ``sop_instance_uid``, ``sha256``, ``slice`` where it is needed, and ``file_name`` where known."""
     labels = _labels(images)
     content = {
@@ -103,7 +103,7 @@ def to_coco(images: Sequence[Labelled]) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def to_yolo(images: Sequence[Labelled]) -> dict[str, str]:
+def to_yolo(images: Sequence[LabelledSlice]) -> dict[str, str]:
     """File name → content: one ``.txt`` per image, called like it, and ``classes.txt``.
 
     Raises:
@@ -175,7 +175,7 @@ def write_sr(units: Sequence[Unit], folder: Path, created: datetime) -> None:
         write_labels(unit.reference, unit.boxes, created=created, path=path)
 
 
-def _labels(images: Sequence[Labelled]) -> list[str]:
+def _labels(images: Sequence[LabelledSlice]) -> list[str]:
     return sorted({box.label for image in images for box in image.boxes})
 
 

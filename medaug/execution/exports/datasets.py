@@ -21,7 +21,7 @@ from medaug.execution.output.lists import read_listing
 from medaug.execution.planning.sources import collect, load_headers
 from medaug.imaging.volume import Mask, Volume
 from medaug.manifests import nnunet, yolo
-from medaug.manifests.pictures import Picture, PictureForm, write_pictures
+from medaug.manifests.png_datasets import PictureForm, WrittenSlice, write_pictures
 from medaug.manifests.rendering import Show
 from medaug.manifests.splits import for_training
 from medaug.profile.load import load_profile
@@ -89,7 +89,7 @@ def to_pictures(request: Request, form: PictureForm) -> Exported:
     records, total = _records(request)
     show = _show(load_profile(str(request.output / PROFILE)))
     labels = sorted({box.label for record in records for box in record.boxes})
-    found: list[Picture] = []
+    found: list[WrittenSlice] = []
     with _folder(request) as folder:
         for record in records:
             found += write_pictures(folder / form.folder, record, image_of(request.output, record), show)

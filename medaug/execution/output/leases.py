@@ -32,7 +32,7 @@ LOCK = "lock"  # of the folder itself: alone to open and list, shared to commit
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lease:
     """A unit that is ours for now.
 
     Attributes:
@@ -55,7 +55,7 @@ def worker_name() -> str:
 
 
 @contextmanager
-def claim(staging: Path, unit: str, worker: str) -> Iterator[Claim | None]:
+def lease(staging: Path, unit: str, worker: str) -> Iterator[Lease | None]:
     """Take a unit; None when somebody else is at it.
 
     What is left of the unit's staging is removed in the end. The traces of dead workers go as soon as the unit ended
@@ -78,7 +78,7 @@ def claim(staging: Path, unit: str, worker: str) -> Iterator[Claim | None]:
         for marker in dead:
             shutil.rmtree(marker.with_suffix(""), ignore_errors=True)
         with _heart(_marker(own)):
-            yield Claim(own, tuple(_stage_of(marker) for marker in sorted(dead)))
+            yield Lease(own, tuple(_stage_of(marker) for marker in sorted(dead)))
         for marker in dead:
             marker.unlink(missing_ok=True)
     finally:

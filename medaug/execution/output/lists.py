@@ -15,7 +15,7 @@ from medaug.audit.seal import seal
 from medaug.audit.source_names import Sources, read_sources
 from medaug.errors import OutputError
 from medaug.execution.output.store import Store
-from medaug.execution.planning.source_names import Naming
+from medaug.execution.planning.naming import Naming
 from medaug.execution.planning.sources import Skip
 from medaug.execution.planning.units import Unit
 from medaug.manifests.coco import write_coco
@@ -24,7 +24,7 @@ from medaug.manifests.monai import write_monai
 from medaug.report.page import write_page
 from medaug.storage.atomic import disk_errors
 from medaug.storage.canonical_json import document
-from medaug.storage.disk_map import Again, Shelf
+from medaug.storage.disk_map import DiskMap, Reiterable
 from medaug.storage.json_stream import array_items
 
 
@@ -39,9 +39,9 @@ class Listing:
         unkeyed: the names are still those of INPUT's files and may not be written so.
     """
 
-    units: Shelf[None]
+    units: DiskMap[None]
     skips: tuple[Skip, ...]
-    sources: Sources = field(default_factory=Shelf)
+    sources: Sources = field(default_factory=DiskMap)
     unkeyed: bool = False
 
     def keyed(self, key: Callable[[str], str]) -> Listing:
@@ -49,7 +49,7 @@ class Listing:
         if not self.unkeyed:
             return self
         named = (replace(source, names=tuple(map(key, source.names))) for source in self.sources.values())
-        return replace(self, sources=Shelf((source.key, source) for source in named), unkeyed=False)
+        return replace(self, sources=DiskMap((source.key, source) for source in named), unkeyed=False)
 
     def to_json(self) -> Iterator[bytes]:
         """Canonical JSON and a line break, in blocks."""
@@ -58,14 +58,14 @@ class Listing:
             for s in self.skips
         ]
         assert not self.unkeyed
-        sources = Again(lambda: (source.plain for source in self.sources.values()))
-        return document({"skips": skips, "sources": sources, "units": Again(lambda: iter(self.units))})
+        sources = Reiterable(lambda: (source.plain for source in self.sources.values()))
+        return document({"skips": skips, "sources": sources, "units": Reiterable(lambda: iter(self.units))})
 
 
 def listing_of(units: Iterable[Unit], skips: tuple[Skip, ...] = (), naming: Naming | None = None) -> Listing:
     """What plan.json holds of a plan; without ``naming`` it names no source."""
-    keys: Shelf[None] = Shelf()
-    sources: Sources = Shelf()
+    keys: DiskMap[None] = DiskMap()
+    sources: Sources = DiskMap()
     for unit in units:
         keys[unit.recipe.id] = None
         if naming and unit.recipe.source not in sources:
@@ -81,7 +81,7 @@ def read_listing(root: Path) -> Listing:
     """
     try:
         return Listing(
-            Shelf.of(map(str, array_items(root / PLAN, "units"))),
+            DiskMap.of(map(str, array_items(root / PLAN, "units"))),
             tuple(Skip(**skip) for skip in array_items(root / PLAN, "skips")),
             read_sources(root),
         )

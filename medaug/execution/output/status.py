@@ -12,7 +12,7 @@ from medaug.audit.layout import VARIANTS
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.lists import read_listing
 from medaug.execution.output.open import attach
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 
 RECENT = 3600.0  # seconds over which the rate is taken
 LEAST = 10.0  # seconds between the first and the last unit, below which a rate says nothing
@@ -59,7 +59,7 @@ def status(root: Path) -> Status:
         OutputError: it is no medaug output.
     """
     store, wanted = attach(root), read_listing(root).units
-    held = Shelf.of(entry.unit for entry in quarantine.each(root) if entry.unit in wanted)
+    held = DiskMap.of(entry.unit for entry in quarantine.each(root) if entry.unit in wanted)
     counts: Counter[str] = Counter()
     elsewhere = 0
     for unit, how in store.look().items():

@@ -23,10 +23,10 @@ from medaug.audit import layout, ledger
 from medaug.audit.ledger import Records
 from medaug.audit.record import Record, Status
 from medaug.execution.output import leases
-from medaug.execution.output.leases import Claim
+from medaug.execution.output.leases import Lease
 from medaug.imaging.volume import SourceRef
 from medaug.storage.atomic import disk_errors, flush_file, flush_folder
-from medaug.storage.disk_map import Shelf
+from medaug.storage.disk_map import DiskMap
 from medaug.storage.locks import locked
 from medaug.storage.plain_files import is_plain, read_document
 
@@ -43,8 +43,8 @@ class Ended:
         folders: names below variants/.
     """
 
-    statuses: Shelf[Status]
-    folders: Shelf[None]
+    statuses: DiskMap[Status]
+    folders: DiskMap[None]
 
     def get(self, unit: str) -> Status | None:
         """How a unit ended; None where it is to be done, or done again."""
@@ -109,12 +109,12 @@ class Store:
         """How units ended until now; reads the whole ledger, and changes nothing."""
         return Ended(ledger.outcomes(self.ledger), self._folders())
 
-    def _folders(self) -> Shelf[None]:
+    def _folders(self) -> DiskMap[None]:
         try:
             with os.scandir(self.root / layout.VARIANTS) as entries:
-                return Shelf.of(entry.name for entry in entries)
+                return DiskMap.of(entry.name for entry in entries)
         except FileNotFoundError:
-            return Shelf()  # no run made it yet
+            return DiskMap()  # no run made it yet
 
     def token(self, reference: SourceRef) -> str:
         """A patient's name in this OUTPUT: the same for all sources of one patient, and of no use elsewhere."""
@@ -129,13 +129,13 @@ class Store:
         with disk_errors("the ledger"):
             ledger.append(self.ledger, self.worker, record, seconds)
 
-    def claim(self, unit: str) -> AbstractContextManager[Claim | None]:
+    def lease(self, unit: str) -> AbstractContextManager[Lease | None]:
         """Take a unit for as long as the context lasts; None when another worker has it.
 
         Raises:
-            OSError: see `leases.claim`.
+            OSError: see `leases.lease`.
         """
-        return leases.claim(self.staging, unit, self.worker)
+        return leases.lease(self.staging, unit, self.worker)
 
     def commit(self, staged: Path, record: Record, seconds: float) -> None:
         """Make a staged unit visible and log it. If another worker was first, this one's copy is dropped.
@@ -168,7 +168,7 @@ class Store:
         Raises:
             OutputError: the disk didn't take it.
         """
-        logged = Shelf.of(unit[: layout.UNIT_DIGITS] for unit, how in ended.statuses.items() if how == "written")
+        logged = DiskMap.of(unit[: layout.UNIT_DIGITS] for unit, how in ended.statuses.items() if how == "written")
         for name in ended.folders:
             if name not in logged and self.holds(name):
                 record = self.record_of(name)

@@ -55,7 +55,7 @@ def foresee(planned: Plan, limit: int = LOOKED_AT) -> Iterator[Foresight]:
             yield Foresight(unit.recipe.source, 0.0, "refused", str(error))
 
 
-def room(planned: Plan, output: Path) -> str:
+def space_missing(planned: Plan, output: Path) -> str:
     """A sentence where the disk that OUTPUT lies on hasn't room for the plan, else ""."""
     there = next(path for path in (output.resolve(), *output.resolve().parents) if path.exists())
     free = shutil.disk_usage(there).free

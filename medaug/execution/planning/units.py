@@ -11,7 +11,7 @@ from medaug.augmentation.recipe import Recipe
 from medaug.execution.planning.sources import ImageSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, SourceRef
-from medaug.storage.disk_map import Again, Shelf
+from medaug.storage.disk_map import DiskMap, Reiterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,21 @@ class Unit:
         return None if self.kept is None else unpacked(self.kept, self.shape)
 
 
-def units_of(firsts: Iterable[Unit], variants: int = 1) -> Again[Unit]:
+def units_of(firsts: Iterable[Unit], variants: int = 1) -> Reiterable[Unit]:
     """Every variant of every source, source by source; sources lie on disk, a unit is made when its turn comes.
 
     Args:
         firsts: the first variant of each source, in the order of the plan.
         variants: per source.
     """
-    on_disk: Shelf[Unit] = Shelf((f"{number:012}", first) for number, first in enumerate(firsts))
+    on_disk: DiskMap[Unit] = DiskMap((f"{number:012}", first) for number, first in enumerate(firsts))
 
     def units() -> Iterator[Unit]:
         for first in on_disk.values():
             for variant in range(variants):
                 yield replace(first, recipe=replace(first.recipe, variant=variant)) if variant else first
 
-    return Again(units, lambda: variants * len(on_disk))
+    return Reiterable(units, lambda: variants * len(on_disk))
 
 
 class Queue:

@@ -26,7 +26,7 @@ def attempt(
     Raises:
         MedaugError: the disk, the prior or the profile: no unit would fare better.
     """
-    with disk_errors("a lease"), store.claim(unit.recipe.id) as lease:
+    with disk_errors("a lease"), store.lease(unit.recipe.id) as lease:
         if lease is None:
             return None
         if store.holds(unit.recipe.id):

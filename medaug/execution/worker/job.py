@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from medaug.audit.record import Record
-from medaug.execution.output.leases import Claim
+from medaug.execution.output.leases import Lease
 from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.worker import Worker
@@ -30,7 +30,7 @@ class Job:
     store: Store
     worker: Worker
     unit: Unit
-    lease: Claim
+    lease: Lease
     started: float = field(default_factory=time.monotonic)
 
     @property

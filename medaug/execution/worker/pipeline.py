@@ -23,7 +23,7 @@ from medaug.augmentation.augment import Presented
 from medaug.augmentation.restore import Solution
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.execution.output import leases, quarantine
-from medaug.execution.output.leases import Claim
+from medaug.execution.output.leases import Lease
 from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.attempt import attempt, settle
@@ -48,7 +48,7 @@ class _Ticket:
     """A unit inside, with its lease."""
 
     job: Job
-    lease: AbstractContextManager[Claim | None]
+    lease: AbstractContextManager[Lease | None]
     presented: Presented | None = None
     rows: int = 0
     parts: list[SolvedSlice] = field(default_factory=list)
@@ -177,7 +177,7 @@ class _Pipeline:
             self._read.put(None)
 
     def _read_one(self, unit: Unit) -> None:
-        lease = self.store.claim(unit.recipe.id)
+        lease = self.store.lease(unit.recipe.id)
         with disk_errors("a lease"):
             claim = lease.__enter__()
         if claim is None or self.store.holds(unit.recipe.id):

@@ -13,8 +13,8 @@ import pydicom
 import pytest
 from pydicom.uid import RLELossless
 
-from medaug.annotations.matching import components
-from medaug.annotations.matching.components import component_spans
+from medaug.annotations.matching import connected_components as components
+from medaug.annotations.matching.connected_components import component_spans
 from medaug.annotations.matching.grid_alignment import between
 from medaug.annotations.registry import read_annotations
 from medaug.errors import AnnotationError, ReadError

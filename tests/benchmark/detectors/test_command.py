@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medaug.benchmark.detectors.command import Command
-from medaug.benchmark.detectors.detector import Stage, Task
+from medaug.benchmark.detectors.detector import Task, TrainingPhase
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Picture
 from medaug.errors import RunError
@@ -37,7 +37,14 @@ def picture(left: float) -> Picture:
     return Picture(f"{left}", np.zeros((64, 64), np.uint8), Boxes.labelled(corners, np.ones(1, dtype=np.int64)))
 
 
-TASK = Task([Stage([picture(4), picture(6)], 0.5), Stage([picture(20)], 0.5)], 10, 3, [picture(1)], [picture(2)] * 3, 2)
+TASK = Task(
+    [TrainingPhase([picture(4), picture(6)], 0.5), TrainingPhase([picture(20)], 0.5)],
+    10,
+    3,
+    [picture(1)],
+    [picture(2)] * 3,
+    2,
+)
 
 
 def detector(folder: Path, script: str) -> Command:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medaug.benchmark.detectors.detector import Stage, Task
+from medaug.benchmark.detectors.detector import Task, TrainingPhase
 from medaug.benchmark.detectors.frozen import RANDOM
 from medaug.benchmark.detectors.retinanet import RetinaNet
 from medaug.benchmark.evaluation import Boxes
@@ -21,7 +21,7 @@ def picture(seed: int) -> Picture:
 
 def test_monais_retinanet_learns_without_torchvision() -> None:
     pictures = [picture(seed) for seed in range(6)]
-    task = Task([Stage(pictures, 1.0)], 16, 3, pictures[:2], pictures[2:], 1)
+    task = Task([TrainingPhase(pictures, 1.0)], 16, 3, pictures[:2], pictures[2:], 1)
     with threads.taken(1):
         trained = RetinaNet(RANDOM).train(task)
     first, last = trained.curve[0], trained.curve[-1]

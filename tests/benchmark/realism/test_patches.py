@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medaug.benchmark.realism.patches import PER_IMAGE, SHARE, SIDE, Pair, halves, patches_of, places
+from medaug.benchmark.realism.patches import PER_IMAGE, SHARE, SIDE, SlicePair, halves, patch_corners, patches_of
 
 RNG = np.random.default_rng(5)
 
 
-def _pair(group: str, free: np.ndarray) -> Pair:
+def _pair(group: str, free: np.ndarray) -> SlicePair:
     real = RNG.random(free.shape, dtype=np.float32)
-    return Pair(group, real, np.where(free, real + 2, real).astype(np.float32), free)
+    return SlicePair(group, real, np.where(free, real + 2, real).astype(np.float32), free)
 
 
 def test_each_place_gives_a_real_and_a_generated_patch_of_its_group() -> None:
@@ -29,7 +29,7 @@ def test_each_place_gives_a_real_and_a_generated_patch_of_its_group() -> None:
 
 def test_places_are_few_apart_and_inside() -> None:
     free = np.ones((300, 300), dtype=bool)
-    chosen = np.array(list(places(free, np.random.default_rng(0))))
+    chosen = np.array(list(patch_corners(free, np.random.default_rng(0))))
     assert len(chosen) == PER_IMAGE
     assert chosen.min() >= 0
     assert chosen.max() <= 300 - SIDE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medaug.benchmark.realism.patches import Pair
+from medaug.benchmark.realism.patches import SlicePair
 from medaug.benchmark.realism.variety import variety
 from medaug.quality.reduced import Slice
 
@@ -17,7 +17,7 @@ def test_change_is_in_grey_levels_of_the_free_region() -> None:
     real = np.full((80, 80), 0.5, dtype=np.float32)
     made = real.copy()
     made[:40, 40:] += np.float32(10 / 255)
-    found = variety([Pair("a", real, made, FREE)])
+    found = variety([SlicePair("a", real, made, FREE)])
     assert found.change == pytest.approx(5, abs=1e-3)
     assert found.share == pytest.approx(0.5)
 
@@ -28,10 +28,10 @@ def test_change_within_the_noise_is_not_new() -> None:
     assert Slice(real, real, FREE).noise == pytest.approx(0.03, rel=0.1)
     little = real + np.where(FREE, np.float32(0.02), 0)
     much = real + np.where(FREE, np.float32(0.1), 0)
-    assert variety([Pair("a", real, little, FREE)]).share == 0
-    assert variety([Pair("a", real, much, FREE)]).share == 1
+    assert variety([SlicePair("a", real, little, FREE)]).share == 0
+    assert variety([SlicePair("a", real, much, FREE)]).share == 1
 
 
 def test_no_free_region_is_said() -> None:
     with pytest.raises(ValueError, match="no image has a free region"):
-        variety([Pair("a", np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32), np.zeros((8, 8), bool))])
+        variety([SlicePair("a", np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32), np.zeros((8, 8), bool))])

@@ -37,13 +37,13 @@ def staging(tmp_path: Path) -> Path:
 
 
 def test_a_unit_that_is_held_is_not_given_away_and_is_free_afterwards(staging: Path) -> None:
-    with leases.claim(staging, UNIT, "aaaaaaaa-1-b") as mine:
+    with leases.lease(staging, UNIT, "aaaaaaaa-1-b") as mine:
         assert mine
         assert mine.deaths == ()
-        with leases.claim(staging, UNIT, "aaaaaaaa-1-c") as theirs:
+        with leases.lease(staging, UNIT, "aaaaaaaa-1-c") as theirs:
             assert theirs is None
         assert leases.working(staging) == 1
-    with leases.claim(staging, UNIT, "aaaaaaaa-1-c") as theirs:
+    with leases.lease(staging, UNIT, "aaaaaaaa-1-c") as theirs:
         assert theirs
     assert {path.name for path in staging.iterdir()} <= {"clock"}
 
@@ -52,35 +52,35 @@ def test_dead_workers_are_counted_with_their_stage_until_the_unit_ends(staging: 
     dead(staging, name="1-aaaaaaaa", stage="read")
     dead(staging, name="2-aaaaaaaa", stage="write")
     dead(staging, name="3-aaaaaaaa", stage="\x00\xff")
-    with suppress(KeyError), leases.claim(staging, UNIT, leases.worker_name()) as claim:
-        assert claim
-        assert claim.deaths == ("read", "write", "start")
+    with suppress(KeyError), leases.lease(staging, UNIT, leases.worker_name()) as lease:
+        assert lease
+        assert lease.deaths == ("read", "write", "start")
         assert not [path for path in staging.iterdir() if path.is_dir()]
         raise KeyError  # the disk was full, or somebody interrupted: the count stays
-    with leases.claim(staging, UNIT, leases.worker_name()) as claim:
-        assert claim
-        assert len(claim.deaths) == 3
-    with leases.claim(staging, UNIT, leases.worker_name()) as claim:
-        assert claim
-        assert not claim.deaths
+    with leases.lease(staging, UNIT, leases.worker_name()) as lease:
+        assert lease
+        assert len(lease.deaths) == 3
+    with leases.lease(staging, UNIT, leases.worker_name()) as lease:
+        assert lease
+        assert not lease.deaths
 
 
 def test_another_hosts_worker_is_alive_while_its_heart_beats(staging: Path) -> None:
     marker = dead(staging, host="0" * 8)
-    with leases.claim(staging, UNIT, leases.worker_name()) as claim:
-        assert claim is None
+    with leases.lease(staging, UNIT, leases.worker_name()) as lease:
+        assert lease is None
     old = marker.stat().st_mtime - leases.STALE - 1
     os.utime(marker, (old, old))
-    with leases.claim(staging, UNIT, leases.worker_name()) as claim:
-        assert claim
-        assert claim.deaths == ("solve",)
+    with leases.lease(staging, UNIT, leases.worker_name()) as lease:
+        assert lease
+        assert lease.deaths == ("solve",)
 
 
 def test_the_heart_beats(staging: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "BEAT", 0.01)
-    with leases.claim(staging, UNIT, leases.worker_name()) as claim:
-        assert claim
-        marker = leases._marker(claim.folder)
+    with leases.lease(staging, UNIT, leases.worker_name()) as lease:
+        assert lease
+        marker = leases._marker(lease.folder)
         os.utime(marker, (0, 0))
         for _ in range(200):
             leases.threading.Event().wait(0.01)

@@ -202,16 +202,16 @@ def test_other_processes_may_work_on_the_same_output(tmp_path: Path) -> None:
     seen = []
 
     def second_run_meanwhile(job: Job, _on_step: OnStep | None = None) -> Record:
-        store, unit, claim = job.store, job.unit, job.lease
-        claim.folder.mkdir()
-        (claim.folder / "precious").write_text("mine")
+        store, unit, lease = job.store, job.unit, job.lease
+        lease.folder.mkdir()
+        (lease.folder / "precious").write_text("mine")
         if not seen:
             seen.append(unit)
             inner, _ = opening.open_store(store.root, null.PROFILE, opening.read_listing(store.root), store.created)
-            with inner.claim(unit.recipe.id) as other:
+            with inner.lease(unit.recipe.id) as other:
                 assert other is None
-        assert (claim.folder / "precious").read_text() == "mine"
-        (claim.folder / "precious").unlink()
+        assert (lease.folder / "precious").read_text() == "mine"
+        (lease.folder / "precious").unlink()
         return null.work(job)
 
     summary = null.run(tmp_path / "out", 1, 2, 3, extend=True, work=second_run_meanwhile)
@@ -239,7 +239,7 @@ def test_what_others_commit_after_the_look_is_not_done_again(tmp_path: Path) -> 
     def work(job: Job, _on_step: OnStep | None = None) -> Record:
         if not did:
             other = opening.attach(job.store.root)
-            with other.claim(null.unit(2).recipe.id) as theirs:
+            with other.lease(null.unit(2).recipe.id) as theirs:
                 assert theirs
                 null.work(Job(other, job.worker, null.unit(2), theirs))
         did.append(job.unit.recipe.id)
@@ -257,9 +257,9 @@ def test_a_lost_race_drops_the_second_copy(tmp_path: Path) -> None:
     store = opening.attach(tmp_path / "out")
     unit = null.unit(1)
     lines = list(store.ledger.glob("*")), [path.read_bytes() for path in sorted(store.ledger.glob("*"))]
-    with store.claim(unit.recipe.id) as claim:
-        assert claim
-        null.work(Job(store, null.worker(store.root), unit, claim))
+    with store.lease(unit.recipe.id) as lease:
+        assert lease
+        null.work(Job(store, null.worker(store.root), unit, lease))
     assert lines == (list(store.ledger.glob("*")), [path.read_bytes() for path in sorted(store.ledger.glob("*"))])
     assert not [path for path in store.staging.iterdir() if path.is_dir()]
 

@@ -11,7 +11,7 @@ import pytest
 import medaug
 from medaug.errors import AnnotationError
 from medaug.execution.planning import foresight
-from medaug.execution.planning.foresight import foresee, room
+from medaug.execution.planning.foresight import foresee, space_missing
 from medaug.execution.planning.plan import Plan, plan
 from medaug.imaging.boxes import Box
 from tests.support import make
@@ -80,6 +80,6 @@ def test_a_label_that_nobody_uses_is_refused_with_those_there_are(tmp_path: Path
 
 def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = planned(tmp_path, labelled(tmp_path, lesion=LESION))
-    assert room(one, tmp_path / "new" / "out") == ""
+    assert space_missing(one, tmp_path / "new" / "out") == ""
     monkeypatch.setattr(foresight.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100_000}))
-    assert "0 MB are free" in room(one, tmp_path / "new" / "out")
+    assert "0 MB are free" in space_missing(one, tmp_path / "new" / "out")

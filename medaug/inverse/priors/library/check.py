@@ -15,7 +15,7 @@ LEAST_PSNR_DB = 25.0  # below it a `replace` restoration is visibly blurred
 
 
 @dataclass(frozen=True)
-class Finding:
+class PriorFinding:
     """One thing that was looked at.
 
     Attributes:
@@ -30,7 +30,7 @@ class Finding:
 
 
 @torch.no_grad()
-def examine(prior: LatentPrior, images: Tensor, seed: int = 0) -> tuple[Finding, ...]:
+def examine(prior: LatentPrior, images: Tensor, seed: int = 0) -> tuple[PriorFinding, ...]:
     """One forward pass at three noise levels, and the round trip of images through the autoencoder.
 
     Args:
@@ -45,7 +45,10 @@ def examine(prior: LatentPrior, images: Tensor, seed: int = 0) -> tuple[Finding,
     if prior.fast is not None:
         findings.append(_round_trip("round trip, small autoencoder", with_fast_autoencoder(prior), images))
     scale = z.std().item()
-    return (*findings, Finding("latent scale", 0.2 < scale < 5, f"standard deviation {scale:.2f}, expected about 1"))
+    return (
+        *findings,
+        PriorFinding("latent scale", 0.2 < scale < 5, f"standard deviation {scale:.2f}, expected about 1"),
+    )
 
 
 def phantom(side: int) -> Tensor:
@@ -64,16 +67,16 @@ def psnr_db(a: Tensor, b: Tensor) -> float:
     return 10 * math.log10(4 / max((a - b).square().mean().item(), 1e-12))
 
 
-def _forward(prior: LatentPrior, z0: Tensor, noise: Tensor, level: float) -> Finding:
+def _forward(prior: LatentPrior, z0: Tensor, noise: Tensor, level: float) -> PriorFinding:
     t = int(level * (len(prior.alphas_cumprod) - 1))
     abar = prior.alphas_cumprod[t]
     estimate = prior.denoise(abar.sqrt() * z0 + (1 - abar).sqrt() * noise, torch.full((len(z0),), t, device=z0.device))
     ok = estimate.shape == z0.shape and bool(estimate.isfinite().all())
     error = (estimate - z0).square().mean().sqrt().item() if ok else math.nan
-    return Finding(f"forward pass at t = {t}", ok, f"error of the clean latents {error:.3g}")
+    return PriorFinding(f"forward pass at t = {t}", ok, f"error of the clean latents {error:.3g}")
 
 
-def _round_trip(name: str, prior: LatentPrior, images: Tensor) -> Finding:
+def _round_trip(name: str, prior: LatentPrior, images: Tensor) -> PriorFinding:
     again = prior.decode(prior.encode(images)).clamp(-1, 1)
     figure = psnr_db(again, images) if again.shape == images.shape else math.nan
-    return Finding(name, figure >= LEAST_PSNR_DB, f"{figure:.1f} dB PSNR, at least {LEAST_PSNR_DB:g} expected")
+    return PriorFinding(name, figure >= LEAST_PSNR_DB, f"{figure:.1f} dB PSNR, at least {LEAST_PSNR_DB:g} expected")

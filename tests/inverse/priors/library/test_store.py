@@ -13,8 +13,8 @@ import pytest
 from medaug.errors import OutputError, PriorError
 from medaug.inverse.priors.card import EMBEDDED, PriorCard, SolverWeights, write_card
 from medaug.inverse.priors.library import store
-from medaug.inverse.priors.library.archive import export_prior, import_prior
 from medaug.inverse.priors.library.lookup import locate, store_root, stored, stored_card
+from medaug.inverse.priors.library.prior_archive import export_prior, import_prior
 from medaug.inverse.priors.library.store import add
 from medaug.inverse.priors.loaders.layout import layout_of, parts_of
 from medaug.inverse.priors.loaders.load import card_of, load_folder, rehash

@@ -14,7 +14,7 @@ import pytest
 import medaug
 from medaug.execution.output.open import attach
 from medaug.execution.output.store import file_name
-from medaug.execution.planning.source_names import real_image
+from medaug.execution.planning.naming import real_image
 from medaug.imaging.volume import SourceRef
 from medaug.verification.list_entries import check_lists
 from tests.support import make

@@ -17,7 +17,7 @@ from medaug.imaging.volume import Volume
 from medaug.inverse.aligned import from_array
 from medaug.manifests.rendering import bytes_of
 from medaug.profile.profile import Profile
-from medaug.torch.coco_items import Labelled
+from medaug.torch.coco_items import CocoImage
 
 Target = dict[str, Tensor]
 Transform = Callable[[Tensor, Target], tuple[Tensor, Target]]
@@ -37,7 +37,7 @@ class Pictures(Dataset[tuple[Tensor, Target]]):
     """
 
     def __init__(
-        self, items: Sequence[Labelled], classes: Sequence[str], profile: Profile, transform: Transform | None = None
+        self, items: Sequence[CocoImage], classes: Sequence[str], profile: Profile, transform: Transform | None = None
     ) -> None:
         self.items, self.classes = tuple(items), tuple(classes)
         self.profile, self.transform = profile, transform
@@ -68,7 +68,7 @@ def collate_monai(batch: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor],
     return [image.mT for image in images], [{**target, "labels": target["labels"] - 1} for target in targets]
 
 
-def _target(item: Labelled, classes: Sequence[str], index: int) -> Target:
+def _target(item: CocoImage, classes: Sequence[str], index: int) -> Target:
     boxes = torch.tensor(item.boxes, dtype=torch.float32).reshape(-1, 4)
     sizes = boxes[:, 2:] - boxes[:, :2]
     return {

@@ -21,7 +21,7 @@ from medaug.manifests.splits import fold_of
 
 
 @dataclass(frozen=True)
-class Picture:
+class WrittenSlice:
     """One labelled slice as it was written.
 
     Attributes:
@@ -48,7 +48,7 @@ class Picture:
         }
 
 
-def write_pictures(folder: Path, record: Record, volume: Volume, show: Show) -> Iterator[Picture]:
+def write_pictures(folder: Path, record: Record, volume: Volume, show: Show) -> Iterator[WrittenSlice]:
     """Write the labelled slices of a unit into a folder; 8 bits at the profile's window, bright is high."""
     folder.mkdir(parents=True, exist_ok=True)
     window = show(volume)
@@ -56,17 +56,17 @@ def write_pictures(folder: Path, record: Record, volume: Volume, show: Show) -> 
         stem = f"{record.unit[:16]}-{k:04d}"
         write_png(bytes_of(volume, window, k), folder / f"{stem}.png")
         here = tuple(box for box in record.boxes if box.start[0] <= k < box.stop[0])
-        yield Picture(stem, volume.geometry.shape[1:], here, record)
+        yield WrittenSlice(stem, volume.geometry.shape[1:], here, record)
 
 
-def write_fiftyone(folder: Path, pictures: Iterable[Picture], labels: Sequence[str]) -> None:
+def write_fiftyone(folder: Path, pictures: Iterable[WrittenSlice], labels: Sequence[str]) -> None:
     """labels.json of a FiftyOneImageDetectionDataset, whose pictures lie in data/."""
     found = {picture.stem: [_detection(picture, box) for box in picture.boxes] for picture in pictures}
     content = {"classes": list(labels), "labels": found}
     (folder / "labels.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def _detection(picture: Picture, box: Box) -> Mapping[str, Any]:
+def _detection(picture: WrittenSlice, box: Box) -> Mapping[str, Any]:
     """A box in shares of the picture: [left, top, width, height]."""
     (_, top, left), (_, height, width) = box.start, box.shape
     rows, columns = picture.size
@@ -74,13 +74,13 @@ def _detection(picture: Picture, box: Box) -> Mapping[str, Any]:
     return {"label": box.label, "bounding_box": corner, "attributes": picture.about}
 
 
-def write_imagefolder(folder: Path, pictures: Iterable[Picture], _labels: Sequence[str]) -> None:
+def write_imagefolder(folder: Path, pictures: Iterable[WrittenSlice], _labels: Sequence[str]) -> None:
     """metadata.jsonl of an imagefolder, beside the pictures in train/."""
     lines = [json.dumps(_line(picture), ensure_ascii=False) + "\n" for picture in pictures]
     (folder / "train" / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
-def _line(picture: Picture) -> Mapping[str, Any]:
+def _line(picture: WrittenSlice) -> Mapping[str, Any]:
     boxes = {
         "bbox": [coco_box(box)["bbox"] for box in picture.boxes],
         "categories": [box.label for box in picture.boxes],
@@ -93,7 +93,7 @@ class PictureForm:
     """Where the pictures of a data set lie, and how its list is written."""
 
     folder: str
-    write: Callable[[Path, Iterable[Picture], Sequence[str]], None]
+    write: Callable[[Path, Iterable[WrittenSlice], Sequence[str]], None]
 
 
 FORMS = {"fiftyone": PictureForm("data", write_fiftyone), "imagefolder": PictureForm("train", write_imagefolder)}
