@@ -114,6 +114,10 @@ CODES: Mapping[str, str] = MappingProxyType(
         "protected-changed": "The variant differs from its source where it is protected.",
         "quality": "The variant failed a check of the quality gate; the message holds its figures.",
         "regions": "The regions leave nothing to generate, or nothing to keep.",
+        # decisions, in index.html alone: the record in the ledger stays that of a written unit
+        "files-removed": "The files went with a rejection that was taken back since; run again to make them.",
+        "left-out": "A reader or a rule rejected the variant; `medaug decisions list` says why.",
+        "not-accepted": "The profile lists accepted variants only, and nobody accepted this one.",
         # writing
         "big-endian-words": "The source's private or unknown big-endian words can't be written again.",
         "evidence": "The evidence object can't state this variant.",

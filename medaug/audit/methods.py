@@ -121,11 +121,12 @@ def _shown(profile: Profile) -> str:
 def _counts(tally: Tally) -> str:
     written = tally.statuses["written"]
     by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items())) or "none"
-    more = counted(tally.statuses.total() - written, "further attempt")
+    more = counted(tally.statuses.total() - written - tally.left_out, "further attempt")
+    reviewed = f" A review left out {counted(tally.left_out, 'further variant')}." if tally.left_out else ""
     return (
         f"medaug made {counted(written, 'variant')} ({by_kind}) of "
         f"{counted(tally.sources, 'image or series', 'images or series')} of {counted(tally.patients, 'patient')} with "
-        f"{counted(tally.labelled, 'labelled box', 'labelled boxes')}; {more} gave none."
+        f"{counted(tally.labelled, 'labelled box', 'labelled boxes')}; {more} gave none.{reviewed}"
     )
 
 
@@ -135,7 +136,7 @@ def _prior(tally: Tally) -> str:
 
 
 def _gate(tally: Tally) -> str:
-    names, rejected = sorted(tally.checks), counted(tally.statuses["rejected"], "variant")
+    names, rejected = sorted(tally.checks), counted(tally.statuses["rejected"] - tally.left_out, "variant")
     return f"A gate of {counted(len(names), 'check')} ({', '.join(names)}) rejected {rejected}."
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from medaug.audit.listed import LEFT_OUT
 from medaug.audit.record import PriorRef, Record, Status
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, Coded, code_of_each, coded
@@ -23,6 +24,7 @@ class Tally:
 
     Attributes:
         statuses: status → records.
+        left_out: of the rejected ones, those that were written and that lists leave out (`listed.LEFT_OUT`).
         checks: names of the checks that were made.
         kinds: modality, or what the file is where none is stated → records.
         sources: how many sources.
@@ -35,6 +37,7 @@ class Tally:
     """
 
     statuses: Counter[Status] = field(default_factory=Counter)
+    left_out: int = 0
     checks: set[str] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     sources: int = 0
@@ -94,6 +97,7 @@ class Ordered(Collection[Record]):
             before = found.kinds.total()
             for record in group:
                 found.statuses[record.status] += 1
+                found.left_out += record.code in LEFT_OUT
                 found.checks.update(check.name for check in record.checks)
                 if record.status == "written":
                     patients[record.source.patient] = None

@@ -22,6 +22,7 @@ from medaug.audit import layout, ledger, output_files
 from medaug.audit.keys import key_id, load_private, verifies
 from medaug.audit.merkle import ALGORITHM, files_root, merkle_root
 from medaug.audit.record import Record
+from medaug.audit.segments import LedgerSegment, all_segments, head
 from medaug.errors import OutputError
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical, parse
@@ -59,7 +60,7 @@ class Sealed:
     root: str
     files: int
     tops: Mapping[str, str]
-    segments: tuple[ledger.LedgerSegment, ...]
+    segments: tuple[LedgerSegment, ...]
     payload: bytes
     signatures: tuple[Signature, ...]
 
@@ -80,7 +81,7 @@ def seal(root: Path, *, key: Path | None = None, records: Collection[Record] | N
     """
     private = load_private(key) if key else None
     subjects = _subjects(output_files.digests(root, output_files.take(root).results))
-    segments = [ledger.head(path) for path in ledger.segments(root / layout.LEDGER)]
+    segments = [head(path) for path in all_segments(root / layout.LEDGER)]
     if records is None:
         records = ledger.shelved(root / layout.LEDGER)
     payload = canonical(_statement(root, subjects, segments, records))
@@ -157,7 +158,7 @@ def _subjects(digests: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
 
 
 def _statement(
-    root: Path, subjects: list[dict[str, Any]], segments: Iterable[ledger.LedgerSegment], records: Iterable[Record]
+    root: Path, subjects: list[dict[str, Any]], segments: Iterable[LedgerSegment], records: Iterable[Record]
 ) -> dict[str, Any]:
     format_ = _format(root)
     profile = next((top["digest"]["sha256"] for top in subjects if top["name"] == layout.PROFILE), "")
@@ -218,9 +219,9 @@ def _format(root: Path) -> dict[str, Any]:
         raise OutputError("OUTPUT: FORMAT.json is missing or not readable; only a run's folder can be sealed") from None
 
 
-def _segment(entry: Any) -> ledger.LedgerSegment:
+def _segment(entry: Any) -> LedgerSegment:
     name = _text(entry["name"]).removeprefix(f"{layout.LEDGER}/")
-    return ledger.LedgerSegment(name, int(entry["annotations"]["lines"]), _text(entry["digest"]["medaugChainSha256"]))
+    return LedgerSegment(name, int(entry["annotations"]["lines"]), _text(entry["digest"]["medaugChainSha256"]))
 
 
 def _text(value: Any) -> str:

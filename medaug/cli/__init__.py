@@ -14,6 +14,7 @@ import typer
 from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     benchmark,
     boxes,
+    decisions,
     doctor,
     export,
     inspect,

@@ -36,6 +36,10 @@ def status_command(output: Output, as_json: AsJson = False) -> None:
     eta = f"about {duration(now.eta_seconds)}" if now.eta_seconds is not None else "not known yet"
     still = f", {rate}; time left: {eta}" if now.left else ""
     typer.echo(f"{now.left} to do, {now.working} being worked on{still}")
+    if now.left_out:
+        typer.echo(
+            f"{counted(now.left_out, 'written unit')} left out of the lists by decision: `medaug decisions list`"
+        )
     if now.elsewhere:
         typer.echo(f"{counted(now.elsewhere, 'unit')} of other plans in OUTPUT; in no list")
 

@@ -19,6 +19,20 @@ CheckName = Literal[
 ]  # fmt: skip
 
 
+class Lists(Spec):
+    """Which written variants stand in the lists and exports; a rejected one never does."""
+
+    only: Literal["all", "accepted"] = Field("all", description="accepted: those alone that a reader accepted")
+
+
+class Review(Spec):
+    """What readers may say."""
+
+    reasons: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,31}$")], Annotated[str, Field(max_length=200)]] = (
+        Field(default_factory=dict, description="further reasons to reject a variant, each with its meaning")
+    )
+
+
 class FileWindow(Spec):
     """A window that the file states; where it states none, the 0.5th to 99.5th percentile."""
 

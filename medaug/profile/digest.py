@@ -18,6 +18,8 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "pictures": True,
     "colour": True,
     "unlabelled": True,
+    "lists": True,
+    "review": True,
 }  # no pixel depends on these
 
 

@@ -22,8 +22,10 @@ from medaug.profile.components import (
     FolderPrior,
     LawSpec,
     Limit,
+    Lists,
     PercentileWindow,
     Restore,
+    Review,
     Volumes,
     keeps_boxes,
     moves,
@@ -90,6 +92,8 @@ class Profile(Spec):
         "skip", description="an image without labels is left out, or all of its domain may change"
     )
     evidence: Evidence = Evidence()
+    lists: Lists = Lists()
+    review: Review = Review()
 
     @model_validator(mode="after")
     def _runnable(self) -> Profile:

@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from medaug.audit.layout import PAGE, PREVIEW, PROFILE
+from medaug.audit.listed import LEFT_OUT
 from medaug.audit.record import Limit, Record, RecordedSource
 from medaug.audit.record_order import Ordered, Tally, kind_of
 from medaug.errors import ProfileError
@@ -106,8 +107,10 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
     """
     ordered = Ordered.of(records)
     counts = ordered.tally.statuses
-    count = counts.total() - counts["written"]
-    missing = Reiterable(lambda: (record for record in ordered if record.status != "written"), lambda: count)
+    count, left_out = counts.total() - counts["written"] - ordered.tally.left_out, ordered.tally.left_out
+    others = Reiterable(lambda: (record for record in ordered if record.status != "written"))
+    missing = Reiterable(lambda: (record for record in others if record.code not in LEFT_OUT), lambda: count)
+    decided = Reiterable(lambda: (record for record in others if record.code in LEFT_OUT), lambda: left_out)
     style = _asset("page.css")
     parts = _template().generate(
         style=Markup(style),  # noqa: S704 - the package's own file
@@ -116,6 +119,7 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
         facts={**_facts(ordered), **_domain(output)},
         groups=Reiterable(lambda: _groups(ordered, output)),
         missing=missing if count else (),
+        decided=decided if left_out else (),
         retried=bool(counts["failed"] + counts["crashed"]),
         skipped=sorted(skipped),
         files_shown=FILES_SHOWN,
@@ -126,8 +130,13 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
 def _groups(ordered: Iterable[Record], output: Path) -> Iterator[Group]:
     """Source by source, what has pictures or was written."""
     entries = (PageEntry(record, output) for record in ordered)
-    shown = (entry for entry in entries if entry.record.status == "written" or entry.pictures)
+    shown = (entry for entry in entries if _is_shown(entry))
     return (Group(next(part), part) for _, part in groupby(shown, key=lambda entry: entry.record.source.key))
+
+
+def _is_shown(entry: PageEntry) -> bool:
+    record = entry.record
+    return record.status == "written" or (record.code not in LEFT_OUT and bool(entry.pictures))
 
 
 @cache
@@ -160,13 +169,14 @@ def _pictures(record: Record, output: Path) -> tuple[PagePicture, ...]:
 
 def _tiles(tally: Tally, skipped: Sequence[tuple[str, str, int]]) -> list[tuple[str, int, str]]:
     """(word, number, tone) of the header."""
-    counts = tally.statuses
+    counts, gate = tally.statuses, tally.statuses["rejected"] - tally.left_out
     return [
         ("variants written", counts["written"], "good"),
         ("sources", tally.sources, ""),
         ("patients", tally.patients, ""),
         ("boxes", tally.boxes, ""),
-        ("rejected", counts["rejected"], "warn" if counts["rejected"] else ""),
+        ("rejected", gate, "warn" if gate else ""),
+        *([("left out by decision", tally.left_out, "")] if tally.left_out else []),
         ("failed", counts["failed"] + counts["crashed"], "bad" if counts["failed"] + counts["crashed"] else ""),
         ("files left out", sum(files for _, _, files in skipped), ""),
     ]

@@ -43,6 +43,7 @@ CODES: Mapping[str, str] = {
     "protected-changed": "a protected voxel doesn't hold the source's stored value",
     "moved-differs": "boxes, headers or the profile contradict the map by which the record says the source was moved",
     "label-differs": "a record or a header hides, or invents, that the pixels in labelled boxes were generated",
+    "decision-differs": "a decision is of no written unit, of other pixels or boxes, or for an unknown reason",
     "list-differs": "monai.json, coco.json or croissant.json contradicts the records",
     "pixels-unknown": "an image's stored values are no output's",
     "replay-differs": "a unit that was made again has other stored values",

@@ -1,4 +1,4 @@
-"""Whether the lists say what the records say: they are made again from the records, and compared entry by entry."""
+"""Whether the lists say what records and decisions say: they are made again from them, and compared entry by entry."""
 
 from __future__ import annotations
 

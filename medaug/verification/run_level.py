@@ -12,6 +12,7 @@ from medaug.audit.layout import LEDGER, RECORD, SEAL, VARIANTS
 from medaug.audit.merkle import files_root
 from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal, signed_by
+from medaug.audit.segments import all_segments, head
 from medaug.errors import counted
 from medaug.storage.disk_map import DiskMap
 from medaug.verification.faults import Fault
@@ -68,7 +69,7 @@ def check_signature(sealed: Sealed, public_key: Path) -> Iterator[Fault]:
 
 def check_sealed_ledger(root: Path, sealed: Sealed) -> Iterator[Fault]:
     """Segments, their number of lines and their last digests, both ways."""
-    found = {path.name: ledger.head(path) for path in ledger.segments(root / LEDGER)}
+    found = {path.name: head(path) for path in all_segments(root / LEDGER)}
     wanted = {segment.name: segment for segment in sealed.segments}
     for name in sorted(wanted.keys() | found.keys()):
         file = f"{LEDGER}/{name}"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import get_args
 
 from medaug.audit import layout, ledger, output_files
+from medaug.audit.listed import Choice
 from medaug.audit.record import Record
-from medaug.errors import OutputError, ProfileError, ReadError
+from medaug.errors import OutputError, ProfileError, ReadError, counted
 from medaug.formats.registry import REGIONS
 from medaug.profile.components import LawKind, keeps_boxes, moves
 from medaug.profile.digest import profile_digest
@@ -23,6 +24,7 @@ from medaug.storage import archive
 from medaug.storage.disk_map import DiskMap, Reiterable
 from medaug.storage.plain_files import read_document
 from medaug.verification import run_level
+from medaug.verification.decision_words import check_decisions
 from medaug.verification.derivation import Statement, can_be_made_again, statement_of
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
@@ -89,6 +91,7 @@ def verify(
     faults += run_level.check_chain(output)
     try:
         records = ledger.shelved(output / layout.LEDGER)
+        choice = Choice.of(output)
     except OutputError:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
     written = Reiterable(lambda: (record for record in records if record.status == "written"))
@@ -104,13 +107,16 @@ def verify(
             ]
         if said and can_be_made_again(record):
             faults += check_gate(record, {str(name): limit for name, limit in said.profile.checks.items()})
-    faults += check_lists(output, records)
-    checks = _checks(output, written, source, said, keeps_boxes=profile.keeps_boxes)
-    digests, problems, compared = _read_units(checks, len(written), workers, on_unit)
+    faults += [*check_decisions(records, choice), *check_lists(output, choice.through(records))]
+    there = Reiterable(lambda: (record for record in written if not choice.gone(record)))
+    checks = _checks(output, there, source, said, keeps_boxes=profile.keeps_boxes)
+    digests, problems, compared = _read_units(checks, len(there), workers, on_unit)
     faults += problems
-    problems, signed, files = _check_files(output, written, digests, public_key)
-    unchecked = _unchecked(written, source, public_key, said, keeps_boxes=profile.keeps_boxes)
-    return Verdict(tuple(sorted({*faults, *problems})), len(written), files, compared, signed, unchecked)
+    problems, signed, files = _check_files(output, there, digests, public_key)
+    unchecked = _unchecked(there, source, public_key, said, keeps_boxes=profile.keeps_boxes)
+    removed = len(written) - len(there)
+    unchecked += (f"files of {counted(removed, 'unit')}: a decision removed them",) if removed else ()
+    return Verdict(tuple(sorted({*faults, *problems})), len(there), files, compared, signed, unchecked)
 
 
 def _check_files(

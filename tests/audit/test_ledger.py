@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from medaug.audit import ledger
+from medaug.audit import ledger, segments
 from medaug.audit.record import Record
 from medaug.errors import OutputError
 from tests.support.records import failed, record
@@ -53,7 +53,7 @@ def test_each_line_holds_the_digest_of_the_one_before(three: Path) -> None:
     lines = three.read_bytes().splitlines()
     expected = ["0" * 64, *(hashlib.sha256(line).hexdigest() for line in lines[:-1])]
     assert [json.loads(line)["prev"] for line in lines] == expected
-    assert ledger.head(three) == ledger.LedgerSegment("w1.jsonl", 3, hashlib.sha256(lines[-1]).hexdigest())
+    assert segments.head(three) == segments.LedgerSegment("w1.jsonl", 3, hashlib.sha256(lines[-1]).hexdigest())
 
 
 def test_a_line_says_when_it_was_logged(three: Path) -> None:
@@ -102,7 +102,7 @@ def test_among_equals_the_line_logged_last_decides(folder: Path, monkeypatch: py
 
 
 def test_a_long_line_is_found_again(folder: Path) -> None:
-    long = record("long", recipe={"text": "x" * 3 * ledger.BLOCK})
+    long = record("long", recipe={"text": "x" * 3 * segments.BLOCK})
     for built in (record("a"), long, record("b"), long):
         ledger.append(folder, "w", built, 1.0)
     assert recorded(folder / "w.jsonl")[1] == long
@@ -115,7 +115,7 @@ def test_a_torn_last_line_is_left_out_and_then_cut(three: Path, keep: int) -> No
     second = whole.index(b"\n", whole.index(b"\n") + 1) + 1
     three.write_bytes(whole[:second] + whole[second:][:keep])
     assert recorded(three) == [record("a"), failed("b")]
-    assert ledger.head(three).lines == 2
+    assert segments.head(three).lines == 2
     assert "unfinished line" in ledger.verify_chain(three.parent)[0]
     ledger.append(three.parent, "w1", record("c"), 12.5)
     assert three.read_bytes()[:second] == whole[:second]
@@ -236,7 +236,7 @@ def test_mending_cuts_off_what_a_dead_writer_left(tmp_path: Path) -> None:
     sound = (folder / "a.jsonl").read_bytes()
     (folder / "a.jsonl").write_bytes(sound + b'{"torn')
     assert ledger.verify_chain(folder)
-    ledger.mend(folder)
+    segments.mend(folder)
     assert (folder / "a.jsonl").read_bytes() == sound
 
 

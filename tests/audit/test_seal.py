@@ -10,6 +10,7 @@ import pytest
 from medaug.audit import keys, layout, ledger, output_files
 from medaug.audit.merkle import files_root
 from medaug.audit.seal import PAYLOAD_TYPE, encoded, read_seal, seal, signed_by
+from medaug.audit.segments import all_segments, head
 from medaug.errors import OutputError
 from tests.support.records import failed, record
 
@@ -44,7 +45,7 @@ def test_a_seal_names_every_result_and_every_segment(root: Path) -> None:
     assert sealed.root == files_root(output_files.digests(root, names))
     assert sealed.files == 4
     assert sorted(sealed.tops) == names[:3]
-    assert sealed.segments == tuple(ledger.head(path) for path in ledger.segments(root / "ledger"))
+    assert sealed.segments == tuple(head(path) for path in all_segments(root / "ledger"))
     assert [segment.lines for segment in sealed.segments] == [2, 1]
     assert sealed.signatures == ()
 

@@ -30,8 +30,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medaug.audit.ledger import START, Line, spell
+from medaug.audit.ledger import Line, spell
 from medaug.audit.record import Record
+from medaug.audit.segments import START
 from medaug.execution import execute
 from medaug.execution.executors.executor import stretch
 from medaug.execution.output.lists import listing_of, write_lists

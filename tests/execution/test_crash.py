@@ -25,7 +25,7 @@ from medaug.errors import OutputError
 from medaug.execution import execute
 from medaug.execution.output import leases, store
 from medaug.execution.output import open as opening
-from medaug.execution.output.leases import Claim
+from medaug.execution.output.leases import Lease
 from medaug.execution.output.store import Store
 from medaug.execution.worker.job import Job, OnStep
 from medaug.profile.load import load_profile
@@ -294,9 +294,9 @@ def test_a_really_full_file_system_stops_the_run_and_it_continues_when_it_has_gr
         subprocess.run(["umount", small], check=True)
 
 
-def unleased(staging: Path, unit: str, worker: str) -> AbstractContextManager[Claim]:
+def unleased(staging: Path, unit: str, worker: str) -> AbstractContextManager[Lease]:
     """Everybody may have everything."""
-    return nullcontext(Claim(staging / f"{unit[:16]}.{worker}", ()))
+    return nullcontext(Lease(staging / f"{unit[:16]}.{worker}", ()))
 
 
 def test_four_workers_race_without_leases_and_every_unit_is_committed_once(tmp_path: Path) -> None:

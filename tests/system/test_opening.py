@@ -16,7 +16,7 @@ OWNER = "storage/plain_files.py"
 DESCRIPTORS = {
     "storage/atomic.py": 2,
     "storage/locks.py": 2,
-    "audit/ledger.py": 1,
+    "audit/segments.py": 1,
     "execution/output/leases.py": 1,
     "processes/child.py": 1,
     "children/decode.py": 1,

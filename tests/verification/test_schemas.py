@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from medaug.audit.decisions import Decision, DecisionLine, spell
 from medaug.audit.record import to_data
 from medaug.audit.seal import read_seal
 from medaug.storage.canonical_json import parse
@@ -36,6 +37,9 @@ def real(out: Path, name: str) -> list[Any]:
             return [parse(path.read_bytes()) for path in out.glob("variants/*/record.json")]
         case "ledger-line":
             return [parse(line) for path in out.glob("ledger/*") for line in path.read_bytes().splitlines()]
+        case "decision-line":
+            said = Decision("a" * 64, "rejected", "Ada", "anatomy", "b" * 64, "2026-01-02T03:04:05.000+00:00", "page")
+            return [parse(spell(DecisionLine("0" * 64, said, said.made)))]
         case "format":
             return [parse((out / "FORMAT.json").read_bytes())]
         case "seal":
@@ -47,7 +51,7 @@ NAMES = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("
 
 
 def test_there_are_schemas() -> None:
-    assert NAMES == ["format", "ledger-line", "record", "seal", "seal-payload"]
+    assert NAMES == ["decision-line", "format", "ledger-line", "record", "seal", "seal-payload"]
 
 
 @pytest.mark.parametrize("name", NAMES)

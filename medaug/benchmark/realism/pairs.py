@@ -13,6 +13,7 @@ from scipy.ndimage import binary_closing
 
 from medaug.assemble import window_of
 from medaug.audit import layout, ledger
+from medaug.audit.listed import Choice
 from medaug.audit.record import Record
 from medaug.audit.stored_pixels import stored_of
 from medaug.benchmark.realism.patches import SlicePair
@@ -26,7 +27,7 @@ CLOSING = 7  # px: a voxel that kept its value by chance lies in the free region
 
 
 def pairs_of(output: Path, source: Path) -> Iterator[SlicePair]:
-    """Each written grey image of OUTPUT with its source, volumes by a few slices; source by source.
+    """Each listed grey image of OUTPUT with its source, volumes by a few slices; source by source.
 
     Args:
         output: OUTPUT; only read.
@@ -37,7 +38,8 @@ def pairs_of(output: Path, source: Path) -> Iterator[SlicePair]:
         ReadError: a source isn't there any more, byte for byte.
         ProfileError: its profile isn't readable.
     """
-    written = [one for one in ledger.shelved(output / layout.LEDGER) if one.status == "written"]
+    known = Choice.of(output).through(ledger.shelved(output / layout.LEDGER))
+    written = [one for one in known if one.status == "written"]
     if not written:
         raise OutputError("OUTPUT: no image was written; nothing can be judged")
     profile = load_profile(str(output / layout.PROFILE))

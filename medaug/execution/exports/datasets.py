@@ -14,6 +14,7 @@ from medaug import assemble
 from medaug.annotations.registry import read_masks
 from medaug.audit import ledger
 from medaug.audit.layout import LEDGER, PROFILE
+from medaug.audit.listed import Choice
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.errors import ManifestError, OutputError, ReadError, SourceError, counted
@@ -159,7 +160,8 @@ def image_of(output: Path, record: Record) -> Volume:
 def _records(request: Request) -> tuple[tuple[Record, ...], int]:
     """The planned and written units that may be trained on, and how many are written in all."""
     wanted = read_listing(request.output).units
-    records = [record for record in ledger.shelved(request.output / LEDGER) if record.unit in wanted]
+    known = Choice.of(request.output).through(ledger.shelved(request.output / LEDGER))
+    records = [record for record in known if record.unit in wanted]
     total = sum(record.status == "written" for record in records)
     chosen = for_training(records, request.parts, leave_out=request.leave_out)
     if not chosen:

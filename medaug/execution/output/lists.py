@@ -10,6 +10,7 @@ from pathlib import Path
 from medaug.audit.crate import write_crate
 from medaug.audit.layout import PLAN
 from medaug.audit.ledger import Records
+from medaug.audit.listed import Choice
 from medaug.audit.record_order import Ordered
 from medaug.audit.seal import seal
 from medaug.audit.source_names import Sources, read_sources
@@ -106,7 +107,9 @@ def write_lists(store: Store) -> Records:
         store.relog(store.look())
         listing, records = read_listing(store.root), store.records()
         listed = Ordered.of(
-            r for r in records if r.unit in listing.units and (r.status != "written" or store.holds(r.unit))
+            record
+            for record in Choice.of(store.root).through(records)
+            if record.unit in listing.units and (record.status != "written" or store.holds(record.unit))
         )
         write_monai(listed, store.root, listing.sources)
         write_coco(listed, store.root, listing.sources)

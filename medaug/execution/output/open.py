@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medaug.audit import layout, ledger
+from medaug.audit import layout
+from medaug.audit.segments import mend
 from medaug.errors import OutputError, ProfileError, counted
 from medaug.execution.output import leases
 from medaug.execution.output.lists import Listing, read_listing
@@ -61,7 +62,7 @@ def open_store(
             for folder in (layout.VARIANTS, layout.LEDGER):
                 _make_folder(root / folder)
             leases.tidy(store.staging)
-            ledger.mend(store.ledger)
+            mend(store.ledger)
             ended = store.look()
             store.relog(ended)
     return store, ended

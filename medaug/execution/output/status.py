@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from medaug.audit.layout import VARIANTS
+from medaug.audit.layout import VARIANTS, unit_folder
+from medaug.audit.listed import Choice
 from medaug.execution.output import leases, quarantine
 from medaug.execution.output.lists import read_listing
 from medaug.execution.output.open import attach
@@ -30,6 +31,7 @@ class Status:
         per_hour: units written in the hour before the latest of them, or since the first if that is less; None before
             `LEAST` seconds of work are there to tell from.
         elsewhere: units that the plan doesn't hold.
+        left_out: of the written ones, those that lists leave out by decision.
     """
 
     planned: int
@@ -38,6 +40,7 @@ class Status:
     working: int
     per_hour: float | None
     elsewhere: int
+    left_out: int
 
     @property
     def left(self) -> int:
@@ -61,14 +64,16 @@ def status(root: Path) -> Status:
     store, wanted = attach(root), read_listing(root).units
     held = DiskMap.of(entry.unit for entry in quarantine.each(root) if entry.unit in wanted)
     counts: Counter[str] = Counter()
-    elsewhere = 0
+    elsewhere = left_out = 0
+    choice = Choice.of(root)
     for unit, how in store.look().items():
         if unit not in wanted:
             elsewhere += 1
         elif unit not in held:
             counts[how] += 1
+            left_out += how == "written" and bool(choice.code(unit, unit_folder(unit)))
     working = leases.working(store.staging) if store.staging.is_dir() else 0
-    return Status(len(wanted), counts, len(held), working, _rate(root / VARIANTS), elsewhere)
+    return Status(len(wanted), counts, len(held), working, _rate(root / VARIANTS), elsewhere, left_out)
 
 
 def _rate(folder: Path) -> float | None:

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from medaug.audit import layout, ledger
+from medaug.audit.decisions import Decided, decided
 from medaug.audit.ledger import Records
 from medaug.audit.record import Record, Status
 from medaug.execution.output import leases
@@ -41,10 +42,12 @@ class Ended:
     Attributes:
         statuses: unit → status of its decisive line.
         folders: names below variants/.
+        decided: what was said of units.
     """
 
     statuses: DiskMap[Status]
     folders: DiskMap[None]
+    decided: Decided
 
     def get(self, unit: str) -> Status | None:
         """How a unit ended; None where it is to be done, or done again."""
@@ -56,8 +59,11 @@ class Ended:
         return ((unit, status) for unit, status in self.statuses.items() if self._stands(unit, status))
 
     def _stands(self, unit: str, status: Status) -> bool:
-        """False where the folder of a written unit was removed since."""
-        return status != "written" or unit[: layout.UNIT_DIGITS] in self.folders
+        """False where the folder of a written unit was removed since, unless a decision rejected it."""
+        if status != "written" or unit[: layout.UNIT_DIGITS] in self.folders:
+            return True
+        words = self.decided.get(unit)
+        return words is not None and words.verdict == "rejected"
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Store:
 
     def look(self) -> Ended:
         """How units ended until now; reads the whole ledger, and changes nothing."""
-        return Ended(ledger.outcomes(self.ledger), self._folders())
+        return Ended(ledger.outcomes(self.ledger), self._folders(), decided(self.ledger))
 
     def _folders(self) -> DiskMap[None]:
         try:

@@ -19,7 +19,7 @@ from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
 from medaug.execution.execute import moment
 from medaug.execution.output import open as opening
-from medaug.execution.output.leases import Claim
+from medaug.execution.output.leases import Lease
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.status import status
 from medaug.execution.planning.units import Unit
@@ -167,7 +167,7 @@ def job(output: Path, unit: Unit, card: object = None, profile: Profile = null.P
     """A unit in the hands of a worker whose prior has this card."""
     worker = null.worker(output, profile)
     worker.__dict__["tools"] = SimpleNamespace(solve=SimpleNamespace(prior=SimpleNamespace(card=card)))
-    return Job(opening.attach(output), worker, unit, Claim(output / "staged", ()))
+    return Job(opening.attach(output), worker, unit, Lease(output / "staged", ()))
 
 
 def test_a_priors_name_outside_ascii_does_not_stop_a_unit(tmp_path: Path) -> None:
