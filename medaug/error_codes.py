@@ -98,6 +98,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         # identity and labels
         "annotation": "An annotation file is malformed or contradicts its image.",
         "annotation-format": "No reader knows the format of an annotation file; name it with --format.",
+        "annotation-limits": "Reading an annotation takes more memory or time than a file of its size may have.",
         "grid-differs": "A label map doesn't lie on its image's voxels; resample it.",
         "identity": "Nothing says that the patient's identity was removed; see --accept-identity.",
         "no-boxes": "There is no usable label, so there is nothing to keep.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ UNDEFINED = 0xFFFFFFFF
 MAGIC = b"DICM"  # behind the preamble of 128 bytes
 SOP_CLASS = 0x00080016
 DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of a sequence, little endian
+FIRST = 64 << 10  # bytes within which a data set says what it is
 MAX_BYTES = 256 << 20  # of one file; the largest structure sets have some tens of MiB
 
 # SOP class → the reader's name in `registry.READERS` (PS3.6 Annex A)
@@ -65,7 +67,8 @@ def _stated_class(path: Path) -> bytes:
 
     try:
         with quiet(), open_plain(path) as file:
-            found = read_partial(file, lambda tag, *_: tag > SOP_CLASS, force=True)
+            stream = io.BytesIO(file.read(FIRST))  # a value before it may promise any number of bytes
+            found = read_partial(stream, lambda tag, *_: tag > SOP_CLASS, force=True)
             return str(found.get("SOPClassUID") or "").encode()
     except Exception:  # noqa: BLE001 - a parser of foreign bytes
         return b""
@@ -123,8 +126,9 @@ def loaded(path: Path, kind: str, where: str, limit: int = MAX_BYTES) -> Any:
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     try:
+        with open_plain(path) as file:  # first, so that what can't be is not read
+            checked = outline(file, min(os.fstat(file.fileno()).st_size, limit))
         data = read_plain(path, limit)
-        checked = outline(io.BytesIO(data), len(data))
     except (OSError, ReadError):
         checked = None
     if kind_of(path) != kind or checked is None or checked.transfer_syntax == DEFLATED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +65,15 @@ def _format(path: Path, volumes: Sequence[Volume], known: Sequence[Path], what: 
 
 
 def on_volumes(
-    paths: Sequence[Path], volumes: Sequence[Volume], known: Sequence[Path] = (), what: str = "structures"
+    paths: Sequence[Path],
+    volumes: Sequence[Volume],
+    known: Sequence[Path] = (),
+    what: str = "structures",
+    read: Callable[[Path, Sequence[Volume], Sequence[Path], str], dict[str, Mask]] = read_structures,
 ) -> dict[str, Mask]:
     """Volume key → all structures of all these files on it; nothing where no file is given.
 
-    A volume that none of them speaks of has an empty mask.
+    A volume that none of them speaks of has an empty mask. ``read`` is `read_structures`, here or elsewhere.
 
     Raises:
         AnnotationError: as `read_structures`.
@@ -77,7 +81,7 @@ def on_volumes(
     wanted = volumes if paths else ()
     found: dict[str, Mask] = {v.source.key: np.zeros(v.geometry.shape, dtype=np.bool_) for v in wanted}
     for path in paths:
-        for key, mask in read_structures(path, volumes, known, what).items():
+        for key, mask in read(path, volumes, known, what).items():
             found[key] |= mask
     return found
 

@@ -40,7 +40,7 @@ the run that made this table.
 """
 
 
-MORE = "\n## Where a plain file is expected\n"
+MORE = "\n## Bad annotations\n"
 
 
 def export(kind: Kind, folder: Path) -> Path:

@@ -24,10 +24,10 @@ def item(**values: Any) -> Dataset:
     return built
 
 
-def saved(path: Path, sop_class: str, dataset: Dataset) -> Path:
+def saved(path: Path, sop_class: str, dataset: Dataset, syntax: str = "") -> Path:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, make.uid(path.name)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = syntax or ExplicitVRLittleEndian
     built = FileDataset(str(path), dataset, file_meta=meta, preamble=b"\0" * 128)
     built.SOPClassUID, built.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     built.save_as(path, enforce_file_format=True)

@@ -19,7 +19,7 @@ DESCRIPTORS = {
     "audit/segments.py": 1,
     "execution/output/leases.py": 1,
     "processes/child.py": 1,
-    "children/decode.py": 1,
+    "processes/serving.py": 1,
 }
 READERS = {"dcmread", "read_partial", "ZipFile", "imread", "ReadImage", "copyfile", "copy2"}
 LOADING = {"load", "load_file", "safe_open"}

@@ -184,15 +184,26 @@ def _region(number: int, name: str, observation: Any, contours: Any, where: str)
 
 def _contours(item: Any, where: str) -> list[Contour]:
     """The contour; of the kind POINT, each of its points."""
-    data = item.ContourData
-    if isinstance(data, bytes):  # VR UN: more text than the 64 KiB that DS can hold in explicit VR (PS3.5 6.2.2)
-        data = data.decode("ascii").strip("\0 ").split("\\")
-    points = np.array([float(n) for n in data])
+    points = _numbers(item.get_item("ContourData").value, where)
     if not points.size or points.size % 3 or not np.isfinite(points).all():
         raise AnnotationError(f"{where}: expected contours of (x, y, z), found {points.size} numbers; export it again")
     points, images = points.reshape(-1, 3), tuple(references(item.get("ContourImageSequence") or []))
     several = str(item.get("ContourGeometricType") or "").strip().upper() == "POINT"
     return [Contour(point, images) for point in points[:, None]] if several else [Contour(points, images)]
+
+
+def _numbers(data: Any, where: str) -> Float64:
+    """The numbers of a decimal string as they stand in the file: millions of them, and no object for each.
+
+    In explicit VR, more text than the 64 KiB that DS can hold has the VR UN (PS3.5 6.2.2).
+    """
+    if not isinstance(data, bytes):  # parsed before
+        return np.array([float(n) for n in data])
+    stated = data.strip(b"\0 ")
+    points: Float64 = np.fromstring(stated.decode("ascii"), dtype=np.float64, sep="\\")
+    if points.size != stated.count(b"\\") + 1:  # it ends at what is no number
+        raise AnnotationError(f"{where}: expected numbers in a contour, found something else; export it again")
+    return points
 
 
 def _referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:

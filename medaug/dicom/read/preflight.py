@@ -25,6 +25,7 @@ MAX_DEPTH = 32  # sequences in sequences; real objects stay below 10, pydicom's 
 HELD_ELEMENT, HELD_ITEM = 300, 1400
 MAX_HELD = 2**30  # 20,000 frames of 100 elements in 15 groups need 98 % of it
 MAX_FRAGMENTS = 500_000
+MAX_VALUE = 2**28  # bytes of any value but pixels; the parser holds it whole, and a sparse file may promise gigabytes
 MAX_INFLATED = 256 * 2**20  # bytes; pydicom holds them twice
 MAX_RATIO = 100  # inflated : deflated, once beyond SMALL; a blank 16-bit image reaches 1000
 SMALL = 16 * 2**20
@@ -227,6 +228,8 @@ class _Walk:
             self._enter(start, length, implicit=self.implicit or vr == b"UN")  # UN of undefined length: PS3.5 6.2.2
             return start
         self._fits(start, length)
+        if length > MAX_VALUE:
+            raise ReadError(f"a value has {length} bytes (limit {MAX_VALUE}); export it again", code="too-large")
         return start + length
 
     def _delimiter(self, tag: int, position: int, head: bytes) -> int:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from medaug import assemble
-from medaug.annotations.registry import read_masks
+from medaug.annotations.bounded import read_masks
 from medaug.audit import ledger
 from medaug.audit.layout import LEDGER, PROFILE
 from medaug.audit.listed import Choice

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medaug.annotations.bounded import read_annotations
 from medaug.annotations.label_choice import ALL, LabelChoice
-from medaug.annotations.registry import read_annotations
 from medaug.errors import AnnotationError
 from medaug.execution.planning.sources import Collected
 from medaug.imaging.boxes import Box

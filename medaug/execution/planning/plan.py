@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from medaug.annotations.bounded import read_structures
 from medaug.annotations.label_choice import LabelChoice
 from medaug.annotations.structures import kept, on_volumes, packed, with_boxes
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
@@ -115,7 +116,7 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
     choice = LabelChoice(request.label, request.ignore_label)
     how = {"format": request.format, "readers": request.readers}
     found = labels_of(collected, volumes, request.annotations, choice, **how)
-    masks = [on_volumes(paths, volumes, collected.files, what) for what, paths in structures.items()]
+    masks = [on_volumes(paths, volumes, collected.files, what, read_structures) for what, paths in structures.items()]
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[Skip] = []
     varied = request.profile.unlabelled == "keep-nothing"
