@@ -21,13 +21,13 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from medaug.annotations.folder_files import files_below
-from medaug.annotations.model import Marked
+from medaug.annotations.model import ClassMask
 from medaug.annotations.registry import Matched
 from medaug.annotations.structures import unpacked
 from medaug.error_codes import CODES
 from medaug.errors import AnnotationError
 from medaug.imaging.volume import Mask, Volume
-from medaug.processes.bounded import ChildError, Kept
+from medaug.processes.asking import ChildError, Kept
 
 CHILD = "medaug.children.annotations"
 MEMORY = 1 << 30  # bytes over what the child holds before
@@ -57,16 +57,16 @@ def read_structures(path: Path, volumes: Sequence[Volume], known: Sequence[Path]
     return {each.key: each.mask for each in _masks("structures", path, volumes, {"known": known, "what": what})}
 
 
-def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path]) -> tuple[Marked, ...]:
+def read_masks(path: Path, volumes: Sequence[Volume], known: Sequence[Path]) -> tuple[ClassMask, ...]:
     """`registry.read_masks`, there; raises as `read_annotations`."""
     return tuple(_masks("masks", path, volumes, {"known": known}))
 
 
-def _masks(task: str, path: Path, volumes: Sequence[Volume], how: dict[str, Any]) -> Iterator[Marked]:
+def _masks(task: str, path: Path, volumes: Sequence[Volume], how: dict[str, Any]) -> Iterator[ClassMask]:
     said, data = _asked(task, path, volumes, how)
     shapes, at = {volume.source.key: volume.geometry.shape for volume in volumes}, int(said["listed"])
     for key, label, length in json.loads(data[:at]):
-        yield Marked(key, label, unpacked(bytes(data[at : at + length]), shapes[key]))
+        yield ClassMask(key, label, unpacked(bytes(data[at : at + length]), shapes[key]))
         at += length
 
 

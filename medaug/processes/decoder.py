@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from medaug.error_codes import CODES
 from medaug.errors import ReadError
-from medaug.processes.bounded import ChildError, Kept
+from medaug.processes.asking import ChildError, Kept
 
 MEMORY = 896 * 2**20  # bytes over the child's baseline; JPEG 2000 takes some 18 per pixel: 40 million pixels
 SECONDS = 5.0  # of processor time for any image

@@ -1,4 +1,4 @@
-"""The other end of `bounded`: a child's life, task after task, within limits of memory and processor time."""
+"""The other end of `asking`: a child's life, task after task, within limits of memory and processor time."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pydicom.uid import RLELossless
 
 from medaug.dicom.read.decode import GreyFrame, decoded
 from medaug.errors import ReadError
-from medaug.processes import bounded, decoder
+from medaug.processes import asking, decoder
 from tests.support import make
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are Linux's")
@@ -77,7 +77,7 @@ def test_what_becomes_of_the_child_is_one_refusal(
     frame, good, cells = compressed
     monkeypatch.setenv("GOOD", good.hex())
     with monkeypatch.context() as patch:
-        patch.setattr(bounded, "PATIENCE", 2 if codestream == b"sleep" else bounded.PATIENCE)
+        patch.setattr(asking, "PATIENCE", 2 if codestream == b"sleep" else asking.PATIENCE)
         with pytest.raises(ReadError) as caught:
             decoded(frame, codestream)
     assert caught.value.code == code
@@ -128,7 +128,7 @@ def test_an_interrupt_leaves_no_half_answer(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(bounded, "exactly", interrupted)
+        patch.setattr(asking, "exactly", interrupted)
         with pytest.raises(KeyboardInterrupt):
             decoded(frame, good)
     np.testing.assert_array_equal(decoded(frame, good), cells)
@@ -168,7 +168,7 @@ def test_no_more_than_was_asked_for_is_taken(
     compressed: tuple[GreyFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, good, _ = compressed
-    monkeypatch.setattr(bounded, "ENDING", 0.1)
+    monkeypatch.setattr(asking, "ENDING", 0.1)
     with pytest.raises(ReadError) as caught:
         decoder.ask("frame", asdict(frame), good, pixels=1, most=100)
     assert caught.value.code == "decoder-died"
