@@ -105,8 +105,10 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unplaced-box": "An annotation may lie on the image but couldn't be placed, so the image is left out.",
         # regions and results
         "box-outside": "A box reaches outside its image.",
+        "no-place": "The lesion can't be set into this image: they are too unlike, or no place in its domain fits.",
         "no-room": "An image or its lesion can't be moved within the profile's limits without cutting the box.",
         "not-planar": "The profile's law is for radiographs and pictures; choose one that moves nothing.",
+        "not-whole": "The profile's law is for whole numbers of up to 16 bits; choose another law.",
         "no-spacing": "A length in mm is asked for where the image states no pixel spacing.",
         "part-unknown": "A part of the profile's domain (bone, lung, brain) can't be told on images of this kind.",
         "nothing-free": "The domain and the boxes cover the image: nothing may change.",
