@@ -1,4 +1,4 @@
-"""Every name in OUTPUT, once; docs/format.md says what stands under each."""
+"""Every name in OUTPUT, once, those of the lists aside, which stand in `medaug/manifests/`; see docs/format.md."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ KNOWN = f"{FORMAT_NAME} version {FORMAT_VERSION}"
 FORMAT = "FORMAT.json"
 PROFILE = "profile.yaml"
 PLAN = "plan.json"
-MONAI = "monai.json"
-COCO = "coco.json"
-CROISSANT = "croissant.json"
 PAGE = "index.html"
 METHODS = "METHODS.md"
 CRATE = "ro-crate-metadata.json"

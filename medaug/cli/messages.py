@@ -60,7 +60,8 @@ def _ahead(foreseen: Foresight | None) -> str:
 
 def show_summary(summary: Summary) -> None:
     """What was done."""
-    from medaug.audit.layout import MONAI, PAGE
+    from medaug.audit.layout import PAGE
+    from medaug.manifests.monai import MONAI
 
     counts = summary.counts
     parts = [f"{counts[status]} {status}" for status in ("written", "rejected", "failed", "crashed") if counts[status]]

@@ -55,9 +55,10 @@ def finish_command(output: Output) -> None:
 
     A unit that was removed stays in the ledger and so in the lists: `medaug run` makes it again.
     """
-    from medaug.audit.layout import MONAI, PAGE
+    from medaug.audit.layout import PAGE
     from medaug.execution.output.lists import write_lists
     from medaug.execution.output.open import attach
+    from medaug.manifests.monai import MONAI
 
     write_lists(attach(output))
     typer.echo(f"look at {output / PAGE}; train on {output / MONAI}")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.layout import COCO
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
 from medaug.audit.source_names import Sources, origin
@@ -14,6 +13,8 @@ from medaug.imaging.boxes import Box
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import DiskMap, Reiterable
+
+COCO = "coco.json"
 
 
 def write_coco(records: Iterable[Record], output: Path, sources: Sources | None = None) -> Path:

@@ -14,12 +14,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.layout import CROISSANT, read_format
+from medaug.audit.layout import read_format
 from medaug.audit.methods import PAPERS
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical, parse
+
+CROISSANT = "croissant.json"
 
 
 def write_croissant(records: Iterable[Record], output: Path) -> Path:

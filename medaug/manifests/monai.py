@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from medaug.audit.layout import MONAI, RECORD
+from medaug.audit.layout import RECORD
 from medaug.audit.record import Record, RecordedSource
 from medaug.audit.record_order import Ordered
 from medaug.audit.source_names import NamedSource, Sources, origin
@@ -34,6 +34,8 @@ from medaug.manifests.splits import TRAINING, SplitImage, check_parts, fold_of
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
 from medaug.storage.disk_map import DiskMap, Reiterable
+
+MONAI = "monai.json"
 
 
 def write_monai(records: Iterable[Record], output: Path, sources: Sources | None = None) -> Path:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from medaug.audit.layout import MONAI, PROFILE
+from medaug.audit.layout import PROFILE
 from medaug.audit.output_files import sha256_of
 from medaug.errors import ManifestError, OutputError, ProfileError
+from medaug.manifests.monai import MONAI
 from medaug.profile.components import LawKind, moves
 from medaug.profile.load import parse_profile_keys
 from medaug.storage.json_stream import array_items, other_members

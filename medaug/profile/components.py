@@ -12,11 +12,6 @@ from medaug.profile.solvers import Spec
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Limit = tuple[float | None, float | None]
-# Every check but protected_identity: what a box holds is not negotiable.
-CheckName = Literal[
-    "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "structure_lost", "structure_new",
-    "clouding", "blobs", "changed_share", "observed_residual", "domain_share",
-]  # fmt: skip
 
 
 class Lists(Spec):

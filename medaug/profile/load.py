@@ -12,8 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 from medaug.errors import ProfileError
-from medaug.profile.components import CheckName
 from medaug.profile.profile import Profile
+from medaug.quality.checks import CheckName
 from medaug.storage.plain_files import read_plain
 
 MAX_BYTES = 1 << 20

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import assert_never
 
 from medaug.inverse.priors.card import EMBEDDED, SolverWeights, nearest
 from medaug.inverse.priors.library.lookup import folder_digest, folder_of, folder_weights, locate, store_root
 from medaug.profile.components import EmbeddedPrior, FolderPrior
 from medaug.profile.profile import Profile
-from medaug.profile.solvers import BlendSpec, DdnmSpec, DiffStateGradSpec, ProjectSpec, PsldSpec, SolverSpec
+from medaug.profile.solvers import CALIBRATED, SolverSpec
 
 
 def with_prior(profile: Profile, name_or_path: str) -> Profile:
@@ -42,12 +41,8 @@ def with_folder_prior(profile: Profile, name_or_path: str | Path) -> Profile:
 
 def _weighted(spec: SolverSpec, known: tuple[SolverWeights, ...]) -> SolverSpec:
     """The solver's parameters with what they leave to the card, as far as the card knows it."""
-    match spec:
-        case PsldSpec() | DiffStateGradSpec():
-            weights = nearest(known, "psld", spec.steps, spec.start)
-            of_card = {"omega": weights.omega, "gamma": weights.gamma} if weights else {}
-            return spec.model_copy(update=of_card | spec.model_dump(include={"omega", "gamma"}, exclude_none=True))
-        case DdnmSpec() | ProjectSpec() | BlendSpec():
-            return spec
-        case _:
-            assert_never(spec)
+    if not isinstance(spec, CALIBRATED):
+        return spec
+    weights = nearest(known, "psld", spec.steps, spec.start)
+    of_card = {"omega": weights.omega, "gamma": weights.gamma} if weights else {}
+    return spec.model_copy(update=of_card | spec.model_dump(include={"omega", "gamma"}, exclude_none=True))

@@ -14,7 +14,6 @@ import yaml
 from pydantic import Field, model_validator
 
 from medaug.profile.components import (
-    CheckName,
     EmbeddedPrior,
     Evidence,
     FileWindow,
@@ -41,6 +40,7 @@ from medaug.profile.solvers import (
     degrades,
     meets_decoder,
 )
+from medaug.quality.checks import CheckName
 
 Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)

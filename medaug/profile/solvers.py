@@ -71,6 +71,9 @@ class BlendSpec(Sampled):
 SolverSpec = Annotated[PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
 
 
+CALIBRATED = PsldSpec | DiffStateGradSpec  # solvers whose weights a prior's card may hold
+
+
 def meets_decoder(solver: SolverSpec) -> bool:
     """Whether its guided steps decode, and so can see through an operator, or a misfit, or a small autoencoder."""
     match solver:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,11 @@ from medaug.quality.baseline import Baseline
 from medaug.quality.figures import Pair
 
 Limits = tuple[float | None, float | None]
+# Those whose limits a profile may set: every check but protected_identity, since what a box holds is not negotiable.
+CheckName = Literal[
+    "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "structure_lost", "structure_new",
+    "clouding", "blobs", "changed_share", "observed_residual", "domain_share",
+]  # fmt: skip
 
 FIGURES: Mapping[str, Callable[[Pair], float]] = MappingProxyType(
     {

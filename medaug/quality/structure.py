@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import ndimage
 
 from medaug.imaging.volume import Float32, Mask
 from medaug.quality.figures import Pair
@@ -58,6 +57,8 @@ def blobs(pair: Pair) -> float:
 
     Source: Lindeberg, Feature detection with automatic scale selection, 1998.
     """
+    from scipy import ndimage
+
     if _few(pair.seen):
         return 0.0
     found = []
@@ -69,6 +70,8 @@ def blobs(pair: Pair) -> float:
 
 def changed_share(pair: Pair) -> float:
     """Share of the free region that differs, to the eye, by more than the source's noise and a grey level of 255."""
+    from scipy import ndimage
+
     if _few(pair.seen):
         free = ~pair.protected
         return int(np.count_nonzero(pair.differs & free)) / max(1, int(np.count_nonzero(free)))
@@ -94,6 +97,8 @@ def _without(seen: Iterable[Slice], *, lost: bool) -> float:
 
 def _slopes(x: Float32) -> Float32:
     """(2, rows, columns), per px."""
+    from scipy import ndimage
+
     return np.stack([ndimage.gaussian_filter(x, EDGE, order=order) for order in ((1, 0), (0, 1))])
 
 
@@ -103,6 +108,8 @@ def _edges(slopes: Float32, free: Mask, least: float) -> Mask:
 
 
 def _band(x: Float32) -> Float32:
+    from scipy import ndimage
+
     fine, coarse = (ndimage.gaussian_filter(x, width) for width in BAND)
     return np.asarray(fine - coarse)
 

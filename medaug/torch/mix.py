@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from medaug.audit.layout import COCO, PROFILE
+from medaug.audit.layout import PROFILE
 from medaug.audit.output_files import sha256_of
 from medaug.errors import ManifestError, OutputError, counted
+from medaug.manifests.coco import COCO
 from medaug.manifests.splits import FOLDS, fold_of
 from medaug.profile.load import load_profile
 from medaug.torch.coco_items import CocoImage, read_coco

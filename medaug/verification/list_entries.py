@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from medaug.audit.layout import COCO, CROISSANT, MONAI, PLAN
+from medaug.audit.layout import PLAN
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
 from medaug.audit.source_names import Sources, read_sources
-from medaug.manifests.coco import coco_content
-from medaug.manifests.monai import monai_content
+from medaug.manifests.coco import COCO
+from medaug.manifests.croissant import CROISSANT
+from medaug.manifests.monai import MONAI
+from medaug.manifests.table import MANIFESTS
 from medaug.storage.atomic import has_bytes
 from medaug.storage.canonical_json import canonical, document, parse
 from medaug.storage.disk_map import DiskMap, among
@@ -30,6 +32,7 @@ ROUNDED = 1e-3  # mm; the list has four decimals, whose last may differ between 
 
 Items = Callable[[str], Iterable[Any]]  # the items of an array of a list
 Listed = tuple[DiskMap[tuple[Any, list[Any]]], dict[str, Any]]  # unit → entry, boxes in mm; class → its coded meanings
+EntryReader = Callable[[Items, Mapping[str, Any]], Listed]
 
 
 def check_lists(root: Path, records: Collection[Record]) -> Iterator[Fault]:
@@ -41,8 +44,9 @@ def check_lists(root: Path, records: Collection[Record]) -> Iterator[Fault]:
     """
     wanted = Ordered.of(_planned(root, records))
     sources = _named(root)
-    yield from _check(root / MONAI, _of_monai, monai_content(wanted, sources))
-    yield from _check(root / COCO, _of_coco, coco_content(wanted, sources))
+    for manifest in MANIFESTS:
+        path, made = root / manifest.name, manifest.content(wanted, sources)
+        yield from _check(path, ENTRIES.get(manifest.name), made)
     yield from _check_croissant(root)
 
 
@@ -63,10 +67,14 @@ def _named(root: Path) -> Sources:
         return DiskMap()
 
 
-def _check(path: Path, read: Callable[[Items, Mapping[str, Any]], Listed], made: Mapping[str, Any]) -> Iterator[Fault]:
+def _check(path: Path, read: EntryReader | None, made: Mapping[str, Any]) -> Iterator[Fault]:
     """Its bytes are those of the list made again, or else each entry is compared: numbers of classes may shift."""
     try:
-        if not has_bytes(path, document(made)):
+        if has_bytes(path, document(made)):
+            return
+        if read is None:
+            yield Fault(_CODE, "it isn't what the records say, made again", path.name)
+        else:
             said = read(partial(array_items, path), other_members(path))
             yield from _compared(path.name, said, read(made.__getitem__, made))
     except OSError:
@@ -154,3 +162,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("expected text")
     return value
+
+
+# Lists whose entries are compared one by one, where numbers of classes may have shifted; others by their bytes alone.
+ENTRIES: Mapping[str, EntryReader] = {MONAI: _of_monai, COCO: _of_coco}

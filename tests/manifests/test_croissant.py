@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medaug.audit.layout import COCO, MONAI
+from medaug.manifests.coco import COCO
 from medaug.manifests.croissant import description
+from medaug.manifests.monai import MONAI
 from tests.support.sound_output import records
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of pandas and rdflib

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from medaug.audit.layout import COCO, MONAI
 from medaug.imaging.boxes import Box
-from medaug.manifests.coco import write_coco
+from medaug.manifests.coco import COCO, write_coco
 from medaug.manifests.croissant import write_croissant
-from medaug.manifests.monai import write_monai
+from medaug.manifests.monai import MONAI, write_monai
 from medaug.verification.list_entries import check_lists
 from tests.support.records import record
 

@@ -14,6 +14,9 @@ import pytest
 
 from medaug.audit import layout
 from medaug.cli import main
+from medaug.manifests.coco import COCO
+from medaug.manifests.croissant import CROISSANT
+from medaug.manifests.monai import MONAI
 from medaug.storage import plain_files
 from medaug.verification.verify import verify
 from tests.support.sound_output import of
@@ -27,7 +30,7 @@ def targets(root: Path) -> dict[str, Path]:
     evidence = next(output.path for output in record.outputs if output.path.endswith("regions.dcm"))
     preview = next(output.path for output in record.outputs if output.path.endswith(".png"))
     tops = (
-        layout.FORMAT, layout.PROFILE, layout.PLAN, layout.MONAI, layout.COCO, layout.CROISSANT, layout.PAGE,
+        layout.FORMAT, layout.PROFILE, layout.PLAN, MONAI, COCO, CROISSANT, layout.PAGE,
         layout.SEAL,
     )  # fmt: skip
     segment = next((root / layout.LEDGER).glob("*.jsonl"))
@@ -61,7 +64,7 @@ def a_folder(path: Path, _: Path) -> None:
 def test_verify_ends_with_the_file_named(folder: Path, stand_in: Callable[[Path, Path], None]) -> None:
     root, kept = folder / "out", folder / "kept"
     for name, path in targets(root).items():
-        if stand_in is not fifo and name not in {layout.FORMAT, layout.COCO, "segment", "image"}:
+        if stand_in is not fifo and name not in {layout.FORMAT, COCO, "segment", "image"}:
             continue
         path.rename(kept)
         stand_in(path, kept)
@@ -103,9 +106,7 @@ def test_an_unreadable_file_is_a_fault_and_exit_code_5(
     assert path.name in capsys.readouterr().out or name == "segment"
 
 
-@pytest.mark.parametrize(
-    "name", [layout.FORMAT, layout.PROFILE, layout.SEAL, layout.CROISSANT, layout.MONAI, "segment"]
-)
+@pytest.mark.parametrize("name", [layout.FORMAT, layout.PROFILE, layout.SEAL, CROISSANT, MONAI, "segment"])
 def test_a_sparse_file_is_as_quick_to_refuse_as_a_short_one(folder: Path, name: str) -> None:
     os.truncate(targets(folder / "out")[name], 512 << 20)
     started = time.process_time()

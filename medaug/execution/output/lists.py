@@ -19,9 +19,8 @@ from medaug.execution.output.store import Store
 from medaug.execution.planning.naming import Naming
 from medaug.execution.planning.sources import Skip
 from medaug.execution.planning.units import Unit
-from medaug.manifests.coco import write_coco
 from medaug.manifests.croissant import write_croissant
-from medaug.manifests.monai import write_monai
+from medaug.manifests.table import MANIFESTS
 from medaug.report.page import write_page
 from medaug.storage.atomic import disk_errors
 from medaug.storage.canonical_json import document
@@ -111,8 +110,8 @@ def write_lists(store: Store) -> Records:
             for record in Choice.of(store.root).through(records)
             if record.unit in listing.units and (record.status != "written" or store.holds(record.unit))
         )
-        write_monai(listed, store.root, listing.sources)
-        write_coco(listed, store.root, listing.sources)
+        for manifest in MANIFESTS:
+            manifest.write(listed, store.root, listing.sources)
         write_croissant(listed, store.root)
         write_page(listed, store.root, skipped=_by_reason(listing.skips))
         write_crate(listed, store.root)
