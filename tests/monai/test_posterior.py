@@ -13,7 +13,7 @@ from monai.transforms import Compose
 
 from medaug.errors import AnnotationError, ProfileError
 from medaug.monai import RandPosteriorSampled, RandPosteriorSampledd, posterior
-from medaug.profile.components import CheckName
+from medaug.quality.checks import CheckName
 from tests.support import make
 from tests.support.small_runs import small_profile
 

@@ -10,7 +10,6 @@ import yaml
 
 import medaug
 from medaug.errors import ProfileError
-from medaug.profile.components import CheckName
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import (
     load_profile,
@@ -20,6 +19,7 @@ from medaug.profile.load import (
     shipped_profiles,
 )
 from medaug.quality import DEFAULT_LIMITS
+from medaug.quality.checks import CheckName
 from tests.support.paths import ROOT
 
 TEXT = load_profile("bone-xray").to_yaml()

@@ -150,7 +150,7 @@ def load(folder: Path) -> LatentPrior:
     "inverse/priors/loaders/load.py": (
         (
             r'( +)(case "monai":\n)',
-            r'\1case "toy":\n\1    from medaug.inverse.priors.loaders.toy import load\n\n\1    return load(folder)\n\1\2',
+            r'\1case "toy":\n\1    from medaug.inverse.priors.loaders import toy\n\1    return toy.load(folder)\n\1\2',
         ),
     ),
     "inverse/priors/loaders/layout.py": (

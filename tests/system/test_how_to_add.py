@@ -15,7 +15,7 @@ import pytest
 from tests.support.additions import ADDITIONS, add
 from tests.support.paths import ROOT
 
-THREE = {"a solver", "a region law", "a prior's layout"}  # docs/adr/0030-what-is-added-in-three-files.md says why
+THREE = {"a solver", "a region law", "a prior's layout"}  # docs/adr/0031-what-is-added-in-three-files.md says why
 
 
 def table() -> dict[str, list[str]]:
