@@ -91,6 +91,7 @@ MEANING = (
 )
 _TAGS = {macro: Tag(macro) for macro in MACROS}
 Known = dict[tuple[BaseTag, bytes], dict[BaseTag, DataElement]]
+POSITION = Tag("ImagePositionPatient")
 _GRADIENT = "DiffusionGradientOrientation"
 # Dimensions that order the frames of one stack, so no repeats.
 IN_STACK = frozenset({"StackID", "InStackPositionNumber", "ImagePositionPatient", "FrameOfReferenceUID"})
@@ -190,6 +191,12 @@ def dimensions_of(ds: Dataset) -> Iterator[tuple[tuple[str, str], ...]]:
         yield tuple((f"{name}Index", f"{value:g}") for name, value in pairs if name not in IN_STACK)
 
 
+def differs_in_position_alone(frame: Dataset, other: Dataset) -> bool:
+    """Whether two frames of one pass of `frames_of` state the very same elements, but for ImagePositionPatient."""
+    pairs = [(one, before) for one, before in zip(frame.values(), other.values(), strict=False) if one is not before]
+    return len(frame) == len(other) and all(one.tag == before.tag == POSITION for one, before in pairs)
+
+
 def _flat(groups: Dataset, macros: Mapping[BaseTag, str], known: Known) -> dict[BaseTag, DataElement]:
     """What groups state, under the tags of a classic instance; what is said in the same bytes is parsed once."""
     flat: dict[BaseTag, DataElement] = {}
@@ -198,11 +205,19 @@ def _flat(groups: Dataset, macros: Mapping[BaseTag, str], known: Known) -> dict[
         key = (tag, raw) if isinstance(raw, bytes) else None
         elements = known.get(key) if key else None
         if elements is None:
-            elements = _classic(groups, macros[tag])
+            elements = {tag: _once(element, known) for tag, element in _classic(groups, macros[tag]).items()}
             if key:
                 known[key] = elements
         flat |= elements
     return flat
+
+
+def _once(element: DataElement, known: Known) -> DataElement:
+    """The element, or one that said the same before: a frame's number in its stack changes, its stack doesn't."""
+    if element.tag == POSITION:
+        return element
+    key = element.tag, repr(element.value).encode()
+    return known.setdefault(key, {element.tag: element})[element.tag]
 
 
 def _classic(groups: Dataset, macro: str) -> dict[BaseTag, DataElement]:

@@ -9,21 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
 from medaug.dicom import fields
 from medaug.dicom.read import parse
-from medaug.dicom.read.header import KEYWORDS, ImageHeader, image_headers
+from medaug.dicom.read.header import KEYWORDS, ImageHeader, Noting, image_headers
 from medaug.dicom.read.series import SeriesFiles, Skipped, group
 from medaug.errors import ReadError
 from medaug.storage import archive as places
 
 __all__ = ["Found", "Noting", "SeriesFiles", "Skipped", "discover"]
-
-
-# Called with the data set of every file that holds images, and with what discovery knows of each: a second parse would
-# double an inventory.
-Noting = Callable[[Dataset, tuple[ImageHeader, ...]], None]
 
 
 @dataclass(frozen=True)
@@ -132,10 +125,7 @@ def _look(path: Path, noting: Noting | None) -> tuple[ImageHeader, ...] | Skippe
         dataset, outline = parse.header(path, KEYWORDS)
         with parse.coded():
             series_uid = fields.uid(dataset, "SeriesInstanceUID", required=False)
-            images = image_headers(path, dataset, outline)
-            if noting:
-                noting(dataset, images)
-            return images
+            return image_headers(path, dataset, outline, noting)
     except ReadError as error:
         return Skipped(series_uid, error.code, str(error), 1)
 

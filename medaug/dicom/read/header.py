@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,7 @@ from pydicom.uid import (
 
 from medaug.dicom import fields
 from medaug.dicom.colour_encoding import BYTES, is_colour
-from medaug.dicom.frames import ENHANCED, GROUPS, dimensions_of, frames_of
+from medaug.dicom.frames import ENHANCED, GROUPS, differs_in_position_alone, dimensions_of, frame_count, frames_of
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.read.decode import check_encoding, check_size
 from medaug.dicom.read.interpretation import INTERPRETED, unknown_spacing, unused_windows
@@ -163,6 +164,11 @@ class ImageHeader:
     repeats: tuple[tuple[str, str], ...]
 
 
+# Called with a file's data set, each of its images, and that image's header laid flat: a second parse would double an
+# inventory.
+Noting = Callable[[Dataset, ImageHeader, Dataset], None]
+
+
 def instance_header(path: Path, ds: Dataset, outline: Outline) -> InstanceHeader:
     """What a parsed file is.
 
@@ -194,23 +200,40 @@ def instance_header(path: Path, ds: Dataset, outline: Outline) -> InstanceHeader
     )
 
 
-def image_headers(path: Path, ds: Dataset, outline: Outline) -> tuple[ImageHeader, ...]:
+def image_headers(path: Path, ds: Dataset, outline: Outline, noting: Noting | None = None) -> tuple[ImageHeader, ...]:
     """Sort a parsed file: one header for its image, or one per frame of an Enhanced object, without localizers.
 
     Raises:
         ReadError: as `instance_header`; ``localizer`` when nothing is left.
     """
     instance = instance_header(path, ds, outline)
-    frames = enumerate(zip(frames_of(ds), dimensions_of(ds), strict=True))  # one at a time: thousands take room
-    images = [None if _overview(flat) else _image_header(instance, n, flat, of) for n, (flat, of) in frames]
-    kept = tuple(image for image in images if image)
+    kept: list[ImageHeader] = []
+    for image, flat in _images(instance, ds):
+        kept.append(image)
+        if noting:
+            noting(ds, image, flat)
     if not kept:
         raise ReadError("a localizer: an overview for planning, not part of a volume", code="localizer")
-    if len(kept) == len(images):
-        return kept
-    note = f"left out as a localizer: {counted(len(images) - len(kept), 'frame')}"
-    noted = replace(instance, notes=(*instance.notes, note))
+    overviews = frame_count(ds) - len(kept)
+    if not overviews:
+        return tuple(kept)
+    noted = replace(instance, notes=(*instance.notes, f"left out as a localizer: {counted(overviews, 'frame')}"))
     return tuple(replace(image, instance=noted) for image in kept)
+
+
+def _images(instance: InstanceHeader, ds: Dataset) -> Iterator[tuple[ImageHeader, Dataset]]:
+    """Every image but localizers, and its header laid flat; one at a time, since thousands take room."""
+    before: tuple[ImageHeader, Dataset] | None = None
+    for number, (flat, dimensions) in enumerate(zip(frames_of(ds), dimensions_of(ds), strict=True)):
+        if before and differs_in_position_alone(flat, before[1]):
+            repeats = (*before[0].repeats[: len(REPEATS)], *dimensions)
+            image = replace(before[0], frame=number, position=_position(instance, flat), repeats=repeats)
+        elif _overview(flat):
+            continue
+        else:
+            image = _image_header(instance, number, flat, dimensions)
+        before = image, flat
+        yield before
 
 
 def _overview(frame: Dataset) -> bool:
@@ -226,10 +249,14 @@ def _image_header(
         frame=number,
         flavour=image_type[2] if len(image_type) > 2 else "",
         directions=_directions(frame) if placed else (),
-        position=fields.numbers(frame, "ImagePositionPatient", 3) if placed else (),
+        position=_position(instance, frame),
         stack=fields.text(frame, "StackID"),
         repeats=(*((name, _numbered(frame, name)) for name in REPEATS), *dimensions),
     )
+
+
+def _position(instance: InstanceHeader, frame: Dataset) -> tuple[float, ...]:
+    return fields.numbers(frame, "ImagePositionPatient", 3) if instance.kind == "slice" else ()
 
 
 def _directions(frame: Dataset) -> tuple[float, ...]:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from medaug.dicom.frames import frames_of
 from medaug.dicom.read.decode import check_codec
 from medaug.dicom.read.discover import Noting
 from medaug.dicom.read.header import ImageHeader
-from medaug.dicom.read.interpretation import Interpretation, interpretation_of
+from medaug.dicom.read.interpretation import Interpretation, meaning_after
 from medaug.dicom.read.series import SeriesFiles
 from medaug.dicom.read.stack import stack_grid
 from medaug.errors import ReadError
@@ -80,11 +79,13 @@ Notes = dict[tuple[Path, int], HeaderNote]
 
 def noting(notes: Notes) -> Noting:
     """Have `discover` fill ``notes`` by file and frame."""
+    before: tuple[Dataset, HeaderNote] | None = None
 
-    def note(ds: Dataset, images: tuple[ImageHeader, ...]) -> None:
-        frames = frames_of(ds, [image.frame for image in images])
-        for image, frame in zip(images, frames, strict=True):
-            notes[image.instance.path, image.frame] = _note(ds, image, frame)
+    def note(ds: Dataset, image: ImageHeader, frame: Dataset) -> None:
+        nonlocal before
+        found = _note(ds, image, frame, before)
+        notes[image.instance.path, image.frame] = found
+        before = frame, found
 
     return note
 
@@ -121,9 +122,10 @@ def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
     )
 
 
-def _note(ds: Dataset, image: ImageHeader, frame: Dataset) -> HeaderNote:
+def _note(ds: Dataset, image: ImageHeader, frame: Dataset, before: tuple[Dataset, HeaderNote] | None) -> HeaderNote:
+    last, found = (before[0], before[1].interpretation) if before else (None, None)
     try:
         check_codec(ds)
-        return HeaderNote(image, interpretation_of(frame, placed=image.instance.kind == "slice"))
+        return HeaderNote(image, meaning_after(frame, last, found, placed=image.instance.kind == "slice"))
     except ReadError as error:
         return HeaderNote(image, refusal=(error.code, str(error)))

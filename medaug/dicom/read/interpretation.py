@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag, Tag
 
 from medaug.dicom import fields
+from medaug.dicom.frames import differs_in_position_alone
 from medaug.dicom.read.decode import stored_range
 from medaug.dicom.read.stack import Plane, plane_of, position_of
 from medaug.errors import ReadError
@@ -24,7 +24,6 @@ INTERPRETED = (  # read of every header: what `interpretation_of` asks for
     "SpacingBetweenSlices", "GantryDetectorTilt", "RescaleSlope", "RescaleIntercept", "RescaleType",
     "ModalityLUTSequence", "PresentationLUTShape", "VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth",
 )  # fmt: skip
-POSITION = Tag("ImagePositionPatient")
 UNITS = frozenset({"HU", "OD", "MGML", "PCT", "Z_EFF", "ED", "HU_MOD"})  # ModalityLUTType, C.11.1.1.2; US: none
 
 
@@ -72,23 +71,30 @@ def interpretation_of(frame: Dataset, *, placed: bool) -> Interpretation:
 def meanings_of(frames: Iterable[Dataset], *, placed: bool) -> Iterator[Interpretation]:
     """`interpretation_of` for the frames of one object, one after the other.
 
-    Nearly all of them differ in their position alone: where the other elements are the very ones of the frame before
-    (see `frames.frames_of`), only that is read.
+    Nearly all of them differ in their position alone, and then only that is read.
 
     Raises:
         ReadError: as `interpretation_of`.
     """
-    before: Mapping[BaseTag, object] = {}
+    before: Dataset | None = None
     found: Interpretation | None = None
     for flat in frames:
-        stated = {tag: flat.get_item(tag) for tag in flat.keys() if tag != POSITION}  # noqa: SIM118
-        same = stated.keys() == before.keys() and all(before[tag] is one for tag, one in stated.items())
-        if found and found.plane and same:
-            found = replace(found, plane=replace(found.plane, position=position_of(flat)))
-        else:
-            found = interpretation_of(flat, placed=placed)
-        before = stated
+        found = meaning_after(flat, before, found, placed=placed)
+        before = flat
         yield found
+
+
+def meaning_after(
+    frame: Dataset, before: Dataset | None, found: Interpretation | None, *, placed: bool
+) -> Interpretation:
+    """`interpretation_of` a frame, from what was ``found`` of the one ``before`` where only the position differs.
+
+    Raises:
+        ReadError: as `interpretation_of`.
+    """
+    if before and found and found.plane and differs_in_position_alone(frame, before):
+        return replace(found, plane=replace(found.plane, position=position_of(frame)))
+    return interpretation_of(frame, placed=placed)
 
 
 def rescale_of(ds: Dataset) -> Rescale:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from typer.testing import CliRunner
 
 from medaug.cli import app
+from medaug.dicom import fields
+from medaug.dicom.frames import frame_of
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.inspect import Notes, inspect, noting
+from medaug.dicom.read.interpretation import Interpretation, interpretation_of
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.execution.planning.inventory import inventory
@@ -33,6 +37,48 @@ def test_the_headers_say_what_reading_finds(tmp_path: Path) -> None:
         assert facts.window == volume.window
         assert (facts.modality, facts.identity) == (volume.source.modality, volume.source.identity)
         assert facts.syntaxes == ("Explicit VR Little Endian",)
+
+
+def test_a_frame_says_what_it_says_alone_whatever_the_one_before_said(tmp_path: Path) -> None:
+    stack = {"FrameContentSequence": {"StackID": "1", "InStackPositionNumber": 1}}
+    other = {"FrameContentSequence": {"StackID": "2", "InStackPositionNumber": 1}}
+    window = {"FrameVOILUTSequence": {"WindowCenter": 500, "WindowWidth": 100}}
+    bad = {"PixelValueTransformationSequence": {"RescaleSlope": 0, "RescaleIntercept": 0, "RescaleType": "US"}}
+    scout = {"MRImageFrameTypeSequence": {"FrameType": ["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"]}}
+    kinds = [stack, stack, other, {**stack, **window}, scout, stack, {**stack, **bad}, stack, {}, stack]
+    path = enhanced(tmp_path, [placed(3.0 * n, **kind) for n, kind in enumerate(kinds)])
+    notes: Notes = {}
+    discover(tmp_path, noting=noting(notes))
+    assert [frame for _, frame in notes] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    for (_, number), note in notes.items():
+        alone = frame_of(dcmread(path), number)
+        if number == 6:
+            assert note.refusal is not None
+            assert note.refusal[0] == "bad-value"
+            continue
+        assert note.interpretation is not None
+        meant = interpretation_of(alone, placed=True)
+        assert note.interpretation.windows == meant.windows
+        assert note.interpretation.plane is not None
+        assert note.interpretation.plane.position == pytest.approx([-30, -25, -100 + 3 * number])
+        assert note.image.position == pytest.approx([-30, -25, -100 + 3 * number])
+        assert note.image.stack == fields.text(alone, "StackID")
+
+
+def test_frames_that_differ_in_position_alone_are_interpreted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def counting(*given: object, placed: bool) -> Interpretation:
+        asked.append(placed)
+        return interpretation_of(*given, placed=placed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("medaug.dicom.read.interpretation.interpretation_of", counting)
+    content = [{"StackID": "1", "InStackPositionNumber": n, "DimensionIndexValues": [1, n]} for n in range(1, 31)]
+    enhanced(tmp_path, [placed(3.0 * n, FrameContentSequence=one) for n, one in enumerate(content)])
+    assert inventory(tmp_path).usable == 1
+    assert asked == [True]
 
 
 @pytest.mark.parametrize("options", [{"gap_at": 3}, {"tilt_deg": 12.0}])
