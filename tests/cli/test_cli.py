@@ -15,20 +15,22 @@ import pytest
 from medaug.execution.output import open as opening
 from medaug.execution.output import quarantine
 from tests.support import make, null
+from tests.support.command_line import WIDE, Answer, medaug
 from tests.support.small_runs import boxes, export, small_profile
 
 
-def medaug(*arguments: object) -> subprocess.CompletedProcess[str]:
+def process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, as a shell starts it."""
     return subprocess.run(
         [sys.executable, "-m", "medaug", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "COLUMNS": "200"},
+        env={**os.environ, **WIDE},
     )
 
 
-def quiet(result: subprocess.CompletedProcess[str]) -> None:
+def quiet(result: subprocess.CompletedProcess[str] | Answer) -> None:
     assert "Traceback" not in result.stdout + result.stderr
 
 
@@ -79,7 +81,7 @@ def test_run_and_plan_say_what_they_do(tmp_path: Path) -> None:
     dry = medaug("run", *common, "--variants", 2, "-o", tmp_path / "out", "--dry-run")
     assert dry.stdout == planned.stdout
     assert not (tmp_path / "out").exists()
-    done = medaug("run", *common, "-o", tmp_path / "out")
+    done = process("run", *common, "-o", tmp_path / "out")
     quiet(done)
     assert done.returncode == 4
     assert "2 written" in done.stdout
@@ -305,4 +307,4 @@ def test_doctor_and_prior_show() -> None:
 def test_version() -> None:
     from medaug.version import __version__
 
-    assert medaug("--version").stdout.strip() == __version__
+    assert process("--version").stdout.strip() == __version__
