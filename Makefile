@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-ray check lint types contracts site clean
+.PHONY: demo test test-ray test-browser check lint types contracts site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,12 @@ test: $(STAMP)
 
 test-ray: $(STAMP)
 	$(BIN)/python -m pytest -m ray
+
+# Chromium is Debian's: where it is missing and can't be installed, the tests say so and are skipped.
+test-browser: $(STAMP)
+	command -v chromium || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } || true
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
+	$(BIN)/python -m pytest -m browser -rs tests/review
 
 check: lint types contracts site
 

@@ -130,6 +130,10 @@ class Words:
         """``accepted`` or ``rejected``; None where nothing stands."""
         return self.deciding.verdict if self.deciding else None
 
+    def with_word(self, one: Decision) -> Words:
+        """With one more word."""
+        return Words(_with(self.latest, one), self.removed or one.removed)
+
     def of(self, reader: str) -> Decision | None:
         """What a reader said last; None where he withdrew it or said nothing."""
         return next((one for one in self.latest if one.reader == reader and one.verdict != "withdrawn"), None)
@@ -185,8 +189,7 @@ def decided(folder: Path) -> Decided:
     found: Decided = DiskMap()
     for line in history(folder):
         one = line.decision
-        before = found.get(one.unit) or Words()
-        found[one.unit] = Words(_with(before.latest, one), before.removed or one.removed)
+        found[one.unit] = (found.get(one.unit) or Words()).with_word(one)
     return found
 
 

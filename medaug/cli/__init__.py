@@ -24,6 +24,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     priors,
     profiles,
     realism,
+    review,
     run,
     status,
     verify,

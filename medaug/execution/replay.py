@@ -16,15 +16,14 @@ from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import NUMERICS, Recipe
 from medaug.augmentation.solve import on_threads
 from medaug.errors import OutputError, ReadError, counted
+from medaug.execution.planning.recorded_sources import RecordedSources
 from medaug.execution.planning.request import RunRequest
-from medaug.execution.planning.sources import collect
 from medaug.execution.worker.worker import Worker
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored, Volume
 from medaug.processes.processor import processor
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_folder_prior
-from medaug.profile.profile import Profile
 
 LEAST_DIGITS = 8  # of a unit key on the command line
 
@@ -90,7 +89,7 @@ def replay(
     if prior is not None:
         profile = with_folder_prior(profile, prior)
     worker = Worker(RunRequest(source, profile, device=device), output)
-    volumes = _Volumes(source, profile)
+    volumes = RecordedSources(source, profile)
     for record in sorted(records, key=lambda record: record.source.key):
         yield _again(record, worker, volumes.find(record))
 
@@ -111,42 +110,6 @@ def chosen(records: Iterable[Record], unit: str) -> Record:
     if len(matching) > 1:
         raise OutputError(f"unit: {len(matching)} keys begin with these {len(unit)} digits; give more of them: {where}")
     return matching[0]
-
-
-class _Volumes:
-    """The source, listed once; the volumes that were read last are kept.
-
-    Args:
-        root: the source.
-        profile: decides how series are read.
-    """
-
-    def __init__(self, root: Path, profile: Profile) -> None:
-        self.sources = collect(root, profile, ()).sources
-        self._last: tuple[Volume, ...] = ()
-
-    def find(self, record: Record) -> Volume:
-        """The volume that a record was made from.
-
-        Raises:
-            ReadError: it isn't there any more, byte for byte.
-        """
-        for source in self.sources:
-            if any(volume.source.key == record.source.key for volume in self._last):
-                break
-            if source.series_uid in {"", record.source.series_uid}:
-                try:
-                    self._last = source.load()
-                except ReadError:
-                    continue
-        for volume in self._last:
-            if volume.source.key == record.source.key:
-                return volume
-        raise ReadError(
-            f"source: nothing in it has the content of source {record.source.key[:16]}; give the folder that the "
-            "OUTPUT was made from",
-            code="source-missing",
-        )
 
 
 def _again(record: Record, worker: Worker, volume: Volume) -> Replay:

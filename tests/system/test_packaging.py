@@ -31,6 +31,7 @@ def test_a_wheel_holds_profiles_weights_recipes_and_templates(wheel: Path) -> No
         "medaug/report/page.html.jinja",
         "medaug/manifests/croissant.json",
         "medaug/audit/crate.json",
+        "medaug/review/page/main.js",
     ):
         assert needed in names
     assert not [name for name in names if name.startswith(("tests/", "examples/"))]

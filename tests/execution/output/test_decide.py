@@ -36,8 +36,8 @@ def store(tmp_path: Path) -> Store:
 
 def listed(store: Store) -> dict[str, set[str]]:
     """The units in each list."""
-    monai = json.loads((store.root / layout.MONAI).read_text())["training"]
-    coco = json.loads((store.root / layout.COCO).read_text())["images"]
+    monai = json.loads((store.root / "monai.json").read_text())["training"]
+    coco = json.loads((store.root / "coco.json").read_text())["images"]
     page, crate = ((store.root / name).read_text() for name in (layout.PAGE, layout.CRATE))
     shown = {unit for unit in (ONE, TWO, THREE) if f'id="u-{unit[:16]}"' in page}
     packed = {unit for unit in (ONE, TWO, THREE) if f"variants/{unit[:16]}/" in crate}

@@ -1,0 +1,174 @@
+"""What the gallery knows of every variant: enough to sort and to filter by, read in one pass over the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medaug.audit import layout
+from medaug.audit.ledger import RANK, segments
+from medaug.audit.segments import edited, readable
+from medaug.execution.output.lists import read_listing
+from medaug.storage.canonical_json import canonical
+
+STRENGTH = "changed_share"  # the check that says how much of an image changed
+THIRDS = ("weak", "medium", "strong")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A written variant.
+
+    Attributes:
+        unit: its key.
+        source: the source key.
+        patient: the token.
+        variant: its number.
+        modality: of the source; "" where none is stated.
+        labels: of its boxes, sorted, each once.
+        checks: name → figure; without those that aren't numbers.
+        shown: what a reader sees of it, as the record has it.
+        strength: a third of `THIRDS`, by the share that changed; "" where that isn't known.
+    """
+
+    unit: str
+    source: str
+    patient: str
+    variant: int
+    modality: str
+    labels: tuple[str, ...]
+    checks: Mapping[str, float]
+    shown: Mapping[str, Any]
+    strength: str = ""
+
+    @property
+    def seen(self) -> str:
+        """`decisions.seen_digest` of its record."""
+        return hashlib.sha256(canonical(self.shown)).hexdigest()
+
+
+def catalogue(root: Path) -> tuple[Entry, ...]:
+    """The written variants of the plan whose files are there, by source and variant.
+
+    Records are not built, which would take most of the time; whoever looks at one closely reads it strictly.
+
+    Raises:
+        OutputError: plan.json or a line of the ledger is damaged.
+    """
+    planned = set(read_listing(root).units)
+    with os.scandir(root / layout.VARIANTS) as folders:
+        there = {folder.name for folder in folders}
+    found = [
+        _entry(record)
+        for unit, record in _decisive(root).items()
+        if unit in planned and record["status"] == "written" and unit[: layout.UNIT_DIGITS] in there
+    ]
+    return _in_thirds(sorted(found, key=lambda one: (one.source, one.variant, one.unit)))
+
+
+def _decisive(root: Path) -> dict[str, dict[str, Any]]:
+    """Unit → the record that decides, as `ledger.shelved` chooses it."""
+    found: dict[str, tuple[tuple[int, str], dict[str, Any]]] = {}
+    for path in segments(root / layout.LEDGER):
+        for number, text in enumerate(readable(path), 1):
+            if text.endswith(b"\n"):
+                try:
+                    unit, rank, record = _line(text)
+                except (ValueError, KeyError, TypeError):
+                    raise edited(path, f"line {number} was edited or damaged") from None
+                if unit not in found or rank >= found[unit][0]:
+                    found[unit] = rank, record
+    return {unit: record for unit, (_, record) in found.items()}
+
+
+def _line(text: bytes) -> tuple[str, tuple[int, str], dict[str, Any]]:
+    line = json.loads(text)
+    record = line["record"]
+    return record["unit"], (RANK[record["status"]], line["logged"]), record
+
+
+def _entry(record: dict[str, Any]) -> Entry:
+    source = record["source"]
+    folder = layout.unit_folder(record["unit"])
+    starts = (f"{folder}/{layout.IMAGE}/", f"{folder}/{layout.IMAGE}.")
+    images = [one["pixels_sha256"] or one["sha256"] for one in record["outputs"] if one["path"].startswith(starts)]
+    return Entry(
+        unit=record["unit"],
+        source=source["key"],
+        patient=source["patient"],
+        variant=record["variant"],
+        modality=source["modality"],
+        labels=tuple(sorted({box["label"] for box in record["boxes"]})),
+        checks={check["name"]: check["value"] for check in record["checks"] if check["value"] is not None},
+        shown={"boxes": record["boxes"], "images": images, "source": source["key"]},
+    )
+
+
+def _in_thirds(entries: list[Entry]) -> tuple[Entry, ...]:
+    known = sorted(one.checks[STRENGTH] for one in entries if STRENGTH in one.checks)
+
+    def third(one: Entry) -> str:
+        value = one.checks.get(STRENGTH)
+        return "" if value is None else THIRDS[sum(value >= known[len(known) * n // 3] for n in (1, 2))]
+
+    return tuple(Entry(**{**vars(one), "strength": third(one)}) for one in entries)
+
+
+def facets(entries: tuple[Entry, ...]) -> dict[str, list[str]]:
+    """What can be chosen among."""
+    return {
+        "labels": sorted({label for one in entries for label in one.labels}),
+        "sources": list(dict.fromkeys(one.source for one in entries)),
+        "modalities": sorted({one.modality for one in entries}),
+        "checks": sorted({name for one in entries for name in one.checks}),
+    }
+
+
+@dataclass(frozen=True)
+class Query:
+    """What of the catalogue is asked for.
+
+    Attributes:
+        label, source, modality, strength: each "" for any; a source by the first digits of its key.
+        states: of `Session.state`; empty for any.
+        check: whose figure lies from ``low`` to ``high``; "" for none.
+        sort: ``source``, or a check.
+        down: the greatest first.
+    """
+
+    label: str = ""
+    source: str = ""
+    modality: str | None = None
+    strength: str = ""
+    states: tuple[str, ...] = ()
+    check: str = ""
+    low: float = float("-inf")
+    high: float = float("inf")
+    sort: str = "source"
+    down: bool = False
+
+
+def chosen(entries: tuple[Entry, ...], query: Query, states: Mapping[str, str]) -> list[Entry]:
+    """The entries that fit, in the order asked; those without the figure that is sorted by come last."""
+    fitting = [one for one in entries if all(_fits(one, query, states.get(one.unit, "undecided")))]
+    if query.sort == "source":
+        return fitting[::-1] if query.down else fitting
+    known = [one for one in fitting if query.sort in one.checks]
+    known.sort(key=lambda one: one.checks[query.sort], reverse=query.down)
+    return known + [one for one in fitting if query.sort not in one.checks]
+
+
+def _fits(one: Entry, query: Query, state: str) -> Iterator[bool]:
+    yield not query.label or query.label in one.labels
+    yield one.source.startswith(query.source)
+    yield query.modality is None or one.modality == query.modality
+    yield not query.strength or one.strength == query.strength
+    yield not query.states or state in query.states
+    if query.check:
+        value = one.checks.get(query.check)
+        yield value is not None and query.low <= value <= query.high
