@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -153,7 +153,7 @@ def seen_digest(record: Record) -> str:
 
 
 def log(folder: Path, writer: str, decisions: Iterable[Decision]) -> None:
-    """Append decisions to the ledger, each flushed to disk.
+    """Append decisions to the ledger and flush them to disk: all are there, or none.
 
     Args:
         folder: OUTPUT/ledger.
@@ -161,10 +161,15 @@ def log(folder: Path, writer: str, decisions: Iterable[Decision]) -> None:
         decisions: in their order.
 
     Raises:
-        OutputError: the disk didn't take one; those before it are there.
+        OutputError: the disk didn't take them.
     """
-    for decision in decisions:
-        append(folder, PREFIX + writer, lambda prev, one=decision: spell(DecisionLine(prev, one, now())))  # type: ignore[misc]
+
+    def spelled(one: Decision) -> Callable[[str], bytes]:
+        return lambda prev: spell(DecisionLine(prev, one, now()))
+
+    lines = [spelled(one) for one in decisions]
+    if lines:
+        append(folder, PREFIX + writer, *lines)
 
 
 def history(folder: Path) -> Iterator[DecisionLine]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,15 +60,15 @@ class Kind:
     spell: Callable[..., bytes]
 
 
-def append(folder: Path, writer: str, spelled: Callable[[str], bytes]) -> None:
-    """Add one line to the writer's segment and flush it to disk; it is there whole, or the segment is as it was.
+def append(folder: Path, writer: str, *spelled: Callable[[str], bytes]) -> None:
+    """Add lines to the writer's segment and flush them to disk; they are there whole, or the segment is as it was.
 
     Processes of one machine that share a writer's name wait for each other. The folder is made when missing.
 
     Args:
         folder: OUTPUT/ledger.
         writer: 1 to 32 of a-z, 0-9 and "-".
-        spelled: the line without its break, given the digest of the one before it.
+        spelled: each line without its break, given the digest of the one before it.
 
     Raises:
         OutputError: the disk is full, read-only or failing.
@@ -83,10 +83,10 @@ def append(folder: Path, writer: str, spelled: Callable[[str], bytes]) -> None:
         with _locked(path) as descriptor:
             end, last = _last_line(descriptor)
             os.ftruncate(descriptor, end)
-            line = spelled(digest(last)) + b"\n"
-            size = len(line)
+            lines = _chained(last, spelled)
+            size = len(lines)
             try:
-                write_flushed(descriptor, line)
+                write_flushed(descriptor, lines)
             except OSError:
                 os.ftruncate(descriptor, end)
                 raise
@@ -177,6 +177,14 @@ def digest(line: bytes) -> str:
 def now() -> str:
     """ISO 8601, UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _chained(last: bytes, spelled: Iterable[Callable[[str], bytes]]) -> bytes:
+    lines = []
+    for spell in spelled:
+        last = spell(digest(last))
+        lines.append(last + b"\n")
+    return b"".join(lines)
 
 
 def _broken(path: Path, kind: Kind) -> Iterator[str]:

@@ -26,6 +26,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     realism,
     review,
     run,
+    select,
     status,
     verify,
 )

@@ -52,8 +52,9 @@ def variant(number: int, labels: tuple[str, ...] = ("nodule",)) -> Record:
 def many(output: Path, records: list[Record]) -> Path:
     """An OUTPUT of these variants, with a preview each and no images."""
     lines = {one.unit: spell(Line(START, one, 1.0, "2026-01-02T03:04:05.000+00:00")) for one in records}
-    for unit in lines:
-        _preview(output, unit)
+    for one in records:
+        _preview(output, one.unit)
+        (output / one.folder / "record.json").write_text(one.to_json() + "\n")
     return _filled(output, lines)
 
 
