@@ -54,6 +54,12 @@ class PageEntry:
         return _pictures(self.record, self.output)
 
     @property
+    def compared(self) -> tuple[PagePicture, ...]:
+        """Source and result, as far as they show the same place: a moved image doesn't lie where its source does."""
+        pair = tuple(one for one in self.pictures if one.kind in {"source", "result"})
+        return pair if len(pair) == 2 and self.record.moved is None else ()
+
+    @property
     def verdict(self) -> str:
         """The checks in a few words."""
         checks = self.record.checks

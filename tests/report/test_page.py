@@ -73,7 +73,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     previews(tmp_path, written)
     found = page(tmp_path, written, refused, skipped=[(HOSTILE, HOSTILE, 3)])
     assert not found.all("script")
-    assert len(found.all("img")) == len(NAMES)
+    assert len(found.all("img")) == len(NAMES) + 2
     assert not [name for _, attributes in found.tags for name in attributes if name.startswith("on")]
     assert found.text.count(HOSTILE) >= 8, "the text itself is shown"
     assert "49" not in found.text
@@ -110,7 +110,9 @@ def test_pictures_load_late_and_hold_their_place(tmp_path: Path) -> None:
     built = record()
     previews(tmp_path, built)
     images = page(tmp_path, built).all("img")
-    assert [image["src"] for image in images] == [f"{built.folder}/preview/{name}.png" for name in NAMES]
+    assert [image["src"] for image in images] == [
+        f"{built.folder}/preview/{name}.png" for name in (*NAMES, "source", "result")
+    ]
     assert {(i["loading"], i["width"], i["height"]) for i in images} == {("lazy", "40", "30")}
     assert all((tmp_path / str(image["src"])).is_file() for image in images)
 
@@ -119,7 +121,27 @@ def test_a_missing_preview_is_left_out(tmp_path: Path) -> None:
     built = record()
     previews(tmp_path, built)
     (tmp_path / built.folder / "preview" / "regions.png").unlink()
-    assert len(page(tmp_path, built).all("img")) == 3
+    assert len(page(tmp_path, built).all("img")) == 3 + 2
+    (tmp_path / built.folder / "preview" / "result.png").unlink()
+    assert len(page(tmp_path, built).all("img")) == 2  # nothing to compare
+
+
+def test_source_and_result_are_compared_by_keys_alone_without_a_script(tmp_path: Path) -> None:
+    built = record()
+    previews(tmp_path, built)
+    found = page(tmp_path, built)
+    radios = [one for one in found.all("input") if one["type"] == "radio"]
+    assert [one["aria-label"] for one in radios] == [f"{10 * n} % of the width" for n in range(11)]
+    assert ["checked" in one for one in radios].index(True) == 5
+    assert {one["name"] for one in radios} == {f"c-{built.unit[:16]}"}
+
+
+def test_every_picture_has_words_of_its_own(tmp_path: Path) -> None:
+    records = [record("a"), replace(record("b", variant=1), source=record("a").source), record("c")]
+    for one in records:
+        previews(tmp_path, one)
+    alts = [image["alt"] for image in page(tmp_path, *records).all("img")]
+    assert len(alts) == len(set(alts)) == 18
 
 
 def test_totals_and_reasons_are_told(tmp_path: Path) -> None:
