@@ -130,19 +130,6 @@ def is_enhanced(ds: Dataset) -> bool:
     return fields.text(ds, "SOPClassUID") in ENHANCED
 
 
-def frame_of(ds: Dataset, frame: int) -> Dataset:
-    """What the instance says of one frame; see `frames_of`, which is the way to several.
-
-    Args:
-        ds: the instance, its groups counted by `frame_count`.
-        frame: 0-based.
-
-    Raises:
-        ReadError: ``bad-value``.
-    """
-    return next(frames_of(ds, (frame,)))
-
-
 def frames_of(
     ds: Dataset,
     frames: Iterable[int] | None = None,

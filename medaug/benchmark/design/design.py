@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
-from medaug.benchmark.arms.table import ARMS, CONTROL, Chosen, chosen
+from medaug.benchmark.arms.table import CONTROL, Chosen, chosen
 from medaug.errors import RunError
 from medaug.storage.canonical_json import canonical
 
@@ -149,8 +149,3 @@ class Design:
             else:
                 return fitted
         return fitted
-
-
-def arms_told() -> str:
-    """The names of all arms, for the help."""
-    return ", ".join(ARMS)

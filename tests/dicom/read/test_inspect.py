@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from medaug.cli import app
 from medaug.dicom import fields
-from medaug.dicom.frames import frame_of
+from medaug.dicom.frames import frames_of
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.inspect import Notes, inspect, noting
 from medaug.dicom.read.interpretation import Interpretation, interpretation_of
@@ -51,7 +51,7 @@ def test_a_frame_says_what_it_says_alone_whatever_the_one_before_said(tmp_path: 
     discover(tmp_path, noting=noting(notes))
     assert [frame for _, frame in notes] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
     for (_, number), note in notes.items():
-        alone = frame_of(dcmread(path), number)
+        (alone,) = frames_of(dcmread(path), (number,))
         if number == 6:
             assert note.refusal is not None
             assert note.refusal[0] == "bad-value"
