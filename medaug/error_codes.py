@@ -105,6 +105,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unplaced-box": "An annotation may lie on the image but couldn't be placed, so the image is left out.",
         # regions and results
         "box-outside": "A box reaches outside its image.",
+        "no-donor": "No lesion of another image has surroundings like a place of this one; give more images.",
         "no-place": "The lesion can't be set into this image: they are too unlike, or no place in its domain fits.",
         "no-room": "An image or its lesion can't be moved within the profile's limits without cutting the box.",
         "not-planar": "The profile's law is for radiographs and pictures; choose one that moves nothing.",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import assert_never
 
-from medaug.assemble.laws import draw_of, law_for, protect_for
+from medaug.assemble.laws import draw_of, law_for, protect_for, set_in_of
 from medaug.augmentation.prepare import Latest, PresentTools
 from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
 from medaug.augmentation.solve import SolveTools, on_threads
@@ -118,6 +118,7 @@ def present_tools(profile: specs.Profile, card: PriorCard | None = None) -> Pres
         feather=profile.restore.feather,
         part=_part(profile, card) if card else None,
         draw=draw_of(profile.regions, grow),
+        set_in=set_in_of(profile.regions, grow),
     )
 
 

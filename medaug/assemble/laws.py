@@ -1,4 +1,4 @@
-"""What a region law of a profile is, and how it moves what it is shown."""
+"""What a region law of a profile is, and how it moves what it is shown, or sets a lesion into it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,27 @@ from typing import assert_never
 
 import numpy as np
 
+from medaug.augmentation.case import Case
 from medaug.augmentation.move import DrawMotions
 from medaug.augmentation.prepare import Grow
+from medaug.augmentation.transplant import DrawGraft
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
+from medaug.imaging.graft import Graft
 from medaug.imaging.volume import Mask
-from medaug.profile.components import GaussianOutside, Inside, LawSpec, Moved, Outside, RandomOutside, keeps_boxes
+from medaug.profile.components import (
+    GaussianOutside,
+    Inside,
+    LawSpec,
+    Moved,
+    Outside,
+    RandomOutside,
+    Transplant,
+    keeps_boxes,
+)
 from medaug.profile.profile import Profile
 from medaug.regions import laws
+from medaug.regions.grafts import GraftLimits, Host, draw_graft
 from medaug.regions.motions import MotionLimits, draw_motions
 from medaug.regions.regions import RegionLaw, Regions, Sampling
 
@@ -33,6 +46,8 @@ def law_of(spec: LawSpec) -> RegionLaw:
             return partial(laws.random_outside, rate=spec.rate)
         case Moved():
             return partial(laws.gaussian_outside, sigma=spec.sigma)
+        case Transplant():
+            return laws.outside
         case _:
             assert_never(spec)
 
@@ -66,7 +81,7 @@ def _mean_rate(spec: LawSpec) -> float:
             return spec.rate
         case Outside():
             return 0.0
-        case Inside() | Moved():
+        case Inside() | Moved() | Transplant():
             raise RegionError(
                 f"unlabelled: law {spec.kind} needs boxes; choose another profile, or skip", code="no-boxes"
             )
@@ -80,7 +95,25 @@ def draw_of(spec: LawSpec, grow: Grow) -> DrawMotions | None:
         case Moved():
             limits = MotionLimits(spec.what, spec.rotation, spec.scale, spec.shift, spec.elastic)
             return partial(draw_motions, limits, grow)
-        case GaussianOutside() | Outside() | Inside() | RandomOutside():
+        case GaussianOutside() | Outside() | Inside() | RandomOutside() | Transplant():
             return None
         case _:
             assert_never(spec)
+
+
+def set_in_of(spec: LawSpec, grow: Grow) -> DrawGraft | None:
+    """How a law sets a donor's lesion in; None for one that sets none in."""
+    match spec:
+        case Transplant():
+            return partial(_drawn_graft, GraftLimits(spec.ring, spec.likeness, spec.places), grow)
+        case GaussianOutside() | Outside() | Inside() | RandomOutside() | Moved():
+            return None
+        case _:
+            assert_never(spec)
+
+
+def _drawn_graft(limits: GraftLimits, grow: Grow, case: Case, domain: Mask, seed: int) -> Graft:
+    if case.donor is None:
+        raise RegionError("regions: a transplant needs a donor, found none; use `medaug run`", code="no-place")
+    donor = case.donor.volume, case.donor.box
+    return draw_graft(limits, grow, Host(case.volume, case.boxes, domain, case.kept), donor, seed)

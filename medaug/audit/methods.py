@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered, Tally
 from medaug.errors import counted
-from medaug.profile.components import keeps_boxes, moves
+from medaug.profile.components import keeps_boxes, moves, transplants
 from medaug.profile.profile import Profile
 from medaug.profile.solvers import degrades
 
@@ -46,11 +46,16 @@ REGIONS = {
     "outside": "kept the boxes and generated all else within the domain",
     "inside": "regenerated the inside of the boxes and kept all else",
     "moved": "moved the image by a recorded map, then kept the moved boxes and conditioned as gaussian-outside does",
+    "transplant": "set a labelled lesion of another patient's image in, kept it, and generated a ring around it",
     "random": "kept the boxes and conditioned on pixels drawn at random outside them",
 }
 MOVED = (
     "Protected voxels hold the source's numbers resampled along the map (six taps of a windowed sinc along each axis), "
     "the labelled ones included unless the map holds them where they are."
+)
+SET_IN = (
+    "All pixels outside that ring are the host's stored numbers unchanged; those of the lesion are its donor's, their "
+    "grey levels mapped by one rising line that the record states. Each variant shows two patients."
 )
 ALONE = "whether what was generated in it still shows the finding wasn't looked at."
 RESTORE = {
@@ -99,6 +104,8 @@ def _kept(profile: Profile) -> str:
     """What protected voxels hold, and labelled ones where they are none."""
     if moves(profile.regions.kind):
         return MOVED
+    if transplants(profile.regions.kind):
+        return SET_IN
     kept = "Protected voxels hold the source's stored numbers unchanged."
     return kept if keeps_boxes(profile.regions.kind) else f"{kept} A label is kept by its box alone: {ALONE}"
 

@@ -13,12 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from medaug.audit.layout import IMAGE, unit_folder
-from medaug.formats.registry import FORMATS
+from medaug.audit.recorded_source import Moved, RecordedSource, Transplanted
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.greying import Converted
-from medaug.imaging.motion import Motions
-from medaug.imaging.volume import SourceRef
 from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
 
@@ -27,66 +25,6 @@ AffineRow = tuple[float, float, float, float]
 Limit = tuple[float | None, float | None]
 
 HEX64 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class RecordedSource:
-    """The series a unit was made from.
-
-    Attributes:
-        key: 64 hex that name the content (`SourceRef.key`).
-        series_uid: SeriesInstanceUID.
-        study_uid: StudyInstanceUID.
-        instance_uids: SOPInstanceUIDs in slice order.
-        sha256: digests of the whole files in slice order.
-        modality: (0008,0060), or ``""``.
-        patient: a hash of the patient, keyed where it leaves the house; never the ID.
-        part: tells apart several grids of one series; usually empty.
-        frames: 0-based frame of its file per slice; empty where every file holds one image.
-    """
-
-    key: str
-    series_uid: str
-    study_uid: str
-    instance_uids: tuple[str, ...]
-    sha256: tuple[str, ...]
-    modality: str
-    patient: str
-    part: str = ""
-    frames: tuple[int, ...] = ()
-
-    @classmethod
-    def of(cls, ref: SourceRef, patient: str) -> RecordedSource:
-        """What may be recorded of ``ref``, with ``patient`` as the caller hashed it."""
-        return cls(
-            key=ref.key,
-            series_uid=ref.series_uid,
-            study_uid=ref.study_uid,
-            instance_uids=ref.instance_uids,
-            sha256=ref.sha256,
-            modality=ref.modality,
-            patient=patient,
-            part=ref.part,
-            frames=ref.frames if any(ref.frames) else (),
-        )
-
-    @property
-    def format(self) -> str | None:
-        """``dicom`` or a name of `formats.FORMATS`, as the key holds it; None where the key isn't that of the rest."""
-        return next((kind for kind in ("dicom", *FORMATS) if self._ref(kind).key == self.key), None)
-
-    def _ref(self, kind: str) -> SourceRef:
-        return SourceRef(
-            format=kind,
-            modality=self.modality,
-            study_uid=self.study_uid,
-            series_uid=self.series_uid,
-            instance_uids=self.instance_uids,
-            files=(),
-            sha256=self.sha256,
-            part=self.part,
-            frames=self.frames,
-        )
 
 
 @dataclass(frozen=True)
@@ -173,19 +111,6 @@ class Identity:
     accepted_reason: str = ""
 
 
-@dataclass(frozen=True)
-class Moved:
-    """How the source's one slice was moved before anything was generated.
-
-    Attributes:
-        motions: in whole numbers, so that the map can be followed exactly.
-        boxes: the labels where they lie in the source, in the order of the record's.
-    """
-
-    motions: Motions
-    boxes: tuple[Box, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One unit of work, done or not.
@@ -220,6 +145,7 @@ class Record:
             "", and no key, where they are the source's.
         converted: how one grey channel was made of a picture's three, where they differ: ``near-grey`` or ``tint``
             (`greying.to_grey`); "", and no key, for others. The boxes are that grey's, bit for bit.
+        transplant: for a law that sets a lesion of another source in; None, and no key, for others.
     """
 
     unit: str
@@ -246,6 +172,7 @@ class Record:
     moved: Moved | None = field(default=None, metadata={"optional": True})
     labels: Literal["", "box-alone"] = field(default="", metadata={"optional": True})
     converted: Converted = field(default="", metadata={"optional": True})
+    transplant: Transplanted | None = field(default=None, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")
@@ -272,7 +199,14 @@ class Record:
     @property
     def source_boxes(self) -> tuple[Box, ...]:
         """The labels where they lie in the source."""
+        if self.transplant:
+            return self.transplant.boxes
         return self.moved.boxes if self.moved else self.boxes
+
+    @property
+    def shown(self) -> tuple[RecordedSource, ...]:
+        """All sources whose patients the outputs show: the host's, and the donor's where there is one."""
+        return (self.source, self.transplant.donor) if self.transplant else (self.source,)
 
     @property
     def planar(self) -> bool:
@@ -326,6 +260,11 @@ def to_data(record: Record) -> dict[str, Any]:
         del data["moved"]
     else:
         data["moved"]["boxes"] = [plain(box) for box in record.moved.boxes]
+    if record.transplant is None:
+        del data["transplant"]
+    else:
+        own, lesion = record.transplant.boxes, record.transplant.lesion
+        data["transplant"] |= {"boxes": [plain(box) for box in own], "lesion": plain(lesion)}
     return data
 
 

@@ -100,7 +100,8 @@ class Ordered(Collection[Record]):
                 found.left_out += record.code in LEFT_OUT
                 found.checks.update(check.name for check in record.checks)
                 if record.status == "written":
-                    patients[record.source.patient] = None
+                    for source in record.shown:
+                        patients[source.patient] = None
                     boxes.update(record.boxes)
                     _count(found, record)
             found.labelled += len(boxes)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medaug.audit.layout import PLAN
-from medaug.audit.record import RecordedSource
+from medaug.audit.record import Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.storage.disk_map import DiskMap
 from medaug.storage.json_stream import array_items
 
@@ -33,6 +34,7 @@ class NamedSource:
 
 
 Sources = DiskMap[NamedSource]
+DONOR = ("donor", "donor_patient", "donor_series_uid", "donor_sha256", "donor_name")
 
 
 def read_sources(root: Path) -> Sources:
@@ -50,6 +52,16 @@ def read_sources(root: Path) -> Sources:
         if "isn't there" not in str(error):
             raise
     return found
+
+
+def donor_of(record: Record, sources: Sources) -> dict[str, str]:
+    """What an item of a list says of the donor whose lesion was set in, so that neither patient is overlooked."""
+    if record.transplant is None:
+        return {}
+    donor = record.transplant.donor
+    named = origin(donor, sources.get(donor.key))
+    said = donor.key, donor.patient, donor.series_uid, named["source_sha256"], named["source_name"]
+    return dict(zip(DONOR, said, strict=True))
 
 
 def origin(source: RecordedSource, named: NamedSource | None, k: int = 0) -> dict[str, str]:

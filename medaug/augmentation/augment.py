@@ -17,6 +17,7 @@ from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.augmentation.restore import Solution, observed_residual
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.augmentation.tools import Tools
+from medaug.augmentation.transplant import GraftedCase
 from medaug.imaging.crop import WHOLE
 from medaug.imaging.motion import Motions
 from medaug.imaging.volume import Area, Volume
@@ -30,7 +31,7 @@ class Presented:
     """A case as the prior will see it, and what brings a solution back.
 
     Attributes:
-        case: the volume and its boxes, moved where the law moves them.
+        case: the volume and its boxes, moved where the law moves them, with the lesion where it sets one in.
         recipe: what was drawn.
         prepared: what it shares with the case's other variants.
         regions: on the native grid.
@@ -39,6 +40,7 @@ class Presented:
         part: rows and columns of the square that are solved.
         motions: what moved the case; None where nothing did.
         original: the volume before that; None where nothing did.
+        grafted: what was set in; None where nothing was.
     """
 
     case: Case
@@ -50,6 +52,7 @@ class Presented:
     part: Area = WHOLE
     motions: Motions | None = None
     original: Volume | None = None
+    grafted: GraftedCase | None = None
 
     @property
     def source(self) -> Volume:
@@ -104,14 +107,16 @@ def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:
         ValueError: the recipe was drawn for another volume or other boxes.
     """
     _check_drawn_for(case, recipe)
-    if tools.present.draw is None:
+    if tools.present.draw is None and tools.present.set_in is None:
         key = (case.boxes, recipe.kept, tools.present.of_case)
         prepared = tools.latest.of(case.volume, key, lambda: PreparedCase.of(case, tools.present))
         return _presented(case, recipe, prepared, tools)
-    prepared, moved = prepare(case, recipe, tools.present)
-    assert moved is not None
-    shown = _presented(moved.case, recipe, prepared, tools)
-    return replace(shown, motions=moved.motions, original=case.volume)
+    prepared, became = prepare(case, recipe, tools.present)
+    assert became is not None
+    shown = replace(_presented(became.case, recipe, prepared, tools), original=case.volume)
+    if isinstance(became, GraftedCase):
+        return replace(shown, grafted=became)
+    return replace(shown, motions=became.motions)
 
 
 def _presented(case: Case, recipe: Recipe, prepared: PreparedCase, tools: Tools) -> Presented:
@@ -146,15 +151,16 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
     strips = tools.restore.restore(volume, prepared.view, solution)
     shown = (replace(one, values=np.clip(one.values, window.low, window.high)) for one in strips)
     result = volume.with_strips(shown, regions.free)
-    changed = np.asarray(result.stored != volume.stored)
+    before = presented.grafted.before if presented.grafted else volume
+    changed = np.asarray(result.stored != before.stored)
     measured = {
         "observed_residual": observed_residual(solution, presented.on_grid),
         "domain_share": prepared.domain_share,
     }
     checks = inspect(volume, result, regions.protected, window, measured, tools.restore.limits, prepared.baseline)
     return Variant(
-        presented.recipe, result, case.boxes, window, regions, changed, checks, prepared.domain, volume,
-        presented.motions,
+        presented.recipe, result, case.boxes, window, regions, changed, checks, prepared.domain, before,
+        presented.motions, presented.grafted.graft if presented.grafted else None,
     )  # fmt: skip
 
 
@@ -164,5 +170,7 @@ def _check_drawn_for(case: Case, recipe: Recipe) -> None:
         raise ValueError("augment: the recipe's source is not the volume's key; draw it with Recipe.of")
     if recipe.boxes != boxes_digest(case.boxes):
         raise ValueError("augment: the recipe was drawn for other boxes; draw it with Recipe.of")
+    if recipe.donor != (case.donor.digest if case.donor else ""):
+        raise ValueError("augment: the recipe was drawn for another donor; give it donor_digest of its key and box")
     if recipe.kept != kept_digest(case.kept):
         raise ValueError("augment: the recipe was drawn for other voxels to keep; give it kept_digest(kept)")

@@ -13,6 +13,7 @@ from medaug.augmentation.case import Case
 from medaug.augmentation.move import DrawMotions, MovedCase
 from medaug.augmentation.recipe import Recipe
 from medaug.augmentation.restore import seam_taper
+from medaug.augmentation.transplant import DrawGraft, GraftedCase
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.presentation import Presentation
@@ -39,6 +40,7 @@ class PresentTools:
         feather: width of the seam's taper, in the prior's px.
         part: the part of the prior's square that is solved, from its free pixels; None for all of it.
         draw: motions of the case, for a law that moves it; None for one that moves nothing.
+        set_in: what of the case's donor is set in, for a law that transplants; None for others.
     """
 
     window: Callable[[Volume], Window]
@@ -51,6 +53,7 @@ class PresentTools:
     feather: float
     part: Callable[[Mask], Area] | None = None
     draw: DrawMotions | None = None
+    set_in: DrawGraft | None = None
 
     @property
     def of_case(self) -> tuple[object, ...]:
@@ -109,8 +112,8 @@ class PreparedCase:
         Raises:
             RegionError: nothing may change.
         """
-        window = tools.window(case.volume)
-        return cls._of(case, window, tools.domain_of(case), None, tools)
+        window, domain = tools.window(case.volume), tools.domain_of(case)
+        return cls._of(case, window, _Change(domain, domain, tools.grow(case.volume, case.boxes)), tools)
 
     @classmethod
     def of_moved(cls, moved: MovedCase, domain: Mask, tools: PresentTools) -> PreparedCase:
@@ -122,14 +125,25 @@ class PreparedCase:
             RegionError: nothing may change.
         """
         window = tools.window(moved.source.volume)
-        there = moved.mask(domain) & ~moved.case.volume.padded
-        return cls._of(moved.case, window, there, moved.lost & there, tools)
+        there, case = moved.mask(domain) & ~moved.case.volume.padded, moved.case
+        change = _Change(there, there, tools.grow(case.volume, case.boxes), moved.lost & there)
+        return cls._of(case, window, change, tools)
 
     @classmethod
-    def _of(cls, case: Case, window: Window, domain: Mask, unknown: Mask | None, tools: PresentTools) -> PreparedCase:
-        volume = case.volume
-        grown = tools.grow(volume, case.boxes)
-        view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(domain, grown)))
+    def of_grafted(cls, grafted: GraftedCase, domain: Mask, tools: PresentTools) -> PreparedCase:
+        """`of` for a case with a lesion set in: what is shown follows from the host's ``domain``, and the ring changes.
+
+        Raises:
+            RegionError: nothing may change.
+        """
+        host = grafted.source
+        grown = (*tools.grow(host.volume, host.boxes), grafted.place)
+        return cls._of(grafted.case, tools.window(host.volume), _Change(domain, grafted.domain, grown), tools)
+
+    @classmethod
+    def _of(cls, case: Case, window: Window, change: _Change, tools: PresentTools) -> PreparedCase:
+        volume, domain, grown, unknown = case.volume, change.domain, change.grown, change.unknown
+        view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(change.shown, grown)))
         protected = _protected(view, domain, grown, tools, unknown)
         small = (_on_grid(view, box, volume) for box in grown)
         pixels = view.present(volume.modality)
@@ -158,15 +172,29 @@ class PreparedCase:
         return Regions(on_grid.protected & known, on_grid.observed & known)
 
 
-def prepare(case: Case, recipe: Recipe, tools: PresentTools) -> tuple[PreparedCase, MovedCase | None]:
-    """A case ready for its regions, and what it was moved to, for a law that moves.
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """What a case is shown by, ``shown``, and where it may change; boxes with their margin; what has no data."""
+
+    shown: Mask
+    domain: Mask
+    grown: tuple[Box, ...]
+    unknown: Mask | None = None
+
+
+def prepare(case: Case, recipe: Recipe, tools: PresentTools) -> tuple[PreparedCase, MovedCase | GraftedCase | None]:
+    """A case ready for its regions, and what it became, for a law that moves or transplants.
 
     Raises:
-        RegionError: nothing may change, or nothing may move.
+        RegionError: nothing may change, nothing may move, or no place is plausible.
     """
-    if tools.draw is None:
+    if tools.draw is None and tools.set_in is None:
         return PreparedCase.of(case, tools), None
     domain = tools.domain_of(case)
+    if tools.set_in is not None:
+        grafted = GraftedCase.of(case, tools.set_in(case, domain, recipe.seed_of("place")), domain)
+        return PreparedCase.of_grafted(grafted, domain, tools), grafted
+    assert tools.draw is not None
     moved = MovedCase.of(case, tools.draw(case.volume, case.boxes, domain, recipe.seed_of("motions")))
     return PreparedCase.of_moved(moved, domain, tools), moved
 

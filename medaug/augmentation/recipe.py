@@ -30,6 +30,7 @@ class Recipe:
         prior_sha256: digest of the prior's weights.
         numerics: version of the arithmetic.
         kept: digest of the voxels that must not change beside the boxes, see `kept_digest`; "" where there are none.
+        donor: digest of the lesion that is set in, see `donor_digest`; "" where none is.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Recipe:
     prior_sha256: str
     numerics: int = NUMERICS
     kept: str = ""
+    donor: str = ""
 
     @classmethod
     def of(cls, volume: Volume, boxes: Sequence[Box], profile: Profile, *, variant: int = 0, seed: int = 0) -> Recipe:
@@ -53,17 +55,16 @@ class Recipe:
 
     @property
     def plain(self) -> dict[str, str]:
-        """Every choice as text; without ``kept`` where there is none, as before there was such a choice."""
+        """Every choice as text; without ``kept`` or ``donor`` where there is none, as before there was one."""
         choices = {name: str(getattr(self, name)) for name in _FIELDS}  # asdict takes five times as long
-        if not self.kept:
-            del choices["kept"]
-        return choices
+        return {name: choice for name, choice in choices.items() if choice or name not in _LATER}
 
     def seed_of(self, purpose: str) -> int:
         """A seed of its own for each purpose, such as ``regions`` or ``noise``."""
         return seed_for(self.seed, self.source, self.variant, purpose)
 
 
+_LATER = frozenset({"kept", "donor"})
 _FIELDS = tuple(field.name for field in fields(Recipe))
 
 
@@ -72,6 +73,11 @@ def kept_digest(kept: Mask | None) -> str:
     if kept is None:
         return ""
     return hashlib.sha256(json.dumps(kept.shape).encode() + np.packbits(kept).tobytes()).hexdigest()
+
+
+def donor_digest(key: str, box: Box) -> str:
+    """A digest of a lesion: of its image's key and its box."""
+    return hashlib.sha256(json.dumps([key, plain(box)]).encode()).hexdigest()
 
 
 def boxes_digest(boxes: Sequence[Box]) -> str:

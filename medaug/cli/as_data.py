@@ -52,6 +52,7 @@ def boxes_data(planned: Plan) -> dict[str, Any]:
             "series_uid": unit.reference.series_uid,
             "shape": unit.shape,
             "boxes": [plain(box) for box in unit.boxes],
+            **({"donor": unit.donor.reference.key, "lesion": plain(unit.donor.box)} if unit.donor else {}),
         }
         for unit in firsts
     ]

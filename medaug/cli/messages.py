@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medaug.execution.planning.foresight import Foresight
     from medaug.execution.planning.plan import Plan
     from medaug.execution.planning.sources import Skip
+    from medaug.execution.planning.units import Unit
     from medaug.execution.summary import Summary
 
 UIDS_SHOWN = 3
@@ -32,10 +33,10 @@ def show_plan(planned: Plan, foreseen: Mapping[str, Foresight] = MappingProxyTyp
     )
     for unit in firsts:
         slices, rows, columns = unit.shape
-        labels = ", ".join(sorted({box.label for box in unit.boxes}))
+        labels, ahead = ", ".join(sorted({box.label for box in unit.boxes})), foreseen.get(unit.recipe.source)
         typer.echo(
             f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
-            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_ahead(foreseen.get(unit.recipe.source))}"
+            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_donor(unit)}{_ahead(ahead)}"
         )
     if foreseen and len(foreseen) < len(firsts):
         typer.echo(f"  of the first {len(foreseen)} sources the free share was looked at")
@@ -48,6 +49,12 @@ def show_plan(planned: Plan, foreseen: Mapping[str, Foresight] = MappingProxyTyp
     typer.echo(f"time: {time_needed}; disk: about {planned.bytes / 1e6:.0f} MB")
     if room:
         typer.echo(f"no room: {room}")
+
+
+def _donor(unit: Unit) -> str:
+    if unit.donor is None:
+        return ""
+    return f", and a lesion of {unit.donor.reference.key[:12]} ({unit.donor.box.label})"
 
 
 def _ahead(foreseen: Foresight | None) -> str:

@@ -92,12 +92,13 @@ def _row(first: Variant, results: Sequence[tuple[Tried, Volume]]) -> tuple[Cell,
 
 def _recipe(case: Case, unit: Unit, profile: Profile) -> Recipe:
     drawn = Recipe.of(case.volume, case.boxes, profile, seed=unit.recipe.seed)
-    return replace(drawn, kept=kept_digest(case.kept))
+    return replace(drawn, kept=kept_digest(case.kept), donor=unit.recipe.donor)
 
 
 def _case(unit: Unit) -> Case:
     """The slice through the middle of the largest box, or of the volume without one, as a case of its own."""
-    return _of_slice(unit.source.volume(unit.recipe.source), unit.boxes, unit.mask)
+    case = _of_slice(unit.source.volume(unit.recipe.source), unit.boxes, unit.mask)
+    return replace(case, donor=unit.donor.load()) if unit.donor else case
 
 
 def _of_slice(volume: Volume, boxes: Sequence[Box], kept: Mask | None) -> Case:

@@ -12,7 +12,7 @@ from medaug.audit import layout, ledger
 from medaug.audit.record import Output, Record
 from medaug.audit.stored_pixels import stored_of
 from medaug.augmentation.augment import augment
-from medaug.augmentation.case import Case
+from medaug.augmentation.case import Case, Donor
 from medaug.augmentation.recipe import NUMERICS, Recipe
 from medaug.augmentation.solve import on_threads
 from medaug.errors import OutputError, ReadError, counted
@@ -20,7 +20,7 @@ from medaug.execution.planning.recorded_sources import RecordedSources
 from medaug.execution.planning.request import RunRequest
 from medaug.execution.worker.worker import Worker
 from medaug.imaging.pixels import pixels_digest
-from medaug.imaging.volume import Stored, Volume
+from medaug.imaging.volume import Stored
 from medaug.processes.processor import processor
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_folder_prior
@@ -91,7 +91,7 @@ def replay(
     worker = Worker(RunRequest(source, profile, device=device), output)
     volumes = RecordedSources(source, profile)
     for record in sorted(records, key=lambda record: record.source.key):
-        yield _again(record, worker, volumes.find(record))
+        yield _again(record, worker, _case(record, volumes))
 
 
 def chosen(records: Iterable[Record], unit: str) -> Record:
@@ -112,11 +112,17 @@ def chosen(records: Iterable[Record], unit: str) -> Record:
     return matching[0]
 
 
-def _again(record: Record, worker: Worker, volume: Volume) -> Replay:
+def _case(record: Record, volumes: RecordedSources) -> Case:
+    made = record.transplant
+    donor = Donor(volumes.find(made.donor), made.lesion) if made else None
+    return Case(volumes.find(record.source), record.source_boxes, donor=donor)
+
+
+def _again(record: Record, worker: Worker, case: Case) -> Replay:
     threads = record.threads if worker.threads else None
     # memory may have made the batch smaller than the profile's
     tools = replace(worker.tools.with_batch(record.batch_size), solve_slices=on_threads(threads))
-    variant = augment(Case(volume, record.source_boxes), _recipe(record), tools)
+    variant = augment(case, _recipe(record), tools)
     images, planes = record.images, variant.volume.samples
     held = [[k for k, (n, _) in enumerate(record.slice_frames) if n == image] for image in range(len(images))]
     parts = [planes[slices] for slices in held if slices]
@@ -143,6 +149,7 @@ def _recipe(record: Record) -> Recipe:
             prior_sha256=str(record.recipe["prior_sha256"]),
             numerics=int(record.recipe["numerics"]),
             kept=str(record.recipe.get("kept", "")),
+            donor=str(record.recipe.get("donor", "")),
         )
     except (KeyError, ValueError):
         drawn = None

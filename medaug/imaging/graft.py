@@ -134,7 +134,7 @@ def grafted_plane(host: Stored, donor: Stored, graft: Graft) -> Stored:
     """
     for plane in (host, donor):
         check_whole(plane)
-    limits: Any = np.iinfo(host.dtype)  # type: ignore[type-var]  # it is one of whole numbers
+    limits: Any = np.iinfo(host.dtype)
     fits = (limits.min <= graft.grey.low <= graft.grey.high <= limits.max) and all(
         edges[1] <= plane.shape[0] and edges[3] <= plane.shape[1]
         for edges, plane in ((graft.area, donor), (graft.window, host))

@@ -8,7 +8,7 @@ from typing import Any
 
 from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
-from medaug.audit.source_names import Sources, origin
+from medaug.audit.source_names import Sources, donor_of, origin
 from medaug.imaging.boxes import Box
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import document
@@ -82,6 +82,7 @@ def _images(records: Iterable[Record], named: Sources) -> Iterator[dict[str, Any
                 "source": record.source.key,
                 "patient": record.source.patient,
                 **origin(record.source, named.get(record.source.key), k),
+                **donor_of(record, named),
             },
         }
 

@@ -34,12 +34,13 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
     Raises:
         OutputError: the file can't be written; an older one is as it was.
     """
-    common = description()
+    common, listed = description(), [record for record in records if record.status == "written"]
+    tables = _of_two(common["recordSet"]) if any(record.transplant for record in listed) else common["recordSet"]
     content = common | {
         "citeAs": " ".join(PAPERS),
         "datePublished": read_format(output)["created"],
         "distribution": [file | _facts(output / file["contentUrl"]) for file in common["distribution"]],
-        "recordSet": common["recordSet"] if any(record.status == "written" for record in records) else [],
+        "recordSet": tables if listed else [],
     }
     return replace_file(output / CROISSANT, canonical(content) + b"\n")
 
@@ -48,6 +49,24 @@ def description() -> dict[str, Any]:
     """What is the same of every OUTPUT. Each table has a file @id of its own: loaders read all of one @id as one."""
     content: dict[str, Any] = parse(resources.files(__package__).joinpath("croissant.json").read_bytes())
     return content
+
+
+def _of_two(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tables where images show two patients: no fold is one variant's, and the other patient is named."""
+    return [table | {"field": [_donor(field) for field in table["field"]]} for table in tables]
+
+
+def _donor(field: dict[str, Any]) -> dict[str, Any]:
+    if field["@id"] != "variants/fold":
+        return field
+    where = {**field["source"], "extract": {"jsonPath": "$.training[*].medaug.donor_patient"}}
+    return field | {
+        "@id": "variants/donor_patient",
+        "name": "donor_patient",
+        "description": "Keyed hash of the patient whose lesion was set in; never split one",
+        "dataType": "sc:Text",
+        "source": where,
+    }
 
 
 def _facts(path: Path) -> dict[str, str]:

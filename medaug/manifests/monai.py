@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 
 from medaug.audit.layout import RECORD
-from medaug.audit.record import Record, RecordedSource
+from medaug.audit.record import Record
 from medaug.audit.record_order import Ordered
-from medaug.audit.source_names import NamedSource, Sources, origin
+from medaug.audit.recorded_source import RecordedSource
+from medaug.audit.source_names import DONOR, NamedSource, Sources, donor_of, origin
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
@@ -46,6 +47,8 @@ def write_monai(records: Iterable[Record], output: Path, sources: Sources | None
 
     There is a "training" split and no other: a synthetic image inherits its source's patient and may not be used to
     judge a model. "fold" is that patient's: who validates on real images of fold n leaves out all items of fold n.
+    Where lesions were set in, an item shows two patients: it has "folds", both of them, and no "fold", so that who asks
+    for one is told.
 
     Args:
         records: of all units; those that were not written are left out.
@@ -57,7 +60,11 @@ def write_monai(records: Iterable[Record], output: Path, sources: Sources | None
         ManifestError: a record says nothing of its patient.
     """
     ordered = Ordered.of(records)
-    check_parts(SplitImage(r.source.patient, TRAINING, r.source.series_uid, synthetic=True) for r in ordered.written)
+    check_parts(
+        SplitImage(source.patient, TRAINING, source.series_uid, synthetic=True)
+        for record in ordered.written
+        for source in record.shown
+    )
     return replace_file(output / MONAI, document(monai_content(ordered, sources)))
 
 
@@ -78,15 +85,25 @@ def monai_content(ordered: Ordered, sources: Sources | None = None) -> dict[str,
 
 
 def _items(ordered: Ordered, labels: Sequence[str], named: Sources) -> Iterator[dict[str, Any]]:
-    """Source by source: the real image where it is listed, then its variants."""
+    """Source by source: the real image where it is listed, then its variants; all have the same keys."""
+    two = any(record.transplant for record in ordered)
     for key, group in itertools.groupby(ordered, key=lambda record: record.source.key):
         source, real = named.get(key), True
         for record in group:
             if real and source and source.image and record.geometry:
-                yield _real_item(record, labels, source)
+                item = _real_item(record, labels, source)
+                yield _of_two(item, replace(record, transplant=None), named) if two else item
                 real = False
             if record.status == "written":
-                yield _item(record, labels, source)
+                item = _item(record, labels, source)
+                yield _of_two(item, record, named) if two else item
+
+
+def _of_two(item: dict[str, Any], record: Record, named: Sources) -> dict[str, Any]:
+    """An item of a list in which images show two patients."""
+    fold, donor = item.pop("fold"), donor_of(record, named) or dict.fromkeys(DONOR, "")
+    other = fold_of(donor["donor_patient"]) if record.transplant else fold
+    return item | {"folds": [fold, other], "medaug": item["medaug"] | donor}
 
 
 def named_classes(labels: Sequence[str], codes: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,11 @@ def label_map(record: Record, masks: Mapping[str, Mask], labels: Sequence[str]) 
         ManifestError: a mask isn't what the unit protected, or two classes overlap.
     """
     assert record.geometry is not None
+    if record.transplant is not None:
+        raise ManifestError(
+            f"nnunet: unit {record.unit[:16]}: a lesion of another image was set in, and only its box is known here; "
+            "export boxes, or variants of another law"
+        )
     numbers = np.zeros(record.geometry.shape, dtype=np.uint8)
     for label, given in sorted(masks.items()):
         mask = given if record.moved is None else _moved(given, record.moved.motions)

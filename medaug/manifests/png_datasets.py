@@ -44,8 +44,16 @@ class WrittenSlice:
             "unit": self.record.unit,
             "source": source.key,
             "patient": source.patient,
-            "fold": fold_of(source.patient),
+            **self._folds(),
         }
+
+    def _folds(self) -> dict[str, str | int]:
+        """That of its patient; of two, none: who asks for one is told."""
+        made = self.record.transplant
+        if made is None:
+            return {"fold": fold_of(self.record.source.patient)}
+        folds = {"fold_of_patient": fold_of(self.record.source.patient), "fold_of_donor": fold_of(made.donor.patient)}
+        return {"donor": made.donor.key, "donor_patient": made.donor.patient, **folds}
 
 
 def write_pictures(folder: Path, record: Record, volume: Volume, show: Show) -> Iterator[WrittenSlice]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from medaug.audit.record import Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.errors import ManifestError
 from medaug.storage.disk_map import DiskMap
 from medaug.storage.plain_files import open_plain, text_of
@@ -102,24 +103,27 @@ def for_training(records: Iterable[Record], parts: Mapping[str, str] | None, *, 
         ManifestError: a patient stands in two parts, a source in none, or a synthetic image would leave training.
     """
     written = sorted((r for r in records if r.status == "written"), key=lambda r: (r.source.key, r.variant, r.unit))
-    where = {record.source.series_uid: _part(record, parts) for record in written}
-    check_parts(
-        SplitImage(r.source.patient, where[r.source.series_uid], r.source.series_uid, synthetic=False) for r in written
-    )
+    where = {source.series_uid: _part(source, parts) for record in written for source in record.shown}
+    check_parts(_images(written, where, synthetic=False))
     if leave_out:
-        written = [record for record in written if where[record.source.series_uid] == TRAINING]
-    check_parts(
-        SplitImage(r.source.patient, where[r.source.series_uid], r.source.series_uid, synthetic=True) for r in written
-    )
+        written = [record for record in written if all(where[one.series_uid] == TRAINING for one in record.shown)]
+    check_parts(_images(written, where, synthetic=True))
     return tuple(written)
 
 
-def _part(record: Record, parts: Mapping[str, str] | None) -> str:
+def _images(records: Iterable[Record], where: Mapping[str, str], *, synthetic: bool) -> Iterator[SplitImage]:
+    """Every source that a variant shows: where a lesion was set in, its donor's as well."""
+    for record in records:
+        for source in record.shown:
+            yield SplitImage(source.patient, where[source.series_uid], source.series_uid, synthetic)
+
+
+def _part(source: RecordedSource, parts: Mapping[str, str] | None) -> str:
     if parts is None:
         return TRAINING
-    part = parts.get(record.source.series_uid)
+    part = parts.get(source.series_uid)
     if part is None:
         raise ManifestError(
-            f"parts: series {record.source.series_uid} was augmented and isn't in the table; say in which part it is"
+            f"parts: series {source.series_uid} was augmented and isn't in the table; say in which part it is"
         )
     return part

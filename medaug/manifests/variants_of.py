@@ -13,7 +13,7 @@ from medaug.audit.layout import PROFILE
 from medaug.audit.output_files import sha256_of
 from medaug.errors import ManifestError, OutputError, ProfileError
 from medaug.manifests.monai import MONAI
-from medaug.profile.components import LawKind, moves
+from medaug.profile.components import LawKind, other_labels
 from medaug.profile.load import parse_profile_keys
 from medaug.storage.json_stream import array_items, other_members
 from medaug.storage.plain_files import read_document
@@ -29,14 +29,14 @@ class ListedVariant:
         image: its path.
         boxes: low corner then high, in voxels of the array that MONAI's reader gives; high exclusive.
         labels: the class of each box, by name.
-        fold: of its patient, 0 to 4.
+        folds: of the patients that it shows, 0 to 4: one, or two where a lesion was set in.
         about: its ``medaug``: unit, source, patient, …
     """
 
     image: Path
     boxes: Boxes
     labels: tuple[str, ...]
-    fold: int
+    folds: tuple[int, ...]
     about: Mapping[str, Any]
 
 
@@ -67,9 +67,9 @@ class VariantsOf:
         root = Path(output)
         with suppress(OSError, ProfileError, KeyError, TypeError, ValueError):
             kind = parse_profile_keys(read_document(root / PROFILE), PROFILE)["regions"]["kind"]
-            if kind in get_args(LawKind) and moves(kind):
+            if kind in get_args(LawKind) and other_labels(kind):
                 raise ManifestError(
-                    f"{what}: the law {kind!r} of OUTPUT's profile moved its labels, and an item would keep "
+                    f"{what}: the law {kind!r} of OUTPUT's profile moved or added labels, and an item would keep "
                     f"those of its source; train on the items of {MONAI} as they are"
                 )
         return cls.read(root)
@@ -122,6 +122,5 @@ class VariantsOf:
 
 def _listed(root: Path, item: Mapping[str, Any], labels: tuple[str, ...]) -> ListedVariant:
     boxes = tuple(tuple(box) for box in item["box"])
-    return ListedVariant(
-        root / item["image"], boxes, tuple(labels[n] for n in item["label"]), item["fold"], item["medaug"]
-    )
+    folds = tuple(item["folds"]) if "folds" in item else (item["fold"],)
+    return ListedVariant(root / item["image"], boxes, tuple(labels[n] for n in item["label"]), folds, item["medaug"])

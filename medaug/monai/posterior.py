@@ -25,7 +25,7 @@ from medaug.imaging.arrays import from_array
 from medaug.imaging.volume import Stored, Volume
 from medaug.monai.box_conventions import medaug_boxes, standard_boxes
 from medaug.monai.solved_cache import SolvedCache
-from medaug.profile.components import moves
+from medaug.profile.components import other_labels
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_prior
 from medaug.profile.profile import Profile
@@ -74,10 +74,10 @@ class RandPosteriorSampled(RandomizableTransform):  # type: ignore[misc]  # MONA
     ) -> None:
         RandomizableTransform.__init__(self, prob)
         chosen = profile if isinstance(profile, Profile) else load_profile(str(profile))
-        if moves(chosen.regions.kind):
+        if other_labels(chosen.regions.kind):
             raise ProfileError(
-                f"RandPosteriorSampled: profile {chosen.name!r} moves labels, and boxes here stay as they are; use "
-                "`medaug run`, whose lists hold the new ones, or a profile that moves nothing"
+                f"RandPosteriorSampled: profile {chosen.name!r} moves or adds labels, and boxes here stay as they are; "
+                "use `medaug run`, whose lists hold the new ones, or a profile that moves nothing"
             )
         self.profile = chosen if prior is None else with_prior(chosen, str(prior))
         self.variants, self.device, self.box_mode, self.seed = variants, device, box_mode, seed

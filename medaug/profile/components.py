@@ -118,8 +118,22 @@ class Moved(Spec):
         return self
 
 
-LawSpec = GaussianOutside | Outside | Inside | RandomOutside | Moved
-LawKind = Literal["gaussian-outside", "outside", "inside", "random", "moved"]
+class Transplant(Spec):
+    """A labelled lesion of one image is set into another, and a ring around it is generated."""
+
+    kind: Literal["transplant"]
+    hosts: Literal["all", "labelled", "unlabelled"] = Field(
+        "all", description="images that lesions are set into: all usable ones, or those with, or without, labels"
+    )
+    ring: float = Field(0.06, gt=0, le=0.25, description="width of what is generated, share of the host's longer side")
+    likeness: float = Field(0.6, ge=0, lt=1, description="least likeness of a place with the lesion's surroundings")
+    places: int = Field(3, ge=1, le=16, description="the draw is among so many of the best places")
+    tried: int = Field(48, ge=1, le=256, description="lesions that are looked at for a host, the best of which it gets")
+    margin: Margin
+
+
+LawSpec = GaussianOutside | Outside | Inside | RandomOutside | Moved | Transplant
+LawKind = Literal["gaussian-outside", "outside", "inside", "random", "moved", "transplant"]
 
 
 def keeps_boxes(kind: LawKind) -> bool:
@@ -128,7 +142,7 @@ def keeps_boxes(kind: LawKind) -> bool:
     What a run protects and what `medaug verify` compares both hang on it.
     """
     match kind:
-        case "gaussian-outside" | "outside" | "random" | "moved":
+        case "gaussian-outside" | "outside" | "random" | "moved" | "transplant":
             return True
         case "inside":
             return False
@@ -141,10 +155,26 @@ def moves(kind: LawKind) -> bool:
     match kind:
         case "moved":
             return True
-        case "gaussian-outside" | "outside" | "random" | "inside":
+        case "gaussian-outside" | "outside" | "random" | "inside" | "transplant":
             return False
         case _:
             assert_never(kind)
+
+
+def transplants(kind: LawKind) -> bool:
+    """Whether a law sets a lesion of another image in, so that a variant shows two patients and has one label more."""
+    match kind:
+        case "transplant":
+            return True
+        case "gaussian-outside" | "outside" | "random" | "inside" | "moved":
+            return False
+        case _:
+            assert_never(kind)
+
+
+def other_labels(kind: LawKind) -> bool:
+    """Whether a variant's labels aren't its source's as they lie there."""
+    return moves(kind) or transplants(kind)
 
 
 class EmbeddedPrior(Spec):

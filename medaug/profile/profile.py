@@ -27,7 +27,7 @@ from medaug.profile.components import (
     Review,
     Volumes,
     keeps_boxes,
-    moves,
+    other_labels,
 )
 from medaug.profile.digest import profile_digest
 from medaug.profile.solvers import (
@@ -99,8 +99,9 @@ class Profile(Spec):
     def _runnable(self) -> Profile:
         if self.prior_path is None and self.size % EMBEDDED_MULTIPLE:
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
-        if self.unlabelled == "keep-nothing" and (moves(self.regions.kind) or not keeps_boxes(self.regions.kind)):
-            raise ValueError(f"unlabelled: law {self.regions.kind} needs labels; choose another law, or skip")
+        law = self.regions.kind
+        if self.unlabelled == "keep-nothing" and (other_labels(law) or not keeps_boxes(law)):
+            raise ValueError(f"unlabelled: law {law} needs labels; choose another law, or skip")
         if not meets_decoder(self.solver):
             self._without_decoder()
         for name, (low, high) in self.checks.items():

@@ -17,8 +17,9 @@ from markupsafe import Markup
 
 from medaug.audit.layout import PAGE, PREVIEW, PROFILE
 from medaug.audit.listed import LEFT_OUT
-from medaug.audit.record import Limit, Record, RecordedSource
+from medaug.audit.record import Limit, Record
 from medaug.audit.record_order import Ordered, Tally, kind_of
+from medaug.audit.recorded_source import RecordedSource
 from medaug.errors import ProfileError
 from medaug.profile.load import parse_profile_keys
 from medaug.report.pictures import NAMES

@@ -150,7 +150,7 @@ class Planes:
             raise KeyError("source")
         if self._sources is None:
             self._sources = RecordedSources(self._source, self._profile)
-        return self._sources.find(record)
+        return self._sources.find(record.source)
 
     def _kept(self, key: tuple[str, str], read: Callable[[], Volume]) -> Volume:
         with self._lock:

@@ -28,6 +28,8 @@ class CocoImage:
         sha256: digest of the real file: its own, or that of a variant's source.
         patient: whoever it shows, as its list states it; ``""`` where that isn't known.
         synthetic: whether medaug made it.
+        donor: the patient whose lesion was set in, likewise; ``""`` where none was.
+        donor_sha256: digest of the real file that the lesion is from; ``""`` where there is none.
     """
 
     path: Path
@@ -37,6 +39,13 @@ class CocoImage:
     sha256: str
     patient: str
     synthetic: bool
+    donor: str = ""
+    donor_sha256: str = ""
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """All whom it shows."""
+        return frozenset((self.patient, self.donor)) if self.donor_sha256 else frozenset((self.patient,))
 
 
 def read_coco(path: Path, images: Path) -> list[CocoImage]:
@@ -76,6 +85,8 @@ def _labelled(
         sha256=str(about.get("source_sha256", "")),
         patient=str(image.get("patient", about.get("patient", ""))),
         synthetic="unit" in about,
+        donor=str(about.get("donor_patient", "")),
+        donor_sha256=str(about.get("donor_sha256", "")),
     )
 
 

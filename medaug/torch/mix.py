@@ -71,7 +71,7 @@ def real_and_synthetic(  # noqa: PLR0913 - what a training set is made of
     known, judges, variants = ([_of(item, patient_of) for item in part] for part in (known, judges, variants))
     if validation is None:
         judges = [item for item in known if fold_of(item.patient) in folds]
-        known, variants = ([i for i in part if fold_of(i.patient) not in folds] for part in (known, variants))
+        known, variants = ([i for i in part if not _in_folds(i, folds)] for part in (known, variants))
     _refuse_shared(known, variants, judges)
     classes = tuple(sorted({label for item in (*known, *variants, *judges) for label in item.labels}))
     profile = load_profile(str(Path(output) / PROFILE))
@@ -103,21 +103,29 @@ def _digested(path: str | Path, images: str | Path | None) -> list[CocoImage]:
 def _patients(real: Iterable[CocoImage], variants: Iterable[CocoImage]) -> Mapping[str, str]:
     """Digest of a real image → its patient: as the user's list states it, or else as OUTPUT's does."""
     stated = {item.sha256: item.patient for item in real if item.patient}
-    return {item.sha256: item.patient for item in variants} | stated
+    known = list(variants)
+    donors = {item.donor_sha256: item.donor for item in known if item.donor_sha256}
+    return donors | {item.sha256: item.patient for item in known} | stated
 
 
 def _of(item: CocoImage, patient_of: Mapping[str, str]) -> CocoImage:
-    return replace(item, patient=patient_of.get(item.sha256, item.sha256))
+    donor = patient_of.get(item.donor_sha256, item.donor_sha256)
+    return replace(item, patient=patient_of.get(item.sha256, item.sha256), donor=donor)
+
+
+def _in_folds(item: CocoImage, folds: Collection[int]) -> bool:
+    """Whether any patient whom an image shows is judged on."""
+    return any(fold_of(patient) in folds for patient in item.patients)
 
 
 def _refuse_shared(real: Sequence[CocoImage], variants: Sequence[CocoImage], judges: Sequence[CocoImage]) -> None:
     """Refuse a patient in training and in validation."""
     judging = {item.patient for item in judges}
-    shown = len([item for item in variants if item.patient in judging])
+    shown = len([item for item in variants if item.patients & judging])
     if shown:
         raise ManifestError(
             f"real_and_synthetic: {counted(shown, 'picture')} of variants in OUTPUT show patients of the validation; a "
-            "synthetic image shows its source's patient: augment training images only, or give folds"
+            "synthetic image shows its sources' patients: augment training images only, or give folds"
         )
     both = len({item.patient for item in real} & judging)
     if both:

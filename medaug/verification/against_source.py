@@ -8,22 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from medaug.audit.record import Output, Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.audit.stored_pixels import decoded
 from medaug.dicom.colour_encoding import colour_of
 from medaug.dicom.frames import is_enhanced
 from medaug.dicom.read.parse import Instance, coded, instance
 from medaug.dicom.write.attribute_values import Facts
 from medaug.dicom.write.write import captured
-from medaug.errors import ReadError, WriteError, counted
+from medaug.errors import ReadError, RegionError, WriteError, counted
 from medaug.formats.registry import FORMATS
 from medaug.imaging.colour import Colour
+from medaug.imaging.graft import grafted_plane
 from medaug.imaging.moved import moved_plane
 from medaug.imaging.volume import Mask, Stored, Volume
 from medaug.regions.marks import FREE
 from medaug.verification.derivation import can_be_made_again, differing, header_differences, in_short
-from medaug.verification.evidence_marks import Marks, boxes_on, lost_on
+from medaug.verification.evidence_marks import Marks, beyond_window, boxes_on, lost_on
 from medaug.verification.instance_headers import MEANING, meaning_faults, says_carried
-from medaug.verification.unit_check import Findings, Image, UnitCheck
+from medaug.verification.unit_check import Findings, Image, UnitCheck, grown
 
 
 def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | None, found: Findings) -> None:
@@ -31,10 +33,10 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
     assert check.sources is not None
     first = image.slices[0][0]
     path = check.sources[first]
-    if path is None:
+    if path is None or (check.record.transplant and check.donor is None):
         return
     try:
-        read, volume, original = _read(check.record, path)
+        read, volume, original = _read(check.record.source, path)
         _check_converted(check.record, output, volume, found)
         if read and image.dataset:
             pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
@@ -51,22 +53,22 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
     if max(places) >= len(original) or max(frame for _, frame in image.slices) >= len(image.stored):
         found.add("protected-changed", "the image or the source has too few frames", output.path)
         return
-    moved = [_moved(check.record, original[place]) for place in places]
-    for (k, frame), theirs in zip(image.slices, moved, strict=True):
+    moved = _all_expected(check, output, original[places], found)
+    for (k, frame), theirs in zip(image.slices if moved else (), moved, strict=True):
         planes = image.stored[frame], theirs
         _compare(check, output, k, planes, marks, found)
         _compare_colour(output, k, planes, colour_of(read.dataset, planes[1]) if read else None, found)
         if image.dataset and says_carried(image.dataset, frame) and not np.array_equal(*planes):
             found.add("carried-changed", f"slice {k + 1} says it was carried over, and isn't the source's", output.path)
-    if check.said is not None and can_be_made_again(check.record):
+    if moved and check.said is not None and can_be_made_again(check.record):
         shown = image.stored[[frame for _, frame in image.slices]]
         changed = [_differing(a, b) | _differing(b, c) for a, b, c in zip(shown, moved, original[places], strict=True)]
         _check_header(check, output, image, (read, volume, np.stack(changed)), found)
 
 
-def _read(record: Record, path: Path) -> tuple[Instance | None, Volume | None, Stored]:
-    """The source's file: a DICOM instance, or a volume; and all its stored values."""
-    kind = FORMATS.get(record.source.format or "")
+def _read(source: RecordedSource, path: Path) -> tuple[Instance | None, Volume | None, Stored]:
+    """A source's file: a DICOM instance, or a volume; and all its stored values."""
+    kind = FORMATS.get(source.format or "")
     if kind is None:
         read = instance(path)
         return read, None, decoded(read)
@@ -127,8 +129,29 @@ def _differences(
         return header_differences(image.dataset, facts, mask, check.said.profile)
 
 
-def _moved(record: Record, plane: Stored) -> Stored:
-    """The source's plane as the record says that it was moved."""
+def _all_expected(check: UnitCheck, output: Output, planes: Stored, found: Findings) -> list[Stored]:
+    """`_expected` of each plane; none where that can't be told."""
+    try:
+        return [_expected(check, plane) for plane in planes]
+    except (ReadError, RegionError, IndexError) as error:
+        found.add("source-unreadable", f"the donor's lesion can't be set in again: {error}", output.path)
+        return []
+
+
+def _expected(check: UnitCheck, plane: Stored) -> Stored:
+    """The source's plane as the record says that it was moved, or with the donor's lesion as it says it was set in.
+
+    Raises:
+        ReadError: the donor can't be read.
+        RegionError: it doesn't fit.
+    """
+    record = check.record
+    if record.transplant is not None:
+        assert check.donor is not None
+        made = record.transplant
+        frame = made.donor.frames[0] if made.donor.frames else 0
+        _, _, theirs = _read(made.donor, check.donor)
+        return grafted_plane(plane, theirs[frame], made.graft)
     return plane if record.moved is None else moved_plane(plane, record.moved.motions)
 
 
@@ -174,5 +197,7 @@ def _protected(check: UnitCheck, k: int, marks: Marks | None) -> Mask:
     boxes = boxes_on(check.record, k)
     if not check.keeps_boxes:
         return ~marks(FREE, k) if marks else np.zeros_like(boxes)
+    if check.record.transplant:
+        boxes |= boxes_on(check.record, k, grown(check)) | beyond_window(check.record)
     boxes &= ~lost_on(check.record)
     return ~marks(FREE, k) | boxes if marks else boxes

@@ -30,6 +30,7 @@ from medaug.dicom.write.derive import derive
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.stated import stated
 from medaug.errors import ProfileError
+from medaug.imaging.graft import in_words as graft_in_words
 from medaug.imaging.motion import in_words
 from medaug.profile.load import parse_profile
 from medaug.profile.profile import Profile
@@ -69,6 +70,10 @@ class Statement:
             created=datetime.fromisoformat(record.created),
             prior=prior,
         )
+        if record.transplant:
+            made = record.transplant
+            donor = (made.sop_class, made.donor.instance_uids[0]) if made.sop_class else None
+            return replace(said, set_in=graft_in_words(made.graft), donor=donor)
         return replace(said, moved=in_words(record.moved.motions)) if record.moved else said
 
 

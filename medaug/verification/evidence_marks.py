@@ -13,6 +13,7 @@ from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.boxes import Box
+from medaug.imaging.graft import mask_of
 from medaug.imaging.moved import lost_of
 from medaug.imaging.volume import Mask
 from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
@@ -80,6 +81,13 @@ def lost_on(record: Record) -> Mask:
     return lost_of(record.moved.motions, record.geometry.shape[1:])
 
 
+def beyond_window(record: Record) -> Mask:
+    """True where nothing of an image with a lesion set in may differ from its host; (rows, columns), or one False."""
+    if record.transplant is None or record.geometry is None:
+        return np.zeros((1, 1), dtype=np.bool_)
+    return ~mask_of(record.transplant.graft.window, record.geometry.shape[1:])
+
+
 def check_marks(marks: Marks, record: Record, file: str, *, grown: Sequence[Box], keeps_boxes: bool) -> Iterator[Fault]:
     """What the evidence says against the record, and against itself.
 
@@ -97,10 +105,11 @@ def check_marks(marks: Marks, record: Record, file: str, *, grown: Sequence[Box]
         other += int(np.count_nonzero(marks(LABEL, k) != boxes))
         margin = boxes_on(record, k, grown)
         taken += int(np.count_nonzero(free & (margin & ~lost_on(record) if keeps_boxes else ~margin)))
+        taken += int(np.count_nonzero(free & beyond_window(record)))
         unsaid += int(np.count_nonzero(~(free | marks(OBSERVED, k))))
     for count, what in (
         (other, "voxels are marked as label and in no box, or in a box and not marked"),
-        (taken, "voxels that the law keeps, of boxes and their margin, are marked as generated"),
+        (taken, "voxels that the law keeps, of boxes and their margin or outside a window, are marked as generated"),
         (unsaid, "voxels are neither free nor observed"),
     ):
         if count:

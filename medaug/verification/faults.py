@@ -42,6 +42,7 @@ CODES: Mapping[str, str] = {
     "carried-changed": "a slice that says it was carried over isn't its source's",
     "protected-changed": "a protected voxel doesn't hold the source's stored value",
     "moved-differs": "boxes, headers or the profile contradict the map by which the record says the source was moved",
+    "transplant-differs": "boxes, headers or the profile contradict what the record says was set in of another source",
     "label-differs": "a record or a header hides, or invents, that the pixels in labelled boxes were generated",
     "decision-differs": "a decision is of no written unit, of other pixels or boxes, or for an unknown reason",
     "list-differs": "monai.json, coco.json or croissant.json contradicts the records",

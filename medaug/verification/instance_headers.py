@@ -27,6 +27,7 @@ MEANING = (
 )  # fmt: skip
 
 RESAMPLED = ("113085", "DCM")  # CID 7203: spatial resampling
+SET_IN = ("TRANSPLANT", "99MEDAUG")
 LABEL_GENERATED, GENERATED = ("GENERATED-LABEL", "99MEDAUG"), ("GENERATED", "99MEDAUG")
 CARRIED = ("CARRIED", "99MEDAUG")  # the derivation of a slice without a generated pixel, see `dicom.values`
 
@@ -79,10 +80,7 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance, said
         yield "not-derived", "the first value of ImageType (0008,0008) isn't DERIVED"
     if study != study_of(record):
         yield "reference", "it lies in another study than its source"
-    if record.moved and not _says_resampled(ds):
-        yield "moved-differs", "it doesn't say that its pixels were resampled and lie elsewhere than in its source"
-    if record.labels and not _says_label_generated(ds):
-        yield "label-differs", "it doesn't say that the pixels in labelled boxes were generated"
+    yield from _labels_unsaid(record, ds)
     yield from faults
     yield from _misplaced(record, slices, ds)
 
@@ -113,10 +111,25 @@ def says_carried(ds: Dataset, frame: int) -> bool:
     return bool(codes) and (codes[-1].get("CodeValue"), codes[-1].get("CodingSchemeDesignator")) == CARRIED
 
 
+def _labels_unsaid(record: Record, ds: Dataset) -> Found:
+    """What became of labelled pixels, and isn't said."""
+    if record.moved and not _says_resampled(ds):
+        yield "moved-differs", "it doesn't say that its pixels were resampled and lie elsewhere than in its source"
+    if bool(record.transplant) != _says_set_in(ds):
+        yield "transplant-differs", "whether a lesion was set in, it and the record say different things"
+    if record.labels and not _says_label_generated(ds):
+        yield "label-differs", "it doesn't say that the pixels in labelled boxes were generated"
+
+
 def _says_resampled(ds: Dataset) -> bool:
     codes = {(c.get("CodeValue"), c.get("CodingSchemeDesignator")) for c in ds.get("DerivationCodeSequence") or []}
     stays = [item.get("SpatialLocationsPreserved") for item in ds.get("SourceImageSequence") or []]
     return RESAMPLED in codes and all(word == "NO" for word in stays)
+
+
+def _says_set_in(ds: Dataset) -> bool:
+    codes = {(c.get("CodeValue"), c.get("CodingSchemeDesignator")) for c in ds.get("DerivationCodeSequence") or []}
+    return SET_IN in codes
 
 
 def _says_label_generated(ds: Dataset) -> bool:
@@ -145,6 +158,8 @@ def sources_of(ds: Dataset) -> list[str]:
 def _classic(record: Record, slices: Slices, ds: Dataset) -> Found:
     dicom = record.source.format == "dicom"  # a picture has no instance that a reference could lead to
     sources, expected = sources_of(ds), {record.source.instance_uids[k] for k, _ in slices if dicom}
+    if dicom and record.transplant:
+        expected.add(record.transplant.donor.instance_uids[0])
     if fields.text(ds, "SOPInstanceUID") in sources:
         yield "reference", "SourceImageSequence refers to the instance itself"
     if set(sources) != expected:

@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterator, Mapping
 
 from medaug.audit.record import CheckResult, Record
-from medaug.augmentation.recipe import boxes_digest
+from medaug.audit.recorded_source import RecordedSource
+from medaug.augmentation.recipe import boxes_digest, donor_digest
 from medaug.errors import counted
+from medaug.imaging.graft import Graft
 from medaug.imaging.motion import moved_boxes
 from medaug.quality.checks import DEFAULT_LIMITS, Limits, judged
 from medaug.verification.faults import Fault
@@ -28,6 +30,7 @@ def check_record(record: Record, profile_sha256: str | None) -> Iterator[Fault]:
         return
     yield from _recipe(record)
     yield from _moved(record)
+    yield from _transplanted(record)
     if record.status == "written":
         yield from _grid(record)
         yield from _outputs(record)
@@ -46,6 +49,19 @@ def check_moved(record: Record, *, moves: bool) -> Iterator[Fault]:
     if record.status == "written" and moves != (record.moved is not None):
         found = "none" if moves else "one, by a law that moves nothing"
         yield _fault(record, "moved-differs", f"expected {'a' if moves else 'no'} map of its motion, found {found}")
+
+
+def check_transplanted(record: Record, *, transplants: bool) -> Iterator[Fault]:
+    """A record says what was set in exactly where the profile's law sets a lesion in.
+
+    Args:
+        record: of a unit.
+        transplants: what the law says.
+    """
+    if record.status == "written" and transplants != (record.transplant is not None):
+        found = "none" if transplants else "one, by a law that sets none in"
+        wanted = "a" if transplants else "no"
+        yield _fault(record, "transplant-differs", f"expected {wanted} lesion of another source, found {found}")
 
 
 def check_gate(record: Record, limits: Mapping[str, Limits]) -> Iterator[Fault]:
@@ -83,12 +99,11 @@ def _key(record: Record) -> Iterator[Fault]:
     text = json.dumps(dict(record.recipe), sort_keys=True, separators=(",", ":"))
     if record.recipe and hashlib.sha256(text.encode()).hexdigest() != record.unit:
         yield _fault(record, "unit-key", "the unit key isn't the digest of the recipe")
-    if not _fits(record) or record.source.format is None:
+    if not all(_fits(source) and source.format is not None for source in record.shown):
         yield _fault(record, "unit-key", "the source key isn't the digest of the source's digests and frames")
 
 
-def _fits(record: Record) -> bool:
-    source = record.source
+def _fits(source: RecordedSource) -> bool:
     frames = source.frames or (0,) * len(source.sha256)
     lengths = {len(source.instance_uids), len(source.sha256), len(frames)}
     once = len(set(zip(source.instance_uids, frames, strict=False))) == len(frames)
@@ -104,6 +119,9 @@ def _recipe(record: Record) -> Iterator[Fault]:
         "profile_sha256": record.profile_sha256,
         "prior_sha256": record.prior.sha256 if record.prior else "",
     }
+    if record.transplant or "donor" in record.recipe:
+        made = record.transplant
+        said["donor"] = donor_digest(made.donor.key, made.lesion) if made else ""
     wrong = [name for name, value in said.items() if str(record.recipe.get(name)) != value]
     if wrong:
         yield _fault(record, "recipe-differs", f"record and recipe differ in: {', '.join(wrong)}")
@@ -117,6 +135,28 @@ def _moved(record: Record) -> Iterator[Fault]:
     there = moved_boxes(record.moved.boxes, record.moved.motions, shape[1:]) if shape[0] == 1 else None
     if there != record.boxes:
         yield _fault(record, "moved-differs", "its boxes are not the source's, moved as it says")
+
+
+def _transplanted(record: Record) -> Iterator[Fault]:
+    """The labels are the host's and the donor's lesion in its new place; host and donor are two, of one slice each."""
+    made = record.transplant
+    if made is None:
+        return
+    try:
+        there = (*made.boxes, made.graft.placed(made.lesion))
+    except ValueError:
+        there = ()
+    if there != record.boxes or record.moved is not None:
+        yield _fault(record, "transplant-differs", "its boxes are not the host's and the lesion's, set in as it says")
+    if made.donor.key == record.source.key or len(made.donor.sha256) != 1 or not _inside(record, made.graft):
+        yield _fault(record, "transplant-differs", "host and donor don't fit each other")
+    if bool(made.sop_class) != (made.donor.format == "dicom"):
+        yield _fault(record, "transplant-differs", "the donor's SOP class doesn't fit its format")
+
+
+def _inside(record: Record, graft: Graft) -> bool:
+    shape = record.geometry.shape if record.geometry else (0, 0, 0)
+    return shape[0] == 1 and graft.window[1] <= shape[1] and graft.window[3] <= shape[2]
 
 
 def _grid(record: Record) -> Iterator[Fault]:

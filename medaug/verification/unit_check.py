@@ -26,6 +26,7 @@ class UnitCheck:
         sources: the source's file for each slice, None where none has its digest; None where none was given.
         keeps_boxes: False where the law regenerates the boxes themselves.
         said: what all headers of the run are made by; None where that isn't known.
+        donor: the file whose lesion was set in; None where none was, or none has its digest.
     """
 
     root: Path
@@ -33,6 +34,7 @@ class UnitCheck:
     sources: tuple[Path | None, ...] | None
     keeps_boxes: bool
     said: Statement | None = None
+    donor: Path | None = None
 
 
 def grown(check: UnitCheck) -> tuple[Box, ...]:
@@ -40,11 +42,20 @@ def grown(check: UnitCheck) -> tuple[Box, ...]:
     record = check.record
     assert record.geometry is not None
     if check.said is None:
-        return record.boxes
+        return (*record.boxes, *_set_in(record))
     profile, geometry = check.said.profile, record.geometry.geometry
     margin = profile.regions.margin
     steps = margin_voxels(margin.value, margin.unit, geometry, profile.size)
-    return tuple(box.grown(steps, geometry.shape) for box in record.boxes)
+    boxes = record.source_boxes if record.transplant else record.boxes
+    return (*(box.grown(steps, geometry.shape) for box in boxes), *_set_in(record))
+
+
+def _set_in(record: Record) -> tuple[Box, ...]:
+    """The lesion with its margin, which is the donor's and may end at its border."""
+    if record.transplant is None:
+        return ()
+    top, bottom, left, right = record.transplant.graft.place
+    return (Box((0, top, left), (1, bottom, right), ""),)
 
 
 @dataclass

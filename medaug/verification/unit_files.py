@@ -55,6 +55,8 @@ def check_unit(check: UnitCheck) -> Findings:
             "source-missing",
             f"no match among the given files for {missing} of {counted(len(check.sources), 'source file')}",
         )
+    if check.sources is not None and check.record.transplant and check.donor is None:
+        found.add("source-missing", "no match among the given files for the image whose lesion was set in")
     for output, slices in zip(check.record.images, slices_of(check.record), strict=True):
         _check_image(check, output, slices, marks, found)
     if len(found.series) > 1:

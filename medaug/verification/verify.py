@@ -17,7 +17,7 @@ from medaug.audit.listed import Choice
 from medaug.audit.record import Record
 from medaug.errors import OutputError, ProfileError, ReadError, counted
 from medaug.formats.registry import REGIONS
-from medaug.profile.components import LawKind, keeps_boxes, moves
+from medaug.profile.components import LawKind, keeps_boxes, moves, transplants
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
@@ -28,7 +28,13 @@ from medaug.verification.decision_words import check_decisions
 from medaug.verification.derivation import Statement, can_be_made_again, statement_of
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
-from medaug.verification.records import check_gate, check_labels, check_moved, check_record
+from medaug.verification.records import (
+    check_gate,
+    check_labels,
+    check_moved,
+    check_record,
+    check_transplanted,
+)
 from medaug.verification.unit_check import Findings, UnitCheck
 from medaug.verification.unit_files import check_unit
 
@@ -76,7 +82,7 @@ def verify(
     Args:
         output: OUTPUT.
         source: what it was made from; its files are found by their digests, whatever their names. With it, every
-            protected voxel is compared with the source's stored value.
+            protected voxel is compared with the source's stored value; where a lesion was set in, with its donor's.
         public_key: the key that must have signed the seal. None that lies beside the data is ever used.
         workers: processes that read images.
         on_unit: called with (done, total) after each unit.
@@ -103,6 +109,7 @@ def verify(
         if profile.moves is not None:
             faults += [
                 *check_moved(record, moves=profile.moves),
+                *check_transplanted(record, transplants=bool(profile.transplants)),
                 *check_labels(record, keeps_boxes=profile.keeps_boxes),
             ]
         if said and can_be_made_again(record):
@@ -206,6 +213,7 @@ class _Choices:
     sha256: str | None
     keeps_boxes: bool
     moves: bool | None
+    transplants: bool | None = None
 
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
@@ -219,7 +227,7 @@ def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     if law not in get_args(LawKind):
         unknown = f"this version doesn't know the law {law!r:.40}, so boxes are taken for kept"
         return _Choices(digest, True, None), (Fault("profile-differs", unknown, layout.PROFILE),)
-    return _Choices(digest, keeps_boxes(law), moves(law)), ()
+    return _Choices(digest, keeps_boxes(law), moves(law), transplants(law)), ()
 
 
 def _checks(
@@ -227,10 +235,12 @@ def _checks(
 ) -> Iterator[UnitCheck]:
     files: DiskMap[Path] = DiskMap()
     if source is not None:
-        files = find_files(source, (digest for record in written for digest in record.source.sha256))
+        files = find_files(source, (sha for record in written for shown in record.shown for sha in shown.sha256))
     for record in written:
         paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
-        yield UnitCheck(root, record, paths, keeps_boxes, said)
+        made = record.transplant
+        donor = files.get(made.donor.sha256[0]) if made and len(made.donor.sha256) == 1 else None
+        yield UnitCheck(root, record, paths, keeps_boxes, said, donor)
 
 
 def _read_units(

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medaug.audit.record import CheckResult, Grid, Output, Record, RecordedSource
+from medaug.audit.record import CheckResult, Grid, Output, Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
 from tests.support import make
 from tests.support.records import digest, failed, record
 
-OPTIONAL = {"converted", "labels", "moved"}  # no key where nothing was converted, no label generated, nothing moved
+OPTIONAL = {"converted", "labels", "moved", "transplant"}  # no key where nothing of the kind was done
 
 
 @pytest.mark.parametrize("built", [record(), failed(), failed(geometry=None, boxes=(), recipe={})])

@@ -23,7 +23,8 @@ import numpy as np
 
 from medaug.audit import ledger
 from medaug.audit.layout import FORMAT, declaration
-from medaug.audit.record import CheckResult, Grid, Identity, PriorRef, Record, RecordedSource
+from medaug.audit.record import CheckResult, Grid, Identity, PriorRef, Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.audit.seal import seal
 from medaug.augmentation.recipe import Recipe
 from medaug.dicom.evidence.segmentation import write_segmentation

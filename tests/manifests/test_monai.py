@@ -14,7 +14,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from medaug.audit.record import Grid, Output, Record, RecordedSource
+from medaug.audit.record import Grid, Output, Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.dicom.write.provenance import Provenance

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordedSource
+from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import planar
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from medaug.audit.output_files import sha256_of
 from medaug.errors import ManifestError
+from medaug.manifests.splits import fold_of
 from medaug.profile.load import load_profile
 from medaug.torch import RatioSampler, collate, collate_monai, real_and_synthetic
 from tests.support.loops import loop
@@ -141,3 +144,31 @@ def test_a_patient_on_both_sides_is_refused(folder: Path) -> None:
 def test_what_makes_no_sense_is_refused(folder: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ManifestError, match=message):
         mix(folder, **options)
+
+
+def with_donor(folder: Path, tmp_path: Path, host: int, donor: int) -> Path:
+    """OUTPUT whose list says that the first variant shows the lesion of another real image's patient, too."""
+    content = json.loads((folder / "out" / "coco.json").read_text())
+    about = {image["medaug"]["source_sha256"]: image["medaug"] for image in content["images"]}
+    digests = [sha256_of(folder / "real" / f"{n}.png") for n in (host, donor)]
+    (image, *_) = (image for image in content["images"] if image["medaug"]["source_sha256"] == digests[0])
+    image["medaug"] |= {"donor_sha256": digests[1], "donor_patient": about[digests[1]]["patient"]}
+    shutil.copytree(folder / "out", tmp_path / "out")
+    (tmp_path / "out" / "coco.json").write_text(json.dumps(content))
+    return tmp_path / "out"
+
+
+def test_a_lesion_s_donor_counts_as_shown(folder: Path, tmp_path: Path) -> None:
+    output = with_donor(folder, tmp_path, 0, 1)
+    patients = {f"{n}.png": f"P{n}" for n in range(SOURCES)}
+    real = coco(tmp_path / "real.json", [f"{n}.png" for n in range(SOURCES) if n != 1], patients)
+    judges = coco(tmp_path / "judges.json", ["1.png"], patients)
+    with pytest.raises(ManifestError, match="3 pictures of variants"):  # two of its own, and one with its lesion
+        mix(folder, real=real, images=folder / "real", output=output, validation=judges)
+    fold = fold_of("P1")
+    assert fold != fold_of("P0")
+    everybody = coco(tmp_path / "all.json", [f"{n}.png" for n in range(SOURCES)], patients)
+    options = {"real": everybody, "images": folder / "real", "folds": [fold]}
+    without, given = mix(folder, **options), mix(folder, output=output, **options)
+    assert len(without.training) - len(given.training) == 1
+    assert not [item for item in given.training.items if "P1" in item.patients]

@@ -11,11 +11,13 @@ from medaug.audit.layout import LEDGER
 from medaug.audit.record import Record
 from medaug.benchmark.arms.table import Chosen
 from medaug.benchmark.images.dataset import Picture, picture_of
+from medaug.errors import ProfileError
 from medaug.execution.execute import FINAL, execute
 from medaug.execution.exports.datasets import image_of
 from medaug.execution.planning.plan import plan_for
 from medaug.execution.planning.request import RunRequest
 from medaug.execution.summary import Progress
+from medaug.profile.components import transplants
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
 from medaug.profile.strength import with_strength
@@ -28,6 +30,11 @@ def profile_of(request: RunRequest, arm: Chosen) -> Profile:
         ProfileError: the profile has no such strength.
     """
     profile = load_profile(arm.arm.profile) if arm.arm.profile else request.profile
+    if transplants(profile.regions.kind):
+        raise ProfileError(
+            f"profile {profile.name!r}: the benchmark's folds hold one patient a variant, and its law sets a lesion of "
+            "another one in; choose another profile"
+        )
     return with_strength(profile, arm.strength) if arm.strength else profile
 
 

@@ -167,8 +167,11 @@ def what_was_done(facts: Facts, *, carried_over: bool) -> str:
 
 def derivation_code(facts: Facts) -> list[Dataset]:
     """CID 7203 has no code for inpainting, so a private one; a slice without a generated pixel has its own."""
-    resampled = code("113085", "DCM", "Spatial resampling") if facts.provenance.moved else []
-    return [*resampled, *what_was_done_code(carried_over=facts.carried_over, alone=facts.provenance.boxes_alone)]
+    said = facts.provenance
+    before = code("113085", "DCM", "Spatial resampling") if said.moved else []
+    if said.set_in:
+        before = code("TRANSPLANT", PRIVATE_SCHEME, "Labelled lesion of another image set in")
+    return [*before, *what_was_done_code(carried_over=facts.carried_over, alone=said.boxes_alone)]
 
 
 def what_was_done_code(*, carried_over: bool, alone: bool) -> list[Dataset]:
@@ -180,15 +183,19 @@ def what_was_done_code(*, carried_over: bool, alone: bool) -> list[Dataset]:
 
 
 def source_image(facts: Facts) -> list[Dataset]:
-    """The direct source only; what that one was derived from is in its own header."""
-    return [
-        item(
-            ReferencedSOPClassUID=str(facts.source.SOPClassUID),
-            ReferencedSOPInstanceUID=str(facts.source.SOPInstanceUID),
-            PurposeOfReferenceCodeSequence=source_purpose(),
-            SpatialLocationsPreserved="NO" if facts.provenance.moved else "YES",
-        )
-    ]
+    """The direct sources only, the host before its donor; what they were derived from is in their own headers."""
+    own, donor = (str(facts.source.SOPClassUID), str(facts.source.SOPInstanceUID)), facts.provenance.donor
+    stays = "NO" if facts.provenance.moved else "YES"
+    return [_source_item(own, stays), *([_source_item(donor, "NO")] if donor else [])]
+
+
+def _source_item(instance: tuple[str, str], stays: str) -> Dataset:
+    return item(
+        ReferencedSOPClassUID=instance[0],
+        ReferencedSOPInstanceUID=instance[1],
+        PurposeOfReferenceCodeSequence=source_purpose(),
+        SpatialLocationsPreserved=stays,
+    )
 
 
 def source_purpose() -> list[Dataset]:

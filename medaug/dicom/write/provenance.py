@@ -23,6 +23,8 @@ class Provenance:
         prior: name and digest of the prior.
         run: the run's public name, 16 hex digits; new UIDs come from it and the unit.
         moved: how the source was moved before anything was generated; "" where it wasn't.
+        donor: SOP class and instance UID of the image whose lesion was set in; None where none was.
+        set_in: what was set in, in one line; "" where nothing was.
         boxes_alone: the pixels in labelled boxes were generated, so that a label is kept by its box alone.
     """
 
@@ -36,6 +38,8 @@ class Provenance:
     run: str
     moved: str = ""
     boxes_alone: bool = False
+    donor: tuple[str, str] | None = None
+    set_in: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.unit):
@@ -50,15 +54,16 @@ class Provenance:
             # A source may use any character set; only ASCII is the same in all of them, "\" separates values.
             if not re.fullmatch(r"[ -\[\]-~]+", getattr(self, name)):
                 raise ValueError(f"provenance {name}: expected printable ASCII on one line without a backslash")
-        if self.moved and not re.fullmatch(r"[ -\[\]-~]+", self.moved):
-            raise ValueError("provenance moved: expected printable ASCII on one line without a backslash")
+        for name in ("moved", "set_in"):
+            if not re.fullmatch(r"[ -\[\]-~]*", getattr(self, name)):
+                raise ValueError(f"provenance {name}: expected printable ASCII on one line without a backslash")
         if len(self.statement) > MAX_TEXT:
             raise ValueError(f"provenance: expected at most {MAX_TEXT} characters in all, got {len(self.statement)}")
 
     @property
     def statement(self) -> str:
         """The sentence of DerivationDescription."""
-        moved = f"; {self.moved}" if self.moved else ""
+        moved = "".join(f"; {said}" for said in (self.moved, self.set_in) if said)
         alone = "; pixels in labelled boxes generated, labels kept by their boxes alone" if self.boxes_alone else ""
         return (
             f"medaug {self.software_version}: {self.summary}{moved}{alone}; prior {self.prior}; seed {self.seed}; "

@@ -68,8 +68,9 @@ def listing_of(units: Iterable[Unit], skips: tuple[Skip, ...] = (), naming: Nami
     sources: Sources = DiskMap()
     for unit in units:
         keys[unit.recipe.id] = None
-        if naming and unit.recipe.source not in sources:
-            sources[unit.recipe.source] = naming.named(unit.reference)
+        for reference in (unit.reference, *([unit.donor.reference] if unit.donor else [])):
+            if naming and reference.key not in sources:
+                sources[reference.key] = naming.named(reference)
     return Listing(keys, skips, sources, unkeyed=naming is not None and not naming.plain)
 
 

@@ -65,7 +65,8 @@ def space_missing(planned: Plan, output: Path) -> str:
 
 
 def _free(unit: Unit, tools: PresentTools) -> float:
-    case = Case(unit.source.volume(unit.recipe.source), unit.boxes, unit.mask)
+    donor = unit.donor.load() if unit.donor else None
+    case = Case(unit.source.volume(unit.recipe.source), unit.boxes, unit.mask, donor)
     prepared, _ = prepare(case, unit.recipe, tools)
     seed = unit.recipe.seed_of("regions")
     tools.law(prepared.small, prepared.small_boxes, seed, prepared.sampling)

@@ -6,29 +6,28 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from medaug.annotations.bounded import read_structures
 from medaug.annotations.label_choice import LabelChoice
 from medaug.annotations.structures import kept, on_volumes, packed, with_boxes
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
-from medaug.errors import IdentityError, ReadError, SourceError
+from medaug.errors import IdentityError, ReadError, SourceError, counted
+from medaug.execution.planning.donors import Donors, Sketches
 from medaug.execution.planning.labels import labels_of
 from medaug.execution.planning.request import RunOptions, RunRequest
-from medaug.execution.planning.sources import ImageSource, Skip, collect, load_headers, refusal
+from medaug.execution.planning.sources import Header, ImageSource, Skip, collect, load_headers, refusal
 from medaug.execution.planning.space import bytes_on_disk
 from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
 from medaug.profile import profile as profiles
-from medaug.profile.components import moves
+from medaug.profile.components import moves, transplants
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
 from medaug.regions.motions import check_planar
-
-if TYPE_CHECKING:
-    from medaug.dicom.read.parse import LastFile
 
 # Measured on two CPU cores with the embedded prior at 256 px; see docs/explanation/prior.md.
 SECONDS_PER_STEP = 0.05
@@ -111,7 +110,8 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
     structures = {"protect": request.protect, "within": request.within}
     collected = collect(request.input, request.profile, (*request.annotations, *request.protect, *request.within))
     sources = _told(collected.sources, on_read) if on_read else collected.sources
-    headers, refused = _headers(sources, request.profile, request.accept_identity)
+    sketches = _sketches(request.profile)
+    headers, refused = _headers(sources, request.profile, request.accept_identity, sketches)
     volumes = [header.volume for header in headers]
     choice = LabelChoice(request.label, request.ignore_label)
     how = {"format": request.format, "readers": request.readers}
@@ -119,7 +119,8 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
     masks = [on_volumes(paths, volumes, collected.files, what, read_structures) for what, paths in structures.items()]
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[Skip] = []
-    varied = request.profile.unlabelled == "keep-nothing"
+    donors = Donors(request.profile, request.seed, sketches, found.lesions, headers) if sketches else None
+    varied = request.profile.unlabelled == "keep-nothing" or bool(donors and donors.spec.hosts != "labelled")
 
     def firsts() -> Iterator[Unit]:
         for header in sorted(headers, key=lambda header: (header.first, header.key)):
@@ -135,25 +136,13 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
                 unlabelled.append(_left_out(header.volume, "nothing-free", NOTHING_FREE))
                 continue
             recipe = Recipe(header.key, boxes_digest(labels), 0, request.seed, *pinned, kept=kept_digest(mask))
-            yield _unit(recipe, header, labels, mask)
+            first = _unit(recipe, header, labels, mask)
+            yield from donors.given(first, header, request.variants) if donors else (first,)
 
-    units = units_of(firsts(), request.variants)
+    units = units_of(firsts(), 1 if donors else request.variants)
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
-    skips = _merged((*collected.skips, *refused, *unlabelled))
+    skips = _merged((*collected.skips, *refused, *unlabelled, *_without_donors(donors)))
     return Plan(request, units, skips, found.unmatched, (*notes, *found.notes))
-
-
-@dataclass(frozen=True, eq=False)
-class _Header:
-    """A volume without its pixels; ``first`` is the least key of its source, which keeps a series' slices together."""
-
-    source: ImageSource
-    volume: Volume
-    first: str
-
-    @property
-    def key(self) -> str:
-        return self.volume.source.key
 
 
 def _told(sources: Sequence[ImageSource], on_read: Callable[[int, int], None]) -> Iterator[ImageSource]:
@@ -164,16 +153,17 @@ def _told(sources: Sequence[ImageSource], on_read: Callable[[int, int], None]) -
 
 
 def _headers(
-    sources: Iterable[ImageSource], profile: Profile, accept_identity: str | None
-) -> tuple[list[_Header], list[Skip]]:
+    sources: Iterable[ImageSource], profile: Profile, accept_identity: str | None, sketches: Sketches | None = None
+) -> tuple[list[Header], list[Skip]]:
     """Every volume that may be used, each content once, and what may not."""
     from medaug.dicom.read.parse import LastFile
 
-    headers: dict[str, _Header] = {}
+    headers: dict[str, Header] = {}
     skips: list[Skip] = []
     last = LastFile()
+    look = sketches.look if sketches else None
     for source in sources:
-        volumes, refused = _usable(source, profile, accept_identity, last)
+        volumes, refused = _usable(source, profile, accept_identity, partial(load_headers, last=last, look=look))
         skips += refused
         first = min((volume.source.key for volume in volumes), default="")
         for volume in volumes:
@@ -181,11 +171,11 @@ def _headers(
                 why = "the same content was found twice; one copy is used"
                 skips.append(Skip("duplicate", why, 1, refused=False, series_uid=source.series_uid))
                 continue
-            headers[volume.source.key] = _Header(source, volume, first)
+            headers[volume.source.key] = Header(source, volume, first)
     return list(headers.values()), skips
 
 
-def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...], mask: Mask | None) -> Unit:
+def _unit(recipe: Recipe, header: Header, boxes: tuple[Box, ...], mask: Mask | None) -> Unit:
     volume = header.volume
     size = volume.stored.dtype.itemsize * volume.stored.size
     kept_there = None if mask is None else packed(mask)
@@ -193,7 +183,10 @@ def _unit(recipe: Recipe, header: _Header, boxes: tuple[Box, ...], mask: Mask | 
 
 
 def _usable(
-    source: ImageSource, profile: Profile, accept_identity: str | None, last: LastFile
+    source: ImageSource,
+    profile: Profile,
+    accepted: str | None,
+    load: Callable[[ImageSource], tuple[Volume, ...]],
 ) -> tuple[tuple[Volume, ...], tuple[Skip, ...]]:
     """The source's volumes without their pixels, or the reason why there are none."""
     if source.modality not in profile.modalities:
@@ -202,10 +195,10 @@ def _usable(
         return (), (Skip("other-modality", reason, source.files, refused=False, series_uid=source.series_uid),)
     try:
         _check_colour(source, profile)
-        volumes = load_headers(source, last)
+        volumes = load(source)
         for volume in volumes:
             _check_tint(volume, profile)
-            _check_identity(volume, accept_identity)
+            _check_identity(volume, accepted)
             if moves(profile.regions.kind):
                 check_planar(volume)
     except SourceError as error:
@@ -243,6 +236,17 @@ def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
     return _left_out(volume, "no-boxes", reason, refused=False)
 
 
+def _without_donors(donors: Donors | None) -> Iterator[Skip]:
+    """Hosts that aren't given a lesion for each of their variants."""
+    if donors is None:
+        return
+    for volume, missing in donors.without:
+        tried, least = donors.spec.tried, donors.spec.likeness
+        reason = f"for {counted(missing, 'variant')} of it none of the lesions that were tried, up to {tried}, has "
+        reason += f"surroundings that any place of it looks like (likeness of at least {least:g})"
+        yield _left_out(volume, "no-donor", reason, refused=False)
+
+
 def _left_out(volume: Volume, code: str, reason: str, *, refused: bool = True) -> Skip:
     uid = volume.source.series_uid if volume.source.format == "dicom" else ""
     return Skip(code, reason, len(set(volume.source.files)), refused, series_uid=uid)
@@ -254,6 +258,16 @@ def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
     for skip in skips:
         files[skip.code, skip.reason, skip.refused, skip.series_uid] += skip.files
     return tuple(Skip(code, why, n, refused, uid) for (code, why, refused, uid), n in sorted(files.items()))
+
+
+def _sketches(profile: Profile) -> Sketches | None:
+    """Where images are remembered while a run is planned, for a law that sets lesions in."""
+    if not transplants(profile.regions.kind):
+        return None
+    from medaug.assemble import present_tools  # it knows every component, torch's too
+
+    tools = present_tools(profile)
+    return Sketches(lambda volume: tools.domain(volume, tools.window(volume)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medaug.audit.record import Record
+from medaug.audit.recorded_source import RecordedSource
 from medaug.errors import ReadError
 from medaug.execution.planning.sources import collect
 from medaug.imaging.volume import Volume
@@ -23,25 +23,25 @@ class RecordedSources:
         self.sources = collect(root, profile, ()).sources
         self._last: tuple[Volume, ...] = ()
 
-    def find(self, record: Record) -> Volume:
-        """The volume that a record was made from.
+    def find(self, wanted: RecordedSource) -> Volume:
+        """The volume that a record was made from, or whose lesion was set into it.
 
         Raises:
             ReadError: it isn't there any more, byte for byte.
         """
         for source in self.sources:
-            if any(volume.source.key == record.source.key for volume in self._last):
+            if any(volume.source.key == wanted.key for volume in self._last):
                 break
-            if source.series_uid in {"", record.source.series_uid}:
+            if source.series_uid in {"", wanted.series_uid}:
                 try:
                     self._last = source.load()
                 except ReadError:
                     continue
         for volume in self._last:
-            if volume.source.key == record.source.key:
+            if volume.source.key == wanted.key:
                 return volume
         raise ReadError(
-            f"source: nothing in it has the content of source {record.source.key[:16]}; give the folder that the "
+            f"source: nothing in it has the content of source {wanted.key[:16]}; give the folder that the "
             "OUTPUT was made from",
             code="source-missing",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -175,9 +175,31 @@ def skipped_maps(maps: Collection[Path]) -> list[Skip]:
     return [Skip("label-map", reason, len(maps), refused=False)] if maps else []
 
 
-def load_headers(source: ImageSource, last: LastFile | None = None) -> tuple[Volume, ...]:
-    """Load a source and let go of its pixels: ``stored`` becomes zeros that take no memory."""
-    return tuple(_without_pixels(volume) for volume in source.load(last))
+@dataclass(frozen=True, eq=False)
+class Header:
+    """A volume without its pixels; ``first`` is the least key of its source, which keeps a series' slices together."""
+
+    source: ImageSource
+    volume: Volume
+    first: str
+
+    @property
+    def key(self) -> str:
+        """Of the volume."""
+        return self.volume.source.key
+
+
+def load_headers(
+    source: ImageSource, last: LastFile | None = None, look: Callable[[Volume], None] | None = None
+) -> tuple[Volume, ...]:
+    """Load a source and let go of its pixels: ``stored`` becomes zeros that take no memory.
+
+    Args:
+        source: what to load.
+        last: see `ImageSource.load`.
+        look: called with each volume while it has its pixels.
+    """
+    return tuple(_without_pixels(volume, look) for volume in source.load(last))
 
 
 def refusal(error: SourceError, source: ImageSource) -> Skip:
@@ -185,7 +207,9 @@ def refusal(error: SourceError, source: ImageSource) -> Skip:
     return Skip(error.code, str(error), source.files, refused=True, series_uid=source.series_uid)
 
 
-def _without_pixels(volume: Volume) -> Volume:
+def _without_pixels(volume: Volume, look: Callable[[Volume], None] | None) -> Volume:
+    if look:
+        look(volume)
     zero = np.zeros((), dtype=volume.stored.dtype)
     return replace(volume, stored=np.broadcast_to(zero, volume.stored.shape), colour=None)
 

@@ -7,11 +7,42 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from medaug.annotations.structures import Packed, unpacked
-from medaug.augmentation.recipe import Recipe
+from medaug.augmentation.case import Donor
+from medaug.augmentation.recipe import Recipe, donor_digest
 from medaug.execution.planning.sources import ImageSource
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, SourceRef
 from medaug.storage.disk_map import DiskMap, Reiterable
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDonor:
+    """A lesion that is set into another image.
+
+    Attributes:
+        source: where to load its image from.
+        reference: what it was planned from.
+        box: the lesion.
+        sop_class: SOPClassUID of its instance; "" for other formats.
+    """
+
+    source: ImageSource
+    reference: SourceRef
+    box: Box
+    sop_class: str
+
+    @property
+    def digest(self) -> str:
+        """Names image and lesion."""
+        return donor_digest(self.reference.key, self.box)
+
+    def load(self) -> Donor:
+        """Read it.
+
+        Raises:
+            ReadError: as `ImageSource.volume`.
+        """
+        return Donor(self.source.volume(self.reference.key), self.box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +57,7 @@ class Unit:
         shape: the volume's (slices, rows, columns).
         bytes: size of its stored numbers.
         kept: voxels that must not change beside the boxes, packed; None where there are none.
+        donor: whose lesion is set in; None where none is.
     """
 
     recipe: Recipe
@@ -35,6 +67,7 @@ class Unit:
     shape: tuple[int, int, int]
     bytes: int
     kept: Packed | None = None
+    donor: PlannedDonor | None = None
 
     @property
     def mask(self) -> Mask | None:

@@ -47,7 +47,9 @@ def settle(job: Job, error: Exception) -> Record:
     """
     if isinstance(error, MedaugError) and not isinstance(error, SourceError):
         raise error
-    if isinstance(error, ReadError) and not _as_planned(job.unit.reference):
+    donor = job.unit.donor
+    planned = (job.unit.reference, *([donor.reference] if donor else []))
+    if isinstance(error, ReadError) and not all(map(_as_planned, planned)):
         error = input_changed()
     record = failure(job, error, place_of(error))
     job.store.log(record, job.elapsed)  # first: a quarantined unit without a line would be in no list

@@ -6,7 +6,8 @@ import errno
 from dataclasses import replace
 
 from medaug.audit.layout import PREVIEW
-from medaug.audit.record import CheckResult, Grid, Identity, Moved, Output, PriorRef, Record, RecordedSource, Status
+from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
+from medaug.audit.recorded_source import Moved, RecordedSource, Transplanted
 from medaug.augmentation.augment import Presented, bring_back, present
 from medaug.augmentation.augment import solve as solve_case
 from medaug.augmentation.case import Case, Variant
@@ -14,9 +15,11 @@ from medaug.augmentation.restore import Solution
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.stated import stated
 from medaug.errors import QualityError, SourceError, counted
+from medaug.execution.planning.units import Unit
 from medaug.execution.worker.image_files import describe_output, write_image
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.worker import Worker
+from medaug.imaging.graft import in_words as graft_in_words
 from medaug.imaging.motion import in_words
 from medaug.imaging.volume import Volume
 from medaug.processes.processor import processor
@@ -56,7 +59,8 @@ def prepare(job: Job) -> Presented:
     unit = job.unit
     source = job.worker.volume(unit)
     provenance(job)
-    return present(Case(source, unit.boxes, unit.mask), unit.recipe, job.worker.tools)
+    donor = job.worker.donor(unit)
+    return present(Case(source, unit.boxes, unit.mask, donor), unit.recipe, job.worker.tools)
 
 
 def finish(job: Job, presented: Presented, solution: Solution, batch_size: int) -> Record:
@@ -87,13 +91,33 @@ def _write(job: Job, source: Volume, variant: Variant) -> tuple[Output, ...]:
     """Every file of a unit but its record, in its staging folder."""
     folder, worker = job.lease.folder, job.worker
     folder.mkdir()
-    said = replace(provenance(job), moved=in_words(variant.motions) if variant.motions else "")
+    said = _said(provenance(job), job.unit, variant)
     written = write_image(variant, source, folder, worker.profile, said, worker.originals)
     protected = variant.regions.protected
     backdrop = worker.backdrops.of(source, protected, variant.boxes, variant.window, variant.domain, variant.before)
     dust = variant.regions.observed & ~protected
     write_previews(folder / PREVIEW, backdrop, result=variant.volume, dust=dust)
     return describe_output(folder, job.store.folder(job.unit.recipe.id).relative_to(job.store.root).as_posix(), written)
+
+
+def _said(stated: Provenance, unit: Unit, variant: Variant) -> Provenance:
+    """With what was drawn from pixels: how the source was moved, and what was set in."""
+    if variant.motions:
+        return replace(stated, moved=in_words(variant.motions))
+    if variant.graft and unit.donor:
+        instance = unit.donor.sop_class, unit.donor.reference.instance_uids[0]
+        donor = instance if unit.donor.sop_class else None
+        return replace(stated, set_in=graft_in_words(variant.graft), donor=donor)
+    return stated
+
+
+def _transplanted(job: Job, variant: Variant | None) -> Transplanted | None:
+    unit = job.unit
+    if variant is None or variant.graft is None or unit.donor is None:
+        return None
+    reference = unit.donor.reference
+    donor = RecordedSource.of(reference, job.store.token(reference))
+    return Transplanted(donor, unit.donor.sop_class, unit.donor.box, variant.graft, unit.boxes)
 
 
 def solve(worker: Worker, presented: Presented, on_step: OnStep | None = None) -> tuple[Solution, int]:
@@ -196,6 +220,7 @@ def to_record(
         moved=Moved(variant.motions, unit.boxes) if variant and variant.motions else None,
         labels="box-alone" if variant and not keeps_boxes(worker.profile.regions.kind) else "",
         converted=variant.volume.converted if variant else "",
+        transplant=_transplanted(job, variant),
     )
 
 

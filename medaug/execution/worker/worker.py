@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medaug import assemble
+from medaug.augmentation.case import Donor
 from medaug.augmentation.tools import Tools
 from medaug.dicom.read.parse import LastFile
 from medaug.dicom.write.source_instances import Originals
@@ -44,6 +45,7 @@ class Worker:
         self.backdrops, self.originals = Backdrops(), Originals()
         self._last: tuple[ImageSource, tuple[Volume, ...]] | None = None
         self._file = LastFile()
+        self._donor: Donor | None = None
         self._threads, self._solver_process = threads, solver_process
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -109,6 +111,19 @@ class Worker:
             if volume.source.key == unit.recipe.source:
                 return volume
         raise input_changed()
+
+    def donor(self, unit: Unit) -> Donor | None:
+        """The image whose lesion is set in, where the unit has one; read again only when it changes.
+
+        Raises:
+            ReadError: it can't be read, or is no longer what was planned.
+        """
+        if unit.donor is None:
+            return None
+        if self._donor is None or self._donor.volume.source.key != unit.donor.reference.key:
+            self._donor = None
+            self._donor = unit.donor.load()
+        return Donor(self._donor.volume, unit.donor.box)
 
 
 def input_changed() -> ReadError:
