@@ -142,6 +142,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "out-of-memory": "The device's memory doesn't hold the smallest batch.",
         "source-missing": "No file of the given source has the recorded digest.",
         "source-unusable": "The source can't be used.",
+        "time-limit": "Reading or writing it takes more processor time than an image of its size may have.",
         "worker-died": "Workers died over this unit, most often for lack of memory; it is left alone.",
     }
 )

@@ -12,6 +12,7 @@ from medaug.errors import AnnotationError
 from medaug.storage.plain_files import open_plain
 
 MAX_TEXT = 512 << 20  # bytes; a COCO file of a million boxes has some 200 MiB
+MAX_NUMBER = 1e12  # no coordinate in mm or px, no number of an image is beyond it; some identifiers come near
 MAX_LABEL = 64  # characters: DICOM's long string (PS3.5 6.2), which SegmentLabel and CodeMeaning are
 FORBIDDEN = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control, surrogate, line and paragraph separator
 IMAGE_SUFFIXES = (
@@ -59,6 +60,8 @@ def number(value: object, where: str, what: str) -> float:
         result = math.inf
     if not math.isfinite(result):
         raise AnnotationError(f"{where}: expected a finite number for {what}, found NaN or infinity")
+    if abs(result) > MAX_NUMBER:
+        raise AnnotationError(f"{where}: expected a number up to {MAX_NUMBER:g} for {what}, found {result:g}")
     return result
 
 

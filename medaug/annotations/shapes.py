@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from medaug.annotations.parsing import corners
+from medaug.annotations.parsing import MAX_NUMBER, corners
 from medaug.errors import AnnotationError
 from medaug.imaging.geometry import Float64
 
@@ -33,7 +33,7 @@ def extent(kind: str, points: npt.ArrayLike, where: str) -> Extent | None:
         AnnotationError: unknown type, or the wrong number of points.
     """
     found = np.asarray(points, dtype=np.float64)
-    if found.ndim != 2 or not len(found) or not np.isfinite(found).all():
+    if found.ndim != 2 or not len(found) or not (np.abs(found) <= MAX_NUMBER).all():
         raise AnnotationError(f"{where}: expected finite points, found none or others; export it again")
     low, high = found.min(axis=0), found.max(axis=0)
     if kind == "POINT" or len(found) == 1:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from medaug.errors import ReadError, WriteError
 from medaug.formats.nifti_affine import affine_of, quaternion_of, writable_affine
 from medaug.imaging.geometry import Geometry
-from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
+from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, usable_rescale
 from medaug.storage import archive
 from medaug.storage.atomic import replacing
 from medaug.version import __version__
@@ -277,8 +277,9 @@ def _rescale(header: Header) -> Rescale:
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
     if slope == 0 or np.isnan(slope):
         return Rescale()
-    if not np.isfinite([slope, inter]).all():
-        raise _refused(f"expected a finite scl_slope and scl_inter, found {slope} / {inter}", "nifti-header")
+    if not usable_rescale(slope, inter):
+        found = f"found {slope:g} / {inter:g}"
+        raise _refused(f"expected a finite scl_slope and scl_inter up to 1e30, {found}", "nifti-header")
     return Rescale(slope, inter)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medaug.errors import ReadError, WriteError
-from medaug.imaging.geometry import Float64, Geometry, Shape
+from medaug.imaging.geometry import Float64, Geometry, Shape, usable_affine
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 ORTHOGONAL = 1e-3  # cosine between two axes; float32 rounding of a header stays below 1e-6
@@ -68,6 +68,8 @@ def _refuse_singular(affine: Float64) -> None:
     length = np.linalg.norm(axes, axis=0)
     if not (np.isfinite(affine).all() and (length > 0).all()):
         raise _refused("expected a finite affine with three axes, found a singular one")
+    if not usable_affine(affine[:, [2, 1, 0, 3]]):
+        raise _refused("expected voxels of a size and at a place that a patient can have, found others")
     cosines = np.abs((axes / length).T @ (axes / length) - np.eye(3)).max()
     if cosines > ORTHOGONAL:
         raise _refused(f"expected axes at right angles, found a cosine of {cosines:.4f}; resample it")

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError, counted
-from medaug.imaging.geometry import Float64, Geometry, Shape
+from medaug.imaging.geometry import Float64, Geometry, Shape, usable_affine
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 from medaug.storage import archive
 from medaug.storage.atomic import replacing
@@ -270,6 +270,8 @@ def _affine(fields: Mapping[str, str]) -> Float64:
     length = np.linalg.norm(affine[:3, :3], axis=0)
     if not (np.isfinite(affine).all() and (length > 0).all()):
         raise _refused("expected finite axes of some length, found others", "nrrd-space")
+    if not usable_affine(affine):
+        raise _refused("expected voxels of a size and at a place that a patient can have, found others", "nrrd-space")
     cosines = np.abs((affine[:3, :3] / length).T @ (affine[:3, :3] / length) - np.eye(3)).max()
     if cosines > ORTHOGONAL:
         raise _refused(f"expected axes at right angles, found a cosine of {cosines:.4f}; resample it", "nrrd-space")

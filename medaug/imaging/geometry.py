@@ -22,6 +22,24 @@ Space = Literal["patient", "detector", "pixel"]
 Float64 = npt.NDArray[np.float64]
 
 
+MIN_STEP, MAX_STEP = 1e-6, 1e4  # mm between two voxels; a nanometre is no voxel's, 10 m nobody's
+MAX_RATIO = 100.0  # between the steps of a plane; what is drawn at it has one side that many times the other
+MAX_PLACE = 1e7  # mm from the origin
+
+
+def usable_steps(*steps: float) -> bool:
+    """Whether distances of voxels in a plane, in mm or in pixels, are ones that an image can have."""
+    return all(MIN_STEP <= step <= MAX_STEP for step in steps) and max(steps) <= MAX_RATIO * min(steps)
+
+
+def usable_affine(affine: Float64) -> bool:
+    """Whether a grid in patient space has finite axes of some length, and a place that a patient can have."""
+    if not (np.isfinite(affine).all() and np.abs(affine).max() <= MAX_PLACE):
+        return False
+    k, i, j = (float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
+    return MIN_STEP <= k <= MAX_STEP and usable_steps(i, j)
+
+
 @dataclass(frozen=True, eq=False)
 class Geometry:
     """A voxel grid without its voxels.

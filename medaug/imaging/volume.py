@@ -23,6 +23,7 @@ Mask = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Area = tuple[slice, slice]
 STRIP = 64  # rows
+MAX_RESCALE = 1e30  # of a slope, its inverse and an intercept: products with stored numbers stay within float32
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Window:
     def spanning(cls, low: float, high: float) -> Window:
         """The window from ``low`` to ``high``."""
         return cls((low + high) / 2, high - low)
+
+
+def usable_rescale(slope: float, intercept: float) -> bool:
+    """Whether slope and intercept give values that can be computed with."""
+    return 1 / MAX_RESCALE <= abs(slope) <= MAX_RESCALE and abs(intercept) <= MAX_RESCALE
 
 
 @dataclass(frozen=True)

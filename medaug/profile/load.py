@@ -8,13 +8,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from medaug.errors import ProfileError
 from medaug.profile.profile import Profile
 from medaug.quality.checks import CheckName
 from medaug.storage.plain_files import read_plain
+from medaug.storage.strict_yaml import parse_yaml
 
 MAX_BYTES = 1 << 20
 
@@ -78,21 +78,12 @@ def parse_profile_keys(text: str, where: str) -> dict[str, Any]:
         ProfileError: not YAML, or no mapping.
     """
     try:
-        data = yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader that also refuses aliases
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ProfileError(f"{where}: not valid YAML: {' '.join(str(error).split())[:300]}") from None
+        data = parse_yaml(text)
+    except ValueError as error:
+        raise ProfileError(f"{where}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ProfileError(f"{where}: expected a mapping of keys, found {type(data).__name__}")
     return data
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without aliases, which can blow a small text up to gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not allowed in a profile")
-        return super().compose_node(parent, index)
 
 
 def _fault(item: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,6 +19,7 @@ from pydantic import (
 
 from medaug.errors import ProfileError
 from medaug.storage.plain_files import read_document
+from medaug.storage.strict_yaml import parse_yaml
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -248,12 +248,14 @@ def read_as(kind: type[Model], path: Path, example: str) -> Model:
         ProfileError: the file is no such recipe; the message names each key, and an example.
     """
     try:
-        return kind.model_validate(yaml.safe_load(read_document(path, MAX_BYTES)))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProfileError(f"recipe {path.name}: can't be read as YAML ({error})") from error
+        return kind.model_validate(parse_yaml(read_document(path, MAX_BYTES)))
+    except OSError as error:
+        raise ProfileError(f"recipe {path.name}: can't be read ({error.strerror})") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ProfileError(f"recipe {path.name}: {faults}; see {example}") from error
+    except ValueError as error:  # no UTF-8, or no such YAML
+        raise ProfileError(f"recipe {path.name}: can't be read as YAML ({error})") from None
 
 
 def digest(text: str) -> str:

@@ -156,7 +156,7 @@ def _yolo(content: str) -> Callable[[Path, Volume], Path]:
         (folder / "labels").mkdir()
         (folder / "data.yaml").write_text("names: [other, lesion]\n")
         _text("{name}.txt", content)(folder / "labels", volume)
-        return folder / "labels"
+        return folder
 
     return write
 

@@ -231,6 +231,34 @@ def loop(folder: Path) -> None:
     (folder / "loop").symlink_to(folder.parent, target_is_directory=True)
 
 
+def detached(comments: int, field: str) -> bytes:
+    """An NRRD whose voxels are said to lie in another file."""
+    head = "NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 4 4 4\n"
+    head += "space directions: (1,0,0) (0,1,0) (0,0,1)\nendian: little\nencoding: raw\nspace origin: (0,0,0)\n"
+    return (head + "# words\n" * (comments // 8) + field + "\n\n").encode() + bytes(128)
+
+
+def named(name: str, build: Build) -> Build:
+    """The one file that is built, under another name."""
+
+    def renamed(folder: Path) -> None:
+        build(folder)
+        (found,) = folder.iterdir()
+        found.rename(folder / name)
+
+    return renamed
+
+
+def unspaced(**values: Any) -> Build:
+    """A radiograph that states no spacing in mm."""
+
+    def change(ds: Dataset) -> None:
+        for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+            ds.pop(keyword, None)
+
+    return lambda folder: radiograph(folder, change, **values)
+
+
 def fifo(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.mkfifo(folder / "bad.dcm")
@@ -398,6 +426,16 @@ def of_attributes() -> Iterator[Kind]:
     yield Kind("zero spacing", changed(PixelSpacing=[0, 0]), "")
     yield Kind("NaN for a spacing", raw(PixelSpacing=b"nan\\nan "), "")
     yield Kind("spacing of 1e400", raw(PixelSpacing=b"1e400\\1e400 "), "")
+    yield Kind("PixelAspectRatio of 1 to 100,000,000", unspaced(PixelAspectRatio=[1, 100_000_000]), "")
+    yield Kind("PixelAspectRatio of 100,000,000 to 1", unspaced(PixelAspectRatio=[100_000_000, 1]), "")
+    yield Kind("spacing of 1e-300", raw(PixelSpacing=b"1e-300\\1 "), "")
+    yield Kind("slope of 1e308", changed(RescaleSlope="1e308", RescaleIntercept="0"), "bad-value")
+    yield Kind("intercept of 1e308", changed(RescaleSlope="1", RescaleIntercept="1e308"), "bad-value")
+    yield Kind("window of 1e308", changed(WindowCenter="1e308", WindowWidth="1e308"), "")
+    yield Kind("spacing of 1e300 of a volume", edited_stack(PixelSpacing=["1e300", "1e300"]), "bad-value", 5)
+    yield Kind("spacing of 1e-300 of a volume", edited_stack(PixelSpacing=["1e-300", "1e-300"]), "bad-value", 5)
+    yield Kind("thickness of 1e300 of a volume", edited_stack(SliceThickness="1e300"), "", 5)
+    yield Kind("positions of 1e300", edited_stack(ImagePositionPatient=["1e300", "0", "1e300"]), "bad-value", 5)
     yield Kind("zero slope", changed(RescaleSlope=0, RescaleIntercept=0), "bad-value")
     yield Kind("NaN slope of a volume", edited_stack(RescaleSlope="0"), "bad-value", 5)
 
@@ -435,6 +473,30 @@ def of_file_systems() -> Iterator[Kind]:
     yield Kind("NRRD bomb", content(nrrd_bomb(), "bad.nrrd"), "nrrd-bomb")
 
 
+def of_names() -> Iterator[Kind]:
+    """Files that are not what their names say: read by what they hold, or not at all; never by a guess."""
+    j2k = compressed(JPEG2000Lossless, jpeg_2000(30000, 30000), Rows=30000, Columns=30000)
+    yield Kind("JPEG 2000 bomb in DICOM named .nii", named("bad.nii", j2k), "too-large")
+    yield Kind("the same named .nrrd", named("bad.nrrd", j2k), "too-large")
+    yield Kind("the same named .png", named("bad.png", j2k), "too-large")
+    yield Kind("NIfTI named .dcm", named("bad.dcm", nifti_of()), "not-dicom")
+    yield Kind("NIfTI named .nrrd", named("bad.nrrd", nifti_of()), "nrrd-header")
+    yield Kind("NIfTI named .nii.gz", named("bad.nii.gz", nifti_of()), "")
+    yield Kind("PNG named .nii", content(png(64, 64), "bad.nii"), "nifti-truncated")
+    yield Kind("PNG named .nrrd", content(png(64, 64), "bad.nrrd"), "nrrd-header")
+    yield Kind("PNG named .dcm", content(png(300, 300), "bad.dcm"), "truncated")
+    yield Kind("NRRD named .nii", content(nrrd_bomb(), "bad.nii"), "nifti-header")
+    yield Kind("zip named .nrrd", named("bad.nrrd", zip_of(("a.dcm", bytes(500)))), "not-dicom")
+    for size in (70, 300):
+        voxels = "data file: /etc/passwd"
+        build, code = (
+            content(detached(size << 10, voxels), "bad.nrrd"),
+            "nrrd-detached" if size < 256 else "nrrd-header",
+        )
+        yield Kind(f"NRRD, a data file named behind {size} KB of comments", build, code)
+    yield Kind("NRRD, a list of data files", content(detached(0, "data file: LIST"), "bad.nrrd"), "nrrd-detached")
+
+
 def of_nifti() -> Iterator[Kind]:
     """NIfTI files."""
     yield Kind("NIfTI with negative sizes", nifti_of(dim=(3, -4, 4, 4, 1, 1, 1, 1)), "nifti-dimensions")
@@ -444,6 +506,10 @@ def of_nifti() -> Iterator[Kind]:
     yield Kind("NIfTI with NaN for a spacing", nifti_of(pixdim=np.nan), "nifti-spacing")
     yield Kind("NIfTI with an infinite slope", nifti_of(scl_slope=np.inf), "nifti-header")
     yield Kind("NIfTI with a NaN offset", nifti_of(vox_offset=np.nan), "nifti-header")
+    yield Kind("NIfTI with a slope of 3e38", nifti_of(scl_slope=3e38), "nifti-header")
+    wide, fine = np.eye(4)[:3] * 1e30, np.eye(4)[:3] * 1e-30
+    yield Kind("NIfTI with voxels of 1e30 mm", nifti_of(srow=wide), "nifti-affine")
+    yield Kind("NIfTI with voxels of 1e-30 mm", nifti_of(srow=fine), "nifti-affine")
     yield Kind("NIfTI without orientation", nifti_of(sform_code=0), "nifti-affine")
     floats = {"datatype": 16, "bitpix": 32, "body": np.full(64, np.nan, "<f4").tobytes()}
     yield Kind("NIfTI of NaN", nifti_of(**floats), "nifti-values")
@@ -453,5 +519,5 @@ def of_nifti() -> Iterator[Kind]:
 
 def kinds() -> Iterator[Kind]:
     """All of them."""
-    for group in (of_structure, of_pixels, of_attributes, of_series, of_file_systems, of_nifti):
+    for group in (of_structure, of_pixels, of_attributes, of_series, of_file_systems, of_names, of_nifti):
         yield from group()

@@ -304,4 +304,5 @@ def _names(path: Path, where: str) -> dict[int, str]:
     content = parsed(sidecar, where, MAX_SIDECAR)
     if not isinstance(content, dict):
         raise AnnotationError(f'{where}: expected an object such as {{"1": "tumour"}}')
-    return {int(key): text(name, where, "every value") for key, name in content.items() if key.isdecimal()}
+    numbered = {key: name for key, name in content.items() if key.isdecimal() and len(key) <= len(str(MAX_VALUE))}
+    return {int(key): text(name, where, "every value") for key, name in numbered.items()}

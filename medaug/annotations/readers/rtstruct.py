@@ -13,7 +13,7 @@ from medaug.annotations.dicom_codes import code_of
 from medaug.annotations.dicom_objects import every, loaded, references
 from medaug.annotations.matching.by_position import Figure, match_by_position
 from medaug.annotations.model import Images, Note, ReaderResult, joined, withheld
-from medaug.annotations.parsing import text
+from medaug.annotations.parsing import MAX_NUMBER, text
 from medaug.errors import AnnotationError
 from medaug.imaging.boxes import Code
 from medaug.imaging.geometry import Float64
@@ -185,7 +185,7 @@ def _region(number: int, name: str, observation: Any, contours: Any, where: str)
 def _contours(item: Any, where: str) -> list[Contour]:
     """The contour; of the kind POINT, each of its points."""
     points = _numbers(item.get_item("ContourData").value, where)
-    if not points.size or points.size % 3 or not np.isfinite(points).all():
+    if not points.size or points.size % 3 or not (np.abs(points) <= MAX_NUMBER).all():
         raise AnnotationError(f"{where}: expected contours of (x, y, z), found {points.size} numbers; export it again")
     points, images = points.reshape(-1, 3), tuple(references(item.get("ContourImageSequence") or []))
     several = str(item.get("ContourGeometricType") or "").strip().upper() == "POINT"

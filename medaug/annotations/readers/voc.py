@@ -13,6 +13,7 @@ from medaug.annotations.shapes import around, turned_about_centre
 from medaug.errors import AnnotationError
 
 MAX_XML = 16 << 20  # bytes of one file
+MAX_DEPTH = 32  # elements in each other
 
 
 def read(path: Path, images: Images) -> ReaderResult:
@@ -35,8 +36,22 @@ def xml_files(path: Path) -> list[Path]:
     return [file for file in files_below(path).files if file.suffix.lower() == ".xml"]
 
 
-class _NoDoctype(ET.TreeBuilder):
-    """Builds the tree of a document that declares no type, and so no entities."""
+class _Bounded(ET.TreeBuilder):
+    """Builds the tree of a document that declares no type, and so no entities, and is as deep as annotations are."""
+
+    depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> ET.Element:
+        """One deeper."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise RecursionError
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> ET.Element:
+        """One up again."""
+        self.depth -= 1
+        return super().end(tag)
 
     def doctype(self, *_: object) -> None:
         raise ValueError
@@ -56,7 +71,7 @@ def tree(content: str, where: str, top: str) -> ET.Element:
     Raises:
         AnnotationError: not XML, with a document type, or another element.
     """
-    parser = ET.XMLParser(target=_NoDoctype())  # noqa: S314 - a document type is refused, so nothing can be expanded or fetched
+    parser = ET.XMLParser(target=_Bounded())  # noqa: S314 - a document type is refused, so nothing can be expanded or fetched
     try:
         parser.feed(content)
         root = parser.close()
@@ -65,6 +80,8 @@ def tree(content: str, where: str, top: str) -> ET.Element:
         raise AnnotationError(f"{where}: line {line}, column {column}: expected XML; check the file") from None
     except ValueError:
         raise AnnotationError(f"{where}: expected no DOCTYPE: annotations need no entities") from None
+    except RecursionError:
+        raise AnnotationError(f"{where}: expected at most {MAX_DEPTH} elements in each other, found more") from None
     if root.tag != top:
         raise AnnotationError(f"{where}: expected <{top}> at the top, found another element")
     return root

@@ -13,10 +13,10 @@ from medaug.annotations.matching.by_name import read_each
 from medaug.annotations.model import Entry, Images, ReaderResult, Rectangle, sound
 from medaug.annotations.parsing import beside, corners, number, read_text, text, whole
 from medaug.errors import AnnotationError
+from medaug.storage.strict_yaml import parse_yaml
 
 CLASS_FILES = ("data.yaml", "data.yml", "classes.txt")
 NOT_LABELS = frozenset({"classes.txt", "train.txt", "val.txt", "test.txt", "readme.txt", "license.txt"})
-LEVELS_UP = 2  # data.yaml of a usual set lies two above train/labels
 MAX_SMALL = 1 << 20  # bytes of one label file or class list
 ROUNDED = 0.01  # how far a share may lie beyond 0…1, as tools write them for what touches the edge
 
@@ -40,9 +40,9 @@ def read(path: Path, images: Images) -> ReaderResult:
     """Boxes of one label file, or of every ``.txt`` below a folder.
 
     A file's stem is its image's stem, and its folders below ``path`` help to find the image; an empty file says that
-    nothing was found. Class names come from the nearest data.yaml or classes.txt, up to two folders above; without one,
-    class 3 is called ``class-3``. Where data.yaml states ``kpt_shape``, a box with key points is that box; where it
-    doesn't, rows that may be such withhold their images, as every malformed line does.
+    nothing was found. Class names come from the data.yaml or classes.txt in ``path``, or beside the file, and from
+    nowhere above; without one, class 3 is called ``class-3``. Where data.yaml states ``kpt_shape``, a box with key
+    points is that box; where it doesn't, rows that may be such withhold their images, as every malformed line does.
 
     Raises:
         AnnotationError: the list of classes, or a single file, can't be read.
@@ -141,11 +141,10 @@ def _slack(numbers: list[str]) -> float:
 
 
 def _classes(folder: Path) -> Classes:
-    for above in [folder, *folder.resolve().parents[:LEVELS_UP]]:
-        for name in CLASS_FILES:
-            if (above / name).is_file():
-                content = read_text(above / name, name, MAX_SMALL)
-                return Classes(_listed(content)) if name.endswith(".txt") else _from_yaml(content)
+    for name in CLASS_FILES:
+        if (folder / name).is_file():
+            content = read_text(folder / name, name, MAX_SMALL)
+            return Classes(_listed(content)) if name.endswith(".txt") else _from_yaml(content)
     return Classes()
 
 
@@ -155,12 +154,12 @@ def _listed(content: str) -> dict[int, str]:
 
 def _from_yaml(content: str) -> Classes:
     """``names`` as a list or as a mapping from number to name, and ``kpt_shape`` as [points, numbers of each]."""
-    import yaml
-
     try:
-        loaded = yaml.safe_load(content)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise AnnotationError("data.yaml: expected YAML; check the file") from None
+        loaded = parse_yaml(content)
+    except ValueError:
+        raise AnnotationError(
+            "data.yaml: expected YAML without aliases, merges and repeated keys; check the file"
+        ) from None
     names = loaded.get("names") if isinstance(loaded, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))

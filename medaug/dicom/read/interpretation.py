@@ -15,8 +15,9 @@ from medaug.dicom.frames import differs_in_position_alone
 from medaug.dicom.read.decode import stored_range
 from medaug.dicom.read.stack import Plane, plane_of, position_of
 from medaug.errors import ReadError
+from medaug.imaging.geometry import usable_steps
 from medaug.imaging.lut import Lut
-from medaug.imaging.volume import Rescale, Window
+from medaug.imaging.volume import Rescale, Window, usable_rescale
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")  # of a radiograph, best first
 INTERPRETED = (  # read of every header: what `interpretation_of` asks for
@@ -108,6 +109,8 @@ def rescale_of(ds: Dataset) -> Rescale:
     slope, intercept = fields.number(ds, "RescaleSlope"), fields.number(ds, "RescaleIntercept")
     if slope == 0:
         raise ReadError("RescaleSlope is 0: expected another number; export the series again", code="bad-value")
+    if not usable_rescale(1.0 if slope is None else slope, intercept or 0.0):
+        raise ReadError("RescaleSlope or RescaleIntercept is beyond 1e30; export the series again", code="bad-value")
     if lut_of(ds):
         kind = fields.text(fields.value(ds, "ModalityLUTSequence")[0], "ModalityLUTType").upper()
         return Rescale(1.0, 0.0, kind if kind in UNITS else "")
@@ -230,7 +233,7 @@ def plane_spacing(ds: Dataset) -> tuple[float, float] | None:
 
 
 def unknown_spacing(ds: Dataset) -> tuple[str, ...]:
-    """The keywords of spacings and ratios of a radiograph that are stated and aren't two numbers above 0."""
+    """The keywords of spacings and ratios of a radiograph that are stated and can't be any, see `usable_steps`."""
     names = (*SPACINGS, "PixelAspectRatio")
     return tuple(keyword for keyword in names if fields.stated(ds, keyword) and not _spacing(ds, keyword))
 
@@ -245,10 +248,10 @@ def pixel_aspect(ds: Dataset) -> float:
 
 
 def _spacing(ds: Dataset, keyword: str) -> tuple[float, float] | None:
-    """Two numbers above 0, or None."""
+    """Two numbers that distances in a plane can be, or None."""
     with suppress(ReadError):
         found = fields.numbers(ds, keyword, 2)
-        if found and min(found) > 0:
+        if found and usable_steps(*found):
             return found[0], found[1]
     return None
 

@@ -15,7 +15,16 @@ from pydicom.dataset import Dataset
 
 from medaug.dicom import fields
 from medaug.errors import ReadError
-from medaug.imaging.geometry import Float64, Geometry
+from medaug.imaging.geometry import (
+    MAX_PLACE,
+    MAX_RATIO,
+    MAX_STEP,
+    MIN_STEP,
+    Float64,
+    Geometry,
+    usable_affine,
+    usable_steps,
+)
 
 Indices = npt.NDArray[np.signedinteger]
 COSINES = 1e-3  # of a unit vector, between slices: 0.06°
@@ -93,13 +102,17 @@ def position_of(ds: Dataset) -> Float64:
     Raises:
         ReadError: ``missing-attribute`` or ``bad-value``.
     """
-    return np.array(fields.required(ds, "ImagePositionPatient", 3))
+    found = np.array(fields.required(ds, "ImagePositionPatient", 3))
+    if np.abs(found).max() > MAX_PLACE:
+        raise ReadError("ImagePositionPatient lies where no patient can; export the series again", code="bad-value")
+    return found
 
 
 def _spacing(ds: Dataset) -> tuple[float, float]:
     rows, columns = fields.required(ds, "PixelSpacing", 2)
-    if min(rows, columns) <= 0:
-        raise ReadError(f"PixelSpacing is {rows:g} × {columns:g} mm: expected more than 0", code="bad-value")
+    if not usable_steps(rows, columns):
+        expected = f"expected {MIN_STEP:g} to {MAX_STEP:g}, and a ratio up to {MAX_RATIO:g}"
+        raise ReadError(f"PixelSpacing is {rows:g} × {columns:g} mm: {expected}", code="bad-value")
     return rows, columns
 
 
@@ -135,6 +148,8 @@ def stack_grid(planes: Sequence[Plane], rows: int, columns: int) -> Geometry:
 def _grid(plane: Plane, step: Float64, shape: tuple[int, int, int]) -> Geometry:
     affine = np.eye(4)
     affine[:3] = np.column_stack([step, plane.column * plane.spacing[0], plane.row * plane.spacing[1], plane.position])
+    if not usable_affine(affine):
+        raise ReadError("its slices lie where no patient can; export the series again", code="bad-value")
     return Geometry(shape, affine, "patient", plane.frame_of_reference_uid)
 
 

@@ -11,6 +11,7 @@ from medaug.audit.layout import QUARANTINE, UNIT_DIGITS
 from medaug.audit.record import Record
 from medaug.errors import OutputError, SourceError
 from medaug.execution.output.store import Store
+from medaug.processes.time_limit import TIME_LIMIT
 from medaug.storage.atomic import disk_errors, replace_file
 from medaug.storage.canonical_json import canonical
 from medaug.storage.plain_files import read_plain
@@ -21,6 +22,9 @@ MEANINGS = {
     WORKER_DIED: "Workers died over this unit, without an error that could be caught: the system killed them, most "
     "often for lack of memory, or a library crashed. Look at the machine's log (dmesg), give it more memory or fewer "
     "workers, then: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
+    TIME_LIMIT: "Reading it, or checking and writing its variant, took more processor time than an image of its size "
+    "may have: its header promises what it doesn't hold, or this is a fault of medaug's, which please report. To try "
+    "again: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
     "out-of-memory": "The device's memory didn't hold the smallest batch that was tried. Use a device with more memory "
     "or a profile with a smaller size; then: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
 }

@@ -23,6 +23,7 @@ from medaug.execution.planning.space import bytes_on_disk
 from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
+from medaug.processes.time_limit import limited
 from medaug.profile import profile as profiles
 from medaug.profile.components import moves, transplants
 from medaug.profile.load import load_profile
@@ -32,6 +33,7 @@ from medaug.regions.motions import check_planar
 # Measured on two CPU cores with the embedded prior at 256 px; see docs/explanation/prior.md.
 SECONDS_PER_STEP = 0.05
 SECONDS_PER_UNIT = 1.0
+READ_SECONDS, FILE_SECONDS = 120.0, 5.0  # of the processor that reading a source may take, and for each of its files
 NOTHING_FREE = "--protect and --within let nothing of it change; with --within, no given structure may lie on it"
 
 # Why a source may name a person, and what to do, by `SourceRef.format`
@@ -195,7 +197,8 @@ def _usable(
         return (), (Skip("other-modality", reason, source.files, refused=False, series_uid=source.series_uid),)
     try:
         _check_colour(source, profile)
-        volumes = load(source)
+        with limited(READ_SECONDS + FILE_SECONDS * source.files, "reading it"):
+            volumes = load(source)
         for volume in volumes:
             _check_tint(volume, profile)
             _check_identity(volume, accepted)

@@ -8,9 +8,10 @@ from medaug.execution.output import quarantine
 from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.job import Job, OnStep, Work
-from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY, failure, work_unit
+from medaug.execution.worker.unit_of_work import failure, work_unit
 from medaug.execution.worker.worker import Worker, input_changed
 from medaug.imaging.volume import SourceRef
+from medaug.processes.time_limit import TIME_LIMIT
 from medaug.storage.archive import sha256_of
 from medaug.storage.atomic import disk_errors
 
@@ -53,9 +54,16 @@ def settle(job: Job, error: Exception) -> Record:
         error = input_changed()
     record = failure(job, error, place_of(error))
     job.store.log(record, job.elapsed)  # first: a quarantined unit without a line would be in no list
-    if record.code in {OUT_OF_MEMORY, quarantine.WORKER_DIED}:
-        quarantine.put(job.store, record, stage=(job.lease.deaths or ("solve",))[-1])
+    if record.code in quarantine.MEANINGS:
+        quarantine.put(job.store, record, stage=_stage(job, record))
     return record
+
+
+def _stage(job: Job, record: Record) -> str:
+    """How far the unit got: memory is short in solves, and they alone have no limit of time."""
+    if record.code == TIME_LIMIT:
+        return "read" if record.message.startswith("reading") else "write"
+    return (job.lease.deaths or ("solve",))[-1]
 
 
 def _as_planned(reference: SourceRef) -> bool:

@@ -23,6 +23,7 @@ from medaug.imaging.graft import in_words as graft_in_words
 from medaug.imaging.motion import in_words
 from medaug.imaging.volume import Volume
 from medaug.processes.processor import processor
+from medaug.processes.time_limit import limited
 from medaug.profile.components import keeps_boxes
 from medaug.quality import failing
 from medaug.report.pictures import write_previews
@@ -30,6 +31,7 @@ from medaug.storage.atomic import disk_errors
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
 OUT_OF_MEMORY = "out-of-memory"
+STAGE_SECONDS, STAGE_BYTES_PER_SECOND = 120.0, 2e5  # of the processor for each stage, and for the stored numbers
 _NO_MEMORY = (
     "out of memory",  # CUDA
     "can't allocate memory",  # torch's allocator on a processor
@@ -57,10 +59,11 @@ def prepare(job: Job) -> Presented:
     """Read a unit and present it; what can't be stated in headers fails here, before the solve."""
     job.lease.stage("read")
     unit = job.unit
-    source = job.worker.volume(unit)
-    provenance(job)
-    donor = job.worker.donor(unit)
-    return present(Case(source, unit.boxes, unit.mask, donor), unit.recipe, job.worker.tools)
+    with limited(_seconds(job), "reading it"):
+        source = job.worker.volume(unit)
+        provenance(job)
+        donor = job.worker.donor(unit)
+        return present(Case(source, unit.boxes, unit.mask, donor), unit.recipe, job.worker.tools)
 
 
 def finish(job: Job, presented: Presented, solution: Solution, batch_size: int) -> Record:
@@ -73,7 +76,8 @@ def finish(job: Job, presented: Presented, solution: Solution, batch_size: int) 
         batch_size: how many slices were solved at once.
     """
     job.lease.stage("write")
-    variant = bring_back(presented, solution, job.worker.tools)
+    with limited(_seconds(job), "checking it"):
+        variant = bring_back(presented, solution, job.worker.tools)
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
@@ -81,10 +85,16 @@ def finish(job: Job, presented: Presented, solution: Solution, batch_size: int) 
         job.store.log(record, job.elapsed)
         return record
     with disk_errors(f"unit {job.unit.recipe.id[:16]}"):
-        outputs = _write(job, presented.source, variant)
+        with limited(_seconds(job), "writing it"):  # and what comes after is done whole: the commit
+            outputs = _write(job, presented.source, variant)
         record = to_record(job, "written", variant=variant, outputs=outputs, batch_size=batch_size)
         job.store.commit(job.lease.folder, record, job.elapsed)
     return record
+
+
+def _seconds(job: Job) -> float:
+    """Of the processor, that each stage of a unit but its solve may take; its steps decide how long that is."""
+    return STAGE_SECONDS + job.unit.bytes / STAGE_BYTES_PER_SECOND
 
 
 def _write(job: Job, source: Volume, variant: Variant) -> tuple[Output, ...]:

@@ -268,13 +268,17 @@ def test_yolo_decimals_don_t_grow_a_box_that_lies_on_pixels(tmp_path: Path, line
         ("classes.txt", "a\nb\ntumour\n"),
     ],
 )
-def test_yolo_class_names_come_from_a_list_above(tmp_path: Path, name: str, content: str) -> None:
+def test_yolo_class_names_come_from_what_was_named_and_nowhere_above(tmp_path: Path, name: str, content: str) -> None:
     labels = tmp_path / "train" / "labels"
     labels.mkdir(parents=True)
     (tmp_path / name).write_text(content)
     (labels / "a.txt").write_text("2 0.5 0.5 0.5 0.5")
     volume = named("a.png")
-    for path in (tmp_path, labels, labels / "a.txt"):
+    assert read_annotations(tmp_path, [volume]).boxes[volume.source.key][0].label == "tumour"
+    for path in (labels, labels / "a.txt"):
+        assert read_annotations(path, [volume]).boxes[volume.source.key][0].label == "class-2"
+    (labels / name).write_text(content)
+    for path in (labels, labels / "a.txt"):
         assert read_annotations(path, [volume]).boxes[volume.source.key][0].label == "tumour"
 
 

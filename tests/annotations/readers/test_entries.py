@@ -49,7 +49,7 @@ def yolo(folder: Path, a: str, **yaml: Any) -> Path:
     (folder / "labels/a.txt").write_text(a)
     (folder / "labels/b.txt").write_text("0 0.265 0.49 0.05 0.1\n")
     if yaml:
-        (folder / "data.yaml").write_text(json.dumps(yaml))
+        (folder / "labels/data.yaml").write_text(json.dumps(yaml))
     return folder / "labels"
 
 

@@ -27,6 +27,7 @@ from medaug.execution.worker.pipeline import BATCHES, LEAST, MOST, SMALL, Done, 
 from medaug.execution.worker.stages import STAGES, Stages
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY
 from medaug.execution.worker.worker import Worker
+from medaug.processes.time_limit import limited
 from tests.support import null
 from tests.support.cases import changed
 from tests.support.disk import Disk, Killed, copy
@@ -121,6 +122,22 @@ def test_slices_of_several_units_fill_batches_and_only_the_last_is_short(tmp_pat
     assert len(list(through(tmp_path / "volumes", volumes, *range(1, 6)))) == 5
     assert volumes.batches == [4, 4, 4, 3]
     assert not left_in(tmp_path / "out")
+
+
+def test_a_unit_that_takes_too_long_is_left_alone_and_the_others_are_done(tmp_path: Path) -> None:
+    fake, slow = Fake(), null.unit(1).recipe.id
+
+    def prepare(job: Job) -> Case:
+        with limited(0.2, "reading it"):
+            while job.unit.recipe.id == slow:
+                job.lease.stage("read")
+        return fake.prepare(job)
+
+    stages = Stages(lambda _: 0, prepare, fake.solve, fake.solve_slices, fake.finish)  # type: ignore[arg-type]
+    done = staged(tmp_path / "out", stages, 1, 2, 3)
+    assert sorted(record.status for _, record in done if record) == ["failed", "written", "written"]
+    (entry,) = quarantine.entries(tmp_path / "out")
+    assert (entry.unit, entry.code, entry.stage) == (slow, "time-limit", "read")
 
 
 def test_while_one_is_solved_the_next_is_read_and_the_last_is_written(tmp_path: Path) -> None:

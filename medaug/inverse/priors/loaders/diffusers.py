@@ -15,7 +15,6 @@ conditional UNet runs on the empty prompt, without guidance, unless `guidance.gu
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -24,12 +23,13 @@ import torch
 from torch import Tensor
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import CARD, CARD_BYTES, PredictionType, PriorCard, card_text, digest_of, with_facts
+from medaug.inverse.priors.card import CARD, PredictionType, PriorCard, card_text, digest_of, with_facts
 from medaug.inverse.priors.latent_prior import LatentPrior, Map, Network, frozen
+from medaug.inverse.priors.loaders.declared import check_weights, read_config
 from medaug.inverse.priors.loaders.layout import digests, shown
 from medaug.inverse.priors.loaders.text_encoder import null_embedding, prompt_embedding
 from medaug.inverse.priors.networks.unet import schedule
-from medaug.storage.plain_files import is_plain, read_document
+from medaug.storage.plain_files import is_plain
 
 _CLASSES = {
     "vae": ("AutoencoderKL", "VQModel"),
@@ -71,7 +71,8 @@ def load_network(path: Path, part: str, device: str) -> Any:
     import diffusers
 
     folder = path / part
-    name = _config(folder / "config.json", shown(path)).get("_class_name")
+    config = _config(folder / "config.json", shown(path))
+    name = config.get("_class_name")
     if name not in _CLASSES[part]:
         raise PriorError(f"prior {shown(path)}: {part}: expected {' or '.join(_CLASSES[part])}, found {name}")
     if not any(folder.glob("*.safetensors")):
@@ -80,6 +81,11 @@ def load_network(path: Path, part: str, device: str) -> Any:
             f"prior {shown(path)}: {part}: expected *.safetensors, found {found}; pickle can run code, so "
             "convert it on a machine that may: model.save_pretrained(folder, safe_serialization=True)"
         )
+    check_weights(
+        lambda: getattr(diffusers, str(name)).from_config(config),
+        folder.glob("*.safetensors"),
+        f"prior {shown(path)}: {part}",
+    )
     try:
         with torch.random.fork_rng(devices=[]):
             net, report = getattr(diffusers, name).from_pretrained(
@@ -100,16 +106,7 @@ def load_network(path: Path, part: str, device: str) -> Any:
 
 
 def _config(path: Path, prior: str) -> dict[str, Any]:
-    where = f"prior {prior}: {path.parent.name}/{path.name}"
-    try:
-        config = json.loads(read_document(path, CARD_BYTES))
-    except (OSError, ValueError) as error:
-        raise PriorError(
-            f"{where}: expected JSON of diffusers' layout, found none; see docs/how-to/priors.md"
-        ) from error
-    if not isinstance(config, dict):
-        raise PriorError(f"{where}: expected an object, found {type(config).__name__}")
-    return config
+    return read_config(path, f"prior {prior}: {path.parent.name}/{path.name}")
 
 
 def scheduler_config(path: Path) -> dict[str, Any]:

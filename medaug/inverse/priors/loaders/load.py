@@ -8,6 +8,7 @@ from typing import assert_never
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import EMBEDDED, PriorCard, digest_of, read_card
 from medaug.inverse.priors.latent_prior import LatentPrior
+from medaug.inverse.priors.loaders.declared import told
 from medaug.inverse.priors.loaders.layout import Layout, digests, layout_of
 from medaug.inverse.priors.loaders.trained import load_trained
 
@@ -23,6 +24,11 @@ def load_folder(folder: Path, device: str = "cpu") -> LatentPrior:
         PriorError: a part is missing, of an unknown class, pickled, or not what the card says.
     """
     layout = layout_of(folder)
+    with told(folder):
+        return _loaded(folder, layout, device)
+
+
+def _loaded(folder: Path, layout: Layout, device: str) -> LatentPrior:
     match layout:
         case "medaug":
             return load_trained(folder, device)

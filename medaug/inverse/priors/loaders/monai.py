@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -23,6 +24,7 @@ from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import CARD, CARD_BYTES, PredictionType, PriorCard, card_text, digest_of, with_facts
 from medaug.inverse.priors.latent_prior import LatentPrior, Map, frozen
+from medaug.inverse.priors.loaders.declared import check_config, check_weights
 from medaug.inverse.priors.loaders.layout import digests, shown
 from medaug.inverse.priors.loaders.monai_bundle import Bundle, read_bundle, stated_facts
 from medaug.storage.plain_files import is_plain, read_document
@@ -61,12 +63,26 @@ def load_monai(path: Path, device: str = "cpu") -> LatentPrior:
         PriorError: a part is missing, not supported, or doesn't fit its configuration.
     """
     bundle, facts = read_bundle(path), read_latent(path)
+    _check_declared(bundle, path)
     autoencoder = filled(build("AutoencoderKL", bundle.autoencoder, path), path, "autoencoder", device)
     network = filled(build("DiffusionModelUNet", bundle.network, path), path, "network", device)
     alphas, kind = noise_schedule(bundle, path)
     card = _card(path, bundle, kind, facts)
     encode, decode = maps(autoencoder, facts, int(bundle.autoencoder.get("in_channels", 1)))
     return LatentPrior(card, alphas.to(device), encode, decode, lambda z, t: network(z, timesteps=t))
+
+
+def _check_declared(bundle: Bundle, path: Path) -> None:
+    for part, config in (("autoencoder", bundle.autoencoder), ("network", bundle.network), ("", bundle.scheduler)):
+        check_config(config, f"prior {shown(path)}: {part or 'noise_scheduler'}")
+    _check_weights(path, "autoencoder", partial(build, "AutoencoderKL", bundle.autoencoder, path))
+    _check_weights(path, "network", partial(build, "DiffusionModelUNet", bundle.network, path))
+
+
+def _check_weights(path: Path, part: str, make: Callable[[], nn.Module]) -> None:
+    file = path / WEIGHTS[part]
+    if is_plain(file):  # else `filled` says it
+        check_weights(make, (file,), f"prior {shown(path)}: {WEIGHTS[part]}")
 
 
 def maps(net: nn.Module, facts: LatentFacts, channels: int) -> tuple[Map, Map]:

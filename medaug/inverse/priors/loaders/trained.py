@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,11 +12,13 @@ from torch import nn
 
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
-from medaug.inverse.priors.card import EMBEDDED, PriorCard, read_card
+from medaug.inverse.priors.card import CARD_BYTES, EMBEDDED, PriorCard, read_card
 from medaug.inverse.priors.latent_prior import LatentPrior, Network, frozen
+from medaug.inverse.priors.loaders.declared import check_config, check_weights
 from medaug.inverse.priors.loaders.layout import TRAINED
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.inverse.priors.networks.unet import schedule, unet
+from medaug.storage.canonical_json import parse
 from medaug.storage.plain_files import read_plain
 
 FILES = TRAINED
@@ -42,6 +45,8 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
         PriorError: a file is missing, or isn't what the card says.
     """
     card = read_card(folder)
+    if folder != EMBEDDED:
+        _check_declared(folder, card)
     content = {name: _verified(folder / name, card) for name in FILES}
     with torch.random.fork_rng(devices=[]):
         autoencoder = LappedAutoencoder(**json.loads(content["autoencoder.json"]))
@@ -54,6 +59,20 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
     return LatentPrior(card, alphas, autoencoder.encode, autoencoder.decode, whole)
 
 
+def _check_declared(folder: Path, card: PriorCard) -> None:
+    """What is small is read first, and says how large the rest may be."""
+    small = {name: _verified(folder / name, card, CARD_BYTES) for name in FILES if name.endswith(".json")}
+    configs = {name: parse(data) for name, data in small.items()}
+    where = f"prior {card.name}"
+    for name, config in configs.items():
+        if not isinstance(config, dict):
+            raise PriorError(f"{where}: {name}: expected an object, found {type(config).__name__}; restore it")
+        check_config(config, f"{where}: {name}")
+    for name, build in (("autoencoder", lambda given: LappedAutoencoder(**given)), ("unet", unet)):
+        files = (folder / f"{name}.safetensors",)
+        check_weights(partial(build, configs[f"{name}.json"]), files, f"{where}: {name}.safetensors")
+
+
 def telling_all(net: nn.Module, latent_channels: int) -> Network:
     """The network on latents alone: one that was trained with parts hidden is told that it sees every cell."""
     if net.config["in_channels"] == latent_channels:  # type: ignore[index]
@@ -61,10 +80,10 @@ def telling_all(net: nn.Module, latent_channels: int) -> Network:
     return lambda z, t: net(torch.cat([z, torch.ones_like(z[:, :1])], dim=1), t, return_dict=False)[0]
 
 
-def _verified(path: Path, card: PriorCard) -> bytes:
+def _verified(path: Path, card: PriorCard, most: int = MAX_WEIGHTS) -> bytes:
     expected = card.files.get(path.name, "no digest on the card")
     try:
-        content = read_plain(path, MAX_WEIGHTS)
+        content = read_plain(path, most)
     except OSError as error:
         raise PriorError(
             f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; restore it "

@@ -24,12 +24,18 @@ _BETAS = frozenset(
 
 
 def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
-    """abar_t (T,) float32 of a scheduler in diffusers' words; what doesn't concern betas is ignored."""
+    """abar_t (T,) float32 of a scheduler in diffusers' words; what doesn't concern betas is ignored.
+
+    Raises:
+        ValueError: they are no shares that fall from 1 to 0.
+    """
     with unaccompanied():
         from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
     betas = {key: value for key, value in config.items() if key in _BETAS}
     alphas: Tensor = DDPMScheduler(**betas).alphas_cumprod
+    if alphas.ndim != 1 or not len(alphas) or not bool(((alphas >= 0) & (alphas <= 1)).all()):
+        raise ValueError("betas")
     return alphas.float()
 
 
