@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medaug import assemble
 from medaug.audit.decisions import seen_digest
 from medaug.audit.layout import EVIDENCE, PROFILE
 from medaug.audit.record import Record
 from medaug.dicom.read.parse import instance
 from medaug.errors import MedaugError, ReadError
-from medaug.execution.exports.datasets import image_of
 from medaug.execution.output.store import Store
 from medaug.execution.planning.recorded_sources import RecordedSources
 from medaug.formats.registry import REGIONS
@@ -72,12 +70,20 @@ class Planes:
         """Whether the real images are at hand."""
         return self._source is not None
 
+    @staticmethod
+    def warm() -> None:
+        """Load what showing an image needs, some seconds' worth, before anybody opens one."""
+        from medaug import assemble  # noqa: F401
+        from medaug.execution.exports import datasets  # noqa: F401
+
     def about(self, unit: str) -> dict[str, Any]:
         """What a viewer needs to know of a variant's image, as JSON data.
 
         Raises:
             MedaugError: its files aren't those of the record.
         """
+        from medaug import assemble  # torch, which takes seconds, and the gallery needs none of it
+
         record = self._store.record_of(unit)
         volume = self.result(record)
         window, boxes = assemble.window_of(self._profile, volume), record.boxes
@@ -134,6 +140,8 @@ class Planes:
 
     def result(self, record: Record) -> Volume:
         """The variant's image, after its digests were compared with the record."""
+        from medaug.execution.exports.datasets import image_of
+
         return self._kept(("result", record.unit), lambda: image_of(self._store.root, record))
 
     def source(self, record: Record) -> Volume:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from medaug.review.session import Session
 
 HOST = "127.0.0.1"
 TOKEN_BYTES = 24
+LATER = 2.0  # seconds: the gallery comes first
 
 
 class _Server(uvicorn.Server):
@@ -45,6 +47,7 @@ def listening(port: int) -> socket.socket:
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind((HOST, port))
+    made.listen()  # who reads the address may ask before the server looks
     return made
 
 
@@ -68,11 +71,16 @@ def serve(output: Path, source: Path | None, port: int, on_address: Callable[[st
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with listening(port) as taken:
         chosen = taken.getsockname()[1]
-        app = application(session, Planes(session.store, source), token, chosen)
+        planes = Planes(session.store, source)
+        app = application(session, planes, token, chosen)
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
         on_address(f"http://{HOST}:{chosen}/{token}/", len(session.entries))
+        warm = threading.Timer(LATER, planes.warm)
+        warm.daemon = True
+        warm.start()
         try:
             _Server(config).run(sockets=[taken])
         finally:
+            warm.cancel()
             session.finish()
     return session.taken
