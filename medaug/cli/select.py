@@ -51,6 +51,9 @@ def select_command(  # noqa: PLR0913 - one parameter per option
         list[Kind] | None, typer.Option(help="Strata that take turns; may be given several times.")
     ] = None,
     scores: Annotated[Path | None, typer.Option(help="CSV with unit and score: the greater come first.")] = None,
+    judge: Annotated[
+        Path | None, typer.Option(help="What it was made from: a judge of realism scores, the hardest to tell first.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the admission report to this new file, as JSON.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Record nothing.")] = False,
     as_json: AsJson = False,
@@ -71,7 +74,13 @@ def select_command(  # noqa: PLR0913 - one parameter per option
         tuple(kind.value for kind in balance or ()),
     )
     store = attach(output)
+    if scores and judge:
+        raise typer.BadParameter("give --scores or --judge: one order is enough")
     known = read_scores(scores, catalogue(output)) if scores else {}
+    if judge:
+        from medaug.review.judged import judge_scores
+
+        known = judge_scores(output, judge)
     done = select(store, rules, known, dry=dry_run)
     if report is not None:
         write_report(done, report)

@@ -51,9 +51,7 @@ def judge(patches: Patches, seed: int, on_fold: Callable[[int, int], None] | Non
     Raises:
         ValueError: too few groups to keep patients apart.
     """
-    groups = len(np.unique(patches.groups))
-    if groups < 2 * FOLDS:
-        raise ValueError(f"realism: expected at least {2 * FOLDS} patients or images, found {groups}; add sources")
+    groups = _enough(patches)
     figures = []
     for number, asked in enumerate((patches, halves(patches, seed))):
         done = number * FOLDS
@@ -62,13 +60,26 @@ def judge(patches: Patches, seed: int, on_fold: Callable[[int, int], None] | Non
             if on_fold:
                 on_fold(done + fold, 2 * FOLDS)
 
-        figures.append(estimate(_out_of_fold(asked, seed, step), asked.made, asked.groups, seed))
+        figures.append(estimate(out_of_fold(asked, seed, step), asked.made, asked.groups, seed))
     told, null = figures
     return Judgement(told, null, len(patches), groups)
 
 
-def _out_of_fold(patches: Patches, seed: int, on_fold: Callable[[int], None]) -> Scores:
-    """A score for each patch by a judge that never met its group: its rank in its fold, as judges differ in scale."""
+def out_of_fold(patches: Patches, seed: int, on_fold: Callable[[int], None]) -> Scores:
+    """A score for each patch by a judge that never met its group: its rank in its fold, as judges differ in scale.
+
+    Args:
+        patches: of at least twice `FOLDS` groups.
+        seed: of folds, weights and batches.
+        on_fold: called with folds done.
+
+    Returns:
+        (N,) from 0, real, to 1, generated.
+
+    Raises:
+        ValueError: too few groups to keep patients apart.
+    """
+    _enough(patches)
     fold = _folds(patches, seed)
     scores = np.zeros(len(patches))
     for number in range(FOLDS):
@@ -78,6 +89,13 @@ def _out_of_fold(patches: Patches, seed: int, on_fold: Callable[[int], None]) ->
             scores[test] = _ranks(_ask(network, patches.pixels[test]))
         on_fold(number + 1)
     return scores
+
+
+def _enough(patches: Patches) -> int:
+    groups = len(np.unique(patches.groups))
+    if groups < 2 * FOLDS:
+        raise ValueError(f"realism: expected at least {2 * FOLDS} patients or images, found {groups}; add sources")
+    return groups
 
 
 def _folds(patches: Patches, seed: int) -> NDArray[np.int64]:

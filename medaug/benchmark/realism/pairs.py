@@ -71,7 +71,7 @@ def _slices(output: Path, record: Record, volume: Volume, window: Window) -> Ite
     for k in _spread(volume.geometry.shape[0]):
         free = changed(volume.stored[k], result.stored[k])
         real, shown = (_in_window(one.modality[k], window) for one in (volume, result))
-        yield SlicePair(record.source.patient, real, shown, free)
+        yield SlicePair(record.source.patient, real, shown, free, record.unit)
 
 
 def changed(before: Stored, after: Stored) -> Mask:

@@ -27,12 +27,14 @@ class SlicePair:
         group: whose it is: patients, or what stands for them; a judge never meets one in training and in its test.
         real, made: (rows, columns) float32, in shares of the window, 0 to 1.
         free: True where the image may have been changed, within the domain.
+        unit: the variant's, where that matters.
     """
 
     group: str
     real: Float32
     made: Float32
     free: Mask
+    unit: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,16 @@ def patches_of(pairs: Iterable[SlicePair], seed: int) -> Patches:
         raise ValueError(f"realism: no free region has room for a patch of {SIDE} px; nothing can be judged")
     made = np.tile([False, True], len(pixels) // 2)
     return Patches(np.stack(pixels).astype(np.float32), made, np.array(groups, dtype=np.int64))
+
+
+def owners(pairs: Iterable[SlicePair], seed: int) -> list[str]:
+    """The unit of each patch that `patches_of` gives of these pairs, in its order."""
+    return [
+        pair.unit
+        for number, pair in enumerate(pairs)
+        for _ in patch_corners(pair.free, np.random.default_rng((seed, number)))
+        for _ in ("real", "made")
+    ]
 
 
 def halves(patches: Patches, seed: int) -> Patches:
