@@ -90,7 +90,7 @@ def values_of(one: Entry, stratum: Stratum) -> tuple[str, ...]:
     values: dict[Stratum, tuple[str, ...]] = {
         "label": one.labels,
         "source": (one.source,),
-        "patient": (one.patient,),
+        "patient": one.patients,
         "modality": (one.modality,),
         "strength": (one.strength,),
     }

@@ -27,7 +27,7 @@ class Entry:
     Attributes:
         unit: its key.
         source: the source key.
-        patient: the token.
+        patients: the tokens of all whom it shows: the source's, and a transplanted lesion's donor's.
         variant: its number.
         modality: of the source; "" where none is stated.
         labels: of its boxes, sorted, each once.
@@ -38,7 +38,7 @@ class Entry:
 
     unit: str
     source: str
-    patient: str
+    patients: tuple[str, ...]
     variant: int
     modality: str
     labels: tuple[str, ...]
@@ -100,13 +100,17 @@ def _entry(record: dict[str, Any]) -> Entry:
     return Entry(
         unit=record["unit"],
         source=source["key"],
-        patient=source["patient"],
+        patients=tuple(dict.fromkeys(one["patient"] for one in (source, *_donors(record)))),
         variant=record["variant"],
         modality=source["modality"],
         labels=tuple(sorted({box["label"] for box in record["boxes"]})),
         checks={check["name"]: check["value"] for check in record["checks"] if check["value"] is not None},
         shown={"boxes": record["boxes"], "images": images, "source": source["key"]},
     )
+
+
+def _donors(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [record["transplant"]["donor"]] if record.get("transplant") else []
 
 
 def _in_thirds(entries: list[Entry]) -> tuple[Entry, ...]:

@@ -10,7 +10,7 @@ from medaug.review.catalogue import Entry
 
 
 def entry(unit: str, source: str = "s", **more: Any) -> Entry:
-    given = {"patient": source, "variant": 0, "modality": "CR", "labels": ("nodule",), "checks": {}, "shown": {}}
+    given = {"patients": (source,), "variant": 0, "modality": "CR", "labels": ("nodule",), "checks": {}, "shown": {}}
     return Entry(unit=unit, source=source, **{**given, **more})
 
 
@@ -73,10 +73,10 @@ def test_near_duplicates_of_one_another_and_of_their_source_are_left_out() -> No
 )
 def test_at_most_so_many_of_a_source_label_or_patient(most: Any, taken: str) -> None:
     four = [
-        entry("a", "s", patient="p"),
-        entry("b", "s", patient="p"),
-        entry("c", "t", patient="p"),
-        entry("d", "t", patient="p", labels=("cyst",)),
+        entry("a", "s", patients=("p",)),
+        entry("b", "s", patients=("p",)),
+        entry("c", "t", patients=("p",)),
+        entry("d", "t", patients=("p",), labels=("cyst",)),
     ]
     found = admitted(four, Rules(most=most))
     assert "".join(units(found)) == taken

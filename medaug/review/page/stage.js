@@ -1,7 +1,7 @@
 // One variant beside its source: layers of canvases, and how they are compared.
 
 import { plane } from "./api.js";
-import { el, say } from "./dom.js";
+import { by, el, say } from "./dom.js";
 import { paint, paintBoxes, paintMarks, paintPicture } from "./pixels.js";
 import { state } from "./state.js";
 
@@ -80,10 +80,12 @@ export class Stage {
     say(`showing the ${this.showing}`);
   }
 
-  async scroll(by) {
-    const to = Math.min(this.slices - 1, Math.max(0, this.k + by));
+  async scroll(steps) {
+    const to = Math.min(this.slices - 1, Math.max(0, this.k + steps));
     if (to === this.k) return;
     this.k = to;
+    const slider = by("slice");
+    if (slider) slider.value = to + 1;
     await this.load();
     say(`slice ${this.k + 1} of ${this.slices}`);
   }
