@@ -67,7 +67,7 @@ def serve(output: Path, source: Path | None, port: int, on_address: Callable[[st
         OutputError: it is no OUTPUT, or the disk didn't take the lists.
         OSError: the port is taken.
     """
-    session = Session.open(output)
+    session = Session.of(output)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     with listening(port) as taken:
         chosen = taken.getsockname()[1]

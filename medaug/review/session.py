@@ -43,7 +43,7 @@ class Session:
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
-    def open(cls, root: Path) -> Session:
+    def of(cls, root: Path) -> Session:
         """Read an OUTPUT.
 
         Raises:

@@ -55,7 +55,7 @@ def serve() -> Iterator[Any]:
     stops: list[tuple[uvicorn.Server, threading.Thread]] = []
 
     def served(output: Path, source: Path | None = None) -> Served:
-        session = Session.open(output)
+        session = Session.of(output)
         socket = listening(0)
         port = socket.getsockname()[1]
         app = application(session, Planes(session.store, source), TOKEN, port)
@@ -158,7 +158,7 @@ def test_pixels_are_the_stored_values_in_the_window(sound: Path, tmp_path: Path,
 def test_two_readers_see_nothing_of_each_other(tmp_path: Path, chromium: Any, serve: Any) -> None:
     served = serve(reviews.many(tmp_path / "out", [variant(n, ("<b>x</b>", HOSTILE)) for n in range(6)]))
     ada, bo = begin(chromium, served), begin(chromium, served, "Bo")
-    first, second, *_ = Session.open(served.output).entries
+    first, second, *_ = Session.of(served.output).entries
     assert ada.get_attribute(".card", "id") == f"u-{first.unit}"
     for page, one, reader in ((ada, first, "Ada"), (bo, first, "Bo"), (bo, second, "Bo")):
         page.evaluate(SAY, [one.unit, one.seen, reader])
@@ -203,7 +203,7 @@ def test_five_thousand_variants_show_their_first_picture_at_once(tmp_path: Path,
     page.click("text=Begin")
     page.wait_for_function("() => [...document.querySelectorAll('.gallery img')].some((one) => one.naturalWidth > 0)")
     first = time.perf_counter() - before
-    entry = Session.open(served.output).entries[0]
+    entry = Session.of(served.output).entries[0]
     decision = min(page.evaluate(TIMED, [entry.unit, entry.seen, "Ada"]) for _ in range(3))
     assert first < 2
     assert decision < 100

@@ -263,7 +263,7 @@ def test_five_thousand_variants_are_there_at_once(tmp_path: Path) -> None:
     assert page.get(f"preview/{unit}/result.png").headers["content-type"] == "image/png"
     opened = time.process_time() - before
     assert (first["total"], len(first["entries"])) == (5000, 60)
-    seen = Session.open(output).entry(unit).seen
+    seen = Session.of(output).entry(unit).seen
     before = time.process_time()
     for _ in range(5):
         sent = {"unit": unit, "seen": seen, "verdict": "accepted", "reader": "Ada", "reason": ""}
