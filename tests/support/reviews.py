@@ -26,7 +26,7 @@ PLACE = f"http://127.0.0.1:{PORT}"
 
 def client(output: Path, source: Path | None = None) -> TestClient:
     """As the page itself: its own origin, and addresses below the token."""
-    session = Session.open(output)
+    session = Session.of(output)
     app = application(session, Planes(session.store, source), TOKEN, PORT)
     return TestClient(app, base_url=f"{PLACE}/{TOKEN}/", headers={"Origin": PLACE}, raise_server_exceptions=True)
 
