@@ -30,6 +30,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     status,
     verify,
 )
+from medaug.cli.console import ClickError, say, usage_words
 from medaug.cli.options import app
 from medaug.errors import MedaugError, SourceError, place_of
 
@@ -39,7 +40,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app()
+        code = app(standalone_mode=False) or 0
+    except ClickError as error:
+        _fail(usage_words(error), 2)
+    except typer.Abort:
+        _fail("aborted", 1)
     except SourceError as error:
         _fail(str(error), 3 if error.code in {"no-input", "empty-input"} else 2)
     except MedaugError as error:
@@ -50,6 +55,7 @@ def main() -> None:
         _fail(f"unexpected {type(error).__name__} at {place_of(error)}; please report this line", 1)
     except Interrupted:
         _fail("interrupted; give the same command again, it continues", 130)
+    raise SystemExit(code)
 
 
 class Interrupted(BaseException):
@@ -63,5 +69,5 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"medaug: {message}", err=True)
+    say(f"medaug: {message}", err=True)
     raise SystemExit(code)

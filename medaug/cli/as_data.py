@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import typer
+from medaug.cli.console import say
 
 if TYPE_CHECKING:
     from medaug.execution.planning.foresight import Foresight
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def say_json(data: object) -> None:
     """Print it."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    say(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def plan_data(planned: Plan, foreseen: Mapping[str, Foresight], room: str = "") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import AnnotationFormat, Annotations, Identity, Input, PriorChoice, ProfileName, Slices, app
 from medaug.cli.progress import duration
 from medaug.cli.realism import judge_export
@@ -63,7 +64,7 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     from medaug.execution.planning.request import RunRequest
 
     if report_only:
-        typer.echo(sentence(report_benchmark(output)))
+        say(sentence(report_benchmark(output)))
         return
     design = _design(
         arms, fractions, ratios, seeds=seeds, folds=folds, steps=steps, size=size, detector=detector, seed=seed
@@ -88,8 +89,8 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     if dry_run:
         return
     results = run_benchmark(planned, _trained, _varied)
-    typer.echo(sentence(results))
-    typer.echo(f"look at {output / 'report.html'}")
+    say(sentence(results))
+    say(f"look at {output / 'report.html'}")
 
 
 def _design(arms: str, fractions: str, ratios: str, *, detector: str, **numbers: int) -> Design:
@@ -121,20 +122,20 @@ def _seconds(text: str) -> float:
 def _show(design: Design, variants: int, seconds: float) -> None:
     primary = design.primary
     trainings = counted(len(list(design.trainings)), "training")
-    typer.echo(
+    say(
         f"{trainings}: {', '.join(design.arms)}; {counted(design.folds, 'fold')}, {counted(design.seeds, 'seed')}, "
         f"{counted(design.steps, 'gradient step')} each; detector {design.detector}"
     )
-    typer.echo(
+    say(
         f"declared: {primary.arm.arm} less {primary.control.arm} at {100 * primary.arm.fraction:g} % of the images, "
         f"ratio {primary.arm.ratio:g}"
     )
     external = "; the trainings' own time is unknown" if design.detector == "command" else ""
-    typer.echo(f"{counted(variants, 'variant')} to make; time: about {duration(seconds)} on one core{external}")
+    say(f"{counted(variants, 'variant')} to make; time: about {duration(seconds)} on one core{external}")
 
 
 def _trained(done: int, of: int, record: TrainingRecord) -> None:
-    typer.echo(
+    say(
         f"[{done}/{of}] {record.arm}, {100 * record.fraction:g} %, ratio {record.ratio:g}, fold {record.fold}, seed "
         f"{record.seed}: AP50 {record.figures.ap50:.3f} in {duration(record.seconds)}",
         err=True,
@@ -143,4 +144,4 @@ def _trained(done: int, of: int, record: TrainingRecord) -> None:
 
 def _varied(progress: Progress) -> None:
     if progress.done % 20 == 0 or progress.done == progress.total:
-        typer.echo(f"variants {progress.done}/{progress.total}, {duration(progress.eta_seconds)} left", err=True)
+        say(f"variants {progress.done}/{progress.total}, {duration(progress.eta_seconds)} left", err=True)

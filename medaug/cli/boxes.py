@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medaug.cli.as_data import boxes_data, say_json
+from medaug.cli.console import say
 from medaug.cli.messages import show_left_out
 from medaug.cli.options import AsJson, app, asking
 from medaug.errors import counted
@@ -60,10 +61,10 @@ def _show(planned: Plan) -> None:
     for unit in planned.units:
         slices, rows, columns = unit.shape
         boxes = counted(len(unit.boxes), "box", "boxes")
-        typer.echo(f"{unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  {boxes}")
+        say(f"{unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  {boxes}")
         for box in unit.boxes:
             k, i, j = (f"{low}…{high - 1}" for low, high in zip(box.start, box.stop, strict=True))
-            typer.echo(f"  {box.label}: slices {k}, rows {i}, columns {j}")
+            say(f"  {box.label}: slices {k}, rows {i}, columns {j}")
 
 
 def _convert(planned: Plan, to: Target, output: Path | None, names: Path | None) -> None:
@@ -96,7 +97,7 @@ def _write(planned: Plan, to: Target, output: Path | None, names: Path | None) -
     else:
         text = conversion.to_csv(images) if to is Target.csv else conversion.to_coco(images)
     if output is None:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
     else:
         _put(output, text)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, app
 from medaug.errors import counted
 
@@ -69,12 +70,12 @@ def list_command(output: Output, as_json: AsJson = False) -> None:
     words = decided(attach(output).ledger)
     latest = [one for said in words.values() for one in said.latest if one.verdict != "withdrawn"]
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in latest], indent=2))
+        say(json.dumps([asdict(one) for one in latest], indent=2))
         return
     for one in latest:
-        typer.echo(_line(one))
+        say(_line(one))
     standing = [said.verdict for said in words.values()]
-    typer.echo(f"{standing.count('accepted')} accepted, {standing.count('rejected')} rejected")
+    say(f"{standing.count('accepted')} accepted, {standing.count('rejected')} rejected")
 
 
 @decisions_app.command("export")
@@ -86,7 +87,7 @@ def export_command(
     from medaug.execution.output.decision_files import export_decisions
     from medaug.execution.output.open import attach
 
-    typer.echo(f"{counted(export_decisions(attach(output), file), 'decision')} in {file}")
+    say(f"{counted(export_decisions(attach(output), file), 'decision')} in {file}")
 
 
 @decisions_app.command("import")
@@ -96,7 +97,7 @@ def import_command(output: Output, file: File) -> None:
     from medaug.execution.output.open import attach
 
     done = import_decisions(attach(output), file)
-    typer.echo(f"{counted(done.taken, 'decision')} taken, {done.known} known before")
+    say(f"{counted(done.taken, 'decision')} taken, {done.known} known before")
 
 
 @decisions_app.command("agreement")
@@ -109,16 +110,16 @@ def agreement_command(output: Output, as_json: AsJson = False) -> None:
     found = agreements(decided(attach(output).ledger).values())
     if as_json:
         more = [{"units": one.units, "raw": one.raw, "kappa": one.kappa} for one in found]
-        typer.echo(json.dumps([asdict(one) | facts for one, facts in zip(found, more, strict=True)], indent=2))
+        say(json.dumps([asdict(one) | facts for one, facts in zip(found, more, strict=True)], indent=2))
         return
     for one in found:
         kappa = "not defined" if one.kappa is None else f"{one.kappa:.2f}"
-        typer.echo(
+        say(
             f"{one.readers[0]} and {one.readers[1]}: {counted(one.units, 'variant')} decided by both, {one.raw:.0%} "
             f"alike, kappa {kappa}; {one.first_alone} accepted by the first alone, {one.second_alone} by the second"
         )
     if not found:
-        typer.echo("no two readers decided the same variant")
+        say("no two readers decided the same variant")
 
 
 def _decide(
@@ -136,7 +137,7 @@ def _decide(
 
     made = decide(attach(output), units, Word(verdict, reader, reason, final=final), remove=remove)
     gone = ", files removed" if remove else ""
-    typer.echo(f"{counted(len(made), 'variant')} {verdict}{gone}; the lists and the seal are written again, unsigned")
+    say(f"{counted(len(made), 'variant')} {verdict}{gone}; the lists and the seal are written again, unsigned")
 
 
 def _line(one: Decision) -> str:

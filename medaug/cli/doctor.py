@@ -6,6 +6,7 @@ import json
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, app
 
 
@@ -16,8 +17,8 @@ def doctor_command(as_json: AsJson = False) -> None:
 
     findings = examine()
     if as_json:
-        typer.echo(json.dumps([{"name": f.name, "ok": f.ok, "found": f.found} for f in findings], indent=2))
+        say(json.dumps([{"name": f.name, "ok": f.ok, "found": f.found} for f in findings], indent=2))
     for finding in () if as_json else findings:
-        typer.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name:28} {finding.found}")
+        say(f"{'ok ' if finding.ok else 'NO '} {finding.name:28} {finding.found}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import app
 from medaug.errors import counted
 
@@ -61,4 +62,4 @@ def export_command(
     else:
         done = datasets.to_pictures(request, FORMS[to.value])
     left = f"; {counted(done.left_out, 'variant')} left out" if done.left_out else ""
-    typer.echo(f"{counted(done.images, 'image')} of {counted(done.units, 'variant')} in {folder}{left}")
+    say(f"{counted(done.images, 'image')} of {counted(done.units, 'variant')} in {folder}{left}")

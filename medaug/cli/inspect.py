@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medaug.cli.as_data import say_json
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, Input, app
 from medaug.errors import counted
 
@@ -46,7 +47,7 @@ def _show_all(held: Inventory, root: Path, *, names: bool) -> None:
     for series in held.series:
         _show(series)
         for name in _names(held, series, root) if names else ():
-            typer.echo(f"    file {name}")
+            say(f"    file {name}")
     refused: dict[str, list[str]] = defaultdict(list)
     for name, code in _left_out(held, root) if names else ():
         refused[code].append(name)
@@ -54,14 +55,14 @@ def _show_all(held: Inventory, root: Path, *, names: bool) -> None:
     for skip in held.skips:
         alike[skip.refused, skip.code, skip.reason] += skip.files
     for (is_refused, code, reason), files in alike.items():
-        typer.echo(f"{'refused' if is_refused else 'skipped'} [{code}] {counted(files, 'file')}: {reason}")
+        say(f"{'refused' if is_refused else 'skipped'} [{code}] {counted(files, 'file')}: {reason}")
         for name in refused.pop(code, ()):
-            typer.echo(f"    file {name}")
+            say(f"    file {name}")
     for sentence in held.unmatched:
-        typer.echo(f"unmatched: {sentence}")
+        say(f"unmatched: {sentence}")
     for sentence, count in Counter(note for series in held.series for note in series.notes).items():
-        typer.echo(f"note, {counted(count, 'series', 'series')}: {sentence}")
-    typer.echo(_total(held))
+        say(f"note, {counted(count, 'series', 'series')}: {sentence}")
+    say(_total(held))
 
 
 def _total(held: Inventory) -> str:
@@ -84,15 +85,15 @@ def _show(series: SeriesFacts) -> None:
     spacing = " × ".join(f"{x:.3g}" for x in series.spacing) + " mm" if series.spacing else "no spacing"
     window = f"window {series.window.center:g}/{series.window.width:g}" if series.window else "no window"
     part = f" ({series.part})" if series.part else ""
-    typer.echo(
+    say(
         f"{verdict} {series.series_uid}{part}\n"
         f"    {series.modality}, {series.object_class}, {', '.join(series.syntaxes)}\n"
         f"    {slices} × {rows} × {columns}, {spacing}, {window}, identity {series.identity}"
     )
     if series.boxes is not None:
-        typer.echo(f"    boxes: {', '.join(f'{n} {label}' for label, n in series.boxes.items()) or 'none'}")
+        say(f"    boxes: {', '.join(f'{n} {label}' for label, n in series.boxes.items()) or 'none'}")
     if series.reason:
-        typer.echo(f"    {series.reason}")
+        say(f"    {series.reason}")
 
 
 def _left_out(held: Inventory, root: Path) -> Iterator[tuple[str, str]]:

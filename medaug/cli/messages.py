@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import typer
-
+from medaug.cli.console import say
 from medaug.cli.progress import duration
 from medaug.errors import counted
 
@@ -27,28 +26,28 @@ def show_plan(planned: Plan, foreseen: Mapping[str, Foresight] = MappingProxyTyp
     from medaug.storage.disk_map import Reiterable
 
     firsts = Reiterable(lambda: (unit for unit in planned.units if not unit.recipe.variant))
-    typer.echo(
+    say(
         f"profile {planned.profile.name}, seed {planned.request.seed}: {counted(len(planned.units), 'variant')} of "
         f"{counted(len(firsts), 'source')}"
     )
     for unit in firsts:
         slices, rows, columns = unit.shape
         labels, ahead = ", ".join(sorted({box.label for box in unit.boxes})), foreseen.get(unit.recipe.source)
-        typer.echo(
+        say(
             f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
             f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_donor(unit)}{_ahead(ahead)}"
         )
     if foreseen and len(foreseen) < len(firsts):
-        typer.echo(f"  of the first {len(foreseen)} sources the free share was looked at")
+        say(f"  of the first {len(foreseen)} sources the free share was looked at")
     show_left_out(planned.skips, planned.unmatched, planned.notes)
     time_needed = (
         "unknown until the first unit"
         if planned.seconds is None
         else f"about {duration(planned.seconds)} on 2 CPU cores"
     )
-    typer.echo(f"time: {time_needed}; disk: about {planned.bytes / 1e6:.0f} MB")
+    say(f"time: {time_needed}; disk: about {planned.bytes / 1e6:.0f} MB")
     if room:
-        typer.echo(f"no room: {room}")
+        say(f"no room: {room}")
 
 
 def _donor(unit: Unit) -> str:
@@ -72,15 +71,15 @@ def show_summary(summary: Summary) -> None:
 
     counts = summary.counts
     parts = [f"{counts[status]} {status}" for status in ("written", "rejected", "failed", "crashed") if counts[status]]
-    typer.echo(f"{', '.join(parts) or 'nothing written'} ({summary.already_done} were done before)")
+    say(f"{', '.join(parts) or 'nothing written'} ({summary.already_done} were done before)")
     for record in summary.records:
         if record.status != "written":
-            typer.echo(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
+            say(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
     if summary.elsewhere:
-        typer.echo(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
+        say(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
     show_left_out(summary.skips, summary.unmatched, summary.notes)
     if counts["written"]:
-        typer.echo(f"look at {summary.output / PAGE}; train on {summary.output / MONAI}")
+        say(f"look at {summary.output / PAGE}; train on {summary.output / MONAI}")
 
 
 def show_left_out(
@@ -95,8 +94,8 @@ def show_left_out(
         more = f" and {len(uids) - UIDS_SHOWN} more" if len(uids) > UIDS_SHOWN else ""
         where = f"; series {', '.join(uids[:UIDS_SHOWN])}{more}" if uids else ""
         files = counted(sum(skip.files for skip in same), "file")
-        typer.echo(f"  {'refused' if refused else 'skipped'} [{code}] {files}: {reason}{where}", err=err)
+        say(f"  {'refused' if refused else 'skipped'} [{code}] {files}: {reason}{where}", err=err)
     for sentence in unmatched:
-        typer.echo(f"  unmatched: {sentence}", err=err)
+        say(f"  unmatched: {sentence}", err=err)
     for sentence in notes:
-        typer.echo(f"  note: {sentence}", err=err)
+        say(f"  note: {sentence}", err=err)

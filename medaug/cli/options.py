@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.progress import files_in
 from medaug.version import __version__
 
@@ -175,7 +176,7 @@ def asking(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
         def called(**given: Any) -> None:
             if not given.get("quiet"):  # said before anything slow is imported
-                typer.echo(f"reading {files_in(given['input'])}…", err=True)
+                say(f"reading {files_in(given['input'])}…", err=True)
             command(_request(**{name: given.pop(name) for name in shared}), **given)
 
         parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*shared.values(), *own)]
@@ -189,5 +190,5 @@ def asking(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]
 @app.callback(invoke_without_command=True)
 def _top(version: Annotated[bool, typer.Option("--version", help="Version.")] = False) -> None:
     if version:
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.messages import show_left_out
 from medaug.cli.options import app, asking
 from medaug.cli.progress import following
@@ -45,7 +46,7 @@ def preview_command(
         wanted = strength or (NAMES if planned.profile.strengths else ("",))
         shown = preview(planned, number, wanted, voice.solving)
     for sentence in shown.refused:
-        typer.echo(f"refused {sentence}")
+        say(f"refused {sentence}")
     show_left_out(planned.skips, planned.unmatched, planned.notes)
     if not shown.rows:
         raise typer.Exit(3)
@@ -62,4 +63,4 @@ def _write(shown: Preview, output: Path, name: str) -> None:
         output.write_text(sheet.page(picture, shown.tried, f"medaug preview: {name}"), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"preview: the disk did not take it ({error.strerror}); check --output") from None
-    typer.echo(f"look at {output} and {output.with_suffix('.png')}")
+    say(f"look at {output} and {output.with_suffix('.png')}")

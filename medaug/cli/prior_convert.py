@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import Identity, ProfileName, prior_app
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def prior_convert(  # noqa: PLR0913 - one parameter per option
         value_range=value_range,
         axes=None if axes is None else known_axes(axes),
     )
-    typer.echo(f"{card.name}: {card.size} px, sha256 {card.sha256}")
+    say(f"{card.name}: {card.size} px, sha256 {card.sha256}")
 
 
 @prior_app.command("calibrate")
@@ -78,11 +79,11 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     figures = calibrate(padded(loaded, side), x, count_steps, first, budget=budget, on_figures=_show)
     write_card(folder, calibrated(loaded.card, figures, count_steps, first, budget))
     best = figures[0]
-    typer.echo(f"{loaded.card.name}: omega {best.omega:g}, gamma {best.gamma:g} at {count_steps} steps from {first:g}")
+    say(f"{loaded.card.name}: omega {best.omega:g}, gamma {best.gamma:g} at {count_steps} steps from {first:g}")
 
 
 def _show(figures: WeightFigures) -> None:
-    typer.echo(
+    say(
         f"omega {figures.omega:<6g} gamma {figures.gamma:<6g} observed {figures.observed:.3f}  seam {figures.seam:.2f}"
         f"  sharp {figures.sharp:.2f}  change {figures.change:.3f}"
     )

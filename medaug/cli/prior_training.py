@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import Identity, ProfileName, prior_app
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _finetune(
     card = finetune_on(recipe, pool, output, base, resolve_device(device))
     _done(output, card.sha256)
     for label in recipe.tokens.labels if recipe.tokens else ():
-        typer.echo(f"in a profile, prompt: {{{label}: {prompt_of(recipe, [label])}}}")
+        say(f"in a profile, prompt: {{{label}: {prompt_of(recipe, [label])}}}")
 
 
 def _chosen(recipe: FinetuneRecipe, labels: tuple[str, ...], *, lora: bool) -> FinetuneRecipe:
@@ -135,4 +136,4 @@ def _chosen(recipe: FinetuneRecipe, labels: tuple[str, ...], *, lora: bool) -> F
 
 
 def _done(output: Path, sha256: str) -> None:
-    typer.echo(f"{output.name}/prior, sha256 {sha256}; `medaug prior add` stores it under a name")
+    say(f"{output.name}/prior, sha256 {sha256}; `medaug prior add` stores it under a name")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medaug.cli.as_data import say_json
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, prior_app
 from medaug.errors import counted
 
@@ -30,7 +31,7 @@ def prior_list(as_json: AsJson = False) -> None:
         say_json([_facts(name, card) for name, card in cards.items()])
         return
     for name, card in cards.items():
-        typer.echo(_line(name, card))
+        say(_line(name, card))
 
 
 @prior_app.command("show")
@@ -43,7 +44,7 @@ def prior_show(
     from medaug.inverse.priors.library.lookup import folder_of
     from medaug.inverse.priors.loaders.load import card_of
 
-    typer.echo(card_of(folder_of(prior)).to_json())
+    say(card_of(folder_of(prior)).to_json())
 
 
 @prior_app.command("add")
@@ -57,7 +58,7 @@ def prior_add(
     from medaug.inverse.priors.library.store import add
 
     card = add(folder, store_root(), name, link=link)
-    typer.echo(_line(card.name, card))
+    say(_line(card.name, card))
 
 
 @prior_app.command("check")
@@ -78,12 +79,12 @@ def prior_check(
     folder = folder_of(prior)
     loaded = load_folder(folder)
     rehash(folder, loaded.card)
-    typer.echo(f"ok  {'files':32} {len(loaded.card.files)}, sha256 {loaded.card.sha256}")
+    say(f"ok  {'files':32} {len(loaded.card.files)}, sha256 {loaded.card.sha256}")
     size = loaded.card.size
     images = phantom(size) if image is None else presented(image, profile, size, limit=8).tensor
     findings = examine(padded(loaded, size), images)
     for finding in findings:
-        typer.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name:32} {finding.found}")
+        say(f"{'ok ' if finding.ok else 'NO '} {finding.name:32} {finding.found}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -99,7 +100,7 @@ def prior_export(
     from medaug.inverse.priors.loaders.load import card_of
 
     folder = folder_of(prior)
-    typer.echo(f"{export_prior(folder, card_of(folder), output)}  {output.name}")
+    say(f"{export_prior(folder, card_of(folder), output)}  {output.name}")
 
 
 @prior_app.command("import")
@@ -112,7 +113,7 @@ def prior_import(
     from medaug.inverse.priors.library.prior_archive import import_prior
 
     card = import_prior(file, store_root(), name)
-    typer.echo(_line(card.name, card))
+    say(_line(card.name, card))
 
 
 @prior_app.command("fetch")
@@ -128,12 +129,12 @@ def prior_fetch(
     from medaug.inverse.priors.library.lookup import store_root
 
     offer = look(hub_id, revision)
-    typer.echo(f"{hub_id}: licence {offer.licence}; {counted(offer.files, 'file')}, {offer.bytes / 1e6:.0f} MB")
+    say(f"{hub_id}: licence {offer.licence}; {counted(offer.files, 'file')}, {offer.bytes / 1e6:.0f} MB")
     if not accept_licence:
-        typer.echo("nothing was fetched: read the licence, then give --accept-licence", err=True)
+        say("nothing was fetched: read the licence, then give --accept-licence", err=True)
         raise typer.Exit(2)
     card = fetch(hub_id, revision, sha256, offer, store_root(), name)
-    typer.echo(_line(card.name, card))
+    say(_line(card.name, card))
 
 
 def _facts(name: str, card: PriorCard) -> dict[str, object]:

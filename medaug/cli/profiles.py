@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from medaug.cli.as_data import say_json
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, profile_app
 
 
@@ -21,7 +22,7 @@ def profile_list(as_json: AsJson = False) -> None:
         say_json([{"name": name, "description": text} for name, text in described.items()])
         return
     for name, text in described.items():
-        typer.echo(f"{name:14} {text}")
+        say(f"{name:14} {text}")
 
 
 @profile_app.command("show")
@@ -37,7 +38,7 @@ def profile_show(
 
         say_json(yaml.safe_load(text))
     else:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
 
 
 @profile_app.command("check")
@@ -51,7 +52,7 @@ def profile_check(
     if as_json:
         say_json({"name": checked.name, "valid": True, "sha256": checked.sha256})
         return
-    typer.echo(f"{checked.name}: valid, sha256 {checked.sha256}")
+    say(f"{checked.name}: valid, sha256 {checked.sha256}")
 
 
 @profile_app.command("schema")
@@ -59,4 +60,4 @@ def profile_schema() -> None:
     """JSON Schema of a profile, for editors."""
     from medaug.profile.load import profile_schema
 
-    typer.echo(json.dumps(profile_schema(), indent=2))
+    say(json.dumps(profile_schema(), indent=2))

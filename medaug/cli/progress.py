@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
-import typer
-
+from medaug.cli.console import escaped, say
 from medaug.errors import OutputError, counted
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Lines:
 
     def line(self, text: str, *, detail: bool = False) -> None:  # noqa: ARG002 - all is said
         """Say it."""
-        typer.echo(text, file=self._out, err=self._out is None)
+        say(text, file=self._out, err=self._out is None)
 
     def at(self, done: float, total: int, what: str) -> None:
         """Nothing: lines tell of units."""
@@ -63,7 +62,7 @@ class Bar:
     def line(self, text: str, *, detail: bool = False) -> None:
         """Say it above the bar."""
         if self._verbose or not detail:
-            self._bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._bars.console.print(escaped(text), highlight=False, markup=False, soft_wrap=True)
 
     def at(self, done: float, total: int, what: str) -> None:
         """Move the bar; the rate counts from where this call began."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import app
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def realism_command(
     from medaug.benchmark.realism.realism import realism
 
     judged = realism(output, source, seed, _trained)
-    typer.echo(judged.to_json() if json else "\n".join(judged.sentences()), nl=not json)
+    say(judged.to_json() if json else "\n".join(judged.sentences()), nl=not json)
 
 
 def judge_export(request: RunRequest, bench: Path) -> None:
@@ -39,8 +40,8 @@ def judge_export(request: RunRequest, bench: Path) -> None:
     execute(plan_for(replace(request, variants=1)), output)
     judged = realism(output, request.input, on_fold=_trained)
     replace_file(bench / "realism.json", judged.to_json().encode())
-    typer.echo("\n".join(judged.sentences()))
+    say("\n".join(judged.sentences()))
 
 
 def _trained(done: int, of: int) -> None:
-    typer.echo(f"judge {done}/{of} trained", err=True)
+    say(f"judge {done}/{of} trained", err=True)

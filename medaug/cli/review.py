@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import app
 from medaug.errors import RunError, counted
 
@@ -26,8 +27,8 @@ def review_command(
         raise RunError("review: expected starlette and uvicorn; install them: pip install 'medaug[review]'") from None
 
     def tell(address: str, variants: int) -> None:
-        typer.echo(f"{counted(variants, 'variant')} at {address}")
-        typer.echo("whoever has this address may decide; it is good until Ctrl-C, which writes the lists and the seal")
+        say(f"{counted(variants, 'variant')} at {address}")
+        say("whoever has this address may decide; it is good until Ctrl-C, which writes the lists and the seal")
 
     taken = serve(output, source, port, tell)
-    typer.echo(f"{counted(taken, 'decision')}; lists and seal hold them" if taken else "nothing was decided")
+    say(f"{counted(taken, 'decision')}; lists and seal hold them" if taken else "nothing was decided")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, app
 from medaug.errors import counted
 
@@ -85,7 +86,7 @@ def select_command(  # noqa: PLR0913 - one parameter per option
     if report is not None:
         write_report(done, report)
     if as_json:
-        typer.echo(json.dumps(done.report(), indent=2))
+        say(json.dumps(done.report(), indent=2))
     else:
         _show(done, dry=dry_run)
 
@@ -93,12 +94,12 @@ def select_command(  # noqa: PLR0913 - one parameter per option
 def _show(done: Selection, *, dry: bool) -> None:
     told = done.report()
     refused = f"; {done.refused} more that readers rejected" if done.refused else ""
-    typer.echo(f"{told['admitted']} of {counted(told['candidates'], 'variant')} admitted{refused}")
+    say(f"{told['admitted']} of {counted(told['candidates'], 'variant')} admitted{refused}")
     for reason, number in told["left_out"].items():
-        typer.echo(f"  {reason}: {number}")
+        say(f"  {reason}: {number}")
     for label, number in told["admitted_by"]["label"].items():
-        typer.echo(f"  admitted with label {label}: {number}")
-    typer.echo("nothing was recorded" if dry else f"{counted(len(done.decisions), 'decision')} recorded")
+        say(f"  admitted with label {label}: {number}")
+    say("nothing was recorded" if dry else f"{counted(len(done.decisions), 'decision')} recorded")
 
 
 def _limit(text: str) -> tuple[str, tuple[float, float]]:

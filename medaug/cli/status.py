@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from medaug.cli.as_data import say_json
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, app
 from medaug.cli.progress import duration
 from medaug.errors import counted
@@ -28,20 +29,18 @@ def status_command(output: Output, as_json: AsJson = False) -> None:
     now = status(output)
     if as_json:
         facts = {**asdict(now), "counts": dict(now.counts), "left": now.left, "eta_seconds": now.eta_seconds}
-        typer.echo(json.dumps(facts, indent=2))
+        say(json.dumps(facts, indent=2))
         return
     parts = [f"{now.counts[name]} {name}" for name in ("written", "rejected", "failed", "crashed")]
-    typer.echo(f"{counted(now.planned, 'unit')}: {', '.join(parts)}, {now.quarantined} quarantined")
+    say(f"{counted(now.planned, 'unit')}: {', '.join(parts)}, {now.quarantined} quarantined")
     rate = f"{_figure(now.per_hour)} an hour" if now.per_hour else "rate not known yet"
     eta = f"about {duration(now.eta_seconds)}" if now.eta_seconds is not None else "not known yet"
     still = f", {rate}; time left: {eta}" if now.left else ""
-    typer.echo(f"{now.left} to do, {now.working} being worked on{still}")
+    say(f"{now.left} to do, {now.working} being worked on{still}")
     if now.left_out:
-        typer.echo(
-            f"{counted(now.left_out, 'written unit')} left out of the lists by decision: `medaug decisions list`"
-        )
+        say(f"{counted(now.left_out, 'written unit')} left out of the lists by decision: `medaug decisions list`")
     if now.elsewhere:
-        typer.echo(f"{counted(now.elsewhere, 'unit')} of other plans in OUTPUT; in no list")
+        say(f"{counted(now.elsewhere, 'unit')} of other plans in OUTPUT; in no list")
 
 
 def _figure(rate: float) -> str:
@@ -61,7 +60,7 @@ def finish_command(output: Output) -> None:
     from medaug.manifests.monai import MONAI
 
     write_lists(attach(output))
-    typer.echo(f"look at {output / PAGE}; train on {output / MONAI}")
+    say(f"look at {output / PAGE}; train on {output / MONAI}")
 
 
 @quarantine_app.command("list")
@@ -73,7 +72,7 @@ def quarantine_list(output: Output, as_json: AsJson = False) -> None:
         say_json([{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in entries(output)])
         return
     for entry in entries(output):
-        typer.echo(f"{entry.unit[:16]}  {entry.code}  at {entry.stage}  variant {entry.variant} of {entry.source[:12]}")
+        say(f"{entry.unit[:16]}  {entry.code}  at {entry.stage}  variant {entry.variant} of {entry.source[:12]}")
 
 
 @quarantine_app.command("explain")
@@ -88,9 +87,9 @@ def quarantine_explain(
     if not matching:
         raise OutputError("quarantine: no unit of that key is left alone; `medaug quarantine list` shows all")
     for entry in matching:
-        typer.echo(f"{entry.unit[:16]}  series {entry.series_uid}, variant {entry.variant}")
-        typer.echo(f"  [{entry.code}] {entry.message}")
-        typer.echo(f"  {MEANINGS.get(entry.code, '')}")
+        say(f"{entry.unit[:16]}  series {entry.series_uid}, variant {entry.variant}")
+        say(f"  [{entry.code}] {entry.message}")
+        say(f"  {MEANINGS.get(entry.code, '')}")
 
 
 @quarantine_app.command("retry")
@@ -103,4 +102,4 @@ def quarantine_retry(
     from medaug.execution.output.quarantine import entries, release
 
     count = release(attach(output), units or [entry.unit for entry in entries(output)])
-    typer.echo(f"{counted(count, 'unit')} will be tried again; give the same `medaug run` once more")
+    say(f"{counted(count, 'unit')} will be tried again; give the same `medaug run` once more")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli.console import say
 from medaug.cli.options import AsJson, PriorChoice, app
 from medaug.errors import counted
 
@@ -37,13 +38,16 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
     by_pixels: Annotated[
         Path | None, typer.Option(help="Instead: link the images in this folder to the record by their pixels.")
     ] = None,
+    show_names: Annotated[
+        bool, typer.Option("--show-names", help="With --by-pixels: name the files, which may name a patient.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that read images.")] = 2,
     prior: PriorChoice = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that an OUTPUT is what its record says; with --source, that every protected voxel is the source's."""
     if by_pixels is not None:
-        _link(output, by_pixels, as_json=as_json)
+        _link(output, by_pixels, names=show_names, as_json=as_json)
         return
     if replay and source is None:
         raise typer.BadParameter("--replay makes units again from the source: give --source, too")
@@ -59,7 +63,7 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
     again = _replayed(output, replay, source, prior) if replay and source and verdict.units else ()
     faults = (*verdict.faults, *(fault for replayed in again for fault in _replay_faults(replayed)))
     if as_json:
-        typer.echo(json.dumps(_as_data(verdict, faults, again), indent=2))
+        say(json.dumps(_as_data(verdict, faults, again), indent=2))
     else:
         _show(verdict, faults, again)
     raise typer.Exit(FAILED if faults else 0)
@@ -90,7 +94,7 @@ def seal_command(
     from medaug.audit.seal import seal
 
     seal(output, key=key)
-    typer.echo("sealed and signed" if key else "sealed, without a signature")
+    say("sealed and signed" if key else "sealed, without a signature")
 
 
 @keys_app.command("new")
@@ -101,7 +105,7 @@ def keys_new(
     from medaug.audit.keys import new_keys
 
     private, public = new_keys(output)
-    typer.echo(f"{private.name}: keep it secret (mode 0600)\n{public.name}: give it to those who verify")
+    say(f"{private.name}: keep it secret (mode 0600)\n{public.name}: give it to those who verify")
 
 
 def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) -> tuple[Replay, ...]:
@@ -135,16 +139,16 @@ def _replay_faults(replayed: Replay) -> list[Fault]:
 
 def _show(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, ...]) -> None:
     for fault in faults:
-        typer.echo(_line(fault))
+        say(_line(fault))
     for replayed in again:
         _show_replay(replayed)
     voxels = counted(verdict.compared, "protected voxel")
     compared = f", {voxels} compared with the source" if verdict.compared else ""
     signed = ", signed by the given key" if verdict.signed else ""
     units, files = counted(verdict.units, "unit"), counted(verdict.files, "file")
-    typer.echo(f"{units}, {files}{compared}{signed}: {counted(len(faults), 'fault')}")
+    say(f"{units}, {files}{compared}{signed}: {counted(len(faults), 'fault')}")
     for sentence in verdict.unchecked:
-        typer.echo(f"not checked: {sentence}")
+        say(f"not checked: {sentence}")
 
 
 def _line(fault: Fault) -> str:
@@ -154,11 +158,11 @@ def _line(fault: Fault) -> str:
 
 def _show_replay(replayed: Replay) -> None:
     verdict = "the same" if replayed.same else f"{len(replayed.differences)} of {replayed.images} images differ"
-    typer.echo(f"replayed unit {replayed.unit[:16]}: {verdict}")
+    say(f"replayed unit {replayed.unit[:16]}: {verdict}")
     for name, (then, now) in replayed.changes.items():
-        typer.echo(f"  {name}: recorded {then or 'nothing'}, now {now}")
+        say(f"  {name}: recorded {then or 'nothing'}, now {now}")
     for d in replayed.differences:
-        typer.echo(f"  {d.path}: {counted(d.voxels, 'stored value')} changed, by {d.greatest:g} at most")
+        say(f"  {d.path}: {counted(d.voxels, 'stored value')} changed, by {d.greatest:g} at most")
 
 
 def _as_data(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, ...]) -> dict[str, object]:
@@ -174,15 +178,16 @@ def _as_data(verdict: Verdict, faults: tuple[Fault, ...], again: tuple[Replay, .
     }
 
 
-def _link(output: Path, folder: Path, *, as_json: bool) -> None:
-    from medaug.verification.pixel_links import link_by_pixels
+def _link(output: Path, folder: Path, *, names: bool, as_json: bool) -> None:
+    from medaug.verification.pixel_links import link_by_pixels, numbered
 
     links = link_by_pixels(output, folder)
+    links = links if names else numbered(links, folder)
     if as_json:
         linked = {name: [{"unit": unit, "path": path} for unit, path in units] for name, units in links.linked.items()}
         counts = {"ignored": links.ignored, "absent": links.absent}
         faults = [asdict(fault) for fault in links.faults]
-        typer.echo(json.dumps({"sound": not faults, "faults": faults, "linked": linked, **counts}, indent=2))
+        say(json.dumps({"sound": not faults, "faults": faults, "linked": linked, **counts}, indent=2))
     else:
         _show_links(links)
     raise typer.Exit(FAILED if links.faults else 0)
@@ -190,10 +195,10 @@ def _link(output: Path, folder: Path, *, as_json: bool) -> None:
 
 def _show_links(links: Links) -> None:
     for name, units in links.linked.items():
-        typer.echo(f"{name} = {' = '.join(path for _, path in units)}")
+        say(f"{name} = {' = '.join(path for _, path in units)}")
     for fault in links.faults:
-        typer.echo(_line(fault))
-    typer.echo(
+        say(_line(fault))
+    say(
         f"{counted(len(links.linked), 'image')} linked, {len(links.faults)} unknown, "
         f"{counted(links.ignored, 'other file')}; {counted(links.absent, 'image')} of the record missing"
     )

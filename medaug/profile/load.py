@@ -43,7 +43,7 @@ def load_profile(name_or_path: str) -> Profile:
     if path.suffix in {".yaml", ".yml"} and path.exists():
         return parse_profile(_text(path), where=f"profile {path.name!r}")
     raise ProfileError(
-        f"profile {name_or_path!r}: no such profile or .yaml file{_suggestion(name_or_path, shipped_profiles())}; "
+        f"profile: no such profile or .yaml file{_suggestion(name_or_path, shipped_profiles())}; "
         f"`medaug profile list` shows the shipped ones ({', '.join(shipped_profiles())})"
     )
 

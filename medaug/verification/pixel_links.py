@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medaug.audit import ledger
@@ -15,6 +15,7 @@ from medaug.dicom.read.parse import instance
 from medaug.errors import OutputError, ReadError
 from medaug.formats.registry import format_of
 from medaug.imaging.pixels import pixels_digest
+from medaug.processes.quiet import quiet
 from medaug.verification import run_level
 from medaug.verification.faults import Fault
 from medaug.verification.verify import regular_files
@@ -73,6 +74,14 @@ def link_by_pixels(output: Path, folder: Path) -> Links:
     return Links(tuple(faults), linked, ignored, absent)
 
 
+def numbered(links: Links, folder: Path) -> Links:
+    """The same, with ``file 3`` in place of the third file's name: whoever named it may have named a patient."""
+    root = folder if folder.is_dir() else folder.parent
+    names = {path.relative_to(root).as_posix(): f"file {n}" for n, path in enumerate(regular_files(folder), 1)}
+    faults = tuple(replace(fault, file=names.get(fault.file, "")) for fault in links.faults)
+    return replace(links, faults=faults, linked={names[name]: units for name, units in links.linked.items()})
+
+
 def _known(records: tuple[Record, ...]) -> Mapping[str, tuple[tuple[str, str], ...]]:
     """Digest → the outputs that have it."""
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -89,12 +98,13 @@ def _digest(path: Path, *, pictures: bool) -> str | None:
     """
     other = None
     try:
-        if other := format_of(path):
-            wanted = other.volumetric or pictures
-            return pixels_digest(other.read(path).stored) if wanted else None
-        read = instance(path)
-        if "PixelData" not in read.dataset or "SegmentSequence" in read.dataset:
-            return None
-        return pixels_digest(decoded(read))
+        with quiet():  # a decoder's warnings quote values of the header
+            if other := format_of(path):
+                wanted = other.volumetric or pictures
+                return pixels_digest(other.read(path).stored) if wanted else None
+            read = instance(path)
+            if "PixelData" not in read.dataset or "SegmentSequence" in read.dataset:
+                return None
+            return pixels_digest(decoded(read))
     except ReadError as error:
         return None if error.code in NO_IMAGE or other else ""

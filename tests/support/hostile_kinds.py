@@ -422,6 +422,7 @@ def of_attributes() -> Iterator[Kind]:
     yield Kind("burned-in text", changed(BurnedInAnnotation="YES"), "burned-in")
     yield Kind("free text for a UID", raw(SeriesInstanceUID=b"Doe, Jane "), "bad-value")
     yield Kind("control characters for a modality", raw(Modality=b"C\x1b[31mR\n"), "bad-value")
+    yield Kind("a name for a modality", raw(Modality=b"JANEDOE19700101 "), "bad-value")
     yield Kind("unknown character set", changed(SpecificCharacterSet="ISO_IR 9999"), "")
     yield Kind("zero spacing", changed(PixelSpacing=[0, 0]), "")
     yield Kind("NaN for a spacing", raw(PixelSpacing=b"nan\\nan "), "")

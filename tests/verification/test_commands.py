@@ -71,9 +71,10 @@ def test_images_are_linked_by_pixels(sound: Path, as_json: bool) -> None:
     assert found.exit_code == 0, found.output
     assert record.images[0].path in found.output
     if as_json:
-        assert json.loads(found.output)["linked"] == {
-            "0001.dcm": [{"unit": record.unit, "path": record.images[0].path}]
-        }
+        assert json.loads(found.output)["linked"] == {"file 1": [{"unit": record.unit, "path": record.images[0].path}]}
+    shown = call("verify", sound / "out", "--by-pixels", path, "--show-names")
+    assert "0001.dcm = " in shown.output
+    assert "0001.dcm" not in found.output.replace(record.images[0].path, "")
     assert call("verify", sound / "out", "--by-pixels", sound / "in").exit_code == 5
 
 
