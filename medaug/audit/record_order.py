@@ -102,7 +102,7 @@ class Ordered(Collection[Record]):
                 if record.status == "written":
                     for source in record.shown:
                         patients[source.patient] = None
-                    boxes.update(record.boxes)
+                    boxes.update(record.source_boxes)
                     _count(found, record)
             found.labelled += len(boxes)
             found.sources += found.kinds.total() > before

@@ -101,3 +101,7 @@ class Transplanted:
     lesion: Box
     graft: Graft
     boxes: tuple[Box, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.donor.instance_uids) == len(self.donor.sha256) == 1:
+            raise ValueError("transplant: expected a donor of one slice")

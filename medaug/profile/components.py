@@ -126,8 +126,8 @@ class Transplant(Spec):
         "all", description="images that lesions are set into: all usable ones, or those with, or without, labels"
     )
     ring: float = Field(0.06, gt=0, le=0.25, description="width of what is generated, share of the host's longer side")
-    likeness: float = Field(0.6, ge=0, lt=1, description="least likeness of a place with the lesion's surroundings")
-    places: int = Field(3, ge=1, le=16, description="the draw is among so many of the best places")
+    likeness: float = Field(0.65, ge=0, lt=1, description="least likeness of a place with the lesion's surroundings")
+    places: int = Field(6, ge=1, le=16, description="the draw is among so many of the best places")
     tried: int = Field(48, ge=1, le=256, description="lesions that are looked at for a host, the best of which it gets")
     margin: Margin
 

@@ -21,7 +21,8 @@ LONGEST = 128  # px: the host as it is searched first; a plan remembers images a
 FINER = 4  # times, around what was found
 SPACING = 1.1  # spacings within this factor are alike
 SIZE = 1.25  # likewise, longer sides of images without a spacing
-NATIVE_INSIDE = 0.75  # of the lesion's area lies in the domain, whatever blocks of it said
+NOISY = 50  # thousandths that a likeness may be less at that size, where noise is more
+NATIVE_INSIDE = 0.97  # of the lesion's area lies in the domain, whatever blocks of it said
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,9 @@ class _Search:
         top, bottom, left, right = self.lesion.area
         apart = max(4, max(bottom - top, right - left) // factor // 2)
         for place in places.best_places(score, least, limits.places, apart):
-            yield self._finer((place.row - wanted.corner[0], place.column - wanted.corner[1]), factor)
+            shift = self._finer((place.row - wanted.corner[0], place.column - wanted.corner[1]), factor, least)
+            if shift is not None:
+                yield shift
 
     def _shown(self, factor: int) -> tuple[places.Whole, Wanted]:
         host, donor = places.levelled(*(places.reduced(plane, factor) for plane in self._planes))
@@ -187,8 +190,8 @@ class _Search:
     def _planes(self) -> tuple[Stored, Stored]:
         return self.host.stored[0], self.donor.stored[0]
 
-    def _finer(self, blocks: tuple[int, int], factor: int) -> tuple[int, int]:
-        """The shift in px, to a fourth of a block."""
+    def _finer(self, blocks: tuple[int, int], factor: int, least: int) -> tuple[int, int] | None:
+        """The shift in px, to a fourth of a block; None where the place isn't like enough at that size."""
         finer = max(1, factor // FINER)
         if finer == factor:
             return blocks[0] * factor, blocks[1] * factor
@@ -197,8 +200,8 @@ class _Search:
         first = max(0, row + (blocks[0] - 1) * step), max(0, column + (blocks[1] - 1) * step)
         near = host[first[0] : first[0] + height + 2 * step, first[1] : first[1] + width + 2 * step]
         score = places.nearby(near, wanted)
-        if not score.size:
-            return blocks[0] * factor, blocks[1] * factor
+        if int(score.max(initial=places.NEVER)) < least - NOISY:
+            return None
         i, j = divmod(int(score.argmax()), score.shape[1])
         return (first[0] + i - row) * finer, (first[1] + j - column) * finer
 

@@ -28,7 +28,7 @@ DETAIL, FRAME = 200, -100  # thousandths by which the likeness of detail is rais
 SMOOTH = 32  # of the longer side: half the width of what counts as smooth
 OVERLAP = 0.6  # of the donor's image lies over the host's
 CLOSE = 60  # thousandths that a place may fall short of the best one
-INSIDE = 0.8  # of the lesion's area lies in the domain: boxes reach a little beyond the skin
+INSIDE = 0.97  # of the lesion's area lies in the domain: what lies beyond the skin shows its edges
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,7 @@ def _checks(
     for record in written:
         paths = None if source is None else tuple(files.get(digest) for digest in record.source.sha256)
         made = record.transplant
-        donor = files.get(made.donor.sha256[0]) if made and len(made.donor.sha256) == 1 else None
+        donor = files.get(made.donor.sha256[0]) if made else None
         yield UnitCheck(root, record, paths, keeps_boxes, said, donor)
 
 

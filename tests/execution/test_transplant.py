@@ -231,6 +231,28 @@ def test_a_pixel_that_is_neither_the_donor_s_nor_the_host_s_is_found(ran: Path, 
     assert "protected-changed" not in codes(verify(tmp_path / "out"))
 
 
+def test_without_evidence_the_window_says_what_may_differ(ran: Path, tmp_path: Path) -> None:
+    bare = small_profile(
+        tmp_path, regions=LAW | {"hosts": "unlabelled"}, evidence={"segmentation": False, "report": False}
+    )
+    medaug.run(ran / "in", tmp_path / "out", profile=bare, annotations=boxes(tmp_path / "boxes.json"), seed=3)
+    (record,) = records(tmp_path / "out")  # of the only host without labels that is of the same part
+    assert record.transplant is not None
+    assert record.transplant.boxes == ()
+    assert verify(tmp_path / "out", source=ran / "in").faults == ()
+    top, _, left, _ = record.transplant.graft.window
+    paint(tmp_path / "out" / record.images[0].path, top - 1, left)
+    rewrite(tmp_path / "out", record.unit, lambda found: redigest(tmp_path / "out", found))
+    assert "protected-changed" in codes(verify(tmp_path / "out", source=ran / "in"))
+
+
+def test_a_donor_of_several_slices_is_no_record(ran: Path) -> None:
+    text = json.loads(normal(ran / "out").to_json())
+    text["transplant"]["donor"]["instance_uids"] = []
+    with pytest.raises(ValueError, match="a donor of one slice"):
+        Record.from_json(json.dumps(text))
+
+
 def test_without_the_donor_s_file_verify_says_so(ran: Path, tmp_path: Path) -> None:
     record = normal(ran / "out")
     assert record.transplant is not None

@@ -12,6 +12,7 @@ from medaug.augmentation.augment import Presented, bring_back, present
 from medaug.augmentation.augment import solve as solve_case
 from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.restore import Solution
+from medaug.dicom.identity import identity_of_all
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.stated import stated
 from medaug.errors import QualityError, SourceError, counted
@@ -121,6 +122,13 @@ def _said(stated: Provenance, unit: Unit, variant: Variant) -> Provenance:
     return stated
 
 
+def _identity(unit: Unit) -> str:
+    """What the unit's sources declare; of host and donor, what the less safe one does."""
+    if unit.donor is None:
+        return unit.reference.identity
+    return identity_of_all((unit.reference.identity, unit.donor.reference.identity))
+
+
 def _transplanted(job: Job, variant: Variant | None) -> Transplanted | None:
     unit = job.unit
     if variant is None or variant.graft is None or unit.donor is None:
@@ -219,7 +227,7 @@ def to_record(
         versions=worker.versions,
         device=worker.device,
         batch_size=batch_size or worker.profile.batch_size,
-        identity=Identity(reference.identity, worker.request.accept_identity or ""),
+        identity=Identity(_identity(unit), worker.request.accept_identity or ""),
         checks=tuple(CheckResult(c.name, c.value, c.limit, c.passed) for c in checks),
         outputs=outputs,
         boxes=variant.boxes if variant else unit.boxes,
