@@ -19,7 +19,10 @@ from medaug.benchmark.evaluation import MOST, Boxes
 from medaug.inverse.aligned import from_array
 
 STRIDE = 8
-WIDTH = 64
+WIDTH, HIDDEN = 64, 128
+DISTANCES = (1, 3)  # of the rings of neighbours that a place sees, in strides: 56 px in all
+DROPOUT = 0.2
+LEAST_SPREAD = 1e-3
 RADIUS = 1.5  # strides around a box's centre that answer for it
 ALPHA, GAMMA = 0.25, 2.0
 EMPTY = 192  # places without a box that an image gives to a gradient step
@@ -29,24 +32,89 @@ OVERLAP = 0.5  # above which the weaker of two found boxes goes
 
 
 class Head(nn.Module):
-    """Features of single places to the logits of each class and the distances to four sides.
+    """Features of places, and of places around them, to the logits of each class and the distances to four sides.
 
-    The features of strides 16 and 32 saw the surroundings already, so that no place looks at its neighbours again; a
-    gradient step then needs a sample of the places only.
+    A step needs a sample of the places only, and a place looks at its neighbours in two rings at `DISTANCES`. Without
+    them AP50 was half as high on fracture radiographs: the frozen features of a place tell too little of what is
+    beside it.
     """
 
     def __init__(self, channels: Sequence[int], classes: int) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Sequential(nn.Linear(count, WIDTH), nn.LayerNorm(WIDTH)) for count in channels)
-        self.body = nn.Sequential(nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.LayerNorm(WIDTH), nn.ReLU())
-        self.classes = nn.Linear(WIDTH, classes)
-        self.sides = nn.Linear(WIDTH, 4)
+        self.scales = nn.ModuleList(Scale(count) for count in channels)
+        self.lateral = nn.ModuleList(nn.Linear(count, WIDTH) for count in channels)
+        self.norm = nn.LayerNorm(WIDTH)
+        self.body = nn.Sequential(*_layer((1 + 8 * len(DISTANCES)) * WIDTH), nn.Dropout(DROPOUT), *_layer(HIDDEN))
+        self.classes = nn.Linear(HIDDEN, classes)
+        self.sides = nn.Linear(HIDDEN, 4)
         nn.init.constant_(self.classes.bias, -math.log((1 - RARE) / RARE))
 
-    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """One (places, channels) a level → (places, classes) logits, (places, 4) px to the left, up, right, down."""
-        x = self.body(torch.stack([layer(x) for layer, x in zip(self.lateral, features, strict=True)]).sum(dim=0))
+    def fit(self, maps: Sequence[Sequence[Tensor]]) -> None:
+        """Bring each channel to mean 0 and spread 1 over training images' maps, (rows, columns, channels) a level."""
+        for scale, level in zip(self.scales, zip(*maps, strict=True), strict=True):
+            assert isinstance(scale, Scale)
+            scale.fit(level)
+
+    def merged(self, maps: Sequence[Tensor]) -> Tensor:
+        """(B, rows, columns, channels) a level, finest first → (B, rows, columns, `WIDTH`) on the finest grid."""
+        side = maps[0].shape[1]
+        levels = [layer(scale(x)) for layer, scale, x in zip(self.lateral, self.scales, maps, strict=True)]
+        near = [x[:, _coarse(side, x.shape[1])][:, :, _coarse(side, x.shape[2])] for x in levels]
+        return functional.relu(self.norm(torch.stack(near).sum(dim=0)))
+
+    def forward(self, merged: Tensor, images: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """What stands at places of images.
+
+        Args:
+            merged: see there.
+            images: (N,) which of them.
+            places: (N,) on the finest grid, row by row.
+
+        Returns:
+            (N, classes) logits, (N, 4) px to the left, up, right, down.
+        """
+        x = self.body(_around(merged, images, places))
         return self.classes(x), torch.exp(self.sides(x).clamp(-4, 4)) * STRIDE
+
+
+class Scale(nn.Module):
+    """Channels brought to mean 0 and spread 1."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("spread", torch.ones(channels))
+
+    def fit(self, maps: Sequence[Tensor]) -> None:
+        """Take both from (rows, columns, channels) of each image."""
+        of_each = torch.stack([torch.stack([x.float().mean(dim=(0, 1)), x.float().std(dim=(0, 1))]) for x in maps])
+        self.mean, self.spread = of_each.mean(dim=0)
+        self.spread = self.spread + LEAST_SPREAD
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, channels), the same back."""
+        return (x.float() - self.mean) / self.spread
+
+
+def _layer(width: int) -> tuple[nn.Module, ...]:
+    return nn.Linear(width, HIDDEN), nn.LayerNorm(HIDDEN), nn.ReLU()
+
+
+def _coarse(side: int, rows: int) -> Tensor:
+    """Which row of a coarser map covers each row of the finest."""
+    return torch.arange(side) * rows // side
+
+
+def _around(merged: Tensor, images: Tensor, places: Tensor) -> Tensor:
+    """(N, 17 · `WIDTH`): the features of places, and of the eight around each at every distance; zeros outside."""
+    side, widest = merged.shape[2], max(DISTANCES)
+    rows, columns = places // side + widest, places % side + widest
+    padded = functional.pad(merged, (0, 0, widest, widest, widest, widest))
+    steps = [(0, 0), *((d * y, d * x) for d in DISTANCES for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))]
+    return torch.cat([padded[images, rows + down, columns + right] for down, right in steps], dim=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,9 +22,9 @@ from medaug.inverse.device import resolve_device
 from medaug.storage.atomic import replacing
 from medaug.storage.plain_files import open_plain
 
-BATCH = 16
+BATCH = 8
 RATE = 2e-3
-DECAY = 1e-4
+DECAY = 1e-2
 POINTS = 5  # of the curve
 Maps = tuple[Tensor, ...]  # (rows, columns, channels) of each level, half precision
 
@@ -79,7 +79,7 @@ class Frozen:
     @property
     def identity(self) -> dict[str, str]:
         """The backbone's weights and the head's settings."""
-        settings = f"FCOS head, batch {BATCH}, AdamW {RATE:g}, decay {DECAY:g}, cosine"
+        settings = f"FCOS head with {fcos.DISTANCES} around, batch {BATCH}, AdamW {RATE:g}, decay {DECAY:g}, cosine"
         return {"features": self._backbone.identity, "head": settings, "device": resolve_device("auto")}
 
     @cached_property
@@ -93,25 +93,30 @@ class Frozen:
 
     def train(self, task: Task) -> Trained:
         """Train the head, and find boxes on the targets."""
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # for the first weights and for what is dropped out
             torch.manual_seed(task.seed % 2**63)
             head = fcos.Head(self._backbone.channels, task.classes)
-        curve: list[Point] = []
+            curve = tuple(self._curve(head, task))
+        return Trained(tuple(self._found(head, task.targets)), curve)
+
+    def _curve(self, head: fcos.Head, task: Task) -> Iterator[Point]:
+        """Train, and tell now and then how far it is."""
         since: list[tuple[float, float]] = []
         for step, losses in enumerate(self._steps(head, task), 1):
             since.append(losses)
             if step % max(1, task.steps // POINTS) == 0:
-                curve.append(self._point(head, step, since, task))
+                yield self._point(head, step, since, task)
                 since = []
-        return Trained(tuple(self._found(head, task.targets)), tuple(curve))
 
     def _steps(self, head: fcos.Head, task: Task) -> Iterator[tuple[float, float]]:
         """Each gradient step's losses, of the boxes and of the classes."""
         optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
         drawn = generator("order", task.seed)
-        for stage, steps in shares(task):
+        for number, (stage, steps) in enumerate(shares(task)):
             maps = [self._of(one.pixels) for one in stage.pictures]
+            if number == 0:
+                head.fit(maps)
             size = len(stage.pictures[0].pixels)
             targets = [fcos.targets_of(one.boxes, size, task.classes) for one in stage.pictures]
             for batch in batches(len(stage.pictures), steps, BATCH, drawn):
@@ -131,10 +136,12 @@ class Frozen:
 
     @torch.no_grad()
     def _found(self, head: fcos.Head, pictures: Sequence[Picture]) -> Iterator[Boxes]:
+        head.eval()
         for picture in pictures:
-            maps = self._of(picture.pixels)
-            places = torch.arange(maps[0].shape[0] * maps[0].shape[1])
-            yield fcos.decoded(*head(_at(maps, places)))
+            merged = head.merged([level[None] for level in self._of(picture.pixels)])
+            places = torch.arange(merged.shape[1] * merged.shape[2])
+            yield fcos.decoded(*head(merged, torch.zeros_like(places), places))
+        head.train()
 
     def _of(self, pixels: UInt8) -> Maps:
         """The maps of one picture, taken or found in the folder; stored in half precision, so always read there."""
@@ -154,20 +161,14 @@ def _losses(
 ) -> tuple[Tensor, Tensor]:
     """Of a sample of the places of some pictures."""
     drawn = [fcos.sampled(one, rng) for one in targets]
-    features = [_at(one, places) for one, (places, _) in zip(maps, drawn, strict=True)]
     wanted = fcos.Targets(
         torch.cat([one.classes[places] for one, (places, _) in zip(targets, drawn, strict=True)]),
         torch.cat([one.sides[places] for one, (places, _) in zip(targets, drawn, strict=True)]),
     )
-    found = head([torch.cat(level) for level in zip(*features, strict=True)])
+    merged = head.merged([torch.stack(level) for level in zip(*maps, strict=True)])
+    images = torch.repeat_interleave(torch.tensor([len(places) for places, _ in drawn]))
+    found = head(merged, images, torch.cat([places for places, _ in drawn]))
     return fcos.losses(found, wanted, torch.cat([weights for _, weights in drawn]))
-
-
-def _at(maps: Maps, places: Tensor) -> list[Tensor]:
-    """The features of places of the finest grid on each level; a coarse one's place stands for all that it covers."""
-    side = maps[0].shape[1]
-    rows, columns = places // side, places % side
-    return [one[rows * one.shape[0] // side, columns * one.shape[1] // side].float() for one in maps]
 
 
 def shares(task: Task) -> list[tuple[TrainingPhase, int]]:

@@ -27,6 +27,39 @@ def test_what_the_targets_say_decodes_to_the_boxes_again() -> None:
     assert found.corners[found.classes == 1] == pytest.approx(given.corners[1:], abs=2.5)
 
 
+def head_on_maps() -> tuple[fcos.Head, list[torch.Tensor]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        maps = [torch.randn(2, side, side, channels) * 5 + 40 for side, channels in ((16, 3), (8, 5), (4, 7))]
+        head = fcos.Head([3, 5, 7], 1).eval()
+    head.fit([[level[n] for level in maps] for n in range(2)])
+    return head, maps
+
+
+@pytest.mark.parametrize(("aside", "seen"), [(0, True), (1, True), (2, False), (3, True), (4, False)])
+def test_a_place_sees_two_rings_of_neighbours_and_nothing_else(aside: int, seen: bool) -> None:
+    head, maps = head_on_maps()
+    image, place = torch.tensor([1]), torch.tensor([6 * 16 + 7])
+    before = head(head.merged(maps), image, place)
+    maps[0][1, 6 + aside, 7 - aside] += 9.0
+    after = head(head.merged(maps), image, place)
+    assert (not torch.equal(before[0], after[0])) == seen
+    maps[0][0] += 9.0  # another image
+    assert torch.equal(head(head.merged(maps), image, place)[0], after[0])
+
+
+def test_the_head_goes_by_the_contrast_of_a_channel_not_by_its_level() -> None:
+    head, maps = head_on_maps()
+    images, places = torch.tensor([0, 1]), torch.tensor([0, 255])  # corners, too
+    found = head(head.merged(maps), images, places)
+    other = [level * 3 + 100 for level in maps]
+    head.fit([[level[n] for level in other] for n in range(2)])
+    assert torch.allclose(found[0], head(head.merged(other), images, places)[0], atol=1e-3)
+    assert found[0].shape == (2, 1)
+    assert found[1].shape == (2, 4)
+    assert bool((found[1] > 0).all())
+
+
 def test_the_loss_of_a_sample_is_that_of_all_places_on_average() -> None:
     rng = np.random.default_rng(0)
     targets = fcos.targets_of(boxes((30, 30, 62, 62)), 256, 2)
