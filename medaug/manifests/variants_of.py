@@ -7,17 +7,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from medaug.audit.layout import PROFILE
 from medaug.audit.output_files import sha256_of
 from medaug.errors import ManifestError, OutputError, ProfileError
 from medaug.manifests.monai import MONAI
-from medaug.profile.components import LawKind, other_labels
+from medaug.profile.components import LawSpec, other_labels
 from medaug.profile.load import parse_profile_keys
 from medaug.storage.json_stream import array_items, other_members
 from medaug.storage.plain_files import read_document
 
+_LAW: TypeAdapter[LawSpec] = TypeAdapter(Annotated[LawSpec, Field(discriminator="kind")])
 Boxes = tuple[tuple[float, ...], ...]
 
 
@@ -66,10 +69,10 @@ class VariantsOf:
         """
         root = Path(output)
         with suppress(OSError, ProfileError, KeyError, TypeError, ValueError):
-            kind = parse_profile_keys(read_document(root / PROFILE), PROFILE)["regions"]["kind"]
-            if kind in get_args(LawKind) and other_labels(kind):
+            law = _LAW.validate_python(parse_profile_keys(read_document(root / PROFILE), PROFILE)["regions"])
+            if other_labels(law):
                 raise ManifestError(
-                    f"{what}: the law {kind!r} of OUTPUT's profile moved or added labels, and an item would keep "
+                    f"{what}: the law {law.kind!r} of OUTPUT's profile moved or added labels, and an item would keep "
                     f"those of its source; train on the items of {MONAI} as they are"
                 )
         return cls.read(root)

@@ -74,7 +74,7 @@ class RandPosteriorSampled(RandomizableTransform):  # type: ignore[misc]  # MONA
     ) -> None:
         RandomizableTransform.__init__(self, prob)
         chosen = profile if isinstance(profile, Profile) else load_profile(str(profile))
-        if other_labels(chosen.regions.kind):
+        if other_labels(chosen.regions):
             raise ProfileError(
                 f"RandPosteriorSampled: profile {chosen.name!r} moves or adds labels, and boxes here stay as they are; "
                 "use `medaug run`, whose lists hold the new ones, or a profile that moves nothing"

@@ -172,9 +172,17 @@ def transplants(kind: LawKind) -> bool:
             assert_never(kind)
 
 
-def other_labels(kind: LawKind) -> bool:
+def other_labels(law: LawSpec) -> bool:
     """Whether a variant's labels aren't its source's as they lie there."""
-    return moves(kind) or transplants(kind)
+    match law:
+        case Moved():
+            return law.what != "surroundings"
+        case Transplant():
+            return True
+        case GaussianOutside() | Outside() | RandomOutside() | Inside():
+            return False
+        case _:
+            assert_never(law)
 
 
 class EmbeddedPrior(Spec):

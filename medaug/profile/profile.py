@@ -27,7 +27,8 @@ from medaug.profile.components import (
     Review,
     Volumes,
     keeps_boxes,
-    other_labels,
+    moves,
+    transplants,
 )
 from medaug.profile.digest import profile_digest
 from medaug.profile.solvers import (
@@ -100,7 +101,7 @@ class Profile(Spec):
         if self.prior_path is None and self.size % EMBEDDED_MULTIPLE:
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
         law = self.regions.kind
-        if self.unlabelled == "keep-nothing" and (other_labels(law) or not keeps_boxes(law)):
+        if self.unlabelled == "keep-nothing" and (moves(law) or transplants(law) or not keeps_boxes(law)):
             raise ValueError(f"unlabelled: law {law} needs labels; choose another law, or skip")
         if not meets_decoder(self.solver):
             self._without_decoder()

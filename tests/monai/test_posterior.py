@@ -29,9 +29,11 @@ def image(slices: int = 1) -> MetaTensor:
     return MetaTensor(torch.as_tensor(np.ascontiguousarray(array)), affine=torch.diag(torch.tensor([0.5, 0.5, 2.0, 1])))
 
 
-def options(folder: Path, least_change: float | None = None, **changes: Any) -> dict[str, Any]:
+def options(
+    folder: Path, least_change: float | None = None, law: dict[str, Any] | None = None, **changes: Any
+) -> dict[str, Any]:
     checks = {name: [None, None] for name in get_args(CheckName)} | {"change": [least_change, None]}
-    profile = small_profile(folder, checks=checks)
+    profile = small_profile(folder, checks=checks, **({"regions": law} if law else {}))
     return {"profile": profile, "prob": 1.0, "device": "cpu", "cache": folder / "cache", "variants": 1, **changes}
 
 
@@ -96,6 +98,17 @@ def test_what_can_not_be_solved_is_refused(given: torch.Tensor, boxes: Any, mess
         RandPosteriorSampled(prob=1.0, device="cpu")(given, boxes)
 
 
-def test_a_profile_that_moves_labels_is_refused() -> None:
-    with pytest.raises(ProfileError, match="moves labels"):
-        RandPosteriorSampled("bone-xray-moved")
+@pytest.mark.parametrize("profile", ["bone-xray-moved", "bone-xray-transplant"])
+def test_a_profile_whose_labels_are_others_is_refused(profile: str) -> None:
+    with pytest.raises(ProfileError, match="moves or adds labels"):
+        RandPosteriorSampled(profile)
+
+
+def test_surroundings_move_around_a_box_that_stays(tmp_path: Path) -> None:
+    law = {"kind": "moved", "what": "surroundings", "margin": {"value": 0}}
+    chosen = RandPosteriorSampled(**options(tmp_path, law=law))
+    was = image()
+    now, changed = chosen(was, PLANE)
+    assert changed
+    assert torch.equal(now[:, 20:45, 30:50], was[:, 20:45, 30:50])
+    assert float((now != was).float().mean()) > 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,15 @@ def test_what_is_no_output_is_refused(tmp_path: Path) -> None:
         RandVariantd(keys="image", output=tmp_path)
 
 
-def test_an_output_whose_law_moved_the_labels_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "profile.yaml").write_text(load_profile("bone-xray-moved").to_yaml())
-    with pytest.raises(ManifestError, match="the law 'moved' of OUTPUT's profile moved its labels"):
+@pytest.mark.parametrize(("profile", "law"), [("bone-xray-moved", "moved"), ("bone-xray-transplant", "transplant")])
+def test_an_output_whose_labels_are_others_is_refused(tmp_path: Path, profile: str, law: str) -> None:
+    (tmp_path / "profile.yaml").write_text(load_profile(profile).to_yaml())
+    with pytest.raises(ManifestError, match=f"the law '{law}' of OUTPUT's profile moved or added labels"):
         RandVariantd("image", output=tmp_path)
+
+
+def test_an_output_whose_surroundings_moved_is_taken(made: Loop, tmp_path: Path) -> None:
+    shutil.copytree(made.output, tmp_path / "made")
+    (tmp_path / "made" / "profile.yaml").write_text(load_profile("bone-xray-surroundings").to_yaml())
+    item = RandVariantd("image", output=tmp_path / "made", prob=1.0)(made.items[0])
+    assert item["medaug"]["synthetic"]
