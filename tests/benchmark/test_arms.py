@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,10 @@ from medaug.benchmark.arms.arm import Material
 from medaug.benchmark.arms.table import ARMS, chosen
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Picture
+from medaug.benchmark.making.variants import profile_of
 from medaug.errors import RunError
+from medaug.execution.planning.request import RunRequest
+from medaug.profile.load import load_profile
 
 SIDE = 64
 
@@ -71,9 +76,20 @@ def test_erasing_spares_the_boxes_and_pasting_brings_one() -> None:
     assert all(len(picture.boxes.corners) == 2 for picture in ARMS["copy-paste"].add(MATERIAL))
 
 
-def test_arms_are_named_with_a_strength_where_a_run_makes_them() -> None:
+def test_arms_are_named_with_profile_and_strength_where_a_run_makes_them() -> None:
     assert chosen("medaug@strong").strength == "strong"
     assert chosen("naive+medaug").strength == ""
-    for wrong in ("medaug@", "naive@0.5", "mixup"):
+    both = chosen("pretraining:bone-xray-surroundings@strong")
+    assert (both.arm.profile, both.strength, both.arm.before) == ("bone-xray-surroundings", "strong", True)
+    assert "bone-xray-surroundings" in both.arm.says
+    for wrong in ("medaug@", "naive@0.5", "mixup", "naive:paper", "medaug:", "medaug:mine.yaml"):
         with pytest.raises(RunError, match=wrong):
             chosen(wrong)
+
+
+def test_an_arm_is_made_by_its_own_profile_and_never_from_other_images() -> None:
+    request = RunRequest(Path("in"), load_profile("bone-xray"))
+    assert profile_of(request, chosen("medaug")).name == "bone-xray"
+    assert profile_of(request, chosen("medaug:bone-xray-moved")).name == "bone-xray-moved"
+    with pytest.raises(RunError, match="a transplant shows two images"):
+        profile_of(request, chosen("medaug:bone-xray-transplant"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medaug.benchmark.arms.arm import Arm
 from medaug.benchmark.arms.copies import duplicates, nothing
@@ -12,6 +12,7 @@ from medaug.benchmark.arms.made import made, naive_and_made
 from medaug.benchmark.arms.naive import naive
 from medaug.benchmark.arms.pasting import pasting
 from medaug.errors import RunError
+from medaug.profile.load import shipped_profiles
 
 ARMS: Mapping[str, Arm] = {
     "real": Arm("real images only", nothing),
@@ -35,7 +36,7 @@ class Chosen:
     """An arm as the user named it.
 
     Attributes:
-        text: such as ``medaug`` or ``medaug@strong``.
+        text: such as ``medaug``, ``medaug@strong`` or ``medaug:bone-xray-surroundings@strong``.
         arm: its row.
         strength: in place of the profile's own, by its ladder; "" for the profile's own.
     """
@@ -46,14 +47,19 @@ class Chosen:
 
 
 def chosen(text: str) -> Chosen:
-    """The arm of a name; ``NAME@STRENGTH`` takes another strength, for arms that are made by a run.
+    """The arm of a name; ``NAME:PROFILE@STRENGTH`` takes another profile or strength, for arms that a run makes.
 
     Raises:
-        RunError: there is no such arm, or it has no strength.
+        RunError: there is no such arm or profile, or it has none.
     """
-    name, at, strength = text.partition("@")
+    named, at, strength = text.partition("@")
+    name, colon, profile = named.partition(":")
     if name not in ARMS:
         raise RunError(f"benchmark: no arm {name!r}; there are {', '.join(ARMS)}")
-    if at and (ARMS[name].making != "run" or not strength):
-        raise RunError(f"benchmark: arm {text!r}: a strength, such as @strong, is of arms that a run makes")
-    return Chosen(text, ARMS[name], strength)
+    if (at or colon) and (ARMS[name].making != "run" or bool(at) != bool(strength)):
+        raise RunError(f"benchmark: arm {text!r}: a strength or profile, such as @strong, is of arms that a run makes")
+    if not colon:
+        return Chosen(text, ARMS[name], strength)
+    if profile not in shipped_profiles():
+        raise RunError(f"benchmark: arm {text!r}: no such profile; there are {', '.join(shipped_profiles())}")
+    return Chosen(text, replace(ARMS[name], profile=profile, says=f"{ARMS[name].says} ({profile})"), strength)
