@@ -27,7 +27,7 @@ def profile_of(request: RunRequest, arm: Chosen) -> Profile:
     """The profile an arm is made by: the user's or the arm's own, at the arm's strength.
 
     Raises:
-        ProfileError: the profile has no such strength.
+        ProfileError: the profile has no such strength, or its law sets in lesions of images that may be in the test.
     """
     profile = load_profile(arm.arm.profile) if arm.arm.profile else request.profile
     if transplants(profile.regions.kind):
