@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,7 @@ class Query:
         label, source, modality, strength: each "" for any; a source by the first digits of its key.
         states: of `Session.state`; empty for any.
         check: whose figure lies from ``low`` to ``high``; "" for none.
-        sort: ``source``, or a check.
+        sort: ``source``, ``label``, ``modality``, ``state``, ``strength``, or a check.
         down: the greatest first.
     """
 
@@ -160,11 +160,18 @@ class Query:
 def chosen(entries: tuple[Entry, ...], query: Query, states: Mapping[str, str]) -> list[Entry]:
     """The entries that fit, in the order asked; those without the figure that is sorted by come last."""
     fitting = [one for one in entries if all(_fits(one, query, states.get(one.unit, "undecided")))]
-    if query.sort == "source":
-        return fitting[::-1] if query.down else fitting
-    known = [one for one in fitting if query.sort in one.checks]
-    known.sort(key=lambda one: one.checks[query.sort], reverse=query.down)
-    return known + [one for one in fitting if query.sort not in one.checks]
+    words: Mapping[str, Callable[[Entry], Any]] = {
+        "source": lambda one: (one.source, one.variant),
+        "label": lambda one: one.labels,
+        "modality": lambda one: one.modality,
+        "state": lambda one: states.get(one.unit, "undecided"),
+    }
+    name = STRENGTH if query.sort == "strength" else query.sort
+    if name in words:
+        return sorted(fitting, key=words[name], reverse=query.down)
+    known = [one for one in fitting if name in one.checks]
+    known.sort(key=lambda one: one.checks[name], reverse=query.down)
+    return known + [one for one in fitting if name not in one.checks]
 
 
 def _fits(one: Entry, query: Query, state: str) -> Iterator[bool]:

@@ -19,7 +19,8 @@ from medaug.review.session import Session
 
 HOST = "127.0.0.1"
 TOKEN_BYTES = 24
-LATER = 2.0  # seconds: the gallery comes first
+PATIENCE = 2  # seconds for answers under way when it ends: a browser keeps its connections open for ever
+LATER = 15.0  # seconds: the gallery comes first
 
 
 class _Server(uvicorn.Server):
@@ -73,7 +74,14 @@ def serve(output: Path, source: Path | None, port: int, on_address: Callable[[st
         chosen = taken.getsockname()[1]
         planes = Planes(session.store, source)
         app = application(session, planes, token, chosen)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=PATIENCE,
+        )
         on_address(f"http://{HOST}:{chosen}/{token}/", len(session.entries))
         warm = threading.Timer(LATER, planes.warm)
         warm.daemon = True

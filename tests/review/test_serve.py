@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -57,11 +58,27 @@ def test_a_page_is_served_until_it_is_stopped_and_then_the_lists_are_written(tmp
 
 
 def test_only_this_machine_can_reach_it() -> None:
-    with listening(0) as socket:
-        assert socket.getsockname()[0] == HOST == "127.0.0.1"
+    with listening(0) as bound:
+        assert bound.getsockname()[0] == HOST == "127.0.0.1"
 
 
 def test_without_its_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "medaug.review.serve", None)
     result = CliRunner().invoke(app, ["review", str(tmp_path)])
     assert "pip install 'medaug[review]'" in str(result.exception)
+
+
+def test_an_open_connection_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    """A browser keeps its connections for ever."""
+    output = reviews.many(tmp_path / "out", [variant(1)])
+    command = [sys.executable, "-u", "-m", "medaug", "review", str(output)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout
+        port = int(process.stdout.readline().split(":")[2].split("/")[0])
+        process.stdout.readline()
+        with socket.create_connection((HOST, port)) as idle, socket.create_connection((HOST, port)) as asking:
+            asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert asking.recv(100).startswith(b"HTTP/1.1 421")
+            idle.sendall(b"GET / HT")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0, process.stdout.read()

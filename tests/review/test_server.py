@@ -128,6 +128,9 @@ def test_the_gallery_filters_sorts_and_pages(page: TestClient) -> None:
     assert set(shown(page, modality="CT")) == {units[n] for n in (0, 3, 6, 9)}
     assert shown(page, label=HOSTILE) == [units[11]]
     assert shown(page, sort="seam", down=1) == units[::-1]
+    assert shown(page, sort="label")[0] == UNITS[11] == shown(page, sort="label", label="cyst")[0]
+    assert set(shown(page, sort="modality")[:8]) == set(shown(page, modality="CR"))
+    assert shown(page, sort="strength", down=1)[0] == max(TWELVE, key=lambda one: one.checks[1].value or 0).unit
     assert shown(page, check="seam", low=0.0025, high=0.004, sort="seam") == units[3:5]
     source = page.get("api/variants").json()["entries"][0]["source"]
     assert shown(page, source=source[:12]) == [one for one in everything if one in shown(page, source=source)]
@@ -148,6 +151,7 @@ def test_labels_come_as_data_however_hostile(page: TestClient) -> None:
 def test_a_word_is_logged_at_once_and_taken_back(page: TestClient, tmp_path: Path) -> None:
     unit = UNITS[0]
     assert said(page, unit, "rejected", reason="label").json()["state"] == "rejected"
+    assert shown(page, reader="Ada", sort="state")[0] == unit
     (one,) = decided(tmp_path / "out" / "ledger").values()
     assert [(word.reader, word.reason, word.how) for word in one.latest] == [("Ada", "label", "page")]
     assert shown(page, reader="Ada", state="rejected") == [unit]

@@ -3,6 +3,7 @@
 import { by, choice, el } from "./dom.js";
 import { change, state } from "./state.js";
 
+const WORDS = ["source", "label", "modality", "state", "strength"];
 const STATES = [
   ["", "any state"],
   ["undecided", "undecided"],
@@ -30,7 +31,7 @@ export function drawFilters(start, redraw) {
     field("strength", "Strength", [["", "any strength"], ["weak", "weakest third"], ["medium", "middle third"], ["strong", "strongest third"]]),
     field("source", "Source", sources),
     field("check", "Check", [["", "any check"], ...checks]), limit("low", "from"), limit("high", "to"),
-    field("sort", "Sort by", [["source", "source"], ...checks]),
+    field("sort", "Sort by", [...WORDS.map((word) => [word, word]), ...checks]),
     field("down", "Order", [["", "rising"], ["1", "falling"]]),
   ));
   by("filters").hidden = false;

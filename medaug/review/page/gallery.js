@@ -33,7 +33,8 @@ export function drawTotals(counts) {
 }
 
 function card(entry) {
-  const shown = state.sort === "source" ? "" : `${state.sort.replaceAll("_", " ")} ${figure(entry.figures[state.sort])}`;
+  const sorted = state.sort === "strength" ? "changed_share" : state.sort;
+  const shown = sorted in entry.figures ? `${sorted.replaceAll("_", " ")} ${figure(entry.figures[sorted])}` : "";
   const src = `preview/${entry.unit}/result.png`;
   return el("a", { href: `#${entry.unit}`, id: `u-${entry.unit}`, class: `card ${entry.state.split(" ")[0]}` },
     el("img", { src, loading: "lazy", decoding: "async", width: 180, height: 180, alt: `Result: ${nameOf(entry)}` }),
