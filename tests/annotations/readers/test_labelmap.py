@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from medaug.annotations.registry import Matched, read_annotations, read_masks
-from medaug.errors import AnnotationError
+from medaug.errors import AnnotationError, ReadError
 from medaug.formats.nifti import read_nifti
 from medaug.formats.nrrd import read_nrrd, write_nrrd
 from medaug.imaging.volume import Volume
@@ -90,6 +90,18 @@ def test_two_forms_that_differ_are_refused_for_a_map_as_for_an_image(tmp_path: P
     mirrored: dict[str, Any] = {"qform_code": (1,), "sform_code": (code,), "srow_x": (1.5, 0, 0, -58.5)}
     path = written(tmp_path / "lab/case.nii", labels(), **mirrored)
     assert "sform and qform place a corner" in refusal(path, volume, whole=False)
+
+
+@pytest.mark.parametrize("cosine", [0.0133, 0.05, 0.3])
+def test_a_sheared_map_is_refused_as_a_sheared_image_is(tmp_path: Path, cosine: float) -> None:
+    """Its box would lie voxels off; the sentence states the very angle."""
+    volume = read_nifti(written(tmp_path / "in/case.nii", image()))
+    path = written(tmp_path / "lab/case.nii", labels(), affine=sheared(cosine))
+    said = refusal(path, volume, whole=False)
+    assert "expected axes at right angles, found a cosine of 0." in said
+    with pytest.raises(ReadError) as of_image:
+        read_nifti(written(tmp_path / "other/case.nii", image(), affine=sheared(cosine)))
+    assert str(of_image.value) in said
 
 
 def test_a_slope_of_0_means_no_scaling(tmp_path: Path) -> None:
