@@ -23,7 +23,7 @@ test-ray: $(STAMP)
 
 # Chromium is Debian's: where it is missing and can't be installed, the tests say so and are skipped.
 test-browser: $(STAMP)
-	command -v chromium || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } || true
+	command -v chromium || timeout 180 sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium' || true
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
 	$(BIN)/python -m pytest -m browser -rs tests/review
 
