@@ -20,6 +20,7 @@ PAGE = "index.html"
 METHODS = "METHODS.md"
 CRATE = "ro-crate-metadata.json"
 SEAL = "seal.json"
+ANCHOR = "seal.anchor.json"
 
 VARIANTS = "variants"
 LEDGER = "ledger"
@@ -36,7 +37,7 @@ PREVIEW = "preview"
 UNIT_DIGITS = 16  # of a unit's key: short paths for Windows; 64 bits don't collide in one output
 
 # The queue's own state, and the ledger, which the seal holds by its heads. private/ holds a secret and is never listed.
-NO_RESULTS = frozenset({PRIVATE, STAGING, QUARANTINE, LEDGER, SEAL})
+NO_RESULTS = frozenset({PRIVATE, STAGING, QUARANTINE, LEDGER, SEAL, ANCHOR})
 
 
 def unit_folder(unit: str) -> str:

@@ -94,6 +94,7 @@ def seal(root: Path, *, key: Path | None = None, records: Collection[Record] | N
         "payloadType": PAYLOAD_TYPE,
         "signatures": signatures,
     }
+    (root / layout.ANCHOR).unlink(missing_ok=True)  # it is of the seal before
     return replace_file(root / layout.SEAL, canonical(envelope) + b"\n")
 
 

@@ -34,6 +34,9 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
     output: Output,
     source: Source = None,
     public_key: Annotated[Path | None, typer.Option(help="The key that must have signed the seal.")] = None,
+    anchor: Annotated[
+        Path | None, typer.Option(help="What another stated of the newest seal: a time stamp token, a log's receipt.")
+    ] = None,
     replay: Annotated[int, typer.Option(min=0, help="Make this many units again, drawn at random.")] = 0,
     by_pixels: Annotated[
         Path | None, typer.Option(help="Instead: link the images in this folder to the record by their pixels.")
@@ -59,7 +62,7 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
 
         verdict = verify_benchmark(output)
     else:
-        verdict = verify(output, source=source, public_key=public_key, workers=workers)
+        verdict = verify(output, source=source, public_key=public_key, anchor=anchor, workers=workers)
     again = _replayed(output, replay, source, prior) if replay and source and verdict.units else ()
     faults = (*verdict.faults, *(fault for replayed in again for fault in _replay_faults(replayed)))
     if as_json:
@@ -89,10 +92,19 @@ def replay_command(
 def seal_command(
     output: Output,
     key: Annotated[Path | None, typer.Option("--key", help="Ed25519 private key, see `medaug keys new`.")] = None,
+    anchor: Annotated[
+        Path | None, typer.Option(help="Instead: lay this time stamp token or log's receipt beside the seal as it is.")
+    ] = None,
 ) -> None:
     """Seal an OUTPUT again, with a signature where a key is given; verify it first."""
+    from medaug.audit.anchor import add_anchor
     from medaug.audit.seal import seal
 
+    if anchor is not None:
+        if key is not None:
+            raise typer.BadParameter("--anchor leaves the seal as it is: seal with --key first, then have it anchored")
+        say(f"anchored; sha256 of the anchor: {add_anchor(output, anchor)}")
+        return
     seal(output, key=key)
     say("sealed and signed" if key else "sealed, without a signature")
 

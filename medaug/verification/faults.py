@@ -12,6 +12,7 @@ CODES: Mapping[str, str] = {
     "seal-malformed": "seal.json is no seal",
     "seal-unsigned": "a public key was given, and the seal has no signature",
     "seal-signature": "no signature of the seal is the given key's",
+    "seal-anchor": "the anchor that was given, or that lies beside the seal, names another seal, or can't be read",
     "seal-root": "the results are not those that were sealed",
     "seal-ledger": "the ledger's segments are not those that were sealed",
     "file-missing": "a file that the record or the seal names isn't there",

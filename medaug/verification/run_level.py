@@ -7,14 +7,16 @@ from itertools import groupby
 from pathlib import Path
 
 from medaug.audit import layout, ledger
+from medaug.audit.anchor import MAX_ANCHOR, names
 from medaug.audit.keys import load_public
-from medaug.audit.layout import LEDGER, RECORD, SEAL, VARIANTS
+from medaug.audit.layout import ANCHOR, LEDGER, RECORD, SEAL, VARIANTS
 from medaug.audit.merkle import files_root
 from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal, signed_by
 from medaug.audit.segments import all_segments, head
 from medaug.errors import counted
 from medaug.storage.disk_map import DiskMap
+from medaug.storage.plain_files import read_plain
 from medaug.verification.faults import Fault
 
 
@@ -65,6 +67,21 @@ def check_signature(sealed: Sealed, public_key: Path) -> Iterator[Fault]:
         yield Fault("seal-unsigned", "a public key was given, and nobody signed the seal", SEAL)
     elif not signed_by(sealed, key):
         yield Fault("seal-signature", "no signature on it is the given key's, or it was changed after signing", SEAL)
+
+
+def check_anchor(root: Path, anchor: Path | None) -> Iterator[Fault]:
+    """The seal against the anchor that was given, else against one that lies beside it.
+
+    An older state that was put back, however well it is signed, isn't what the newer anchor names.
+    """
+    if anchor is None and not (root / ANCHOR).exists():
+        return
+    try:
+        kept = read_plain(anchor, MAX_ANCHOR) if anchor else read_plain(root / ANCHOR, 2 * MAX_ANCHOR, follow=False)
+        if not names(kept, read_plain(root / SEAL, follow=False)):
+            yield Fault("seal-anchor", "it doesn't hold the SHA-256 of this seal.json: is this an older state?", SEAL)
+    except OSError as error:
+        yield Fault("seal-anchor", f"it can't be read ({error.strerror})", SEAL)
 
 
 def check_sealed_ledger(root: Path, sealed: Sealed) -> Iterator[Fault]:

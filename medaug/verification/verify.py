@@ -74,6 +74,7 @@ def verify(
     *,
     source: Path | None = None,
     public_key: Path | None = None,
+    anchor: Path | None = None,
     workers: int = 1,
     on_unit: Callable[[int, int], None] | None = None,
 ) -> Verdict:
@@ -84,6 +85,7 @@ def verify(
         source: what it was made from; its files are found by their digests, whatever their names. With it, every
             protected voxel is compared with the source's stored value; where a lesion was set in, with its donor's.
         public_key: the key that must have signed the seal. None that lies beside the data is ever used.
+        anchor: what somebody else stated of the newest seal, see `audit.anchor`; it shows an older state put back.
         workers: processes that read images.
         on_unit: called with (done, total) after each unit.
 
@@ -118,7 +120,7 @@ def verify(
     there = Reiterable(lambda: (record for record in written if not choice.gone(record)))
     checks = _checks(output, there, source, said, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(checks, len(there), workers, on_unit)
-    faults += problems
+    faults += [*problems, *run_level.check_anchor(output, anchor)]
     problems, signed, files = _check_files(output, there, digests, public_key)
     unchecked = _unchecked(there, source, public_key, said, keeps_boxes=profile.keeps_boxes)
     removed = len(written) - len(there)

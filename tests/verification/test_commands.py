@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -76,6 +78,22 @@ def test_images_are_linked_by_pixels(sound: Path, as_json: bool) -> None:
     assert "0001.dcm = " in shown.output
     assert "0001.dcm" not in found.output.replace(record.images[0].path, "")
     assert call("verify", sound / "out", "--by-pixels", sound / "in").exit_code == 5
+
+
+def test_an_anchor_shows_an_older_signed_state(folder: Path) -> None:
+    """A token of the newest seal; then everything is as it was before, seal and signature included."""
+    out, token, older = folder / "out", folder / "token", folder / "older.json"
+    shutil.copy(out / "seal.json", older)
+    assert call("keys", "new", "-o", folder / "new").exit_code == 0
+    assert call("seal", out, "--key", folder / "new" / keys.PRIVATE).exit_code == 0
+    token.write_bytes(b"0\x82" + hashlib.sha256((out / "seal.json").read_bytes()).digest() + b"rest")
+    assert call("seal", out, "--anchor", token).exit_code == 0
+    good = call("verify", out, "--anchor", token, "--workers", 1)
+    assert good.exit_code == 0, good.output
+    shutil.copy(older, out / "seal.json")
+    back = call("verify", out, "--anchor", token, "--workers", 1)
+    assert back.exit_code == 5
+    assert "seal-anchor" in back.output
 
 
 def test_keys_are_made_and_an_output_is_sealed_with_them(folder: Path) -> None:
