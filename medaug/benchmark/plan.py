@@ -14,10 +14,11 @@ import numpy as np
 from medaug.benchmark.design.design import Design
 from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.evaluation import Boxes
+from medaug.benchmark.folder_format import FORMAT, is_benchmark
 from medaug.benchmark.images.dataset import Dataset, Picture
 from medaug.benchmark.making.variants import profile_of
 from medaug.benchmark.request import BenchmarkRequest
-from medaug.benchmark.results_folder import FORMAT, PLAN, is_benchmark, read
+from medaug.benchmark.results_folder import PLAN, read
 from medaug.benchmark.training import BenchmarkSetup
 from medaug.errors import OutputError
 from medaug.storage.canonical_json import canonical

@@ -18,12 +18,12 @@ from typing import Any
 
 from medaug.benchmark.detectors.detector import Point
 from medaug.benchmark.evaluation import Figures
+from medaug.benchmark.folder_format import FORMAT, NAME, VERSION
 from medaug.errors import OutputError
 from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.plain_files import is_plain, read_plain, sha256_of_plain
 
-FORMAT, NAME, VERSION = "FORMAT.json", "medaug-benchmark", 1
 PLAN, RESULTS, DIGESTS = "plan.json", "results.json", "digests.json"
 TRAININGS, VARIANTS, CACHE = "trainings", "variants", "cache"
 REPORTS = ("report.md", "report.html")
@@ -84,14 +84,6 @@ def declare(root: Path, plan: Mapping[str, Any]) -> None:
             f"BENCH: it was begun with another plan (other {', '.join(changed) or 'keys'}), and what was declared "
             "before a run isn't changed after it; give a new folder"
         )
-
-
-def is_benchmark(root: Path) -> bool:
-    """Whether a folder says that it is a benchmark."""
-    try:
-        return bool(read(root / FORMAT).get("format") == NAME)
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def write(path: Path, data: Any) -> None:

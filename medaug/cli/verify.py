@@ -54,7 +54,7 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
         return
     if replay and source is None:
         raise typer.BadParameter("--replay makes units again from the source: give --source, too")
-    from medaug.benchmark.results_folder import is_benchmark
+    from medaug.benchmark.folder_format import is_benchmark
     from medaug.verification.verify import verify
 
     if is_benchmark(output):

@@ -67,6 +67,20 @@ def test_planning_needs_no_torch(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", script, *map(str, arguments)], check=True)
 
 
+def test_verifying_needs_no_torch(tmp_path: Path) -> None:
+    """Headers and evidence are made again without a prior; torch would be most of what a small OUTPUT costs."""
+    null.run(tmp_path / "out", 1)
+    script = (
+        "import sys\n"
+        "from medaug.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit: pass\n"
+        "assert 'medaug.verification.verify' in sys.modules\n"
+        "assert not {'torch', 'monai', 'diffusers'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, "verify", str(tmp_path / "out")], check=True, capture_output=True)
+
+
 def test_run_and_plan_say_what_they_do(tmp_path: Path) -> None:
     export(tmp_path / "in")
     common = [tmp_path / "in", "--profile", small_profile(tmp_path), "--annotations", boxes(tmp_path / "boxes.json")]
