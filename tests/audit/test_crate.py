@@ -18,6 +18,8 @@ from medaug.audit.layout import CRATE as NAME
 from medaug.audit.methods import PAPERS, methods
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Record
+from medaug.manifests.croissant import CROISSANT
+from medaug.manifests.table import MANIFESTS
 from medaug.profile import profile as profiles
 from medaug.profile.load import load_profile, shipped_profiles
 from tests.support.records import failed, record
@@ -182,5 +184,6 @@ def test_what_guided_the_solve_beside_observed_pixels_is_told() -> None:
 def test_it_knows_files_by_the_names_they_have() -> None:
     common = json.loads(resources.files("medaug.audit").joinpath("crate.json").read_bytes())
     names = {value for value in vars(layout).values() if isinstance(value, str)}
+    names |= {CROISSANT, *(manifest.name for manifest in MANIFESTS)}
     assert {file["@id"] for file in common["files"]} <= names
     assert common["descriptor"]["@id"] == layout.CRATE
