@@ -37,6 +37,7 @@ WAIT = 1.0  # seconds between looks at units that other workers have
 MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
 FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 ENOUGH = 20  # units after which the share of failures says something
+PAIRS_ALONE = frozenset({"no-place"})  # codes that say something of one host and one donor, and nothing of the run
 
 
 def run(
@@ -181,7 +182,7 @@ def _watch(
     started = time.monotonic()
     bad, (before, total) = 0, counts
     for done, record in enumerate(outcomes, start=1):
-        bad += record.status in {"failed", "crashed"}
+        bad += record.status in {"failed", "crashed"} and record.code not in PAIRS_ALONE
         if on_progress:
             left = (time.monotonic() - started) / done * (total - done)
             on_progress(Progress(done, total, record, left, before))

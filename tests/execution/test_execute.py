@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +19,14 @@ import pytest
 import medaug
 from medaug.audit import ledger
 from medaug.audit.record import Record
-from medaug.errors import AnnotationError, OutputError, ReadError
+from medaug.errors import AnnotationError, OutputError, ReadError, RunError
 from medaug.execution import execute as execution
 from medaug.execution.worker import unit_of_work
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
 from tests.support import make
+from tests.support.records import failed
 from tests.support.small_runs import boxes, contents, small_profile
 
 
@@ -355,3 +357,11 @@ def test_input_is_not_changed(arguments: dict[str, object]) -> None:
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     medaug.run(**arguments)
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("code", "stops"), [("solver-failed", True), ("no-place", False)])
+def test_a_lesion_that_fits_nowhere_says_nothing_of_the_run(code: str, *, stops: bool) -> None:
+    outcomes = [failed(str(n), code=code) for n in range(20)]
+    stopping = pytest.raises(RunError, match="stopped: 20 of 20 units failed") if stops else nullcontext()
+    with stopping:
+        execution._watch(iter(outcomes), (0, 40), 0.5, None)
