@@ -66,12 +66,15 @@ def finish_command(output: Output) -> None:
 @quarantine_app.command("list")
 def quarantine_list(output: Output, as_json: AsJson = False) -> None:
     """One line for each unit that is left alone."""
+    from medaug.execution.output.open import read_stamp
     from medaug.execution.output.quarantine import MEANINGS, entries
 
+    read_stamp(output)
+    found = entries(output)
     if as_json:
-        say_json([{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in entries(output)])
+        say_json([{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in found])
         return
-    for entry in entries(output):
+    for entry in found:
         say(f"{entry.unit[:16]}  {entry.code}  at {entry.stage}  variant {entry.variant} of {entry.source[:12]}")
 
 
@@ -81,8 +84,10 @@ def quarantine_explain(
 ) -> None:
     """Why a unit is left alone, and what to do."""
     from medaug.errors import OutputError
+    from medaug.execution.output.open import read_stamp
     from medaug.execution.output.quarantine import MEANINGS, entries
 
+    read_stamp(output)
     matching = [entry for entry in entries(output) if entry.unit.startswith(unit)]
     if not matching:
         raise OutputError("quarantine: no unit of that key is left alone; `medaug quarantine list` shows all")

@@ -256,6 +256,10 @@ def test_quarantine_is_listed_explained_and_retried(tmp_path: Path) -> None:
     assert medaug("quarantine", "explain", out, "0000").returncode == 2
     assert "1 unit will be tried again" in medaug("quarantine", "retry", out, unit).stdout
     assert not medaug("quarantine", "list", out).stdout
+    for what in (("list",), ("list", "--json"), ("explain", unit)):
+        nowhere = medaug("quarantine", what[0], tmp_path / "nowhere", *what[1:])
+        assert nowhere.returncode == 2
+        assert "expected FORMAT.json, found none" in nowhere.stderr
 
 
 def test_planning_with_a_folders_prior_reads_no_weights() -> None:

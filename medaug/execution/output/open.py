@@ -74,7 +74,7 @@ def attach(root: Path) -> Store:
     Raises:
         OutputError: it is no medaug output, of an unknown version, or its key is missing.
     """
-    stamp = _stamp(root)
+    stamp = read_stamp(root)
     try:
         created, run = datetime.fromisoformat(stamp["created"]).astimezone(UTC), str(stamp["run"])
         secret = read_plain(root / layout.KEY, MAX_KEY)
@@ -90,7 +90,12 @@ def attach(root: Path) -> Store:
     return Store(root, created, run, leases.worker_name(), secret)
 
 
-def _stamp(root: Path) -> dict[str, Any]:
+def read_stamp(root: Path) -> dict[str, Any]:
+    """FORMAT.json of an OUTPUT.
+
+    Raises:
+        OutputError: it is no medaug output, or of an unknown version.
+    """
     try:
         stamp = layout.read_format(root)
     except FileNotFoundError:
