@@ -28,6 +28,7 @@ STAGING = ".staging"
 QUARANTINE = "quarantine"
 PRIVATE = "private"
 KEY = f"{PRIVATE}/key"
+NAMES = f"{PRIVATE}/names.tsv"  # of INPUT's files, for the owner
 
 # inside the folder of a unit
 RECORD = "record.json"
@@ -36,7 +37,7 @@ EVIDENCE = "evidence"
 PREVIEW = "preview"
 UNIT_DIGITS = 16  # of a unit's key: short paths for Windows; 64 bits don't collide in one output
 
-# The queue's own state, and the ledger, which the seal holds by its heads. private/ holds a secret and is never listed.
+# The queue's own state, and the ledger, which the seal holds by its heads. private/ is the owner's and never listed.
 NO_RESULTS = frozenset({PRIVATE, STAGING, QUARANTINE, LEDGER, SEAL, ANCHOR})
 
 

@@ -20,6 +20,7 @@ from medaug.execution.executors.processes import processes
 from medaug.execution.executors.ray_cluster import cluster
 from medaug.execution.output import quarantine
 from medaug.execution.output.lists import listing_of, write_lists
+from medaug.execution.output.names import write_names
 from medaug.execution.output.open import open_store
 from medaug.execution.output.store import Ended, Store
 from medaug.execution.planning.naming import Naming
@@ -99,6 +100,7 @@ def execute(
     naming = Naming(request.input, output, request.plain_names, request.with_sources)
     listing = listing_of(planned.units, planned.skips, naming)
     store, ended = open_store(output, planned.profile, listing, moment(), key_file=request.key, extend=request.extend)
+    write_names(store, planned.units, naming)
     mine = planned.units if request.shard is None else share(planned.units, request.shard)
     todo = unfinished(store, ended, mine)
     _check_space(store, planned, todo)

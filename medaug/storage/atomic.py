@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from medaug.errors import OutputError
@@ -49,20 +50,21 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(passing, ignore_errors=True)
 
 
-def replace_file(path: Path, data: bytes | Iterable[bytes]) -> Path:
+def replace_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o666) -> Path:
     """Write ``data`` beside ``path``, flush it to disk, and give it its name in one step.
 
     Args:
         path: the file.
         data: its bytes, or blocks of them, of which one at a time is in memory. What goes wrong while they are made
             leaves ``path`` as it was.
+        mode: its rights, before the process's mask, from the first moment on.
 
     Raises:
         OutputError: the disk is full, read-only or failing; ``path`` is as it was.
     """
     size = 0
     try:
-        with replacing(path) as passing, passing.open("wb") as file:
+        with replacing(path) as passing, open(passing, "wb", opener=partial(os.open, mode=mode)) as file:
             for block in (data,) if isinstance(data, bytes) else data:
                 size += len(block)
                 file.write(block)

@@ -196,7 +196,7 @@ def _check_plan(root: Path, listing: Listing, *, extend: bool) -> None:
 
 def _remove_leftovers(root: Path) -> None:
     """Files that a killed `replace_file` left; nobody else writes here while the folder is locked."""
-    for folder in (root, root / layout.QUARANTINE):
+    for folder in (root, root / layout.QUARANTINE, root / layout.PRIVATE):
         for path in folder.iterdir() if folder.is_dir() else ():
             if _LEFTOVER.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
