@@ -1,4 +1,4 @@
-"""Plans, boxes and summaries as plain data for ``--json``: no name, no path of the input."""
+"""Plans, boxes and summaries as plain data for ``--json``: no name, no path of the input, unless it was asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from medaug.cli.console import say
+from medaug.cli.file_names import by_code, of_units
 
 if TYPE_CHECKING:
     from medaug.execution.planning.foresight import Foresight
@@ -75,6 +76,18 @@ def summary_data(summary: Summary) -> dict[str, Any]:
         ],
         **_left_out(summary.skips, summary.unmatched, summary.notes),
     }
+
+
+def with_names(data: dict[str, Any], planned: Plan) -> dict[str, Any]:
+    """What a plan or a run says, with INPUT's files: of each source or unit that it names, and those left out."""
+    firsts = {unit.recipe.source: unit.recipe.id for unit in planned.units if not unit.recipe.variant}
+    listed = [(one, firsts[one["source"]]) for one in data.get("sources", ())]
+    listed += [(one, one["unit"]) for one in data.get("not_written", ())]
+    files = of_units(planned, {unit for _, unit in listed})
+    for one, unit in listed:
+        one["files"] = files.get(unit, [])
+    gone = [{"file": name, "code": code} for code, names in by_code(planned).items() for name in names]
+    return data | {"left_out": gone}
 
 
 def _left_out(skips: Iterable[Skip], unmatched: Iterable[str], notes: Iterable[str] = ()) -> dict[str, Any]:

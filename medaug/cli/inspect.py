@@ -12,7 +12,7 @@ import typer
 
 from medaug.cli.as_data import say_json
 from medaug.cli.console import say
-from medaug.cli.options import AsJson, Input, app
+from medaug.cli.options import AsJson, Input, ShowNames, app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ def inspect_command(
     annotations: Annotated[
         list[Path] | None, typer.Option("--annotations", "-a", help="Count the boxes of each series, too.")
     ] = None,
-    show_names: Annotated[
-        bool, typer.Option("--show-names", help="Name the files, on the screen only: what is refused can be found.")
-    ] = False,
+    show_names: ShowNames = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what INPUT holds, from headers: each series, whether it can be used, and why not; no name unless asked."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medaug.cli.console import say
+from medaug.cli.file_names import by_code, of_unit
 from medaug.cli.progress import duration
 from medaug.errors import counted
 
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
     from medaug.execution.summary import Summary
 
 UIDS_SHOWN = 3
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def show_plan(planned: Plan, foreseen: Mapping[str, Foresight] = MappingProxyType({}), room: str = "") -> None:
-    """What would be done; what was ``foreseen`` by source, and a sentence where there is no ``room`` for it."""
+def show_plan(
+    planned: Plan, foreseen: Mapping[str, Foresight] = _NOTHING, room: str = "", *, names: bool = False
+) -> None:
+    """What would be done; what was ``foreseen`` by source, and a sentence where there is no ``room`` for it.
+
+    ``names`` names INPUT's files, too.
+    """
     from medaug.storage.disk_map import Reiterable
 
     firsts = Reiterable(lambda: (unit for unit in planned.units if not unit.recipe.variant))
@@ -37,9 +44,10 @@ def show_plan(planned: Plan, foreseen: Mapping[str, Foresight] = MappingProxyTyp
             f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
             f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_donor(unit)}{_ahead(ahead)}"
         )
+        show_files(of_unit(unit, planned.request.input) if names else ())
     if foreseen and len(foreseen) < len(firsts):
         say(f"  of the first {len(foreseen)} sources the free share was looked at")
-    show_left_out(planned.skips, planned.unmatched, planned.notes)
+    show_left_out(planned.skips, planned.unmatched, planned.notes, files=by_code(planned) if names else _NOTHING)
     time_needed = (
         "unknown until the first unit"
         if planned.seconds is None
@@ -64,8 +72,10 @@ def _ahead(foreseen: Foresight | None) -> str:
     return f", {100 * foreseen.free:.0f} % free"
 
 
-def show_summary(summary: Summary) -> None:
-    """What was done."""
+def show_summary(
+    summary: Summary, files: Mapping[str, Sequence[str]] = _NOTHING, left_out: Mapping[str, Sequence[str]] = _NOTHING
+) -> None:
+    """What was done; with the ``files`` of units and those ``left_out``, by code, to name."""
     from medaug.audit.layout import PAGE
     from medaug.manifests.monai import MONAI
 
@@ -75,17 +85,27 @@ def show_summary(summary: Summary) -> None:
     for record in summary.records:
         if record.status != "written":
             say(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
+            show_files(files.get(record.unit, ()))
     if summary.elsewhere:
         say(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
-    show_left_out(summary.skips, summary.unmatched, summary.notes)
+    show_left_out(summary.skips, summary.unmatched, summary.notes, files=left_out)
     if counts["written"]:
         say(f"look at {summary.output / PAGE}; train on {summary.output / MONAI}")
 
 
 def show_left_out(
-    skips: tuple[Skip, ...], unmatched: tuple[str, ...], notes: tuple[str, ...] = (), *, err: bool = False
+    skips: tuple[Skip, ...],
+    unmatched: tuple[str, ...],
+    notes: tuple[str, ...] = (),
+    *,
+    err: bool = False,
+    files: Mapping[str, Sequence[str]] = _NOTHING,
 ) -> None:
-    """Equal reasons on one line, with the first series they hold for; on stderr where stdout holds a file."""
+    """Equal reasons on one line, with the first series they hold for; on stderr where stdout holds a file.
+
+    ``files``, by code, are named below the first line of their code.
+    """
+    named = dict(files)
     alike: dict[tuple[bool, str, str], list[Skip]] = defaultdict(list)
     for skip in skips:
         alike[skip.refused, skip.code, skip.reason].append(skip)
@@ -93,9 +113,16 @@ def show_left_out(
         uids = [skip.series_uid for skip in same if skip.series_uid and skip.series_uid not in reason]
         more = f" and {len(uids) - UIDS_SHOWN} more" if len(uids) > UIDS_SHOWN else ""
         where = f"; series {', '.join(uids[:UIDS_SHOWN])}{more}" if uids else ""
-        files = counted(sum(skip.files for skip in same), "file")
-        say(f"  {'refused' if refused else 'skipped'} [{code}] {files}: {reason}{where}", err=err)
+        count = counted(sum(skip.files for skip in same), "file")
+        say(f"  {'refused' if refused else 'skipped'} [{code}] {count}: {reason}{where}", err=err)
+        show_files(named.pop(code, ()))
     for sentence in unmatched:
         say(f"  unmatched: {sentence}", err=err)
     for sentence in notes:
         say(f"  note: {sentence}", err=err)
+
+
+def show_files(names: Iterable[str]) -> None:
+    """A line for each."""
+    for name in names:
+        say(f"    file {name}")

@@ -114,6 +114,9 @@ Unlabelled = Annotated[
         "--unlabelled", help="Images without labels: skip, or keep-nothing (all of them may change). [default: skip]"
     ),
 ]
+ShowNames = Annotated[
+    bool, typer.Option("--show-names", help="Name the files, on the screen only: what is refused can be found.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from medaug.cli.as_data import plan_data, say_json, summary_data
+from medaug.cli.as_data import plan_data, say_json, summary_data, with_names
+from medaug.cli.file_names import by_code, of_units
 from medaug.cli.messages import show_plan, show_summary
-from medaug.cli.options import AsJson, app, asking
+from medaug.cli.options import AsJson, ShowNames, app, asking
 from medaug.cli.progress import Voice, following
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     log_file: Annotated[
         Path | None, typer.Option("--log-file", help="Add what is said to this file, with times; no name enters it.")
     ] = None,
+    show_names: ShowNames = False,
     as_json: AsJson = False,
 ) -> None:
     """Augment an export: derived DICOM series, manifests, a page and a record in OUTPUT."""
@@ -70,19 +72,19 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         planned = _planned(request, voice, None if dry_run else output)
         summary = None if dry_run else _done(planned, output, voice)
     if summary is None:
-        _show(planned, output, as_json=as_json)
+        _show(planned, output, names=show_names, as_json=as_json)
     else:
-        say_json(summary_data(summary)) if as_json else show_summary(summary)
+        _sum_up(summary, planned, names=show_names, as_json=as_json)
         raise typer.Exit(summary.exit_code)
 
 
 @app.command("plan")
 @asking()
-def plan_command(request: RunRequest, as_json: AsJson = False) -> None:
+def plan_command(request: RunRequest, show_names: ShowNames = False, as_json: AsJson = False) -> None:
     """Say what `medaug run` would do: series, boxes, skips with reasons, time and disk."""
     with following() as voice:
         planned = _planned(request, voice)
-    _show(planned, as_json=as_json)
+    _show(planned, names=show_names, as_json=as_json)
 
 
 def _planned(request: RunRequest, voice: Voice, output: Path | None = None) -> Plan:
@@ -102,15 +104,27 @@ def _done(planned: Plan, output: Path, voice: Voice) -> Summary:
     return execute(planned, output, on_progress=voice.progress, on_step=on_step, on_stage=voice.stage)
 
 
-def _show(planned: Plan, output: Path | None = None, *, as_json: bool) -> None:
+def _sum_up(summary: Summary, planned: Plan, *, names: bool, as_json: bool) -> None:
+    if as_json:
+        data = summary_data(summary)
+        say_json(with_names(data, planned) if names else data)
+    elif names:
+        bad = {record.unit for record in summary.records if record.status != "written"}
+        show_summary(summary, of_units(planned, bad), by_code(planned))
+    else:
+        show_summary(summary)
+
+
+def _show(planned: Plan, output: Path | None = None, *, names: bool, as_json: bool) -> None:
     from medaug.execution.planning.foresight import foresee, space_missing
 
     foreseen = {each.source: each for each in foresee(planned)}
     full = space_missing(planned, output) if output else ""
     if as_json:
-        say_json(plan_data(planned, foreseen, full))
+        data = plan_data(planned, foreseen, full)
+        say_json(with_names(data, planned) if names else data)
     else:
-        show_plan(planned, foreseen, full)
+        show_plan(planned, foreseen, full, names=names)
     if all(each.code for each in foreseen.values()):
         raise typer.Exit(3)
 

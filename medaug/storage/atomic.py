@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 from medaug.errors import OutputError
@@ -50,24 +49,27 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(passing, ignore_errors=True)
 
 
-def replace_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o666) -> Path:
+def replace_file(path: Path, data: bytes | Iterable[bytes], *, mode: int | None = None) -> Path:
     """Write ``data`` beside ``path``, flush it to disk, and give it its name in one step.
 
     Args:
         path: the file.
         data: its bytes, or blocks of them, of which one at a time is in memory. What goes wrong while they are made
             leaves ``path`` as it was.
-        mode: its rights, before the process's mask, from the first moment on.
+        mode: its rights from the first moment on; those of any new file where left out.
 
     Raises:
         OutputError: the disk is full, read-only or failing; ``path`` is as it was.
     """
     size = 0
     try:
-        with replacing(path) as passing, open(passing, "wb", opener=partial(os.open, mode=mode)) as file:
-            for block in (data,) if isinstance(data, bytes) else data:
-                size += len(block)
-                file.write(block)
+        with replacing(path) as passing:
+            if mode is not None:
+                passing.touch(mode)
+            with passing.open("wb") as file:
+                for block in (data,) if isinstance(data, bytes) else data:
+                    size += len(block)
+                    file.write(block)
         flush_folder(path.parent)
     except OSError as error:
         raise unusable(path.name, error, needed=size) from None

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from medaug.cli import app
 from tests.support import make
-from tests.support.small_runs import boxes, export, small_profile
+from tests.support.small_runs import SMALL, boxes, export, small_profile
 
 
 def said(*words: object, code: int = 0) -> Result:
@@ -65,6 +65,29 @@ def test_inspect_ends_in_a_total_and_says_each_note_once(three: Path) -> None:
     assert plain.count("burned into") == 1
     assert "note, 2 series: " in plain
     assert plain.splitlines()[-1] == "in all 2 series, 2 usable; 1 file refused, 0 skipped"
+
+
+def test_plan_and_run_name_files_on_request_and_on_the_screen_alone(tmp_path: Path) -> None:
+    source = export(tmp_path / "in")
+    never = {"changed_share": [2.0, None]}  # a share is at most 1: each unit is rejected
+    profile, labels = small_profile(tmp_path, checks=SMALL["checks"] | never), boxes(tmp_path / "boxes.json")
+    asked, log = [source, "--profile", profile, "-a", labels], tmp_path / "log"
+    assert not said("plan", *asked).stdout.count("file xray")
+    named = said("plan", *asked, "--show-names").stdout
+    assert [named.count(f"    file {name}\n") for name in ("xray/x1.dcm", "xray/x3.dcm", "readme.txt")] == [1, 1, 1]
+    assert named.index("[missing-slice]") < named.index("    file gap/") < named.index("[no-boxes]")
+    assert sum("x1.dcm" in each or "x2.dcm" in each for each in named.splitlines()[:5]) == 2
+    plan = data("plan", *asked, "--variants", 2, "--show-names")
+    assert sorted(each["files"] for each in plan["sources"]) == [["xray/x1.dcm"], ["xray/x2.dcm"]]
+    left_out = {each["file"]: each["code"] for each in plan["left_out"]}
+    assert (left_out["readme.txt"], left_out["xray/x3.dcm"], len(left_out)) == ("not-dicom", "no-boxes", 8)
+    ran = said("run", *asked, "-o", tmp_path / "out", "--log-file", log, "--show-names", code=3)
+    assert all(ran.stdout.count(f"    file xray/{name}\n") == 1 for name in ("x1.dcm", "x2.dcm", "x3.dcm"))
+    again = data("run", *asked, "-o", tmp_path / "out", "--log-file", log, "--quiet", "--show-names", code=3)
+    assert sorted(each["files"] for each in again["not_written"]) == [["xray/x1.dcm"], ["xray/x2.dcm"]]
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "names.tsv"]
+    assert log.stat().st_size
+    assert not [path.name for path in (log, *written) if b"x1.dcm" in path.read_bytes()]
 
 
 def test_names_come_on_request_alone(three: Path) -> None:

@@ -18,7 +18,7 @@ from medaug.errors import IdentityError, ReadError, SourceError, counted
 from medaug.execution.planning.donors import Donors, Sketches
 from medaug.execution.planning.labels import labels_of
 from medaug.execution.planning.request import RunOptions, RunRequest
-from medaug.execution.planning.sources import Header, ImageSource, Skip, collect, load_headers, refusal
+from medaug.execution.planning.sources import Header, ImageSource, LeftOut, Skip, collect, load_headers, refusal
 from medaug.execution.planning.space import bytes_on_disk
 from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
@@ -56,6 +56,7 @@ class Plan:
         skips: sources that are left out.
         unmatched: sentences about annotations that fit no image.
         notes: sentences about sources that are used.
+        left_out: files that no unit is made of, and the code why; for the owner's screen alone.
     """
 
     request: RunRequest
@@ -63,6 +64,7 @@ class Plan:
     skips: tuple[Skip, ...] = ()
     unmatched: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: tuple[tuple[Path, str], ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -120,7 +122,7 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
     found = labels_of(collected, volumes, request.annotations, choice, **how)
     masks = [on_volumes(paths, volumes, collected.files, what, read_structures) for what, paths in structures.items()]
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
-    unlabelled: list[Skip] = []
+    unlabelled: list[LeftOut] = []
     donors = Donors(request.profile, request.seed, sketches, found.lesions, headers) if sketches else None
     varied = request.profile.unlabelled == "keep-nothing" or bool(donors and donors.spec.hosts != "labelled")
 
@@ -143,8 +145,10 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
 
     units = units_of(firsts(), 1 if donors else request.variants)
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
-    skips = _merged((*collected.skips, *refused, *unlabelled, *_without_donors(donors)))
-    return Plan(request, units, skips, found.unmatched, (*notes, *found.notes))
+    gone = (*refused, *unlabelled, *_without_donors(donors))
+    skips = _merged((*collected.skips, *(each.skip for each in gone)))
+    left_out = *collected.left_out, *((file, each.skip.code) for each in gone for file in each.files)
+    return Plan(request, units, skips, found.unmatched, (*notes, *found.notes), left_out)
 
 
 def _told(sources: Sequence[ImageSource], on_read: Callable[[int, int], None]) -> Iterator[ImageSource]:
@@ -156,25 +160,26 @@ def _told(sources: Sequence[ImageSource], on_read: Callable[[int, int], None]) -
 
 def _headers(
     sources: Iterable[ImageSource], profile: Profile, accept_identity: str | None, sketches: Sketches | None = None
-) -> tuple[list[Header], list[Skip]]:
+) -> tuple[list[Header], list[LeftOut]]:
     """Every volume that may be used, each content once, and what may not."""
     from medaug.dicom.read.parse import LastFile
 
     headers: dict[str, Header] = {}
-    skips: list[Skip] = []
+    gone: list[LeftOut] = []
     last = LastFile()
     look = sketches.look if sketches else None
     for source in sources:
         volumes, refused = _usable(source, profile, accept_identity, partial(load_headers, last=last, look=look))
-        skips += refused
+        gone += [LeftOut(skip, source.paths) for skip in refused]
         first = min((volume.source.key for volume in volumes), default="")
         for volume in volumes:
             if volume.source.key in headers:
                 why = "the same content was found twice; one copy is used"
-                skips.append(Skip("duplicate", why, 1, refused=False, series_uid=source.series_uid))
+                skip = Skip("duplicate", why, 1, refused=False, series_uid=source.series_uid)
+                gone.append(LeftOut(skip, _files(volume)))
                 continue
             headers[volume.source.key] = Header(source, volume, first)
-    return list(headers.values()), skips
+    return list(headers.values()), gone
 
 
 def _unit(recipe: Recipe, header: Header, boxes: tuple[Box, ...], mask: Mask | None) -> Unit:
@@ -231,7 +236,7 @@ def _check_identity(volume: Volume, accepted: str | None) -> None:
         raise IdentityError(f'{why}, or state --accept-identity "reason" if it was checked')
 
 
-def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
+def _without_boxes(volume: Volume, *, withheld: bool) -> LeftOut:
     if withheld:
         reason = "an annotation may lie on it but could not be placed, so what it marks can't be kept; see unmatched"
         return _left_out(volume, "unplaced-box", reason)
@@ -239,7 +244,7 @@ def _without_boxes(volume: Volume, *, withheld: bool) -> Skip:
     return _left_out(volume, "no-boxes", reason, refused=False)
 
 
-def _without_donors(donors: Donors | None) -> Iterator[Skip]:
+def _without_donors(donors: Donors | None) -> Iterator[LeftOut]:
     """Hosts that aren't given a lesion for each of their variants."""
     if donors is None:
         return
@@ -250,9 +255,13 @@ def _without_donors(donors: Donors | None) -> Iterator[Skip]:
         yield _left_out(volume, "no-donor", reason, refused=False)
 
 
-def _left_out(volume: Volume, code: str, reason: str, *, refused: bool = True) -> Skip:
-    uid = volume.source.series_uid if volume.source.format == "dicom" else ""
-    return Skip(code, reason, len(set(volume.source.files)), refused, series_uid=uid)
+def _left_out(volume: Volume, code: str, reason: str, *, refused: bool = True) -> LeftOut:
+    uid, files = volume.source.series_uid if volume.source.format == "dicom" else "", _files(volume)
+    return LeftOut(Skip(code, reason, len(files), refused, series_uid=uid), files)
+
+
+def _files(volume: Volume) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(volume.source.files))
 
 
 def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
@@ -309,7 +318,7 @@ def survey(
         for header in sorted(headers, key=lambda header: (header.first, header.key))
         if header.key not in found.withheld
     ]
-    return tuple(usable), _merged((*collected.skips, *refused))
+    return tuple(usable), _merged((*collected.skips, *(each.skip for each in refused)))
 
 
 def labels_in(

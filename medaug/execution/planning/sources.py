@@ -42,6 +42,14 @@ class Skip:
     series_uid: str = ""
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A skip, and its files, which stay inside the process or on the owner's screen."""
+
+    skip: Skip
+    files: tuple[Path, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSource:
     """One series or file, not loaded. Exactly one of ``series`` and ``file`` is set.
@@ -96,6 +104,13 @@ class ImageSource:
         return self.series.file_count if self.series else 1
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """These files, each once."""
+        if self.series:
+            return tuple(dict.fromkeys(self.series.files))
+        return (self.file,) if self.file else ()
+
+    @property
     def series_uid(self) -> str:
         """SeriesInstanceUID, ``""`` where there is none."""
         return self.series.series_uid if self.series else ""
@@ -118,6 +133,7 @@ class Collected:
         files: every file but annotations; an annotation by name may mean any of them.
         copies: which of them is a copy of one that a source holds; its name means that one.
         instances: SOP Instance UIDs of all files with a DICOM image, those that no source holds included.
+        left_out: files that couldn't be used by themselves, and the code why.
     """
 
     sources: tuple[ImageSource, ...]
@@ -125,6 +141,7 @@ class Collected:
     files: tuple[Path, ...]
     copies: Mapping[Path, Path]
     instances: Mapping[Path, str]
+    left_out: tuple[tuple[Path, str], ...] = ()
 
     def without(self, volumes: Iterable[Volume]) -> frozenset[str]:
         """UIDs of images and series that were found and are none of these volumes."""
@@ -166,7 +183,7 @@ def collect(root: Path, profile: Profile, annotations: Sequence[Path]) -> Collec
     sources += [ImageSource(None, path, by_slice, kinds[path]) for path in files if path in kinds]
     skips = [Skip(s.code, s.reason, s.count, s.refused, s.series_uid) for s in dicom.skipped]
     skips += skipped_maps([path for path in maps if not _within(path, given)])
-    return Collected(tuple(sources), tuple(skips), files, dicom.copies, dicom.instances)
+    return Collected(tuple(sources), tuple(skips), files, dicom.copies, dicom.instances, dicom.left_out)
 
 
 def skipped_maps(maps: Collection[Path]) -> list[Skip]:

@@ -61,7 +61,7 @@ def test_a_run_without_the_package_says_what_to_install(tmp_path: Path, monkeypa
 
 
 def test_python_takes_the_command_lines_options_by_their_names() -> None:
-    said = {"dry_run", "quiet", "verbose", "log_file", "as_json"}  # what is told, and where
+    said = {"dry_run", "quiet", "verbose", "log_file", "show_names", "as_json"}  # what is told, and where
     on_the_command_line = set(inspect.signature(run_command).parameters) - {"input", "output", *said}
     assert set(get_type_hints(RunOptions)) == on_the_command_line
     held = {each.name for each in fields(RunRequest)} - {"input"}
