@@ -1,4 +1,4 @@
-"""The recipes of docs/how-to: pinned, without root, with what the wheel needs; read, not built."""
+"""The recipes of docs/how-to: pinned, without root, with what the wheel needs; read, not built. Conda's, too."""
 
 from __future__ import annotations
 
@@ -88,3 +88,26 @@ def test_kubernetes_names_the_image_that_the_dockerfile_says_how_to_build() -> N
 @pytest.mark.parametrize("page", ["Dockerfile", "medaug.def", "containers.md"])
 def test_every_version_that_is_named_is_this_one(page: str) -> None:
     assert set(re.findall(r"\d+\.\d+\.\d+", (HOW_TO / page).read_text())) <= {__version__}
+
+
+CONDA = {"torch": "pytorch", "python-gdcm": "gdcm", "SimpleITK": "simpleitk"}  # pip's names for what conda calls so
+PARTS = {"schema_version", "context", "package", "source", "build", "requirements", "tests", "about"}
+
+
+def test_the_conda_recipe_asks_for_what_the_wheel_asks_for() -> None:
+    recipe = yaml.safe_load((HOW_TO / "recipe.yaml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(recipe) == PARTS
+    python = project["project"]["requires-python"].removeprefix(">=")
+    assert recipe["context"] == {"version": __version__, "python_min": python}
+    assert (recipe["package"]["name"], (HOW_TO / recipe["source"]["path"]).resolve()) == ("medaug", ROOT)
+    asked = [re.split(r"(?=>=)", line, maxsplit=1) for line in project["project"]["dependencies"]]
+    named = sorted(f"{CONDA.get(name, name)} {least}" for name, least in asked)
+    assert recipe["requirements"]["run"] == ["python >=${{ python_min }}", *named]
+    build = [line.replace(">=", " >=") for line in project["build-system"]["requires"]]
+    assert recipe["requirements"]["host"] == ["python ${{ python_min }}.*", "pip", *build]
+    scripts = [f"{name} = {target}" for name, target in project["project"]["scripts"].items()]
+    assert recipe["build"]["python"]["entry_points"] == scripts
+    about = recipe["about"]
+    assert (about["summary"], about["license"]) == (project["project"]["description"], project["project"]["license"])
+    assert (ROOT / about["license_file"]).is_file()
