@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
+from pathlib import Path
 
 from medaug.audit import layout
+from medaug.audit.output_files import sha256_of
 from medaug.execution.output.store import Store, file_name
 from medaug.execution.planning.naming import Naming, relative_name
 from medaug.execution.planning.units import Unit
 from medaug.imaging.volume import SourceRef
-from medaug.storage.atomic import disk_errors, has_bytes, replace_file
-from medaug.storage.disk_map import DiskMap, Reiterable
+from medaug.storage.atomic import disk_errors, replace_file
+from medaug.storage.disk_map import DiskMap
+from medaug.storage.plain_files import open_plain
 
 COLUMNS = ("file", "name", "sha256", "source", "units")
 OWNER_ONLY = 0o600
@@ -20,23 +23,32 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def write_names(store: Store, units: Iterable[Unit], naming: Naming) -> None:
-    """Write it for the sources of a plan; a file that says the same stays as it is.
+    """Write it for the sources of a plan; a file of the same plan.json stays as it is.
 
-    One line a file, so that whatever stands in a list, a record or a message finds its file by a search for it.
+    One line a file, so that whatever stands in a list, a record or a message finds its file by a search for it. The
+    first line tells which plan.json it is of: to make 100,000 lines again takes as long as to find their units done.
 
     Args:
         store: OUTPUT, opened; nobody else writes there meanwhile.
-        units: of the plan, each source's together; iterated twice.
+        units: of the plan, each source's together.
         naming: how the lists name its sources.
 
     Raises:
         OutputError: the disk didn't take it.
     """
     path = store.root / layout.NAMES
-    blocks = Reiterable(lambda: _lines(store, units, naming))
     with disk_errors(layout.NAMES), store.alone():
-        if not has_bytes(path, blocks):
-            replace_file(path, blocks, mode=OWNER_ONLY)
+        head = f"# {layout.PLAN} {sha256_of(store.root / layout.PLAN)}\n".encode()
+        if not _begins(path, head):
+            replace_file(path, chain((head,), _lines(store, units, naming)), mode=OWNER_ONLY)
+
+
+def _begins(path: Path, head: bytes) -> bool:
+    try:
+        with open_plain(path, follow=False) as file:
+            return file.read(len(head)) == head
+    except FileNotFoundError:
+        return False
 
 
 def _lines(store: Store, units: Iterable[Unit], naming: Naming) -> Iterator[bytes]:

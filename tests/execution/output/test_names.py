@@ -39,7 +39,8 @@ def output(given: dict[str, Any]) -> Path:
 
 
 def rows(output: Path) -> list[dict[str, str]]:
-    head, *lines = (output / NAMES).read_text().splitlines()
+    plan, head, *lines = (output / NAMES).read_text().splitlines()
+    assert plan == f"# plan.json {hashlib.sha256((output / 'plan.json').read_bytes()).hexdigest()}"
     return [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
 
 
@@ -87,6 +88,9 @@ def test_verify_says_the_same_with_it_changed_and_gone(given: dict[str, Any], ou
     untouched = path.stat().st_mtime_ns
     medaug.run(**given)
     assert path.stat().st_mtime_ns == untouched
+    path.write_text("# plan.json of another plan\n")
+    medaug.run(**given)
+    assert path.read_bytes() == before
     medaug.run(**given, plain_names=True)
     assert [row["name"] for row in rows(output)] == [row["file"] for row in rows(output)]
 
@@ -101,6 +105,7 @@ def test_a_donor_that_is_no_host_has_its_line(tmp_path: Path) -> None:
     from medaug.execution.planning.units import PlannedDonor
 
     null.run(tmp_path / "out", 1)
+    (tmp_path / "out" / NAMES).unlink()
     files = (tmp_path / "in" / "host.png",), (tmp_path / "in" / "donor.png",)
     one, other = (
         replace(each, reference=replace(each.reference, files=paths))
