@@ -21,7 +21,10 @@ PAGE = ROOT / "docs" / "explanation" / "does-it-help.md"
 FIGURES = {"ap50": "AP50 on validation", "objectness_loss": "objectness loss", "box_loss": "box loss"}
 MADE = """Made by `python tests/benchmarks/does_it_help.py` from `docs/measurements/does-it-help.json`; the figures are
 those of [`medaug benchmark`](../how-to/benchmark.md) on FracAtlas."""
-LIMITS = """* A screening detector: frozen ImageNet features and a small head, on a share of the images. It is far below
+LIMITS = """* These figures are of the first head, which saw single places. The present one sees the places around,
+  too, and finds two to three times as much ([ADR 34](../adr/0034-the-screening-head-looks-around.md)); this is to be
+  repeated.
+* A screening detector: frozen ImageNet features and a small head, on a share of the images. It is far below
   what is published on the official split (.39 to .58 AP50, YOLO models pretrained on COCO, 640 px); near the floor,
   arms that help a strong detector may look alike.
 * Copies and variants were made once an image, at one ratio. A trainer that flips and scales anew in each epoch gains
