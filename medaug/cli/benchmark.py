@@ -31,7 +31,11 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     annotations: Annotations,
     profile: ProfileName = "bone-xray",
     arms: Annotated[
-        str, typer.Option(help="Names of docs/how-to/benchmark.md; medaug@strong takes another strength.")
+        str,
+        typer.Option(
+            help="Of real, duplicates, naive, random-erasing, copy-paste, round-trip, blur, noise, medaug, "
+            "naive+medaug, pretraining, paper; medaug@strong takes another strength, medaug:PROFILE another profile."
+        ),
     ] = "real,duplicates,naive,medaug,naive+medaug",
     fractions: Annotated[str, typer.Option(help="Shares of the real training images.")] = "0.25",
     ratios: Annotated[str, typer.Option(help="Added images for each real one.")] = "1",

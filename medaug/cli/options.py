@@ -52,7 +52,9 @@ MaybeAnnotations = Annotated[
 AnnotationFormat = Annotated[
     str | None,
     typer.Option(
-        "--format", help="Their format, by its name in docs/reference/annotations.md; told by content when left out."
+        "--format",
+        help="Their format, told by content when left out: coco, csv, cvat, gsps, labelmap, labelme, labelstudio, "
+        "luna, monai, rtstruct, seg, slicer, sr, voc, yolo.",
     ),
 ]
 Readers = Annotated[

@@ -6,12 +6,16 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from medaug.annotations.registry import READERS
+from medaug.benchmark.arms.table import ARMS
+from medaug.cli import app
 from medaug.execution.output import open as opening
 from medaug.execution.output import quarantine
 from tests.support import make, null
@@ -45,6 +49,18 @@ def test_help_needs_no_torch_and_starts_fast() -> None:
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
     assert min(processor_seconds([sys.executable, "-m", "medaug", "--help"]) for _ in range(3)) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "names"),
+    [("boxes", "--format", READERS), ("run", "--format", READERS), ("benchmark", "--arms", ARMS)],
+)
+def test_help_names_every_choice_and_nothing_a_wheel_lacks(
+    command: str, option: str, names: Iterable[str]
+) -> None:
+    said = {name: one.help or "" for one in get_command(app).commands[command].params for name in one.opts}
+    assert not [line for line in said.values() if "docs/" in line]
+    assert set(names) <= set(re.findall(r"[a-z+-]+", said[option]))
 
 
 def processor_seconds(command: list[str]) -> float:
