@@ -55,9 +55,7 @@ def test_help_needs_no_torch_and_starts_fast() -> None:
     ("command", "option", "names"),
     [("boxes", "--format", READERS), ("run", "--format", READERS), ("benchmark", "--arms", ARMS)],
 )
-def test_help_names_every_choice_and_nothing_a_wheel_lacks(
-    command: str, option: str, names: Iterable[str]
-) -> None:
+def test_help_names_every_choice_and_nothing_a_wheel_lacks(command: str, option: str, names: Iterable[str]) -> None:
     said = {name: one.help or "" for one in get_command(app).commands[command].params for name in one.opts}
     assert not [line for line in said.values() if "docs/" in line]
     assert set(names) <= set(re.findall(r"[a-z+-]+", said[option]))
