@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from medaug.audit.record import HEX64, Record
 from medaug.audit.segments import Kind, all_segments, append, edited, now, texts, unreadable
@@ -148,8 +148,12 @@ def seen_digest(record: Record) -> str:
     It outlives rewritten headers, and a variant that was made again with the same pixels.
     """
     images = [image.pixels_sha256 or image.sha256 for image in record.images]
-    shown = {"boxes": [plain(box) for box in record.boxes], "images": images, "source": record.source.key}
-    return hashlib.sha256(canonical(shown)).hexdigest()
+    return digest_of_shown([plain(box) for box in record.boxes], images, record.source.key)
+
+
+def digest_of_shown(boxes: Sequence[Mapping[str, Any]], images: Sequence[str], source: str) -> str:
+    """`seen_digest` of what a record says, as it says it in JSON."""
+    return hashlib.sha256(canonical({"boxes": boxes, "images": images, "source": source})).hexdigest()
 
 
 def log(folder: Path, writer: str, decisions: Iterable[Decision]) -> None:

@@ -15,6 +15,7 @@ import base64
 import binascii
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ def _dependencies(records: Iterable[Record]) -> list[dict[str, Any]]:
     priors: dict[str, str] = {}
     files: DiskMap[None] = DiskMap()
     for record in records:
-        for digest in record.source.sha256:
+        for digest in chain.from_iterable(source.sha256 for source in record.shown):
             files[digest] = None
         if record.prior:
             priors[record.prior.sha256] = record.prior.name

@@ -43,9 +43,9 @@ def plan_data(planned: Plan, foreseen: Mapping[str, Foresight], room: str = "") 
 
 def boxes_data(planned: Plan) -> dict[str, Any]:
     """What `medaug boxes` says: per source its boxes, half-open voxels along (slice, row, column)."""
+    from medaug.execution.planning.units import firsts_of
     from medaug.imaging.boxes import plain
 
-    firsts = (unit for unit in planned.units if not unit.recipe.variant)
     sources = [
         {
             "source": unit.recipe.source,
@@ -55,7 +55,7 @@ def boxes_data(planned: Plan) -> dict[str, Any]:
             "boxes": [plain(box) for box in unit.boxes],
             **({"donor": unit.donor.reference.key, "lesion": plain(unit.donor.box)} if unit.donor else {}),
         }
-        for unit in firsts
+        for unit in firsts_of(planned.units)
     ]
     return {"sources": sources, **_left_out(planned.skips, planned.unmatched)}
 
@@ -80,7 +80,9 @@ def summary_data(summary: Summary) -> dict[str, Any]:
 
 def with_names(data: dict[str, Any], planned: Plan) -> dict[str, Any]:
     """What a plan or a run says, with INPUT's files: of each source or unit that it names, and those left out."""
-    firsts = {unit.recipe.source: unit.recipe.id for unit in planned.units if not unit.recipe.variant}
+    from medaug.execution.planning.units import firsts_of
+
+    firsts = {unit.recipe.source: unit.recipe.id for unit in firsts_of(planned.units)}
     listed = [(one, firsts[one["source"]]) for one in data.get("sources", ())]
     listed += [(one, one["unit"]) for one in data.get("not_written", ())]
     files = of_units(planned, {unit for _, unit in listed})

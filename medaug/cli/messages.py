@@ -30,9 +30,9 @@ def show_plan(
 
     ``names`` names INPUT's files, too.
     """
-    from medaug.storage.disk_map import Reiterable
+    from medaug.execution.planning.units import firsts_of
 
-    firsts = Reiterable(lambda: (unit for unit in planned.units if not unit.recipe.variant))
+    firsts = firsts_of(planned.units)
     say(
         f"profile {planned.profile.name}, seed {planned.request.seed}: {counted(len(planned.units), 'variant')} of "
         f"{counted(len(firsts), 'source')}"

@@ -14,7 +14,7 @@ from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.recipe import Recipe, kept_digest
 from medaug.errors import MedaugError
 from medaug.execution.planning.plan import Plan
-from medaug.execution.planning.units import Unit
+from medaug.execution.planning.units import Unit, firsts_of
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Mask, Volume
 from medaug.inverse.device import resolve_device
@@ -78,9 +78,9 @@ def preview(
 
 
 def _spread(planned: Plan, count: int) -> list[Unit]:
-    firsts = len(planned.units) // planned.request.variants
-    step = max(1, firsts // count)
-    return list(islice((unit for unit in planned.units if not unit.recipe.variant), 0, step * count, step))
+    firsts = firsts_of(planned.units)
+    step = max(1, len(firsts) // count)
+    return list(islice(firsts, 0, step * count, step))
 
 
 def _row(first: Variant, results: Sequence[tuple[Tried, Volume]]) -> tuple[Cell, ...]:

@@ -34,13 +34,15 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
     Raises:
         OutputError: the file can't be written; an older one is as it was.
     """
-    common, listed = description(), [record for record in records if record.status == "written"]
-    tables = _of_two(common["recordSet"]) if any(record.transplant for record in listed) else common["recordSet"]
+    common, written, two = description(), False, False
+    for record in records:  # one at a time: they lie on disk
+        written, two = written or record.status == "written", two or record.transplant is not None
+    tables = _of_two(common["recordSet"]) if two else common["recordSet"]
     content = common | {
         "citeAs": " ".join(PAPERS),
         "datePublished": read_format(output)["created"],
         "distribution": [file | _facts(output / file["contentUrl"]) for file in common["distribution"]],
-        "recordSet": tables if listed else [],
+        "recordSet": tables if written else [],
     }
     return replace_file(output / CROISSANT, canonical(content) + b"\n")
 

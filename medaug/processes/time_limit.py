@@ -59,12 +59,16 @@ class _Watch:
         self._timer = self._after(seconds)
 
     def stop(self, *, arrived: bool) -> None:
-        """Look no more; what was raised meanwhile comes now at the latest."""
+        """Look no more; what was to be raised is raised now at the latest.
+
+        It isn't waited for: raised where exceptions are swallowed, such as in a ``__del__``, it never arrives.
+        """
         with self._lock:
             self._done = True
         self._timer.cancel()
-        while self._fired and not arrived:
-            time.sleep(0)
+        if self._fired and not arrived:
+            _raise_in(self._thread, None)
+            raise _OverTime
 
     def _after(self, seconds: float) -> threading.Timer:
         timer = threading.Timer(max(seconds, 0.05), self._look)
@@ -81,7 +85,7 @@ class _Watch:
                 self._timer = self._after(left)
                 return
             self._done = self._fired = True
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(_OverTime))
+            _raise_in(self._thread, _OverTime)
 
     def _spent(self) -> float:
         """Processor time of the thread; where the system doesn't say, the time of day."""
@@ -89,3 +93,9 @@ class _Watch:
             return time.clock_gettime(time.pthread_getcpuclockid(self._thread))
         except (AttributeError, OSError):
             return time.monotonic()
+
+
+def _raise_in(thread: int, what: type[BaseException] | None) -> None:
+    """Have a thread raise something at its next step; None takes back what it hasn't raised yet."""
+    given = None if what is None else ctypes.py_object(what)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), given)

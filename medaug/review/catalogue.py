@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medaug.audit import layout
+from medaug.audit.decisions import digest_of_shown
 from medaug.audit.ledger import RANK, segments
 from medaug.audit.segments import edited, readable
 from medaug.execution.output.lists import read_listing
-from medaug.storage.canonical_json import canonical
 
 STRENGTH = "changed_share"  # the check that says how much of an image changed
 THIRDS = ("weak", "medium", "strong")
+UNDECIDED = "undecided"  # the state of what a reader said nothing of
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Entry:
     @property
     def seen(self) -> str:
         """`decisions.seen_digest` of its record."""
-        return hashlib.sha256(canonical(self.shown)).hexdigest()
+        return digest_of_shown(**self.shown)
 
 
 def catalogue(root: Path) -> tuple[Entry, ...]:
@@ -120,7 +120,7 @@ def _in_thirds(entries: list[Entry]) -> tuple[Entry, ...]:
         value = one.checks.get(STRENGTH)
         return "" if value is None else THIRDS[sum(value >= known[len(known) * n // 3] for n in (1, 2))]
 
-    return tuple(Entry(**{**vars(one), "strength": third(one)}) for one in entries)
+    return tuple(replace(one, strength=third(one)) for one in entries)
 
 
 def facets(entries: tuple[Entry, ...]) -> dict[str, list[str]]:
@@ -159,12 +159,12 @@ class Query:
 
 def chosen(entries: tuple[Entry, ...], query: Query, states: Mapping[str, str]) -> list[Entry]:
     """The entries that fit, in the order asked; those without the figure that is sorted by come last."""
-    fitting = [one for one in entries if all(_fits(one, query, states.get(one.unit, "undecided")))]
+    fitting = [one for one in entries if all(_fits(one, query, states.get(one.unit, UNDECIDED)))]
     words: Mapping[str, Callable[[Entry], Any]] = {
         "source": lambda one: (one.source, one.variant),
         "label": lambda one: one.labels,
         "modality": lambda one: one.modality,
-        "state": lambda one: states.get(one.unit, "undecided"),
+        "state": lambda one: states.get(one.unit, UNDECIDED),
     }
     name = STRENGTH if query.sort == "strength" else query.sort
     if name in words:

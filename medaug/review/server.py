@@ -22,10 +22,10 @@ from medaug.audit.layout import PREVIEW, unit_folder
 from medaug.errors import MedaugError
 from medaug.execution.output.decide import Word
 from medaug.report.pictures import NAMES
-from medaug.review.catalogue import Entry, Query, chosen, facets
+from medaug.review.catalogue import UNDECIDED, Entry, Query, chosen, facets
 from medaug.review.guard import Guard
 from medaug.review.planes import Plane, Planes
-from medaug.review.session import UNDECIDED, Session
+from medaug.review.session import Session
 from medaug.storage.canonical_json import parse
 from medaug.storage.plain_files import is_plain
 
@@ -185,7 +185,7 @@ def _answered(answer: Callable[[Request], Response]) -> Callable[[Request], Resp
             return JSONResponse({"error": "there is no such thing"}, 404)
         except MedaugError as error:
             return JSONResponse({"error": str(error)}, 409)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return JSONResponse({"error": "the request isn't one that the page sends"}, 400)
 
     return answered

@@ -16,9 +16,9 @@ from medaug.execution.output.decide import Word, put
 from medaug.execution.output.lists import write_lists
 from medaug.execution.output.open import attach
 from medaug.execution.output.store import Store
-from medaug.review.catalogue import Entry, catalogue
+from medaug.review.catalogue import UNDECIDED, Entry, catalogue
 
-UNDECIDED, BY_RULE = "undecided", "left out by a rule"
+BY_RULE = "left out by a rule"
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import yaml
@@ -46,11 +47,11 @@ class _StrictLoader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        times = Counter((key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 raise yaml.MarkedYAMLError(problem="merges (<<) are not allowed", problem_mark=key.start_mark)
-            if isinstance(key, yaml.ScalarNode) and names.count((key.tag, key.value)) > 1:
+            if isinstance(key, yaml.ScalarNode) and times[key.tag, key.value] > 1:
                 raise yaml.MarkedYAMLError(problem="a key stands there twice", problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)
 

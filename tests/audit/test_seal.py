@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from medaug.audit import keys, layout, ledger, output_files
 from medaug.audit.merkle import files_root
+from medaug.audit.recorded_source import Transplanted
 from medaug.audit.seal import PAYLOAD_TYPE, encoded, read_seal, seal, signed_by
 from medaug.audit.segments import all_segments, head
 from medaug.errors import OutputError
+from medaug.imaging.graft import GREY, Graft, GreyMap
 from tests.support.records import failed, record
 
 
@@ -67,6 +70,20 @@ def test_it_is_an_in_toto_statement_with_slsa_provenance(root: Path) -> None:
     assert details["builder"]["version"] == {"medaug": "0.1.0", "numpy": "2.4.6", "torch": "2.13.0+cpu"}
     assert details["metadata"] == {"invocationId": "ab", "startedOn": "2026-01-02"}
     assert [d["name"] for d in definition["resolvedDependencies"]] == ["sources", "radiograph-256"]
+
+
+def test_the_seal_names_the_file_that_a_lesion_was_set_in_from(root: Path) -> None:
+    seal(root)
+    without = statement(root)["predicate"]["buildDefinition"]["resolvedDependencies"][0]
+    host = record("d")
+    graft = Graft((10, 14, 20, 26), (0, 0), (8, 16, 18, 28), GreyMap(GREY, 0, 0, 255))
+    made = {name: Transplanted(record(name).source, "", host.boxes[0], graft, host.boxes) for name in ("e", "f")}
+    found = []
+    for donor in made.values():
+        records = [record("a"), replace(host, transplant=donor)]
+        seal(root, records=records)
+        found.append(statement(root)["predicate"]["buildDefinition"]["resolvedDependencies"][0])
+    assert len({json.dumps(each) for each in (without, *found)}) == 3
 
 
 def test_the_secret_of_the_run_is_never_sealed(root: Path) -> None:

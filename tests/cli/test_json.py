@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from medaug.cli import app
+from medaug.cli.as_data import plan_data, with_names
+from medaug.execution.planning.plan import plan
+from medaug.execution.planning.units import firsts_of
 from tests.support import make
 from tests.support.small_runs import SMALL, boxes, export, small_profile
 
@@ -88,6 +92,16 @@ def test_plan_and_run_name_files_on_request_and_on_the_screen_alone(tmp_path: Pa
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "names.tsv"]
     assert log.stat().st_size
     assert not [path.name for path in (log, *written) if b"x1.dcm" in path.read_bytes()]
+
+
+def test_a_source_counts_whose_first_variants_found_no_donor(tmp_path: Path) -> None:
+    """Its first unit isn't variant 0 then."""
+    source, profile = export(tmp_path / "in"), small_profile(tmp_path)
+    planned = plan(source, profile=profile, annotations=boxes(tmp_path / "boxes.json"), variants=3)
+    without = replace(planned, units=[unit for unit in planned.units if unit.recipe.variant])
+    assert [unit.recipe.variant for unit in firsts_of(without.units)] == [1, 1]
+    told = with_names(plan_data(without, {}), without)
+    assert sorted(each["files"] for each in told["sources"]) == [["xray/x1.dcm"], ["xray/x2.dcm"]]
 
 
 def test_names_come_on_request_alone(three: Path) -> None:

@@ -37,6 +37,12 @@ def test_a_loop_is_left_with_a_sentence() -> None:
     assert 0.15 < time.thread_time() - started < 5
 
 
+def test_what_swallows_the_limit_is_left_all_the_same() -> None:
+    """As a library's ``__del__`` or callback would: whoever waited for what was raised would wait for ever."""
+    with pytest.raises(SourceError, match="more than the 0 s"), limited(0.1, "it"), suppress(BaseException):
+        spin(30)
+
+
 def test_what_is_in_time_goes_on_and_nothing_comes_after_it() -> None:
     with limited(0.2, "it"):
         spin(0.02)

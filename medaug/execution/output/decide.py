@@ -164,7 +164,7 @@ def _remove(store: Store, unit: str) -> None:
     if not folder.is_dir():
         return
     store.staging.mkdir(exist_ok=True)
-    away = store.staging / f"removed.{leases.worker_name()}"
+    away = store.staging / f"removed.{unit[: layout.UNIT_DIGITS]}.{leases.worker_name()}"
     folder.rename(away)
     flush_folder(folder.parent)
     shutil.rmtree(away, ignore_errors=True)

@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medaug.audit.layout import UNIT_DIGITS
@@ -38,13 +38,16 @@ class Lease:
     Attributes:
         folder: where it is staged; not made yet.
         deaths: the stages at which workers died over this unit before, oldest name first.
+        stages: how far this attempt got, in order.
     """
 
     folder: Path
     deaths: tuple[str, ...]
+    stages: list[str] = field(default_factory=list)
 
     def stage(self, name: str) -> None:
         """Note how far the unit is, for those who find the note when this process died, such as ``solve``."""
+        self.stages.append(name)
         with suppress(OSError):  # it explains a death; without it the work is as good
             _marker(self.folder).write_text(name, encoding="ascii")
 

@@ -14,7 +14,7 @@ from medaug.augmentation.case import Case
 from medaug.augmentation.prepare import PresentTools, prepare
 from medaug.errors import MedaugError, SourceError
 from medaug.execution.planning.plan import Plan
-from medaug.execution.planning.units import Unit
+from medaug.execution.planning.units import Unit, firsts_of
 
 LOOKED_AT = 200  # sources; each is read, and its domain found
 
@@ -46,7 +46,7 @@ def foresee(planned: Plan, limit: int = LOOKED_AT) -> Iterator[Foresight]:
     from medaug.assemble import present_tools  # it knows every component, torch's too
 
     tools = present_tools(planned.profile)
-    for unit in islice((unit for unit in planned.units if not unit.recipe.variant), limit):
+    for unit in islice(firsts_of(planned.units), limit):
         try:
             yield Foresight(unit.recipe.source, _free(unit, tools))
         except SourceError as error:

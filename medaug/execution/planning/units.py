@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 
 from medaug.annotations.structures import Packed, unpacked
 from medaug.augmentation.case import Donor
@@ -90,6 +90,15 @@ def units_of(firsts: Iterable[Unit], variants: int = 1) -> Reiterable[Unit]:
                 yield replace(first, recipe=replace(first.recipe, variant=variant)) if variant else first
 
     return Reiterable(units, lambda: variants * len(on_disk))
+
+
+def firsts_of(units: Iterable[Unit]) -> Reiterable[Unit]:
+    """The first unit of each source, in the order of a plan; where no donor fits one, that isn't variant 0.
+
+    Args:
+        units: of a plan: those of a source follow each other.
+    """
+    return Reiterable(lambda: (next(group) for _, group in groupby(units, lambda unit: unit.recipe.source)))
 
 
 class Queue:

@@ -60,9 +60,9 @@ def settle(job: Job, error: Exception) -> Record:
 
 
 def _stage(job: Job, record: Record) -> str:
-    """How far the unit got: memory is short in solves, and they alone have no limit of time."""
+    """How far the unit got, in this attempt or in the one that it killed; memory is short in solves."""
     if record.code == TIME_LIMIT:
-        return "read" if record.message.startswith("reading") else "write"
+        return job.lease.stages[-1]
     return (job.lease.deaths or ("solve",))[-1]
 
 
