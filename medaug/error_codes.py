@@ -133,6 +133,15 @@ CODES: Mapping[str, str] = MappingProxyType(
         "source-differs": "The source's pixels are not those that were read.",
         "stored-range": "The variant holds values that the source's bits can't.",
         "write": "The derived instance would not be valid, so it was not written.",
+        # archives of images, such as a PACS
+        "archive-address": "The archive's address, or the port to receive on, can't be used.",
+        "archive-answer": "The archive's answer can't be read, or is longer than any image's.",
+        "archive-association": "The archive rejects the association, or doesn't know our AE title.",
+        "archive-certificate": "A certificate is expired, for another name or unknown, or its file can't be used.",
+        "archive-credentials": "The archive refuses who asks, or the credentials can't be used.",
+        "archive-full": "The archive has no room; what was stored before stays.",
+        "archive-refused": "The archive refuses a query, a retrieval or an instance.",
+        "archive-unreachable": "The archive doesn't answer, or is busy, also after waiting.",
         # runs
         "crashed": "An unexpected error; the message says where in the code. Please report it.",
         "empty-input": "INPUT holds nothing that can be used.",

@@ -6,6 +6,7 @@
     ├── OutputError         OUTPUT can't be used: full, read-only, another run's             exit 2
     ├── RunError            a run can't go on as it was set up                               exit 2
     ├── ManifestError       a list or a data set would put an image where it may not be      exit 2
+    ├── ArchiveError        a PACS can't be reached, refuses, or didn't keep what it took    exit 2
     └── SourceError         one source can't be used; the rest of the export goes on
         ├── ReadError       a file or a series is not readable, or not safe to read as a volume
         ├── IdentityError   a person may be identified and nobody stated that it was checked
@@ -50,6 +51,19 @@ class RunError(MedaugError):
 
 class ManifestError(MedaugError):
     """A list or a data set would put an image where it may not be, such as a synthetic one into a test part."""
+
+
+class ArchiveError(MedaugError):
+    """A PACS can't be asked, refuses, or didn't keep what it took.
+
+    Args:
+        message: one sentence for a person, without identity, and without the archive's address.
+        code: a frozen English code, such as ``archive-not-kept``.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class SourceError(MedaugError):

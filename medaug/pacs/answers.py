@@ -1,0 +1,54 @@
+"""What archives answer, in either protocol: matches, and statuses of the Storage Service Class."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+from medaug.dicom import fields
+from medaug.errors import ArchiveError, ReadError
+from medaug.pacs.archive import InstanceFound, SeriesFound
+
+OUT_OF_RESOURCES = 0xA700  # to A7FF
+
+
+def series_found(study: str, ds: Dataset) -> SeriesFound:
+    """A match on the level of series; raises as `uid_of`."""
+    return SeriesFound(study, uid_of(ds, "SeriesInstanceUID"), _term(ds, "Modality"), _term(ds, "BodyPartExamined"))
+
+
+def instance_found(series: SeriesFound, ds: Dataset) -> InstanceFound:
+    """A match on the level of instances; raises as `uid_of`."""
+    sop_class = uid_of(ds, "SOPClassUID") if ds.get("SOPClassUID") else ""
+    return InstanceFound(series.study, series.series, uid_of(ds, "SOPInstanceUID"), sop_class)
+
+
+def uid_of(ds: Dataset, keyword: str) -> str:
+    """A UID of a match.
+
+    Raises:
+        ArchiveError: ``archive-answer``: there is none, or it is no UID; it would stand in requests and messages.
+    """
+    try:
+        return fields.uid(ds, keyword)
+    except ReadError as error:
+        raise ArchiveError(f"the archive's answer: {error}", code="archive-answer") from None
+
+
+def failure(reason: int) -> ArchiveError:
+    """What a failure reason or status of the Storage Service Class means."""
+    if reason & 0xFF00 == OUT_OF_RESOURCES:
+        return ArchiveError(
+            f"the archive has no room (status {reason:04X}); make room there, then give the same command again: it "
+            "continues",
+            code="archive-full",
+        )
+    return ArchiveError(
+        f"the archive refuses the instance (status {reason:04X}); ask those who run it", code="archive-refused"
+    )
+
+
+def _term(ds: Dataset, keyword: str) -> str:
+    try:
+        return fields.text(ds, keyword)
+    except ReadError:
+        return ""

@@ -1,0 +1,1 @@
+"""Archives that speak DICOMweb: QIDO-RS, WADO-RS and STOW-RS."""

@@ -1,0 +1,1 @@
+"""Archives that speak DIMSE: C-FIND, C-GET or C-MOVE, C-STORE."""

@@ -1,0 +1,85 @@
+"""An Orthanc with its DICOMweb plugin on loopback ports of its own, started by a test and ended with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+PROGRAM = shutil.which("Orthanc")
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+MISSING = "" if PROGRAM and PLUGIN.exists() else "no Orthanc here: apt-get install orthanc orthanc-dicomweb"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return int(bound.getsockname()[1])
+
+
+class Orthanc:
+    """One archive; `kill` and `start` may be called again and again, what is stored stays.
+
+    Args:
+        folder: for its database and configuration.
+        more: of its configuration.
+    """
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self.web, self.dimse = free_port(), free_port()
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.settings = {
+            "Name": "test", "StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db"),
+            "HttpPort": self.web, "DicomPort": self.dimse, "DicomAet": "ARCHIVE", "DicomCheckCalledAet": True,
+            "DicomServerEnabled": True, "RemoteAccessAllowed": False, "AuthenticationEnabled": False,
+            "Plugins": [str(PLUGIN)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+            "DicomAlwaysAllowFind": True, "DicomAlwaysAllowGet": True, "DicomAlwaysAllowMove": True,
+            "HttpBindAddresses": ["127.0.0.1"], "StableAge": 1, "SynchronousCMove": True, **more,
+        }  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def dicomweb(self) -> str:
+        return f"dicomweb+http://127.0.0.1:{self.web}/dicom-web"
+
+    @property
+    def dicom(self) -> str:
+        return f"dimse://ARCHIVE@127.0.0.1:{self.dimse}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        assert PROGRAM
+        path = self.folder / "orthanc.json"
+        path.write_text(json.dumps(self.settings))
+        with (self.folder / "log.txt").open("ab") as log:
+            self._process = subprocess.Popen([PROGRAM, str(path)], stdout=log, stderr=log)
+        for _ in range(300):
+            try:
+                self.ask("system")
+            except OSError:
+                time.sleep(0.1)
+                assert self._process.poll() is None, (self.folder / "log.txt").read_text()[-2000:]
+            else:
+                return
+        raise AssertionError("Orthanc doesn't answer")
+
+    def kill(self) -> None:
+        """As a failing machine would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def put(self, data: bytes) -> Any:
+        """Store an instance by its own interface."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.web}/instances", data, method="POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
