@@ -30,7 +30,7 @@ def draw(prior: Prior, seeds: list[int], steps: int, size: int | None = None, *,
     Network calls: ``steps`` of denoise, one of decode.
 
     Args:
-        prior: the diffusion model.
+        prior: the diffusion model, on the CPU.
         seeds: one for each image; an image hangs on its own seed alone.
         steps: denoising steps.
         size: px of the square; the prior's own if left out.
@@ -40,7 +40,7 @@ def draw(prior: Prior, seeds: list[int], steps: int, size: int | None = None, *,
     Source: Song et al. 2021, arXiv 2010.02502, eq. 12 and 16.
     """
     side = (size or prior.card.size) // prior.card.stride
-    noise: Noise = SampleNoise(seeds, prior.alphas_cumprod.device)
+    noise: Noise = SampleNoise(seeds)
     z = noise((len(seeds), prior.card.latent_channels, side, side))
     for t, abar_t, abar_s in times(prior.alphas_cumprod, steps, 1.0):
         z0 = prior.denoise(z, torch.full((len(z),), t, device=z.device))

@@ -13,6 +13,7 @@ import torch
 from medaug.augmentation.recipe import Recipe
 from medaug.imaging.volume import Float32, Mask
 from medaug.inverse.aligned import from_array
+from medaug.inverse.device import sent
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.protocols import Operator, Prior, Problem, Solver
@@ -106,19 +107,20 @@ def solve_slices(
     """
     missing = tools.batch_size - len(slices) if tools.full else 0
     batch = [*slices, *[slices[-1]] * missing]
-    x = from_array(np.stack([one.pixels for one in batch])[:, None]).to(tools.device)
-    observed = from_array(np.stack([one.observed for one in batch])[:, None]).to(tools.device)
+    x = sent(from_array(np.stack([one.pixels for one in batch])[:, None]), tools.device)
+    observed = sent(from_array(np.stack([one.observed for one in batch])[:, None]), tools.device)
     regions = Inpainting(observed)
     operator = regions if tools.degraded is None else Beside(regions, tools.degraded)
     measured = SampleNoise([one.recipe.seed_of("measurement") for one in batch], tools.device)
     y = operator.forward(x + tools.measurement_noise * measured(x.shape))
     with torch.no_grad():
         start = prior.encode(x)
-        round_trip = prior.decode(start)[:, 0].cpu().numpy()
+        round_trip = prior.decode(start)[:, 0].float()
     # the slices of a volume share one seed: the start is the same along the normal
     noise = SampleNoise([one.recipe.seed_of("noise") for one in batch], tools.device)
     x_star = tools.solver(Problem(prior, operator, y, noise, start, on_step))
-    solved = x_star[:, 0].float().cpu().numpy()
+    # both come back at once, when all is queued: a copy waits for the device
+    solved, round_trip = torch.stack([x_star[:, 0].float(), round_trip]).cpu().numpy()
     return [SolvedSlice(solved[n], round_trip[n]) for n in range(len(slices))]
 
 

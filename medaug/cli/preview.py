@@ -30,7 +30,7 @@ def preview_command(
         list[str] | None,
         typer.Option(help="Strengths to try; repeatable. [default: all three, where there is a ladder]"),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, xpu or mps; cuda:N, xpu:N.")] = "auto",
 ) -> None:
     """Show a few sources at a few strengths on one sheet, with regions and checks; nothing else is written."""
     from medaug.errors import OutputError

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def run_command(  # noqa: PLR0913 - one parameter per option
     request: RunRequest,
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder, or one of the same run to continue.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, xpu or mps; cuda:N, xpu:N.")] = "auto",
     key: Annotated[
         Path | None, typer.Option("--key", help="32 secret bytes for a new OUTPUT: the same key gives the same bytes.")
     ] = None,

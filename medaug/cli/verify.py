@@ -26,7 +26,7 @@ app.add_typer(keys_app, name="keys")
 
 Output = Annotated[Path, typer.Argument(help="The folder that `medaug run` made; only read.", show_default=False)]
 Source = Annotated[Path | None, typer.Option("--source", "-s", help="What it was made from; found by content.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, xpu or mps; cuda:N, xpu:N.")]
 
 
 @app.command("verify")

@@ -1,25 +1,62 @@
-"""Which device tensors are to live on."""
+"""Which device tensors are to live on, and how they get there without anybody waiting."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import torch
+from torch import Tensor
 
 from medaug.errors import RunError
 
 
 def resolve_device(device: str) -> str:
-    """``auto`` → ``cuda`` where there is one, else ``cpu``.
+    """``auto`` → ``cuda`` where there is one, else ``cpu``; any other is as it was asked for.
 
     Raises:
         RunError: there is no such device here.
     """
-    count = torch.cuda.device_count()
     if device == "auto":
-        return "cuda" if count else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise RunError(f"device: expected auto, cpu, cuda or cuda:N, found {device!r:.40}")
-    if device != "cpu" and int(device.partition(":")[2] or 0) >= count:
-        raise RunError(f"device: {device} was asked for, and torch finds {count} CUDA devices; take cpu or auto")
+        return "cuda" if _count("cuda") else "cpu"
+    if not (asked := re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d+)?", device)):
+        raise RunError(f"device: expected auto, cpu, cuda, cuda:N, xpu, xpu:N or mps, found {device!r:.40}")
+    kind, count = torch.device(device).type, _count(torch.device(device).type)
+    if int((asked[2] or ":0")[1:]) >= count:
+        raise RunError(f"device: {device} was asked for, and torch finds {count} {kind} devices; take cpu or auto")
     return device
+
+
+def _count(kind: str) -> int:
+    match kind:
+        case "cuda":
+            return torch.cuda.device_count()
+        case "xpu":
+            return torch.xpu.device_count()
+        case "mps":
+            return int(torch.backends.mps.is_available())
+        case _:
+            return 1
+
+
+def let_go() -> None:
+    """Give back what torch keeps of devices' memory for later."""
+    for kind, module in (("cuda", torch.cuda), ("xpu", torch.xpu), ("mps", torch.mps)):
+        if _count(kind):
+            module.empty_cache()
+
+
+@lru_cache(maxsize=64)
+def constant(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The same numbers there, copied once a process: for tensors that nobody changes, such as a kernel of a blur.
+
+    A copy of its own in each step would make the processor wait for the device.
+    """
+    return tensor.to(dtype).to(device)  # in this order, since not every device knows a kernel's float64
+
+
+def sent(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor of the processor's on a device; where that can take it by itself, the processor doesn't wait."""
+    if torch.device(device).type not in {"cuda", "xpu"}:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)  # torch keeps the pinned memory until it was read

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from medaug.inverse.device import sent
+
 
 class SampleNoise:
     """Standard normal draws whose row b depends on ``seeds[b]`` alone (a `protocols.Noise`).
@@ -28,7 +30,20 @@ class SampleNoise:
         Raises:
             ValueError: the batch isn't as long as the list of seeds.
         """
+        return sent(self._drawn(shape), self._device)
+
+    def ahead(self, shape: tuple[int, ...], draws: int) -> list[Tensor]:
+        """What as many calls would give, in one copy to the device.
+
+        Raises:
+            ValueError: as a call does.
+        """
+        drawn = [self._drawn(shape) for _ in range(draws)]
+        if self._device.type == "cpu":
+            return drawn
+        return list(sent(torch.stack(drawn), self._device).unbind())
+
+    def _drawn(self, shape: tuple[int, ...]) -> Tensor:
         if shape[0] != len(self._generators):
             raise ValueError(f"noise for {len(self._generators)} samples was asked for a batch of {shape[0]}")
-        rows = [torch.randn(shape[1:], generator=generator) for generator in self._generators]
-        return torch.stack(rows).to(self._device)
+        return torch.stack([torch.randn(shape[1:], generator=generator) for generator in self._generators])

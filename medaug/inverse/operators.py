@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from medaug.inverse.device import constant
 from medaug.inverse.protocols import Operator
 
 
@@ -48,15 +50,15 @@ class Filter:
 
     def forward(self, x: Tensor) -> Tensor:
         """A x: each pixel the kernel's mean of those around it."""
-        return self._correlate(x, self.kernel)
+        return self._correlate(x, constant(self.kernel, x.device, x.dtype))
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Aᵀ y: correlation with the kernel turned by half a turn, since zeros lie beyond the border."""
-        return self._correlate(y, self.kernel.flip(0, 1))
+        return self._correlate(y, constant(self.kernel, y.device, y.dtype).flip(0, 1))
 
     def _correlate(self, x: Tensor, kernel: Tensor) -> Tensor:
         channels = x.shape[1]
-        weight = kernel.to(x)[None, None].expand(channels, 1, -1, -1)
+        weight = kernel[None, None].expand(channels, 1, -1, -1)
         padding = (kernel.shape[0] // 2, kernel.shape[1] // 2)
         return conv2d(x, weight, padding=padding, groups=channels)
 
@@ -96,10 +98,10 @@ class BlockCosines:
 
     def forward(self, x: Tensor) -> Tensor:
         """A x: x without the cosines that aren't kept. Rows and columns must be multiples of 8."""
-        basis = _cosines().to(x)
+        basis = constant(_cosines(), x.device, x.dtype)
         rows, columns = x.shape[-2:]
         blocks = x.reshape(*x.shape[:-2], rows // 8, 8, columns // 8, 8).transpose(-3, -2)  # …, I, J, 8, 8
-        spectrum = (basis @ blocks @ basis.T) * self.kept.to(x)
+        spectrum = (basis @ blocks @ basis.T) * constant(self.kept, x.device, x.dtype)
         cleaned = basis.T @ spectrum @ basis
         return torch.as_tensor(cleaned.transpose(-3, -2).reshape(x.shape))
 
@@ -198,6 +200,7 @@ LUMINANCE = (
 )
 
 
+@cache
 def _cosines() -> Tensor:
     """The orthonormal 8-point DCT-II: row u is the u-th cosine."""
     n = torch.arange(8, dtype=torch.float64)

@@ -24,7 +24,7 @@ class Prior(Protocol):
 
     @property
     def alphas_cumprod(self) -> Tensor:
-        """(T,) float32, falling: the share of signal variance left at time t, abar_t in the papers."""
+        """(T,) float32 on the CPU, falling: the share of signal variance left at time t, abar_t in the papers."""
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] → latents (B, c, h, w): the encoder's mean, never a sample."""
@@ -51,6 +51,9 @@ class Noise(Protocol):
 
     def __call__(self, shape: tuple[int, ...]) -> Tensor:
         """(B, …) float32 on the solver's device, row b from the stream of sample b."""
+
+    def ahead(self, shape: tuple[int, ...], draws: int) -> list[Tensor]:
+        """What as many calls would give, at once."""
 
 
 @dataclass(frozen=True, eq=False)

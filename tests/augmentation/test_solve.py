@@ -12,8 +12,10 @@ from medaug import assemble
 from medaug.augmentation.augment import present, solve
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.augmentation.tools import Tools
+from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.profile.load import load_profile
 from tests.support.cases import case, changed, recipe
+from tests.support.far_device import DEVICE, FarDevice
 from tests.support.small_runs import small_profile
 
 
@@ -66,3 +68,15 @@ def test_a_case_that_is_solved_alone_is_solved_as_in_company(tools: Tools) -> No
     other = replace(first, recipe=replace(first.recipe, variant=9))
     (_, beside) = tools.solve_slices([other, first], presented.prior, tools.solve)
     np.testing.assert_array_equal(mine.solved[wanted[0]], beside.solved)
+
+
+def test_a_batch_is_sent_in_four_copies_and_comes_back_in_one(tools: Tools, rows: list[PresentedSlice]) -> None:
+    """On a far device: nothing is looked at, and nothing comes back, before all of the solve is queued."""
+    far = replace(tools.solve, prior=load_embedded(DEVICE), device=DEVICE)
+    with FarDevice():
+        solve_slices(rows[:2], far.prior, far)  # sends the schedule
+    with FarDevice() as device:
+        solved = solve_slices(rows[:2], far.prior, far)
+    assert [one.solved.shape for one in solved] == [one.round_trip.shape for one in solved] == [(64, 64)] * 2
+    assert device.sent == 4  # pixels, what is observed, and the noise of measurement and start
+    assert device.waits == {"copy back": 1}

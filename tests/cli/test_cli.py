@@ -199,7 +199,7 @@ def test_bad_input_gets_one_sentence_and_an_exit_code(tmp_path: Path, what: str)
     assert str(tmp_path) not in result.stderr
 
 
-@pytest.mark.parametrize(("device", "sentence"), [("gpu", "expected auto, cpu, cuda"), ("cuda:99", "CUDA devices")])
+@pytest.mark.parametrize(("device", "sentence"), [("gpu", "expected auto, cpu, cuda"), ("cuda:99", "cuda devices")])
 def test_a_device_that_is_not_there(tmp_path: Path, device: str, sentence: str) -> None:
     export(tmp_path / "in")
     labels = boxes(tmp_path / "boxes.json")

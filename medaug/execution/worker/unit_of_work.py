@@ -255,7 +255,6 @@ def out_of_memory(error: BaseException) -> bool:
 
 def let_go() -> None:
     """Give back what the device keeps for later."""
-    import torch
+    from medaug.inverse import device
 
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    device.let_go()

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from medaug.inverse.aligned import aligned
+from medaug.inverse.device import constant
 from medaug.inverse.priors.card import PredictionType, PriorCard
 
 Map = Callable[[Tensor], Tensor]
@@ -25,7 +27,7 @@ class LatentPrior:
 
     Attributes:
         card: who made it, of what.
-        alphas_cumprod: (T,) float32, falling.
+        alphas_cumprod: (T,) float32 on the CPU, falling.
         encoder: images (B, 1, H, W) → normalised latents; the mean, never a sample.
         decoder: normalised latents → images (B, 1, H, W).
         network: (z_t, t) → what ``card.prediction_type`` says.
@@ -51,7 +53,7 @@ class LatentPrior:
 
     def denoise(self, z_t: Tensor, t: Tensor) -> Tensor:
         """Noisy latents and integer times (B,) → the estimate of z0."""
-        abar = self.alphas_cumprod[t].reshape(-1, 1, 1, 1)
+        abar = constant(self.alphas_cumprod, z_t.device, torch.float32)[t].reshape(-1, 1, 1, 1)
         return clean_from(self.card.prediction_type, self.network(z_t, t), z_t, abar)
 
 

@@ -40,6 +40,12 @@ def ddim(z0: Tensor, eps: Tensor, abar_t: float, abar_s: float, eta: float, nois
 
     Source: Song et al. 2021, arXiv 2010.02502, eq. 12 and 16.
     """
-    sigma = eta * ((1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)) ** 0.5
+    sigma = deviation(abar_t, abar_s, eta)
     z_s: Tensor = abar_s**0.5 * z0 + max(1 - abar_s - sigma**2, 0.0) ** 0.5 * eps
     return z_s + sigma * noise(tuple(z0.shape)) if sigma > 0 else z_s
+
+
+def deviation(abar_t: float, abar_s: float, eta: float) -> float:
+    """The standard deviation of the noise that a step from t to s adds; 0 where none is drawn."""
+    sigma: float = eta * ((1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)) ** 0.5
+    return sigma

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from medaug.inverse.priors.latent_prior import with_fast_autoencoder
 from medaug.inverse.protocols import Problem
-from medaug.inverse.sampling.ddim import ddim, noise_in
+from medaug.inverse.sampling.ddim import ddim, deviation, noise_in
+from medaug.inverse.sampling.drawn_ahead import DrawnAhead
 from medaug.inverse.sampling.gauss_newton import correction
 
 CLOSING_NOISE = 0.05  # the paper's measurement noise: how far a closing step takes the measurement to be missed anyway
@@ -104,6 +105,8 @@ def descend(
         Images (B, C, H, W), not clipped.
     """
     steps, budget = len(schedule), guidance.budget
+    draws = sum(deviation(abar_t, abar_s, eta) > 0 for _, abar_t, abar_s in schedule)
+    problem = replace(problem, noise=DrawnAhead(problem.noise, draws))
     measured = None if budget is None else measured_values(problem)
     unexplained = torch.ones(len(z_t), 1, 1, 1, dtype=torch.bool, device=z_t.device)
     fast = replace(problem, prior=with_fast_autoencoder(problem.prior))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from medaug.inverse.operators import Inpainting
 from medaug.inverse.protocols import Problem
 from medaug.inverse.sampling.ddim import begin
 from medaug.inverse.sampling.guided_ddim import EVERY_STEP, DenoisingStep, Guidance, Guided, descend
@@ -39,10 +40,11 @@ def blend(
     Source: Avrahami et al. 2023, "Blended latent diffusion", arXiv 2206.02779, algorithm 1.
     """
     operator, y = problem.operator, problem.y
+    if not isinstance(operator, Inpainting):  # told by its kind: a look at its values would wait for the device
+        found = type(operator).__name__
+        raise ValueError(f"blend: expected an operator that keeps or drops each pixel, Inpainting, found {found}")  # noqa: TRY004
     seen = operator.adjoint(y)
     kept = operator.adjoint(operator.forward(torch.ones_like(seen)))
-    if not torch.equal(operator.forward(seen), y) or not bool(((kept == 0) | (kept == 1)).all()):
-        raise ValueError("blend: expected an operator that keeps or drops each pixel, found one that mixes them")
     source = problem.prior.encode(seen) if problem.start is None else problem.start
     m = _whole_cells(kept, source)
     schedule, z_t = begin(replace(problem, start=source), steps, t0)

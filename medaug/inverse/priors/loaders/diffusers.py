@@ -55,7 +55,7 @@ def load_diffusers(path: Path, device: str = "cpu") -> LatentPrior:
     scheduler = scheduler_config(path)
     card = _card(path, vae.config, unet.config, scheduler)
     encode, decode = autoencoder(vae)
-    fast, alphas = _fast(path, vae, device), schedule(scheduler).to(device)
+    fast, alphas = _fast(path, vae, device), schedule(scheduler)
     if unet.config["_class_name"] == "UNet2DModel":
         return LatentPrior(card, alphas, encode, decode, lambda z, t: unet(z, t, return_dict=False)[0], fast=fast)
     network, prompted = _conditional(path, unet, device)

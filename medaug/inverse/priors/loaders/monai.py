@@ -69,7 +69,7 @@ def load_monai(path: Path, device: str = "cpu") -> LatentPrior:
     alphas, kind = noise_schedule(bundle, path)
     card = _card(path, bundle, kind, facts)
     encode, decode = maps(autoencoder, facts, int(bundle.autoencoder.get("in_channels", 1)))
-    return LatentPrior(card, alphas.to(device), encode, decode, lambda z, t: network(z, timesteps=t))
+    return LatentPrior(card, alphas, encode, decode, lambda z, t: network(z, timesteps=t))
 
 
 def _check_declared(bundle: Bundle, path: Path) -> None:

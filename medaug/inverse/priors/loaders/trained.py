@@ -54,7 +54,7 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
     for net, name in ((autoencoder, "autoencoder"), (network, "unet")):
         net.load_state_dict(load_tensors(content[f"{name}.safetensors"]))
         frozen(net, device)
-    alphas = schedule(json.loads(content["scheduler.json"])).to(device)
+    alphas = schedule(json.loads(content["scheduler.json"]))
     whole = telling_all(network, card.latent_channels)
     return LatentPrior(card, alphas, autoencoder.encode, autoencoder.decode, whole)
 

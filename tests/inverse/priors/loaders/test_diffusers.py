@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from medaug.errors import PriorError
 from medaug.inverse.priors.loaders.diffusers import load_diffusers
 from tests.support import prior_models as models
+from tests.support.far_device import DEVICE, lies_whole
 from tests.support.prior_models import WIDTH
 
 
@@ -36,6 +37,11 @@ def test_an_unconditional_model_of_grey_images(plain: Path) -> None:
     assert (card.name, card.size, card.stride, card.channels, card.latent_channels) == ("plain", 16, 2, 1, 4)
     assert card.prediction_type == "v_prediction"
     assert prior.alphas_cumprod.shape == (1000,)
+
+
+def test_all_of_it_lies_on_the_device_that_was_asked_for(plain: Path, colour: Path) -> None:
+    assert lies_whole(load_diffusers(plain, DEVICE), 16)
+    assert lies_whole(load_diffusers(models.null(colour), DEVICE), 16)
 
 
 def test_latents_are_the_scaled_mean(plain: Path) -> None:

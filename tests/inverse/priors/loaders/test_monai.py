@@ -14,6 +14,7 @@ from medaug.inverse.priors.loaders.load import card_of, load_folder
 from medaug.inverse.priors.loaders.monai import LatentFacts, build, load_monai, maps
 from medaug.inverse.priors.loaders.monai_bundle import read_bundle
 from medaug.inverse.priors.loaders.monai_convert import convert_bundle
+from tests.support.far_device import DEVICE, lies_whole
 from tests.support.monai_bundles import CONFIG, bundle_folder
 
 
@@ -55,6 +56,10 @@ def test_a_bundle_of_the_model_zoo_becomes_a_prior(converted: Path) -> None:
         "models/network.safetensors",
     }
     assert not list(converted.rglob("*.pt"))
+
+
+def test_all_of_it_lies_on_the_device_that_was_asked_for(converted: Path) -> None:
+    assert lies_whole(load_folder(converted, DEVICE), 32)
 
 
 def test_nothing_of_the_configuration_was_executed(bundle: Path, converted: Path) -> None:

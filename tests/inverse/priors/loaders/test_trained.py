@@ -16,6 +16,7 @@ from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.trained import FILES, load_embedded, load_trained
 from medaug.training.export import described
 from medaug.training.recipe import read_recipe
+from tests.support.far_device import DEVICE, lies_whole
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,10 @@ def _radiograph(side: int = 256) -> torch.Tensor:
 
 def _psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     return 10 * math.log10(4 / (a - b).square().mean().item())
+
+
+def test_all_of_it_lies_on_the_device_that_was_asked_for() -> None:
+    assert lies_whole(load_embedded(DEVICE), 64)
 
 
 def test_it_is_small_and_what_its_card_says(prior: LatentPrior) -> None:
