@@ -15,7 +15,7 @@ from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.prepare import PreparedCase, prepare
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.augmentation.restore import Solution, observed_residual
-from medaug.augmentation.solve import PresentedSlice, SolvedSlice
+from medaug.augmentation.solve import PresentedSlice, SolvedSlice, ToSolve
 from medaug.augmentation.tools import Tools
 from medaug.augmentation.transplant import GraftedCase
 from medaug.imaging.crop import WHOLE
@@ -131,6 +131,13 @@ def _presented(case: Case, recipe: Recipe, prepared: PreparedCase, tools: Tools)
 
 def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Solution:
     """Solve every slice that has free voxels, batch by batch; the others come back as they were presented."""
+    return presented.solution(solve_slices(presented, tools, on_step))
+
+
+def solve_slices(
+    presented: ToSolve, tools: Tools, on_step: Callable[[int, int], None] | None = None
+) -> list[SolvedSlice]:
+    """Solve slices batch by batch."""
     slices, size = presented.slices, tools.solve.batch_size
     batches = [slices[i : i + size] for i in range(0, len(slices), size)]
     solved: list[SolvedSlice] = []
@@ -141,7 +148,7 @@ def solve(presented: Presented, tools: Tools, on_step: Callable[[int, int], None
                 on_step(done * steps + current, len(batches) * steps)
 
         solved += tools.solve_slices(batch, presented.prior, tools.solve, step)
-    return presented.solution(solved)
+    return solved
 
 
 def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Variant:

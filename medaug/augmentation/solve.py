@@ -78,6 +78,18 @@ class SolvedSlice:
     round_trip: Float32
 
 
+class ToSolve(Protocol):
+    """What is to be solved of a case, in one process or another."""
+
+    @property
+    def slices(self) -> list[PresentedSlice]:
+        """Those that have free voxels."""
+
+    @property
+    def prior(self) -> Prior:
+        """Under the prompt of the case's labels."""
+
+
 class SliceSolver(Protocol):
     """Solves one batch, see `solve_slices`."""
 

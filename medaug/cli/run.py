@@ -33,6 +33,9 @@ def run_command(  # noqa: PLR0913 - one parameter per option
     workers: Annotated[
         int | None, typer.Option(min=1, max=4096, help="Each holds its own prior. [default: 1; with Ray one a device]")
     ] = None,
+    io_workers: Annotated[
+        str, typer.Option("--io-workers", help="Processes of each worker that read and write: auto, or 0, 1, …")
+    ] = "auto",
     executor: Annotated[
         str | None, typer.Option(help="serial, processes or ray. [default: processes with several workers]")
     ] = None,
@@ -61,6 +64,7 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         key=key,
         extend=extend,
         workers=workers,
+        io_workers=_io_workers(io_workers),
         executor=cast("Any", executor),
         address=address,
         shard=_shard(shard),
@@ -127,6 +131,12 @@ def _show(planned: Plan, output: Path | None = None, *, names: bool, as_json: bo
         show_plan(planned, foreseen, full, names=names)
     if all(each.code for each in foreseen.values()):
         raise typer.Exit(3)
+
+
+def _io_workers(text: str) -> int | None:
+    if not (text == "auto" or text.isdecimal()):
+        raise typer.BadParameter("expected auto or a number from 0", param_hint="--io-workers")
+    return None if text == "auto" else int(text)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

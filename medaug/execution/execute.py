@@ -15,7 +15,7 @@ from typing import Unpack, assert_never
 from medaug.audit.layout import FORMAT
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, OutputError, RunError, counted
-from medaug.execution.executors.executor import Executor, serial
+from medaug.execution.executors.executor import MANY, Executor, serial
 from medaug.execution.executors.processes import processes
 from medaug.execution.executors.ray_cluster import cluster
 from medaug.execution.output import quarantine
@@ -35,7 +35,6 @@ from medaug.execution.worker.worker import Worker
 from medaug.storage.disk_map import DiskMap, Reiterable, among
 
 WAIT = 1.0  # seconds between looks at units that other workers have
-MANY = 32  # units from which on a process that only solves is worth its start, some 3 s
 FINAL = {"written", "rejected"}  # the same recipe would end the same way; failures are tried again
 ENOUGH = 20  # units after which the share of failures says something
 PAIRS_ALONE = frozenset({"no-place"})  # codes that say something of one host and one donor, and nothing of the run
@@ -131,8 +130,12 @@ def execute(
 
 def _worker(planned: Plan, output: Path, work: Work) -> Worker:
     """The worker of a run; where it works in this process, a wrong prior stops the run before OUTPUT is made."""
-    serially = planned.request.chosen_executor == "serial" and work is work_unit
-    worker = Worker(planned.request, output, solver_process=serially and len(planned.units) >= MANY)
+    request, many = planned.request, len(planned.units) >= MANY
+    serially = request.chosen_executor == "serial" and work is work_unit
+    io_workers = request.io_workers if many or request.io_workers is not None else 0
+    worker = Worker(
+        request, output, solver_process=serially and many, io_workers=io_workers, sharing=request.workers or 1
+    )
     if not (output / FORMAT).exists() and serially:
         _ = worker.tools
     return worker

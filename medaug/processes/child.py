@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from typing import IO
 
@@ -33,6 +34,24 @@ def silenced() -> IO[bytes]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     return answers
+
+
+def ending_with(asked: IO[bytes]) -> IO[bytes]:
+    """In such a process: what is asked; when that ends, so does the process, in the middle of a task, too.
+
+    The caller's end of a pipe is closed by the system when the caller dies, however it dies. Without this a child would
+    first finish what it is at, beside the one that a new run has started.
+    """
+    here, there = os.pipe()
+
+    def pass_on() -> None:
+        while data := os.read(asked.fileno(), 1 << 16):
+            while data:
+                data = data[os.write(there, data) :]
+        os._exit(0)
+
+    threading.Thread(target=pass_on, daemon=True).start()
+    return os.fdopen(here, "rb")
 
 
 def exactly(stream: IO[bytes], count: int, most: int = sys.maxsize) -> bytearray:

@@ -28,7 +28,7 @@ from medaug.execution.execute import moment
 from medaug.execution.output.lists import listing_of
 from medaug.execution.output.open import open_store
 from medaug.execution.planning.plan import Plan
-from medaug.execution.worker import pipeline as module
+from medaug.execution.worker import tickets as module
 from medaug.execution.worker.attempt import attempt
 from medaug.execution.worker.job import Job
 from medaug.execution.worker.pipeline import work_through

@@ -176,6 +176,7 @@ BAD: dict[str, tuple[Callable[[Call], Call], int, str]] = {
     "a misspelt key": (lambda c: profiled(c, slover=1), 2, "did you mean 'solver'"),
     "an unwritable output": (unwritable, 2, "writing OUTPUT failed"),
     "a share that isn't one": (lambda c: c.spoil(extra=("--shard", "2/2")), 2, "shard: expected i/n"),
+    "a number that is none": (lambda c: c.spoil(extra=("--io-workers", "all")), 2, "expected auto or a number from 0"),
     "another prior's digest": (
         lambda c: profiled(c, prior={"kind": "embedded", "sha256": "1" * 64}),
         2,

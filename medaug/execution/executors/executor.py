@@ -13,6 +13,7 @@ from medaug.execution.worker.pipeline import Done, Step, work_through
 from medaug.execution.worker.worker import Worker
 
 STRETCH = 16
+MANY = 32  # units from which on processes that only solve, or only read and write, are worth their start, some 3 s
 T = TypeVar("T")
 
 
@@ -43,9 +44,12 @@ def serial(worker: Worker, work: Work, units: Collection[Unit], on_step: Step | 
         worker.close()
 
 
-def stretch(left: int, workers: int) -> int:
-    """How many units a worker gets at once: enough to keep its pipeline full, and one by one when few are left."""
-    return max(1, min(STRETCH, left // (2 * workers)))
+def stretch(left: int, workers: int, io_workers: int = 0) -> int:
+    """How many units a worker gets at once: enough to keep its pipeline full, and one by one when few are left.
+
+    Between two stretches the pipeline runs empty, so where many processes read and write for a worker, one is longer.
+    """
+    return max(1, min(STRETCH * max(1, 4 * io_workers), left // (2 * workers)))
 
 
 def guarded(work: Callable[[], T]) -> T | MedaugError:

@@ -51,7 +51,7 @@ def processes(worker: Worker, work: Work, units: Collection[Unit], on_step: Step
         while queue or any(one.units for one in running):
             for one in running:
                 if queue and not one.units:
-                    _give(one, queue.take(stretch(len(queue), count)))
+                    _give(one, queue.take(stretch(len(queue), count, worker.io_workers)))
             ready = wait([one.pipe for one in running if one.units])
             for number, one in enumerate(running):
                 if one.pipe not in ready:

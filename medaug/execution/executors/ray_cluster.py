@@ -19,13 +19,14 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from medaug.errors import MedaugError, RunError
-from medaug.execution.executors.executor import guarded, stretch
+from medaug.execution.executors.executor import MANY, guarded, stretch
 from medaug.execution.output.open import attach
+from medaug.execution.planning.request import RunRequest
 from medaug.execution.planning.units import Queue, Unit
 from medaug.execution.worker.job import Work
 from medaug.execution.worker.pipeline import Done, Step, work_through
@@ -74,16 +75,26 @@ def cluster(worker: Worker, work: Work, units: Collection[Unit], on_step: Step |
     """
     del on_step
     request, count = worker.request, worker.request.workers
-    worker = Worker(request, worker.root, threads=threads.of_a_solve())  # Ray gives its workers one
     with _connected(request.address, count) as ray:
         gpus = int(ray.cluster_resources().get("GPU", 0)) if request.device != "cpu" else 0
-        wanted = count or gpus or int(ray.cluster_resources().get("CPU", 1))
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        io_workers = _io_workers(request, len(units), cpus, gpus)
+        worker = Worker(request, worker.root, threads=threads.of_a_solve(), io_workers=io_workers)  # Ray gives it one
+        wanted = count or gpus or max(1, cpus // (1 + io_workers))
         # Ray would let a lost worker's units wait for room on a node that is gone: another worker takes them
-        actor = ray.remote(Actor).options(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)
-        yield from _spread(ray, lambda: actor.remote(worker, work), min(wanted, gpus or wanted), Queue(units))
+        actor = ray.remote(Actor).options(num_cpus=1 + io_workers, num_gpus=1 if gpus else 0, max_restarts=0)
+        hire, least = partial(actor.remote, worker, work), min(wanted, gpus or wanted)
+        yield from _spread(ray, hire, least, Queue(units), io_workers)
 
 
-def _spread(ray: Any, start: Callable[[], Any], count: int, queue: Queue) -> Iterator[Done]:
+def _io_workers(request: RunRequest, units: int, cpus: int, gpus: int) -> int:
+    """Processes that read and write for each worker: what is asked for, or a device's share of the processors."""
+    if request.io_workers is not None:
+        return request.io_workers
+    return max(0, cpus // gpus - 1) if gpus and units >= MANY else 0
+
+
+def _spread(ray: Any, start: Callable[[], Any], count: int, queue: Queue, io_workers: int = 0) -> Iterator[Done]:
     """One call is in flight for each worker; in it, every unit is leased, tried and counted by itself on disk."""
     calls: dict[Any, tuple[Any, list[Unit]]] = {}  # what is awaited → who does it, and the units that it has
     idle: list[Any] = []
@@ -110,7 +121,7 @@ def _spread(ray: Any, start: Callable[[], Any], count: int, queue: Queue) -> Ite
                 idle.append(actor)
                 yield from done
             while queue and idle:
-                actor, units = idle.pop(), queue.take(stretch(len(queue), count))
+                actor, units = idle.pop(), queue.take(stretch(len(queue), count, io_workers))
                 calls[actor.do.remote(units)] = actor, units
             heard = time.monotonic() if ready or any(units for _, units in calls.values()) else heard
             _check_patience(ray, heard)

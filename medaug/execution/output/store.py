@@ -149,13 +149,28 @@ class Store:
         Raises:
             OutputError: the disk didn't take it.
         """
-        target = self.folder(record.unit)
+        self.complete(staged, record)
+        self.publish(staged, record, seconds)
+
+    def complete(self, staged: Path, record: Record) -> None:
+        """Lay its record beside a staged unit's files, and flush all of them to disk; nothing is visible yet.
+
+        Raises:
+            OutputError: the disk didn't take it.
+        """
         with disk_errors(f"unit {record.unit[: layout.UNIT_DIGITS]}"):
             (staged / layout.RECORD).write_text(record.to_json() + "\n", encoding="utf-8")
             flush_tree(staged)
-            with self.sharing():
-                if rename_durably(staged, target):
-                    self.log(record, seconds)
+
+    def publish(self, staged: Path, record: Record, seconds: float) -> None:
+        """The second half of a commit: make a complete unit visible, and log it.
+
+        Raises:
+            OutputError: the disk didn't take it.
+        """
+        with disk_errors(f"unit {record.unit[: layout.UNIT_DIGITS]}"), self.sharing():
+            if rename_durably(staged, self.folder(record.unit)):
+                self.log(record, seconds)
 
     def sharing(self) -> AbstractContextManager[None]:
         """Held around rename and line, so that nobody who holds it `alone` sees one without the other."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, Required, TypedDict, Unpack, get_args
 from pydantic import ValidationError
 
 from medaug.errors import AnnotationError, ProfileError, RunError
+from medaug.processes.shared_memory import AVAILABLE
 from medaug.profile.components import Volumes
 from medaug.profile.load import load_profile
 from medaug.profile.prior_choice import with_prior
@@ -53,6 +54,7 @@ class RunOptions(TypedDict, total=False):
     key: str | Path | None
     extend: bool
     workers: int | None
+    io_workers: int | None
     executor: ExecutorName | None
     address: str | None
     shard: tuple[int, int] | None
@@ -85,6 +87,8 @@ class RunRequest:
         extend: other images, annotations, variants or seed may come into an OUTPUT that is there.
         workers: how many; None for one, with Ray for one on each device or processor of the cluster. A script that
             asks for several processes needs ``if __name__ == "__main__":``.
+        io_workers: processes of each worker that read and write, beside one that solves; 0 for none. None for as many
+            as the cores allow where a device solves many units, else none.
         executor: ``serial``, ``processes`` or ``ray``; None for serial with one worker, else processes.
         address: of a Ray cluster; None starts one on this machine.
         shard: (i, n): only the units of share i of n, from 0.
@@ -114,6 +118,7 @@ class RunRequest:
     key: Path | None = None
     extend: bool = False
     workers: int | None = None
+    io_workers: int | None = None
     executor: ExecutorName | None = None
     address: str | None = None
     shard: tuple[int, int] | None = None
@@ -128,6 +133,10 @@ class RunRequest:
             raise RunError(f"shard: expected i/n with i from 0 to n - 1, found {self.shard[0]}/{self.shard[1]}")
         if self.workers is not None and self.workers < 1:
             raise RunError(f"workers: expected at least 1, found {self.workers}")
+        if self.io_workers is not None and self.io_workers < 0:
+            raise RunError(f"io_workers: expected 0 or more, found {self.io_workers}")
+        if self.io_workers and not AVAILABLE:
+            raise RunError("io_workers: they share memory in a way that only Linux has; leave it out")
         if not 0 < self.max_failures <= 1:
             raise RunError(f"max_failures: expected a share above 0 and up to 1, found {self.max_failures:g}")
         if self.executor not in {None, *get_args(ExecutorName)}:

@@ -1,9 +1,10 @@
 """One worker's pipeline: while a batch is solved, the next units are read and the last ones are written.
 
 A thread reads and presents units, the caller's thread solves them, a third one restores, checks, writes and commits.
-Few units are inside at a time, so that memory doesn't grow with their number. Where batches are filled up (on a
-device), the slices of several units go into one batch. What goes wrong in a shared batch, or for lack of memory, and
-what a worker died over is tried again with nothing beside it: no unit is blamed for its neighbour.
+With `Worker.io_workers` there are as many pairs of readers and writers, which have it done in processes. Few units are
+inside at a time, so that memory doesn't grow with their number. Where batches are filled up (on a device), the slices
+of several units go into one batch. What goes wrong in a shared batch, or for lack of memory, and what a worker or one
+of its processes died over is tried again with nothing beside it: no unit is blamed for its neighbour.
 """
 
 from __future__ import annotations
@@ -11,24 +12,23 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Condition, Event, Semaphore, Thread
-from types import TracebackType
+from threading import Event, Lock, Semaphore, Thread
 
 from medaug.audit.record import Record
-from medaug.augmentation.augment import Presented
-from medaug.augmentation.restore import Solution
-from medaug.augmentation.solve import PresentedSlice, SolvedSlice
+from medaug.augmentation.solve import PresentedSlice
 from medaug.execution.output import leases, quarantine
-from medaug.execution.output.leases import Lease
 from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.attempt import attempt, settle
+from medaug.execution.worker.dealing import Dealer
 from medaug.execution.worker.job import Job, Work
-from medaug.execution.worker.stages import STAGES, Stages
+from medaug.execution.worker.remote_stages import stages_of
+from medaug.execution.worker.stages import Stages
+from medaug.execution.worker.tickets import BATCHES, Hand, Inside, Ticket
 from medaug.execution.worker.unit_of_work import out_of_memory, work_unit
 from medaug.execution.worker.worker import Worker
 from medaug.inverse.protocols import Prior
@@ -36,31 +36,7 @@ from medaug.storage.atomic import disk_errors
 
 Done = tuple[Unit, Record | None]
 Step = Callable[[Unit, int, int], None]
-LEAST = 3  # units inside, whatever their size: one each is read, solved and written
 LOOK = 0.5  # seconds
-MOST = 6  # units inside, as long as they are small: a slow write then keeps nobody from reading
-SMALL = 64 << 20  # bytes of stored numbers of all units inside
-BATCHES = 3  # filled batches inside, where they are shared
-
-
-@dataclass(eq=False)
-class _Ticket:
-    """A unit inside, with its lease."""
-
-    job: Job
-    lease: AbstractContextManager[Lease | None]
-    presented: Presented | None = None
-    rows: int = 0
-    parts: list[SolvedSlice] = field(default_factory=list)
-    answer: tuple[Solution, int] | None = None
-    error: Exception | None = None
-    spent: float = 0.0  # seconds that were its own
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Give the lease back; with an error the traces of dead workers stay."""
-        trace: TracebackType | None = error.__traceback__ if error else None
-        with suppress(BaseException):
-            self.lease.__exit__(type(error) if error else None, error, trace)
 
 
 class _Left(Exception):  # noqa: N818 - no error of the unit
@@ -73,7 +49,7 @@ def work_through(
     units: Collection[Unit],
     work: Work = work_unit,
     on_step: Step | None = None,
-    stages: Stages | None = None,
+    stages: Sequence[Stages] | None = None,
 ) -> Iterator[Done]:
     """Try every unit once, several at a time, and yield each as it ends.
 
@@ -83,13 +59,15 @@ def work_through(
         units: what to do.
         work: what is done with a unit; work of one piece is done unit by unit.
         on_step: called with (unit, step, steps) where units are solved one by one.
-        stages: the work in stages; None for those of `work_unit`.
+        stages: the work in stages, for each pair of a reader and a writer; None for those of `work_unit`.
 
     Raises:
         MedaugError: the disk, the prior or the profile: no unit would fare better.
     """
     alone: Collection[Unit] = units
-    stages = stages or (STAGES if work is work_unit else None)
+    if work is work_unit and stages is None:
+        stages = stages_of(worker)
+        work = stages[0].work if worker.io_workers else work
     if stages is not None and len(units) > 1:
         pipeline = _Pipeline(worker, store, units, stages)
         yield from pipeline.run(on_step)
@@ -101,26 +79,28 @@ def work_through(
 class _Pipeline:
     """The threads and what passes between them. ``again`` holds units that are to be tried with nothing beside them."""
 
-    def __init__(self, worker: Worker, store: Store, units: Collection[Unit], stages: Stages) -> None:
-        self.worker, self.store, self.units, self.stages = worker, store, units, stages
+    def __init__(self, worker: Worker, store: Store, units: Collection[Unit], stages: Sequence[Stages]) -> None:
+        self.worker, self.store, self.stages = worker, store, stages[0]
         self.again: deque[Unit] = deque()
-        self._read: SimpleQueue[_Ticket | None] = SimpleQueue()
-        self._solved: SimpleQueue[_Ticket | None] = SimpleQueue()
+        self._hands = [Hand(one) for one in stages]
+        self._dealer = Dealer(units, len(stages))
+        self._read: SimpleQueue[Ticket | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
-        self._changed = Condition()
+        self._inside = Inside(len(stages))
+        self._ending = Lock()
         self._cores = Semaphore(worker.spare)  # one thread too many would take a solve's core from it, again and again
         self._written = Event()
-        self._inside: set[_Ticket] = set()
-        self._stopped = False
+        self._reading = self._writing = len(stages)  # threads that go on
         self._failed: BaseException | None = None
         self._batch = 0
-        self._waiting: list[tuple[_Ticket, PresentedSlice]] = []  # for a batch to be filled
+        self._waiting: list[tuple[Ticket, PresentedSlice]] = []  # for a batch to be filled
 
     def run(self, on_step: Step | None) -> Iterator[Done]:
         """The caller's thread: solve what is ready, and tell what is done."""
-        self._batch = self.stages.batch(self.worker)
+        self._batch = self._inside.batch = self.stages.batch(self.worker)
         works = (self._read_all, self._write_all)
-        threads = [Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
+        pairs = ((work, hand) for hand in self._hands for work in works)
+        threads = [Thread(target=self._guarded, args=pair, daemon=True) for pair in pairs]
         for thread in threads:
             thread.start()
         try:
@@ -128,34 +108,29 @@ class _Pipeline:
                 self._take(ticket, on_step)
                 yield from self._news()
             self._solve_waiting(all_of_it=True)
-            self._solved.put(None)
+            self._end_writing()
             self._written.wait()  # not join: interrupted by a signal's exception, that takes the thread for ended
             yield from self._news()
             if self._failed is not None:
                 raise self._failed
         finally:
-            self._stop()
-            self._solved.put(None)
+            self._inside.stop()
+            self._end_writing()
             for thread in threads:
                 thread.join()
-            for ticket in self._inside:
+            for ticket in self._inside.tickets:
                 ticket.close(_Left())
 
-    def _next(self) -> _Ticket | None:
+    def _next(self) -> Ticket | None:
         started = time.monotonic()
         try:
             while True:
                 with suppress(Empty):
                     return self._read.get(timeout=LOOK)
-                if self._stuck():
+                if self._inside.stuck([waiting for waiting, _ in self._waiting]):
                     self._solve_waiting(all_of_it=True)
         finally:
             self.worker.waited += time.monotonic() - started
-
-    def _stuck(self) -> bool:
-        """Nothing comes any more, because all that is inside waits for its batch to be filled."""
-        with self._changed:
-            return not self._may_enter() and self._inside == {ticket for ticket, _ in self._waiting}
 
     def _news(self) -> Iterator[Done]:
         with suppress(Empty):
@@ -164,19 +139,26 @@ class _Pipeline:
 
     # --- reading
 
-    def _read_all(self) -> None:
+    def _read_all(self, hand: Hand) -> None:
         try:
-            for unit in self.units:
-                if not self._wait_to_enter():
+            for unit in self._dealer.deal():
+                if not self._inside.wait_to_enter(unit):
                     return
-                if leases.traces(self.store.staging, unit.recipe.id):
-                    self.again.append(unit)  # workers died over it, or over its neighbours: it goes alone
-                else:
-                    self._read_one(unit)
+                try:
+                    self._read_one(unit, hand)
+                finally:
+                    self._inside.entered(unit)
         finally:
-            self._read.put(None)
+            with self._ending:
+                self._reading -= 1
+                last = not self._reading
+            if last:
+                self._read.put(None)
 
-    def _read_one(self, unit: Unit) -> None:
+    def _read_one(self, unit: Unit, hand: Hand) -> None:
+        if leases.traces(self.store.staging, unit.recipe.id):
+            self.again.append(unit)  # workers died over it, or over its neighbours: it goes alone
+            return
         lease = self.store.lease(unit.recipe.id)
         with disk_errors("a lease"):
             claim = lease.__enter__()
@@ -184,36 +166,25 @@ class _Pipeline:
             lease.__exit__(None, None, None)
             self._done.put((unit, None if claim is None else self.store.record_of(unit.recipe.id)))
             return
-        ticket = _Ticket(Job(self.store, self.worker, unit, claim), lease)
-        with self._changed:
-            self._inside.add(ticket)
+        ticket = Ticket(Job(self.store, self.worker, unit, claim), lease, hand)
+        self._inside.entered(unit, ticket)
         started = time.monotonic()
         try:
+            claim.stage("read")
             with self._cores:
-                ticket.presented = self.stages.prepare(ticket.job)
-            ticket.rows = len(ticket.presented.wanted) if self._batch else 0
+                ticket.presented = hand.stages.prepare(ticket.job)
+            ticket.rows = len(ticket.presented.slices) if self._batch else 0
         except Exception as error:  # noqa: BLE001 - it is recorded, see `settle`
             ticket.error = error
         ticket.spent = time.monotonic() - started
         self._read.put(ticket)
 
-    def _wait_to_enter(self) -> bool:
-        """Until one more unit may come in; False when all was stopped."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._may_enter())
-            return not self._stopped
-
-    def _may_enter(self) -> bool:
-        inside, rows = len(self._inside), sum(ticket.rows for ticket in self._inside)
-        small = sum(ticket.job.unit.bytes for ticket in self._inside) < SMALL
-        return inside < LEAST or max(inside, rows) < BATCHES * self._batch or (inside < MOST and small)
-
     # --- solving
 
-    def _take(self, ticket: _Ticket, on_step: Step | None) -> None:
+    def _take(self, ticket: Ticket, on_step: Step | None) -> None:
         started = time.monotonic()
         if ticket.error is not None or ticket.presented is None:
-            self._solved.put(ticket)
+            ticket.hand.solved.put(ticket)
         elif ticket.rows:
             self._waiting += [(ticket, row) for row in ticket.presented.slices]
             ticket.job.lease.stage("solve")
@@ -229,7 +200,7 @@ class _Pipeline:
             if quarantine.is_death(ticket.error):
                 self._drop(ticket)
             else:
-                self._solved.put(ticket)
+                ticket.hand.solved.put(ticket)
         self.worker.solved += time.monotonic() - started
 
     def _solve_waiting(self, *, all_of_it: bool) -> None:
@@ -242,7 +213,7 @@ class _Pipeline:
             self._waiting = [entry for entry in self._waiting if entry not in batch]
             self._solve_batch(batch, prior)
 
-    def _solve_batch(self, batch: Sequence[tuple[_Ticket, PresentedSlice]], prior: Prior) -> None:
+    def _solve_batch(self, batch: Sequence[tuple[Ticket, PresentedSlice]], prior: Prior) -> None:
         started = time.monotonic()
         tickets = list(dict.fromkeys(ticket for ticket, _ in batch))
         try:
@@ -258,14 +229,14 @@ class _Pipeline:
         for ticket in tickets:
             ticket.spent += share * sum(owner is ticket for owner, _ in batch)
             if ticket.presented is not None and len(ticket.parts) == ticket.rows:
-                ticket.answer = ticket.presented.solution(ticket.parts), self._batch
-                self._solved.put(ticket)
+                ticket.answer = ticket.parts, self._batch
+                ticket.hand.solved.put(ticket)
 
     # --- writing
 
-    def _write_all(self) -> None:
-        self.stages.warm(self.worker)
-        while (ticket := self._solved.get()) is not None and not self._stopped:
+    def _write_all(self, hand: Hand) -> None:
+        hand.stages.warm(self.worker)
+        while (ticket := hand.solved.get()) is not None and not self._inside.stopped:
             try:
                 record = self._finish(ticket)
             except BaseException as error:
@@ -278,51 +249,52 @@ class _Pipeline:
             self._done.put((ticket.job.unit, record))
             self._leave(ticket)
 
-    def _finish(self, ticket: _Ticket) -> Record | None:
+    def _finish(self, ticket: Ticket) -> Record | None:
         """The record; None when the unit is to be tried again alone."""
         job = replace(ticket.job, started=time.monotonic() - ticket.spent)
         try:
             with self._cores:
                 return self._finished(job, ticket)
         except Exception as error:  # noqa: BLE001 - see `settle`
-            return None if out_of_memory(error) else settle(job, error)
+            return None if out_of_memory(error) or quarantine.is_death(error) else settle(job, error)
 
-    def _finished(self, job: Job, ticket: _Ticket) -> Record:
+    def _finished(self, job: Job, ticket: Ticket) -> Record:
         if ticket.error is not None or ticket.presented is None or ticket.answer is None:
             raise ticket.error or AssertionError("solved without an answer")
-        return self.stages.finish(job, ticket.presented, *ticket.answer)
+        job.lease.stage("write")
+        return ticket.hand.stages.finish(job, ticket.presented, *ticket.answer)
 
     # --- leaving
 
-    def _drop(self, ticket: _Ticket) -> None:
+    def _drop(self, ticket: Ticket) -> None:
         ticket.close(_Left())
         self.again.append(ticket.job.unit)
         self._leave(ticket)
 
-    def _leave(self, ticket: _Ticket) -> None:
+    def _leave(self, ticket: Ticket) -> None:
         ticket.presented = ticket.answer = None  # pixels go with it
-        ticket.parts.clear()
-        with self._changed:
-            self._inside.discard(ticket)
-            self._changed.notify_all()
+        ticket.parts = []
+        self._inside.left(ticket)
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[[Hand], None], hand: Hand) -> None:
         try:
-            work()
+            work(hand)
         except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
             self._failed = self._failed or error
-            self._stop()
+            self._inside.stop()
         finally:
             if work == self._write_all:
-                self._written.set()
+                with self._ending:
+                    self._writing -= 1
+                    if not self._writing:
+                        self._written.set()
 
-    def _stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+    def _end_writing(self) -> None:
+        for hand in self._hands:
+            hand.solved.put(None)
 
 
-def _prior(entry: tuple[_Ticket, PresentedSlice]) -> Prior:
+def _prior(entry: tuple[Ticket, PresentedSlice]) -> Prior:
     presented = entry[0].presented
     assert presented is not None
     return presented.prior

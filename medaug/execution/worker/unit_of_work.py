@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from dataclasses import replace
 
 from medaug.audit.layout import PREVIEW
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
 from medaug.audit.recorded_source import Moved, RecordedSource, Transplanted
 from medaug.augmentation.augment import Presented, bring_back, present
-from medaug.augmentation.augment import solve as solve_case
+from medaug.augmentation.augment import solve_slices as solve_case
 from medaug.augmentation.case import Case, Variant
-from medaug.augmentation.restore import Solution
+from medaug.augmentation.solve import SolvedSlice, ToSolve
 from medaug.dicom.identity import identity_of_all
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.stated import stated
@@ -51,14 +52,16 @@ def work_unit(job: Job, on_step: OnStep | None = None) -> Record:
         SourceError: this unit can't be done.
         OutputError: the disk didn't take it; nothing partial is visible.
     """
+    job.lease.stage("read")
     presented = prepare(job)
     job.lease.stage("solve")
-    return finish(job, presented, *solve(job.worker, presented, on_step))
+    solved = solve(job.worker, presented, on_step)
+    job.lease.stage("write")
+    return finish(job, presented, *solved)
 
 
 def prepare(job: Job) -> Presented:
     """Read a unit and present it; what can't be stated in headers fails here, before the solve."""
-    job.lease.stage("read")
     unit = job.unit
     with limited(_seconds(job), "reading it"):
         source = job.worker.volume(unit)
@@ -67,30 +70,42 @@ def prepare(job: Job) -> Presented:
         return present(Case(source, unit.boxes, unit.mask, donor), unit.recipe, job.worker.tools)
 
 
-def finish(job: Job, presented: Presented, solution: Solution, batch_size: int) -> Record:
+def finish(job: Job, presented: Presented, solved: Sequence[SolvedSlice], batch_size: int) -> Record:
     """Restore, check, write and commit; or record why the gate refused it.
 
     Args:
         job: the unit.
         presented: what `prepare` gave.
-        solution: for every slice.
+        solved: every one of its slices.
         batch_size: how many slices were solved at once.
     """
-    job.lease.stage("write")
+    record = stage(job, presented, solved, batch_size)
+    publish(job, record)
+    return record
+
+
+def stage(job: Job, presented: Presented, solved: Sequence[SolvedSlice], batch_size: int) -> Record:
+    """All of `finish` but the commit: a unit is complete in its staging folder, or refused; its record."""
     with limited(_seconds(job), "checking it"):
-        variant = bring_back(presented, solution, job.worker.tools)
+        variant = bring_back(presented, presented.solution(solved), job.worker.tools)
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
-        record = to_record(job, "rejected", error.code, str(error), variant, batch_size=batch_size)
-        job.store.log(record, job.elapsed)
-        return record
+        return to_record(job, "rejected", error.code, str(error), variant, batch_size=batch_size)
     with disk_errors(f"unit {job.unit.recipe.id[:16]}"):
-        with limited(_seconds(job), "writing it"):  # and what comes after is done whole: the commit
+        with limited(_seconds(job), "writing it"):  # and what comes after is done whole
             outputs = _write(job, presented.source, variant)
         record = to_record(job, "written", variant=variant, outputs=outputs, batch_size=batch_size)
-        job.store.commit(job.lease.folder, record, job.elapsed)
+        job.store.complete(job.lease.folder, record)
     return record
+
+
+def publish(job: Job, record: Record) -> None:
+    """The commit of what `stage` left: visible with its line, or a line that says why it was refused."""
+    if record.status == "written":
+        job.store.publish(job.lease.folder, record, job.elapsed)
+    else:
+        job.store.log(record, job.elapsed)
 
 
 def _seconds(job: Job) -> float:
@@ -138,11 +153,11 @@ def _transplanted(job: Job, variant: Variant | None) -> Transplanted | None:
     return Transplanted(donor, unit.donor.sop_class, unit.donor.box, variant.graft, unit.boxes)
 
 
-def solve(worker: Worker, presented: Presented, on_step: OnStep | None = None) -> tuple[Solution, int]:
+def solve(worker: Worker, presented: ToSolve, on_step: OnStep | None = None) -> tuple[list[SolvedSlice], int]:
     """Solve a unit by itself; when memory doesn't suffice, with half the batch, at most `BACK_OFFS` times.
 
     Returns:
-        The solution, and how many slices were solved at once.
+        Its solved slices, and how many were solved at once.
 
     Raises:
         SourceError: ``out-of-memory``: not even the smallest batch fits.

@@ -16,9 +16,13 @@ from medaug.errors import ReadError
 from medaug.execution.planning.request import RunRequest
 from medaug.execution.planning.sources import ImageSource
 from medaug.execution.planning.units import Unit
+from medaug.execution.worker.io_process import IoProcess, Setup
 from medaug.execution.worker.solver_process import SolverProcess
 from medaug.imaging.volume import Volume
 from medaug.inverse.device import resolve_device
+from medaug.inverse.priors.card import PriorCard
+from medaug.inverse.priors.remote_prior import RemotePrior
+from medaug.processes.shared_memory import AVAILABLE
 from medaug.processes.threads import cores, of_a_solve
 from medaug.profile.profile import Profile
 from medaug.report.pictures import Backdrops
@@ -35,10 +39,22 @@ class Worker:
         root: OUTPUT.
         threads: of the processor's that a solve takes; None for `threads.of_a_solve`.
         solver_process: solve in another process, which pays where many units are solved.
+        io_workers: processes that read and write beside one that solves, 0 to do it in this process; None for what the
+            cores allow on a device, and 0 on a processor, whose solves take longer.
+        sharing: workers that share this machine's cores.
+        card: of the prior, where another process holds it and this one solves nothing.
     """
 
     def __init__(
-        self, request: RunRequest, root: Path, *, threads: int | None = None, solver_process: bool = False
+        self,
+        request: RunRequest,
+        root: Path,
+        *,
+        threads: int | None = None,
+        solver_process: bool = False,
+        io_workers: int | None = 0,
+        sharing: int = 1,
+        card: PriorCard | None = None,
     ) -> None:
         self.request, self.root = request, root
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
@@ -46,10 +62,18 @@ class Worker:
         self._last: tuple[ImageSource, tuple[Volume, ...]] | None = None
         self._file = LastFile()
         self._donor: Donor | None = None
-        self._threads, self._solver_process = threads, solver_process
+        self._threads, self._solver_process, self._card = threads, solver_process, card
+        self._io_workers, self._sharing = io_workers, sharing
 
     def __reduce__(self) -> tuple[Any, ...]:
-        made = partial(Worker, threads=self._threads, solver_process=self._solver_process)
+        made = partial(
+            Worker,
+            threads=self._threads,
+            solver_process=self._solver_process,
+            io_workers=self._io_workers,
+            sharing=self._sharing,
+            card=self._card,
+        )
         return made, (self.request, self.root)
 
     @property
@@ -69,7 +93,9 @@ class Worker:
 
     @property
     def spare(self) -> int:
-        """Cores that a solve leaves to reading and writing, at least one."""
+        """How many may read and write at once: cores that a solve leaves, at least one, where it is done here."""
+        if self.io_workers:
+            return 2 * self.io_workers  # each waits for its process
         return max(1, cores() - (self.threads or 0))
 
     @cached_property
@@ -84,6 +110,8 @@ class Worker:
         Raises:
             PriorError: the prior isn't what the profile pins.
         """
+        if self._card is not None:
+            return assemble.tools(self.profile, self.device, RemotePrior(self._card))
         if self._solver is None:
             return assemble.tools(self.profile, self.device, threads=self.threads)
         there = assemble.tools(self.profile, self.device, self._solver.prior())
@@ -91,10 +119,29 @@ class Worker:
 
     @cached_property
     def _solver(self) -> SolverProcess | None:
-        return SolverProcess(self.profile, self.device, self.threads) if self._solver_process else None
+        apart = self._solver_process or self.io_workers > 0
+        return SolverProcess(self.profile, self.device, self.threads) if apart else None
+
+    @cached_property
+    def io_workers(self) -> int:
+        """How many processes read and write; 0 where it is done in this one."""
+        if self._io_workers is not None:
+            return self._io_workers
+        return max(1, cores() // self._sharing - 1) if AVAILABLE and self.device != "cpu" else 0
+
+    @cached_property
+    def io_processes(self) -> tuple[IoProcess, ...]:
+        """Those that read and write for this worker; they are started when they are first asked."""
+        return tuple(IoProcess(self._io_setup) for _ in range(self.io_workers))
+
+    def _io_setup(self) -> Setup:
+        there = replace(self.request, device=self.device)
+        return Setup(there, self.root, self.threads, self.tools.solve.prior.card)
 
     def close(self) -> None:
-        """End the process that solves, where there is one; the next unit would start another."""
+        """End the processes that solve, read and write, where there are any; the next unit would start others."""
+        for process in self.io_processes:
+            process.close()
         if self._solver is not None:
             self._solver.close()
 

@@ -17,6 +17,7 @@ from medaug.cli.run import run_command
 from medaug.errors import MedaugError, RunError
 from medaug.execution.planning.request import RunOptions, RunRequest
 from medaug.execution.worker.worker import Worker
+from medaug.processes.shared_memory import AVAILABLE
 from tests.support import null
 
 
@@ -28,6 +29,7 @@ from tests.support import null
         ({"address": "auto"}, "--executor ray"),
         ({"address": "auto", "executor": "processes"}, "--executor ray"),
         ({"workers": 0}, "at least 1"),
+        ({"io_workers": -1}, "0 or more"),
     ],
 )
 def test_what_contradicts_itself_is_refused(wrong: dict[str, object], word: str) -> None:
@@ -110,3 +112,17 @@ def test_a_worker_travels_without_what_it_loaded(tmp_path: Path) -> None:
     assert (there.request, there.root, there.threads) == (worker.request, tmp_path, 3)
     assert "tools" not in vars(there)
     assert there._solver is not None
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="needs Linux")
+def test_a_device_has_a_process_for_each_core_of_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medaug.execution.worker.worker.cores", lambda: 16)
+
+    def of(device: str, given: int | None = None, sharing: int = 1) -> int:
+        worker = Worker(null.plan().request, tmp_path, io_workers=given, sharing=sharing)
+        worker.__dict__["device"] = device
+        return worker.io_workers
+
+    assert (of("cuda"), of("cuda:1", sharing=4), of("cuda", sharing=16)) == (15, 3, 1)
+    assert (of("cpu"), of("cpu", given=2), of("cuda", given=0)) == (0, 2, 0)
+    assert len(Worker(null.plan().request, tmp_path, io_workers=3).io_processes) == 3

@@ -23,8 +23,9 @@ from medaug.execution.output.lists import listing_of
 from medaug.execution.output.store import Store
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.job import Job
-from medaug.execution.worker.pipeline import BATCHES, LEAST, MOST, SMALL, Done, work_through
+from medaug.execution.worker.pipeline import Done, work_through
 from medaug.execution.worker.stages import STAGES, Stages
+from medaug.execution.worker.tickets import BATCHES, LEAST, MOST, SMALL
 from medaug.execution.worker.unit_of_work import OUT_OF_MEMORY
 from medaug.execution.worker.worker import Worker
 from medaug.processes.time_limit import limited
@@ -46,16 +47,8 @@ class Case:
     prior: str = "prior"
 
     @property
-    def wanted(self) -> list[int]:
-        return list(range(self.count))
-
-    @property
     def slices(self) -> list[str]:
-        return [f"{self.unit.recipe.id}:{k}" for k in self.wanted]
-
-    def solution(self, parts: Sequence[str]) -> list[str]:
-        assert list(parts) == [row.upper() for row in self.slices]
-        return list(parts)
+        return [f"{self.unit.recipe.id}:{k}" for k in range(self.count)]
 
 
 @dataclass
@@ -74,20 +67,20 @@ class Fake:
 
     def prepare(self, job: Job) -> Case:
         unit = job.unit
-        job.lease.stage("read")
         with self.lock:
             self.inside.add(unit.recipe.id)
             self.most = max(self.most, len(self.inside))
         return Case(unit, self.slices)
 
     def solve(self, _worker: Worker, case: Case, _on_step: Any) -> tuple[list[str], int]:
-        return case.solution([row.upper() for row in case.slices]), 1
+        return [row.upper() for row in case.slices], 1
 
     def solve_slices(self, _worker: Worker, rows: Sequence[str], _prior: Any) -> list[str]:
         self.batches.append(len(rows))
         return [row.upper() for row in rows]
 
-    def finish(self, job: Job, *_: Any) -> Record:
+    def finish(self, job: Job, case: Case, solved: Sequence[str], _batch: int) -> Record:
+        assert list(solved) == [row.upper() for row in case.slices]
         with self.lock:
             self.inside.discard(job.unit.recipe.id)
         return null.work(job)
@@ -98,16 +91,16 @@ def opened(output: Path) -> Store:
     return opening.attach(output)
 
 
-def through(output: Path, fake: Fake, *numbers: int, work: Any = null.work) -> Iterator[Done]:
+def through(output: Path, fake: Fake, *numbers: int, work: Any = null.work, pairs: int = 1) -> Iterator[Done]:
     store = opened(output) if not output.exists() else opening.attach(output)
     units = [null.unit(n) for n in numbers]
-    return work_through(null.worker(output), store, units, work, None, fake.stages())
+    return work_through(null.worker(output), store, units, work, None, [fake.stages()] * pairs)
 
 
 def staged(output: Path, stages: Stages, *numbers: int) -> list[Done]:
     units = [null.unit(n) for n in numbers]
     store = opened(output)
-    return list(work_through(null.worker(output), store, units, null.work, None, stages))
+    return list(work_through(null.worker(output), store, units, null.work, None, [stages]))
 
 
 def left_in(output: Path) -> set[str]:
@@ -199,11 +192,11 @@ def test_reading_and_writing_take_no_more_cores_than_a_solve_leaves(
     assert most[0] == spare
 
 
-@pytest.mark.parametrize("batch", [0, 4])
-def test_few_units_are_in_the_pipeline_whatever_their_number(tmp_path: Path, batch: int) -> None:
+@pytest.mark.parametrize(("batch", "pairs"), [(0, 1), (4, 1), (0, 3)])
+def test_few_units_are_in_the_pipeline_whatever_their_number(tmp_path: Path, batch: int, pairs: int) -> None:
     fake = Fake(batch=batch)
-    assert len(list(through(tmp_path / "out", fake, *range(1, 61)))) == 60
-    assert fake.most <= max(MOST, BATCHES * batch)
+    assert len(list(through(tmp_path / "out", fake, *range(1, 61), pairs=pairs))) == 60
+    assert fake.most <= max(MOST * pairs, BATCHES * batch)
 
 
 def test_what_goes_wrong_in_a_shared_batch_is_only_the_culprits(tmp_path: Path) -> None:
@@ -264,14 +257,15 @@ def test_what_workers_died_over_goes_alone_after_the_others(tmp_path: Path) -> N
     assert not left_in(tmp_path / "out")
 
 
-def test_a_disk_that_takes_nothing_ends_the_pipeline_and_frees_every_lease(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_a_disk_that_takes_nothing_ends_the_pipeline_and_frees_every_lease(tmp_path: Path, pairs: int) -> None:
     class Full(Fake):
         def finish(self, *_: Any) -> Record:
             raise OutputError("OUTPUT: no room")
 
     threads = set(threading.enumerate())
     with pytest.raises(OutputError, match="no room"):
-        list(through(tmp_path / "out", Full(batch=2), *range(1, 9)))
+        list(through(tmp_path / "out", Full(batch=2), *range(1, 9), pairs=pairs))
     assert not left_in(tmp_path / "out")
     assert set(threading.enumerate()) <= threads
 
@@ -297,7 +291,10 @@ def test_an_interruption_drops_what_is_in_the_pipeline_and_frees_every_lease(tmp
     assert len(lines) == len(set(lines)) == 9
 
 
-def test_the_disk_dies_inside_and_the_run_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_the_disk_dies_inside_and_the_run_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pairs: int
+) -> None:
     """As in test_crash, with the threads at work: steps interleave otherwise each time, so every third one is tried."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr("os.fsync", lambda _: None)
@@ -314,7 +311,9 @@ def test_the_disk_dies_inside_and_the_run_ends_the_same(tmp_path: Path, monkeypa
         store, _ = opening.open_store(output, null.PROFILE, listing, _epoch(), key_file=key, extend=True)
         try:
             with disk.watched():
-                list(work_through(null.worker(output), store, planned.units, null.work, None, Fake().stages()))
+                list(
+                    work_through(null.worker(output), store, planned.units, null.work, None, [Fake().stages()] * pairs)
+                )
         except (Killed, OSError):
             died += 1
             copy(output, left)
@@ -367,10 +366,18 @@ def test_shared_batches_give_the_bytes_of_units_done_one_by_one(
 def test_large_units_are_fewer_in_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory holds as many numbers whatever the size of an image; only the three at work are always there."""
     fake = Fake()
-    monkeypatch.setattr("medaug.execution.worker.pipeline.SMALL", 1)  # a unit of null.plan has one byte
+    monkeypatch.setattr("medaug.execution.worker.tickets.SMALL", 1)  # a unit of null.plan has one byte
     assert len(list(through(tmp_path / "out", fake, *range(1, 31)))) == 30
     assert fake.most <= LEAST < MOST
     assert SMALL >= 1 << 20
+
+
+def test_large_units_are_few_for_several_readers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All wait at the door together: none may enter on the room that another takes."""
+    fake = Fake()
+    monkeypatch.setattr("medaug.execution.worker.tickets.SMALL", 1)
+    assert len(list(through(tmp_path / "out", fake, *range(1, 41), pairs=8))) == 40
+    assert fake.most <= 8
 
 
 def test_what_writing_needs_is_loaded_before_the_first_solve_ends(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from medaug.execution import execute as execution
 from medaug.execution.output import quarantine
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker import solver_process
-from medaug.execution.worker.solver_process import ANSWER, ERROR, STEP, SolverProcess
+from medaug.execution.worker.solver_process import SolverProcess
 from medaug.inverse.priors.remote_prior import RemotePrior
+from medaug.processes.task_process import ANSWER, ERROR, STEP
 from medaug.profile.load import load_profile
 from tests.support.cases import changed
 from tests.support.small_runs import contents, small_profile
