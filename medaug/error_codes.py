@@ -142,6 +142,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "archive-full": "The archive has no room; what was stored before stays.",
         "archive-refused": "The archive refuses a query, a retrieval or an instance.",
         "archive-unreachable": "The archive doesn't answer, or is busy, also after waiting.",
+        "archive-option": "A profile of de-identification, or an option of it, isn't known.",
+        "not-about-these": "An annotation of the archive refers to none of the images that were fetched.",
+        "not-asked-for": "The archive gave a series that the query excludes.",
         # runs
         "crashed": "An unexpected error; the message says where in the code. Please report it.",
         "empty-input": "INPUT holds nothing that can be used.",

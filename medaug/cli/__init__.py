@@ -17,6 +17,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     decisions,
     doctor,
     export,
+    fetch,
     inspect,
     preview,
     prior_convert,

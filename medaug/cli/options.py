@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from medaug.cli.console import say
 from medaug.cli.progress import files_in
+from medaug.errors import RunError
 from medaug.version import __version__
 
 if TYPE_CHECKING:
@@ -30,10 +32,23 @@ prior_app = typer.Typer(help="The diffusion model that generates.", no_args_is_h
 app.add_typer(profile_app, name="profile")
 app.add_typer(prior_app, name="prior")
 
+
+def _files(given: Path) -> Path:
+    """INPUT, which is never an archive's address: a run opens no socket."""
+    if re.match(r"(dicomweb|dimse|https?)(\+\w+)?:/", given.as_posix()):
+        raise RunError(
+            "INPUT: expected a folder or a file, found an archive's address; a run opens no connection: first `medaug "
+            "fetch ARCHIVE -o FOLDER`, then `medaug run FOLDER/images`"
+        )
+    return given
+
+
 Input = Annotated[
     Path,
     typer.Argument(
-        help="Folder, file or zip archive of DICOM, NIfTI, NRRD, PNG, JPEG or TIFF; never changed.", show_default=False
+        help="Folder, file or zip archive of DICOM, NIfTI, NRRD, PNG, JPEG or TIFF; never changed.",
+        show_default=False,
+        callback=_files,
     ),
 ]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help="A shipped profile's name or a YAML file.")]

@@ -82,6 +82,7 @@ def served(archive: Archive, context: ssl.SSLContext | None = None) -> Iterator[
 class _Handler(BaseHTTPRequestHandler):
     of: Archive
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         pass
