@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
+from copy import deepcopy
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -78,12 +80,18 @@ def parse_profile_keys(text: str, where: str) -> dict[str, Any]:
         ProfileError: not YAML, or no mapping.
     """
     try:
-        data = parse_yaml(text)
+        data = deepcopy(_parsed(text))
     except ValueError as error:
         raise ProfileError(f"{where}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ProfileError(f"{where}: expected a mapping of keys, found {type(data).__name__}")
     return data
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    """A profile is read again by every part of a command that needs it, at some 40 ms each time."""
+    return parse_yaml(text)
 
 
 def _fault(item: dict[str, Any]) -> str:

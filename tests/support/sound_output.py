@@ -40,8 +40,8 @@ SMALL = {
 }
 
 
-def export(folder: Path) -> list[Path]:
-    """A radiograph, a CT of four slices and a NIfTI volume in ``folder``/in; the annotations."""
+def export(folder: Path) -> None:
+    """A radiograph, a CT of four slices and a NIfTI volume in ``folder``/in, and what marks their lesions beside it."""
     source = folder / "in"
     make.radiograph(source, name="x1.dcm", rows=120, columns=100, seed=1)
     box = make.lesion((1, 120, 100))
@@ -55,7 +55,7 @@ def export(folder: Path) -> list[Path]:
     slices = make.series(source / "ct", slices=4, seed=2)
     mask = np.zeros((4, 64, 64), np.uint8)
     mask[1:3, 20:30, 25:40] = 1
-    seg = make.seg(folder / "labels", slices, mask, ["tumour"])
+    make.seg(folder / "labels", slices, mask, ["tumour"])
     volume = make.volume((3, 40, 40), dtype=np.int16)
     geometry = Geometry(volume.geometry.shape, np.diag([-1.0, -1, 1, 1])[:, [2, 1, 0, 3]], "patient")
     volume = replace(volume, geometry=geometry, rescale=(Rescale(),) * 3, padding=None)
@@ -64,24 +64,29 @@ def export(folder: Path) -> list[Path]:
     write_nifti(volume, source / "case.nii.gz")
     write_nifti(replace(volume, stored=mask), folder / "labels" / "case_seg.nii.gz")
     (folder / "labels" / "case_seg.json").write_text('{"1": "tumour"}')
-    return [folder / "boxes.json", seg, folder / "labels" / "case_seg.nii.gz"]
 
 
 def build(folder: Path) -> Path:
-    """Run it."""
-    annotations = export(folder)
+    """Run it: a variant of each source."""
+    export(folder)
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(load_profile("bone-xray").model_dump(mode="json") | SMALL))
+    return run(folder, variants=1)
+
+
+def run(folder: Path, variants: int) -> Path:
+    """So many variants of each source; those that are there stay."""
     summary = medaug.run(
         folder / "in",
         folder / "out",
-        profile=str(path),
-        annotations=annotations,
-        variants=2,
+        profile=str(folder / "small.yaml"),
+        annotations=[folder / "boxes.json", *(folder / "labels").glob("*.dcm"), folder / "labels" / "case_seg.nii.gz"],
+        variants=variants,
         seed=7,
         accept_identity="a test",
+        extend=True,
     )
-    assert summary.counts == {"written": 6}, [record.message for record in summary.records]
+    assert set(summary.counts) == {"written"}, [record.message for record in summary.records]
     return folder / "out"
 
 

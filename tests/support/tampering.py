@@ -123,7 +123,7 @@ def _ledger_line_edited(folder: Path) -> None:
 
 
 def _ledger_line_dropped(folder: Path) -> None:
-    lines(folder, lambda found: [*found[:2], *found[3:]])
+    lines(folder, lambda found: [*found[:1], *found[2:]])
 
 
 def _ledger_truncated(folder: Path) -> None:

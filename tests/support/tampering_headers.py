@@ -17,7 +17,7 @@ import pydicom
 from medaug.dicom.read.parse import instance
 from medaug.formats.nifti import FIELDS, HEADER
 from medaug.verification.evidence_marks import FREE, boxes_on, marks_of_segmentation
-from tests.support.sound_output import of, records, redigest, rewrite
+from tests.support.sound_output import of, records, redigest, rewrite, run
 from tests.support.tampering import cover, edit, image
 
 Attack = Callable[[Path], None]
@@ -136,7 +136,7 @@ def _margin_painted_and_marked_free(folder: Path) -> None:
 
 
 def _variants_swapped(folder: Path) -> None:
-    root = folder / "out"
+    root = run(folder, variants=2)
     both = [record for record in records(root) if record.source.modality == "CR"]
     one, two = (root / record.folder / "image" for record in both)
     one.rename(folder / "passing")

@@ -17,7 +17,7 @@ from medaug.execution.output.open import attach
 from medaug.execution.replay import chosen
 from medaug.manifests.variants_of import VariantsOf
 from medaug.verification.verify import verify
-from tests.support.sound_output import of, records
+from tests.support.sound_output import of, records, run
 
 
 def call(*words: object, **env: str) -> Result:
@@ -25,7 +25,7 @@ def call(*words: object, **env: str) -> Result:
 
 
 def test_rejected_variants_leave_all_that_is_taken_from_an_output_and_verify_is_clean(folder: Path) -> None:
-    out = folder / "out"
+    out = run(folder, variants=2)
     ct, radiograph = of(out, "CT"), of(out, "CR")
     said = call("reject", out, radiograph.unit[:12], "--reason", "anatomy", "--reader", "Ada", "--remove")
     assert said.output == "1 variant rejected, files removed; the lists and the seal are written again, unsigned\n"

@@ -27,7 +27,7 @@ def test_a_sound_output_has_no_fault(sound: Path) -> None:
     assert verdict.faults == ()
     assert verdict.sound
     assert verdict.signed
-    assert verdict.units == 6
+    assert verdict.units == 3
     in_boxes = sum(int(np.prod(box.shape)) for record in records(sound / "out") for box in record.boxes)
     assert verdict.compared > in_boxes > 0
     assert verdict.unchecked == ()
