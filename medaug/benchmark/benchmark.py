@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Any, assert_never
 
 from medaug.benchmark import results_folder
-from medaug.benchmark.arms.table import Chosen
+from medaug.benchmark.arms.table import Chosen, chosen
 from medaug.benchmark.design.design import Design, Training
 from medaug.benchmark.detectors.build import detector_of
 from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.images.dataset import Dataset, Picture, read_dataset
 from medaug.benchmark.making.fills import Fills, filling
+from medaug.benchmark.making.runs import folder_of, runs_of
 from medaug.benchmark.making.variants import Variants, make_variants, profile_of
 from medaug.benchmark.plan import plan_of, setup_of
 from medaug.benchmark.report.page import page
 from medaug.benchmark.report.tables import markdown
-from medaug.benchmark.request import BenchmarkRequest, made_by_runs
+from medaug.benchmark.request import BenchmarkRequest
 from medaug.benchmark.results import results_of
 from medaug.benchmark.results_folder import TrainingRecord
 from medaug.benchmark.training import BenchmarkSetup, Making, train
@@ -68,7 +69,7 @@ def plan_benchmark(request: BenchmarkRequest, budget: float | None = None) -> Pl
     detector = _detector(request, data)
     if budget is not None:
         request = replace(request, design=_within(request, data, detector, budget))
-    setup = BenchmarkSetup(request.design, data, {})
+    setup = BenchmarkSetup(request.design, data)
     per_training = request.design.steps * detector.speed.step + JUDGING
     count, seconds = _making(request, setup, detector)
     seconds += per_training * len(list(request.design.trainings))
@@ -97,7 +98,7 @@ def run_benchmark(
     request, root = planned.request, planned.request.root
     results_folder.declare(root, plan_of(request, planned.setup, planned.detector))
     _make(request, planned.setup, on_unit)
-    setup = replace(planned.setup, made=_made(request, planned.setup.data))
+    setup = replace(planned.setup, made=_made(request, planned.setup))
     trainings = list(request.design.trainings)
     try:
         for done, one in enumerate(_done(setup, trainings, planned.detector, root), 1):
@@ -148,9 +149,9 @@ def _making(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector
     """How many variants, and how long they and the features of all pictures take."""
     variants, seconds, pictures = 0, 0.0, len(setup.data.everything)
     turns = ceil(max(request.design.ratios))
-    for digest, run in made_by_runs(request.design.chosen, request).items():
-        count = turns * len(_sources(setup, request, digest))
-        solver, size = run.profile.solver, run.profile.size
+    for run in runs_of(request, setup):
+        count = turns * len(run.sources)
+        solver, size = run.request.profile.solver, run.request.profile.size
         variants += count
         seconds += count * (solver.steps * SECONDS_PER_STEP * (size / 256) ** 2 + SECONDS_PER_UNIT)
     pictures += sum(
@@ -161,41 +162,40 @@ def _making(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector
 
 def _within(request: BenchmarkRequest, data: Dataset, detector: Detector, budget: float) -> Design:
     """The design that fits, with the costs of the whole one; a smaller one costs less."""
-    cost = _making(request, BenchmarkSetup(request.design, data, {}), detector)[1]
+    cost = _making(request, BenchmarkSetup(request.design, data), detector)[1]
     return request.design.within(budget, cost, request.design.steps * detector.speed.step + JUDGING)
 
 
-def _sources(setup: BenchmarkSetup, request: BenchmarkRequest, digest: str) -> set[str]:
-    """Keys of the images that the arms of one profile are made from."""
-    return {
-        key
-        for one in request.design.chosen
-        if one.arm.making == "run" and profile_of(request.run, one).sha256.startswith(digest)
-        for key in setup.sources(one.text)
-    }
-
-
 def _make(request: BenchmarkRequest, setup: BenchmarkSetup, on_unit: Callable[[Progress], None] | None) -> None:
-    for digest, run in made_by_runs(request.design.chosen, request).items():
-        output = request.root / results_folder.VARIANTS / digest
-        make_variants(run, output, _sources(setup, request, digest), on_unit)
+    for run in runs_of(request, setup):
+        make_variants(run.request, request.root / results_folder.VARIANTS / run.folder, run.sources, on_unit)
 
 
-def _made(request: BenchmarkRequest, data: Dataset) -> Mapping[str, Making]:
-    return {one.text: _making_of(one, request, data) for one in request.design.chosen}
+def _made(request: BenchmarkRequest, setup: BenchmarkSetup) -> Callable[[Training], Making]:
+    """Where a training's made images are found; each place is opened once."""
+    known: dict[str, Making] = {}
+
+    def made(training: Training) -> Making:
+        arm = chosen(training.setting.arm)
+        where = folder_of(request, setup, training) if arm.arm.making == "run" else arm.text
+        if where not in known:
+            known[where] = _making_of(arm, request, setup.data, where)
+        return known[where]
+
+    return made
 
 
-def _making_of(one: Chosen, request: BenchmarkRequest, data: Dataset) -> Making:
-    profile, making = profile_of(request.run, one), one.arm.making
+def _making_of(one: Chosen, request: BenchmarkRequest, data: Dataset, folder: str) -> Making:
+    making = one.arm.making
     match making:
         case "none":
             return lambda _picture, _number: None
         case "run":
-            output = request.root / results_folder.VARIANTS / profile.sha256[:16]
+            output = request.root / results_folder.VARIANTS / folder
             return _kept(Variants.of(output, request.run.profile, request.design.size, data.classes))
         case "round-trip" | "blur" | "noise":
-            folder = request.root / results_folder.CACHE / making
-            return Fills(filling(making, profile), profile, data.usable, folder, data.classes)
+            profile, cache = profile_of(request.run, one), request.root / results_folder.CACHE / making
+            return Fills(filling(making, profile), profile, data.usable, cache, data.classes)
         case _:
             assert_never(making)
 

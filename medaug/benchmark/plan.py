@@ -63,7 +63,7 @@ def setup_of(root: Path) -> BenchmarkSetup:
         data = Dataset(labelled, normals, tuple(one["group"] for one in each), tuple(plan["classes"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise OutputError(f"BENCH: {PLAN} can't be read as a plan ({type(error).__name__})") from None
-    return BenchmarkSetup(design, data, {})
+    return BenchmarkSetup(design, data)
 
 
 def settled(setup: BenchmarkSetup) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -36,9 +35,3 @@ class BenchmarkRequest:
             ProfileError: the profile has no such strength.
         """
         return replace(self.run, profile=profile_of(self.run, arm), variants=ceil(max(self.design.ratios)))
-
-
-def made_by_runs(arms: Sequence[Chosen], request: BenchmarkRequest) -> dict[str, RunRequest]:
-    """The runs that the arms need, by their profile's digest: arms of one profile share their variants."""
-    runs = (request.run_of(arm) for arm in arms if arm.arm.making == "run")
-    return {run.profile.sha256[:16]: run for run in runs}

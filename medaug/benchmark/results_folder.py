@@ -5,7 +5,7 @@ plan.json            the design with its primary contrast, images, groups, folds
 trainings/ID.json    what one training was made of, its predictions on every image, its figures and its curve
 results.json         the table and the statistics, report.md and report.html
 digests.json         SHA-256 of all of these
-variants/ARM/        an OUTPUT of a run, which `medaug verify` checks by itself
+variants/PROFILE/     an OUTPUT of a run, which `medaug verify` checks by itself; PROFILE-SET where lesions are set in
 cache/               features and fills; may be removed
 """
 

@@ -21,6 +21,11 @@ from medaug.imaging.seeds import seed_for
 Making = Callable[[Picture, int], Picture | None]
 
 
+def nothing_made(_training: Training) -> Making:
+    """Before anything is."""
+    return lambda _picture, _number: None
+
+
 @dataclass(frozen=True, eq=False)
 class BenchmarkSetup:
     """Everything a training is put together from.
@@ -28,12 +33,12 @@ class BenchmarkSetup:
     Attributes:
         design: what is compared.
         data: the images.
-        made: for each arm that the package makes images for, where they are found.
+        made: where the images that the package made for a training are found.
     """
 
     design: Design
     data: Dataset
-    made: Mapping[str, Making]
+    made: Callable[[Training], Making] = nothing_made
 
     @cached_property
     def groups(self) -> tuple[int, ...]:
@@ -51,10 +56,13 @@ class BenchmarkSetup:
         names = (self.design.seed, training.fold, training.seed)
         return subset(self.groups, fold.training, training.setting.fraction, *names)
 
+    def trained_on(self, training: Training) -> set[str]:
+        """Keys of a training's real images, of which everything else in it must be made."""
+        return {self.data.labelled[n].source for n in self.real(training)}
+
     def sources(self, arm: str) -> set[str]:
         """Keys of the images that an arm's trainings are made from."""
-        places = {n for one in self.design.trainings if one.setting.arm == arm for n in self.real(one)}
-        return {self.data.labelled[n].source for n in places}
+        return set().union(*(self.trained_on(one) for one in self.design.trainings if one.setting.arm == arm))
 
     def parts(self, fold: Fold) -> dict[str, tuple[Picture, ...]]:
         """The images that boxes are found on, by part."""
@@ -118,8 +126,10 @@ def add(setup: BenchmarkSetup, training: Training, real: Sequence[Picture]) -> t
     setting, refused = training.setting, []
     seed = seed_for("turns", setup.design.seed, training.fold, training.seed)
 
+    making = setup.made(training)
+
     def made(picture: Picture, number: int) -> Picture | None:
-        found = setup.made[setting.arm](picture, number)
+        found = making(picture, number)
         refused.extend([] if found else [picture.source])
         return found
 

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from medaug.audit import ledger
+from medaug.audit.layout import LEDGER
 from medaug.benchmark import results_folder
 from medaug.benchmark.design.design import Setting, Training
+from medaug.benchmark.making.runs import set_of
 from medaug.benchmark.plan import settled, setup_of
 from medaug.benchmark.report.page import page
 from medaug.benchmark.report.tables import markdown
@@ -39,7 +42,7 @@ def verify_benchmark(root: Path) -> Verdict:
         return Verdict(
             (*faults, Fault("format", str(error), results_folder.PLAN)), 0, 0, 0, False, ("everything else",)
         )
-    faults += _plan(root, setup)
+    faults += [*_plan(root, setup), *_donors(root, setup)]
     records: list[TrainingRecord] = []
     for training in setup.design.trainings:
         found = _read(root, training)
@@ -79,6 +82,19 @@ def _plan(root: Path, setup: BenchmarkSetup) -> Iterator[Fault]:
     for key, value in settled(setup).items():
         if canonical(plan.get(key)) != canonical(value):
             yield Fault("record-differs", f"{key} don't follow from the design and the groups", results_folder.PLAN)
+
+
+def _donors(root: Path, setup: BenchmarkSetup) -> Iterator[Fault]:
+    """Where a lesion was set in, host and donor are of the training set that the folder is named by."""
+    sets = {set_of(trained): trained for trained in map(setup.trained_on, setup.design.trainings)}
+    for path in sorted((root / results_folder.VARIANTS).glob("*")):
+        allowed = sets.get(path.name.partition("-")[2], set())
+        if not (path / LEDGER).is_dir():
+            continue
+        for record in ledger.shelved(path / LEDGER):
+            if record.transplant and not {shown.key for shown in record.shown} <= allowed:
+                what = f"unit {record.unit[:16]}: host or donor isn't of the training set that it was made for"
+                yield Fault("reference", what, f"{results_folder.VARIANTS}/{path.name}")
 
 
 def _read(root: Path, training: Training) -> TrainingRecord | Fault | None:

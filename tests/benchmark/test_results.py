@@ -29,7 +29,7 @@ def setup() -> BenchmarkSetup:
         left, top = rng.uniform(0, 40, 2)
         corners = np.round(np.array([[left, top, left + 20, top + 20]]), 2)
         pictures.append(Picture(f"{n:064}", np.zeros((0, 0), np.uint8), Boxes.labelled(corners, np.zeros(1, np.int64))))
-    return BenchmarkSetup(DESIGN, Dataset(tuple(pictures), (), tuple(n // 2 for n in range(IMAGES)), ("lesion",)), {})
+    return BenchmarkSetup(DESIGN, Dataset(tuple(pictures), (), tuple(n // 2 for n in range(IMAGES)), ("lesion",)))
 
 
 def record(setup: BenchmarkSetup, training: Training, skill: float) -> TrainingRecord:

@@ -11,13 +11,11 @@ from medaug.audit.layout import LEDGER
 from medaug.audit.record import Record
 from medaug.benchmark.arms.table import Chosen
 from medaug.benchmark.images.dataset import Picture, picture_of
-from medaug.errors import ProfileError
 from medaug.execution.execute import FINAL, execute
 from medaug.execution.exports.datasets import image_of
 from medaug.execution.planning.plan import plan_for
 from medaug.execution.planning.request import RunRequest
 from medaug.execution.summary import Progress
-from medaug.profile.components import transplants
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
 from medaug.profile.strength import with_strength
@@ -27,14 +25,9 @@ def profile_of(request: RunRequest, arm: Chosen) -> Profile:
     """The profile an arm is made by: the user's or the arm's own, at the arm's strength.
 
     Raises:
-        ProfileError: the profile has no such strength, or its law sets in lesions of images that may be in the test.
+        ProfileError: the profile has no such strength.
     """
     profile = load_profile(arm.arm.profile) if arm.arm.profile else request.profile
-    if transplants(profile.regions.kind):
-        raise ProfileError(
-            f"profile {profile.name!r}: the benchmark's folds hold one patient a variant, and its law sets a lesion of "
-            "another one in; choose another profile"
-        )
     return with_strength(profile, arm.strength) if arm.strength else profile
 
 
@@ -49,7 +42,7 @@ def make_variants(
     Args:
         request: with the arm's profile and the number of variants.
         output: OUTPUT of that run.
-        sources: keys of the images.
+        sources: keys of the images. Lesions that are set in are theirs, too.
         on_progress: called after each unit.
 
     Raises:
@@ -59,9 +52,7 @@ def make_variants(
     ended = {(one.source.key, one.variant) for one in _records(output) if one.status in FINAL}
     if ended >= {(key, number) for key in sources for number in range(request.variants)}:
         return
-    planned = plan_for(replace(request, extend=True))
-    units = tuple(unit for unit in planned.units if unit.recipe.source in sources)
-    execute(replace(planned, units=units), output, on_progress=on_progress)
+    execute(plan_for(replace(request, extend=True), only=sources), output, on_progress=on_progress)
 
 
 @dataclass(frozen=True, eq=False)

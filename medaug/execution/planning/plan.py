@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,12 +100,17 @@ def plan(input: str | Path, **options: Unpack[RunOptions]) -> Plan:  # noqa: A00
     return plan_for(RunRequest.of(input, **options))
 
 
-def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = None) -> Plan:
+def plan_for(
+    request: RunRequest,
+    on_read: Callable[[int, int], None] | None = None,
+    only: Collection[str] | None = None,
+) -> Plan:
     """`plan`, for a request.
 
     Args:
         request: what is asked.
         on_read: called with (sources read, all of them).
+        only: keys of the volumes to vary; where a law sets lesions in, those lesions are theirs, too. None for all.
 
     Raises:
         ReadError: INPUT does not exist.
@@ -120,6 +125,7 @@ def plan_for(request: RunRequest, on_read: Callable[[int, int], None] | None = N
     choice = LabelChoice(request.label, request.ignore_label)
     how = {"format": request.format, "readers": request.readers}
     found = labels_of(collected, volumes, request.annotations, choice, **how)
+    headers = [header for header in headers if only is None or header.key in only]
     masks = [on_volumes(paths, volumes, collected.files, what, read_structures) for what, paths in structures.items()]
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[LeftOut] = []
