@@ -1,7 +1,8 @@
 """docs/explanation/does-it-help.md from what was measured: ``python tests/benchmarks/does_it_help.py``.
 
-With ``--bench BENCH --export FOLDER`` (of `fracatlas_export.py`) the figures are first taken over from there into
-docs/measurements/does-it-help.json; without, the page and its curves are made again from that file alone.
+With ``--bench BENCH --export FOLDER`` (of `fracatlas_export.py`) its figures are first put before those that stand in
+docs/measurements/does-it-help.json, or take the place of the same comparison's; without, the page and its curves are made
+again from that file alone.
 """
 
 from __future__ import annotations
@@ -14,79 +15,105 @@ from typing import Any
 from medaug.benchmark import results_folder
 from medaug.benchmark.report import tables
 from medaug.benchmark.report.curves import curves
+from medaug.profile.load import load_profile, shipped_profiles
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "docs" / "measurements" / "does-it-help.json"
 PAGE = ROOT / "docs" / "explanation" / "does-it-help.md"
 FIGURES = {"ap50": "AP50 on validation", "objectness_loss": "objectness loss", "box_loss": "box loss"}
 MADE = """Made by `python tests/benchmarks/does_it_help.py` from `docs/measurements/does-it-help.json`; the figures are
-those of [`medaug benchmark`](../how-to/benchmark.md) on FracAtlas."""
-LIMITS = """* These figures are of the first head, which saw single places. The present one sees the places around,
-  too, and finds two to three times as much ([ADR 34](../adr/0034-the-screening-head-looks-around.md)); this is to be
-  repeated.
-* A screening detector: frozen ImageNet features and a small head, on a share of the images. It is far below
+those of [`medaug benchmark`](../how-to/benchmark.md) on FracAtlas, newest first. Each comparison declared its primary
+contrast before its first training; between comparisons nothing is corrected for, so that a small p of one of several
+is worth less than it looks."""
+LIMITS = """* A screening detector: frozen ImageNet features and a small head, on a share of the images. It is far below
   what is published on the official split (.39 to .58 AP50, YOLO models pretrained on COCO, 640 px); near the floor,
   arms that help a strong detector may look alike.
-* Copies and variants were made once an image, at one ratio. A trainer that flips and scales anew in each epoch gains
-  more by naive transforms than this arm shows.
+* Copies and variants were made once an image. A trainer that flips and scales anew in each epoch gains more by naive
+  transforms than this arm shows.
 * FracAtlas names no patients: an image is its own patient here but for near-duplicates.
-* The law was `gaussian-outside`, which keeps the lesion's pixels. Laws that change the lesion's own look or place,
-  other ratios, pretraining and the other controls are arms of the same command, and weren't run here.
+* Other strengths, the law `inside` and pretraining are arms of the same command, and weren't run here.
 * One detector, one data set, one machine. Confirm with your own: `--detector retinanet` or `command`."""
+OLD_HEAD = """The first head of the detector, which saw single places ([ADR 34](../adr/0034-the-screening-head-looks-around.md)):
+every arm ended at its floor, so this says little."""
 
 
 def main(options: argparse.Namespace) -> None:
+    comparisons = json.loads(DATA.read_text())["comparisons"]
     if options.bench:
-        plan = results_folder.read(options.bench / results_folder.PLAN)
-        kept = {key: plan[key] for key in ("detector", "prior", "profiles", "data", "versions")}
-        told = {
-            "results": results_folder.read(options.bench / results_folder.RESULTS),
-            "plan": kept,
-            "export": json.loads((options.export / "export.json").read_text()),
-        }
-        DATA.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
-    told = json.loads(DATA.read_text())
+        newest = taken(options.bench, options.export)
+        comparisons = [newest, *(one for one in comparisons if what(one) != what(newest))]
+        DATA.write_text(json.dumps({"comparisons": comparisons}, indent=1, sort_keys=True) + "\n")
     for figure, up in FIGURES.items():
-        (DATA.parent / f"does-it-help-{figure.replace('_', '-')}.svg").write_text(curves(told["results"], figure, up))
-    PAGE.write_text(page(told))
+        drawn = curves(comparisons[0]["results"], figure, up)
+        (DATA.parent / f"does-it-help-{figure.replace('_', '-')}.svg").write_text(drawn)
+    PAGE.write_text(page(comparisons))
 
 
-def page(told: dict[str, Any]) -> str:
-    results, export = told["results"], told["export"]
+def taken(bench: Path, export: Path) -> dict[str, Any]:
+    """A comparison's figures, without its predictions."""
+    plan = results_folder.read(bench / results_folder.PLAN)
+    return {
+        "results": results_folder.read(bench / results_folder.RESULTS),
+        "plan": {key: plan[key] for key in ("detector", "prior", "profiles", "data", "versions")},
+        "export": json.loads((export / "export.json").read_text()),
+    }
+
+
+def what(comparison: dict[str, Any]) -> tuple[object, ...]:
+    """What a comparison compares."""
+    return comparison["plan"]["data"], comparison["plan"]["profiles"], comparison["results"]["design"]
+
+
+def page(comparisons: list[dict[str, Any]]) -> str:
+    newest = comparisons[0]
+    sections = [line for one in comparisons for line in section(one)]
     return "\n".join(
         [
             "# Does it help?",
             "",
-            f"**{tables.sentence(results)}**",
+            f"**{tables.sentence(newest['results'])}**",
             "",
-            *caution(results),
+            *caution(newest["results"]),
             MADE,
             "",
-            "## What was compared",
-            "",
-            *tables.facts(results),
-            "",
-            "## Every arm",
-            "",
-            *tables.arms_table(results),
-            "",
-            "AP50–95 by size is at the detector's square: small is under 32² px there.",
-            "",
-            "## Contrasts",
-            "",
-            *tables.contrasts_table(results),
-            "",
-            *tables.power(results),
-            "",
-            "## Curves by gradient step",
+            *sections,
+            "## Curves of the newest, by gradient step",
             "",
             *(f"![{up}](../measurements/does-it-help-{name.replace('_', '-')}.svg)\n" for name, up in FIGURES.items()),
             "## What this can't say",
             "",
-            *limits(export, results),
+            *limits(newest["export"], newest["results"]),
             "",
         ]
     )
+
+
+def section(comparison: dict[str, Any]) -> list[str]:
+    """One comparison: what was compared, every arm, the contrasts and what could have been seen."""
+    results, plan = comparison["results"], comparison["plan"]
+    ratios = ", ".join(f"{ratio:g}" for ratio in results["design"]["ratios"])
+    real = results["real"][0]
+    return [
+        f"## {real} real images, ratio {ratios}: {', '.join(f'`{name}`' for name in laws_of(plan))}",
+        "",
+        *([] if "around" in plan["detector"]["head"] else [OLD_HEAD, ""]),
+        *tables.facts(results),
+        "",
+        *tables.arms_table(results),
+        "",
+        "AP50–95 by size is at the detector's square: small is under 32² px there.",
+        "",
+        *tables.contrasts_table(results),
+        "",
+        *tables.power(results),
+        "",
+    ]
+
+
+def laws_of(plan: dict[str, Any]) -> list[str]:
+    """Names of the profiles that variants were made by; a digest where the shipped one has changed since."""
+    names = {load_profile(name).sha256: name for name in shipped_profiles()}
+    return sorted({names.get(digest, f"a profile {digest[:8]}…") for digest in plan["profiles"].values()})
 
 
 def caution(results: dict[str, Any]) -> list[str]:
@@ -97,18 +124,15 @@ def caution(results: dict[str, Any]) -> list[str]:
     low, high = (tables.signed(found[0][end]) for end in ("low", "high"))
     told = (
         "**This is weak evidence.** Naive transforms, known to help, show nothing here either "
-        f"({tables.signed(found[0]['estimate'])}, {low} to {high}): at {results['real'][0]} training images and few "
-        "steps this detector is near its floor, and every arm ends there. It shows no gain; it doesn't show that there "
-        "is none for a detector that can learn the task."
+        f"({tables.signed(found[0]['estimate'])}, {low} to {high}): with {results['real'][0]} training images this "
+        "detector can't tell them from copies. What it doesn't show may be there for a detector that learns more."
     )
     return [told, ""]
 
 
 def limits(export: dict[str, Any], results: dict[str, Any]) -> list[str]:
     used = results["images"]["labelled"]
-    sample = (
-        f" Of the {export['labelled']} left, the first {used} by their content's digest were used: a random sample."
-    )
+    sample = f" Of the {export['labelled']} left, the newest comparison used {used}."
     return [
         (
             "* **The prior saw FracAtlas**: its normals and 82 of its fractures, which are none of these images. "
