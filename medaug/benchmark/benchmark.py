@@ -15,7 +15,6 @@ from medaug.benchmark.detectors.build import detector_of
 from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.images.dataset import Dataset, Picture, read_dataset
 from medaug.benchmark.making.fills import Fills, filling
-from medaug.benchmark.making.runs import folder_of, runs_of
 from medaug.benchmark.making.variants import Variants, make_variants, profile_of
 from medaug.benchmark.plan import plan_of, setup_of
 from medaug.benchmark.report.page import page
@@ -23,6 +22,7 @@ from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.request import BenchmarkRequest
 from medaug.benchmark.results import results_of
 from medaug.benchmark.results_folder import TrainingRecord
+from medaug.benchmark.runs import folder_of, runs_of
 from medaug.benchmark.training import BenchmarkSetup, Making, train
 from medaug.execution.execute import check_disjoint
 from medaug.execution.planning.plan import SECONDS_PER_STEP, SECONDS_PER_UNIT

@@ -10,12 +10,12 @@ from medaug.audit import ledger
 from medaug.audit.layout import LEDGER
 from medaug.benchmark import results_folder
 from medaug.benchmark.design.design import Setting, Training
-from medaug.benchmark.making.runs import set_of
 from medaug.benchmark.plan import settled, setup_of
 from medaug.benchmark.report.page import page
 from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.results import results_of
 from medaug.benchmark.results_folder import TrainingRecord
+from medaug.benchmark.runs import set_of
 from medaug.benchmark.training import BenchmarkSetup, judged
 from medaug.errors import OutputError
 from medaug.storage.canonical_json import canonical

@@ -1,8 +1,8 @@
 """docs/explanation/does-it-help.md from what was measured: ``python tests/benchmarks/does_it_help.py``.
 
 With ``--bench BENCH --export FOLDER`` (of `fracatlas_export.py`) its figures are first put before those that stand in
-docs/measurements/does-it-help.json, or take the place of the same comparison's; without, the page and its curves are made
-again from that file alone.
+docs/measurements/does-it-help.json, or take the place of the same comparison's; without, the page and its curves are
+made again from that file alone.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head, o
 * FracAtlas names no patients: an image is its own patient here but for near-duplicates.
 * Other strengths, the law `inside` and pretraining are arms of the same command, and weren't run here.
 * One detector, one data set, one machine. Confirm with your own: `--detector retinanet` or `command`."""
-OLD_HEAD = """The first head of the detector, which saw single places ([ADR 34](../adr/0034-the-screening-head-looks-around.md)):
-every arm ended at its floor, so this says little."""
+OLD_HEAD = """The detector's first head, which saw single places
+([ADR 34](../adr/0034-the-screening-head-looks-around.md)): every arm ended at its floor, so this says little."""
 
 
 def main(options: argparse.Namespace) -> None:

@@ -122,9 +122,8 @@ def plan_for(
     sketches = _sketches(request.profile)
     headers, refused = _headers(sources, request.profile, request.accept_identity, sketches)
     volumes = [header.volume for header in headers]
-    choice = LabelChoice(request.label, request.ignore_label)
     how = {"format": request.format, "readers": request.readers}
-    found = labels_of(collected, volumes, request.annotations, choice, **how)
+    found = labels_of(collected, volumes, request.annotations, LabelChoice(request.label, request.ignore_label), **how)
     headers = [header for header in headers if only is None or header.key in only]
     masks = [on_volumes(paths, volumes, collected.files, what, read_structures) for what, paths in structures.items()]
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
