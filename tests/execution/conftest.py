@@ -4,18 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.small_runs import boxes, export, small_profile
+from tests.support.small_runs import Finished, arguments_in, finish
 
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> dict[str, object]:
-    (tmp_path / "key").write_bytes(bytes(range(32)))
-    return {
-        "input": export(tmp_path / "in"),
-        "output": tmp_path / "out",
-        "profile": small_profile(tmp_path),
-        "annotations": boxes(tmp_path / "boxes.json"),
-        "variants": 2,
-        "seed": 7,
-        "key": tmp_path / "key",
-    }
+    return arguments_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The run of `arguments`; its folder is everybody's, so nobody may change it."""
+    return finish(tmp_path_factory.mktemp("finished"))

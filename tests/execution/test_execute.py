@@ -28,12 +28,11 @@ from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale
 from tests.support import make
 from tests.support.records import failed
-from tests.support.small_runs import boxes, contents, small_profile
+from tests.support.small_runs import DATE, Finished, boxes, content_of, contents, small_profile
 
 
-def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[str, object]) -> None:
-    summary = medaug.run(**arguments)
-    output = Path(str(arguments["output"]))
+def test_an_export_becomes_series_manifests_a_page_and_a_record(finished: Finished) -> None:
+    summary, output = finished.summary, finished.output
     assert summary.counts == {"written": 4}
     assert summary.exit_code == 4  # the CT with the gap was refused
     assert {skip.code for skip in summary.skips if skip.refused} == {"missing-slice"}
@@ -50,10 +49,10 @@ def test_an_export_becomes_series_manifests_a_page_and_a_record(arguments: dict[
     assert not ledger.verify_chain(output / "ledger")
 
 
-def test_protected_pixels_are_the_sources_by_reading_both_files(arguments: dict[str, object]) -> None:
-    summary = medaug.run(**arguments)
+def test_protected_pixels_are_the_sources_by_reading_both_files(finished: Finished) -> None:
+    summary = finished.summary
     sources = {
-        pydicom.dcmread(p).SOPInstanceUID: pydicom.dcmread(p) for p in Path(str(arguments["input"])).rglob("x*.dcm")
+        ds.SOPInstanceUID: ds for path in finished.before if path.suffix == ".dcm" for ds in [pydicom.dcmread(path)]
     }
     for record in summary.records:
         derived = pydicom.dcmread(summary.output / record.images[0].path)
@@ -64,8 +63,8 @@ def test_protected_pixels_are_the_sources_by_reading_both_files(arguments: dict[
         assert (derived.pixel_array != source.pixel_array).mean() > 0.2
 
 
-def test_the_same_call_again_finds_nothing_to_do(arguments: dict[str, object]) -> None:
-    medaug.run(**arguments)
+def test_the_same_call_again_finds_nothing_to_do(finished: Finished, tmp_path: Path) -> None:
+    arguments = finished.copied(tmp_path)
     output = Path(str(arguments["output"]))
     before = {path: path.stat().st_mtime_ns for path in (output / "variants").rglob("*")}
     again = medaug.run(**arguments, on_progress=lambda _: pytest.fail("nothing was to do"))
@@ -74,23 +73,21 @@ def test_the_same_call_again_finds_nothing_to_do(arguments: dict[str, object]) -
 
 
 def test_two_runs_give_the_same_bytes_and_another_seed_others(
-    arguments: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, object], finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", DATE)
     medaug.run(**arguments)
-    medaug.run(**(arguments | {"output": tmp_path / "again"}))
     medaug.run(**(arguments | {"output": tmp_path / "other", "seed": 8}))
-    first = contents(Path(str(arguments["output"])))
-    assert first == contents(tmp_path / "again")
+    first = contents(finished.output)
+    assert first == contents(Path(str(arguments["output"])))
     assert not set(first) & set(contents(tmp_path / "other"))
 
 
 @pytest.mark.parametrize("moment", ["before the rename", "before the line"])
 def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
-    arguments: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    arguments: dict[str, object], finished: Finished, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
-    medaug.run(**(arguments | {"output": tmp_path / "whole"}))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", DATE)
     script = (
         "import os, sys, json, medaug\n"
         "from medaug.execution.output import store\n"
@@ -112,7 +109,7 @@ def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
     assert len(ledger.read(output / "ledger")) == 1
     summary = medaug.run(**arguments)
     assert summary.counts == {"written": 4}
-    assert contents(output) == contents(tmp_path / "whole")
+    assert contents(output) == contents(finished.output)
     assert not ledger.verify_chain(output / "ledger")
 
 
@@ -180,9 +177,9 @@ def test_a_variant_that_fails_its_gate_is_recorded_with_the_figures_and_not_writ
 
 
 def test_an_output_of_another_profile_and_a_folder_of_something_else_are_refused(
-    arguments: dict[str, object], tmp_path: Path
+    finished: Finished, tmp_path: Path
 ) -> None:
-    medaug.run(**arguments)
+    arguments = finished.arguments
     with pytest.raises(OutputError, match="another profile"):
         medaug.run(**(arguments | {"profile": "bone-xray"}))
     (tmp_path / "full").mkdir()
@@ -190,22 +187,21 @@ def test_an_output_of_another_profile_and_a_folder_of_something_else_are_refused
     with pytest.raises(OutputError, match="not empty"):
         medaug.run(**(arguments | {"output": tmp_path / "full"}))
     with pytest.raises(OutputError, match="apart"):
-        medaug.run(**(arguments | {"output": tmp_path / "in" / "out"}))
+        medaug.run(**(arguments | {"output": Path(str(arguments["input"])) / "out"}))
     assert (tmp_path / "full" / "thesis.tex").read_text() == "mine"
 
 
 def test_the_order_and_the_names_of_the_files_do_not_matter(
-    arguments: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
-    medaug.run(**arguments)
-    moved = tmp_path / "moved"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", DATE)
+    arguments, moved = finished.arguments, tmp_path / "moved"
     for number, path in enumerate(sorted(Path(str(arguments["input"])).rglob("x*.dcm"), reverse=True)):
         target = moved / f"f{number}" / path.name
         target.parent.mkdir(parents=True)
         target.write_bytes(path.read_bytes())
     medaug.run(**(arguments | {"input": moved, "output": tmp_path / "out2"}))
-    mine, theirs = contents(Path(str(arguments["output"]))), contents(tmp_path / "out2")
+    mine, theirs = contents(finished.output), contents(tmp_path / "out2")
     for name in mine:
         if name.endswith(".dcm"):
             assert mine[name] == theirs[name]
@@ -259,15 +255,9 @@ def test_an_input_that_is_not_there_and_one_that_is_empty(arguments: dict[str, o
         medaug.run(**(arguments | {"input": tmp_path / "empty"}))
 
 
-def test_nothing_touches_the_network(arguments: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a socket was opened")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    assert medaug.run(**arguments).counts == {"written": 4}
+def test_nothing_touches_the_network(finished: Finished) -> None:
+    """It ran where every connection is refused."""
+    assert finished.summary.counts == {"written": 4}
 
 
 def _overwritten(path: Path) -> None:
@@ -353,11 +343,9 @@ def test_the_format_can_be_stated(tmp_path: Path) -> None:
         medaug.plan(**common, format="pdf")
 
 
-def test_input_is_not_changed(arguments: dict[str, object]) -> None:
-    root = Path(str(arguments["input"]))
-    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    medaug.run(**arguments)
-    assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+def test_input_is_not_changed(finished: Finished) -> None:
+    assert len(finished.before) > 3
+    assert finished.before == content_of(finished.arguments)
 
 
 @pytest.mark.parametrize(("code", "stops"), [("solver-failed", True), ("no-place", False)])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import yaml
 
+import medaug
 from medaug.profile.load import load_profile
 from tests.support import make
 
@@ -72,3 +77,66 @@ def contents(output: Path) -> dict[str, bytes]:
                 data = json.dumps(record).encode()
             found[path.relative_to(output).as_posix()] = data
     return found
+
+
+# --- a run that many tests look at
+
+DATE = "1750000000"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that every test may look at and none may change.
+
+    Attributes:
+        arguments: as those of the fixture of that name.
+        summary: what the run answered.
+        before: the bytes of the input before it ran, by path.
+    """
+
+    arguments: dict[str, object]
+    summary: medaug.Summary
+    before: dict[Path, bytes]
+
+    @property
+    def output(self) -> Path:
+        return self.summary.output
+
+    def copied(self, folder: Path) -> dict[str, object]:
+        """Arguments of the same run, its OUTPUT copied to a folder where it may be gone on with."""
+        shutil.copytree(self.output, folder / "copied")
+        return self.arguments | {"output": folder / "copied"}
+
+
+def finish(folder: Path) -> Finished:
+    """Run it, dated, on a machine that refuses every connection."""
+    arguments = arguments_in(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", DATE)
+        patch.setattr(socket.socket, "connect", _refused)
+        patch.setattr(socket, "getaddrinfo", _refused)
+        before = content_of(arguments)
+        return Finished(arguments, medaug.run(**arguments), before)
+
+
+def arguments_in(folder: Path) -> dict[str, object]:
+    """Of `medaug.run`: two variants of each of `export`'s radiographs, with a key."""
+    (folder / "key").write_bytes(bytes(range(32)))
+    return {
+        "input": export(folder / "in"),
+        "output": folder / "out",
+        "profile": small_profile(folder),
+        "annotations": boxes(folder / "boxes.json"),
+        "variants": 2,
+        "seed": 7,
+        "key": folder / "key",
+    }
+
+
+def content_of(arguments: dict[str, object]) -> dict[Path, bytes]:
+    """The bytes of the input, by path."""
+    return {path: path.read_bytes() for path in Path(str(arguments["input"])).rglob("*") if path.is_file()}
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise AssertionError("a socket was opened")
