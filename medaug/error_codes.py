@@ -142,7 +142,13 @@ CODES: Mapping[str, str] = MappingProxyType(
         "archive-full": "The archive has no room; what was stored before stays.",
         "archive-refused": "The archive refuses a query, a retrieval or an instance.",
         "archive-unreachable": "The archive doesn't answer, or is busy, also after waiting.",
+        "archive-marks": "The archive gives an instance back without the mark that it is synthetic.",
+        "archive-not-kept": "The archive said that it stored an instance, and it isn't there.",
+        "archive-pixels": "The archive gives back other pixels or other content than it was sent.",
+        "archive-same": "The archive may be the one that the sources came from; see --allow-same-archive.",
+        "archive-uids": "The archive keeps instances under other UIDs than they were sent with.",
         "archive-option": "A profile of de-identification, or an option of it, isn't known.",
+        "not-synthetic": "An instance doesn't say that it is synthetic, and is never sent.",
         "not-about-these": "An annotation of the archive refers to none of the images that were fetched.",
         "not-asked-for": "The archive gave a series that the query excludes.",
         # runs

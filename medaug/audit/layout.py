@@ -29,6 +29,7 @@ QUARANTINE = "quarantine"
 PRIVATE = "private"
 KEY = f"{PRIVATE}/key"
 NAMES = f"{PRIVATE}/names.tsv"  # of INPUT's files, for the owner
+SENT = "sent"  # a segment in private/: what archives were given
 
 # inside the folder of a unit
 RECORD = "record.json"

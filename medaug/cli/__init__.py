@@ -28,6 +28,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     review,
     run,
     select,
+    send,
     status,
     verify,
 )

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from medaug.errors import ArchiveError
 
 T = TypeVar("T")
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # s; an archive that is restarted is back within a minute
+
+
+class Patience(Protocol):
+    """`patiently`, with its waits bound."""
+
+    def __call__(self, ask: Callable[[], T], /) -> T:
+        """Ask."""
 
 
 class TransientError(ArchiveError):

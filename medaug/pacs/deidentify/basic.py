@@ -25,7 +25,8 @@ from medaug.pacs.deidentify.options import Deidentification
 from medaug.pacs.deidentify.pseudonyms import Pseudonyms, moved
 from medaug.version import __version__
 
-METHOD = f"medaug fetch {__version__}: PS3.15 {EDITION} Basic Profile"
+MARK = "medaug fetch"  # by which `send` knows that the archive has the source under other names
+METHOD = f"{MARK} {__version__}: PS3.15 {EDITION} Basic Profile"
 _DATES = {"DA", "DT"}
 
 

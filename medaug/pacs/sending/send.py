@@ -1,0 +1,236 @@
+"""Variants into an archive, unit by unit: images and evidence, checked before they go and after they arrived."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydicom.dataset import Dataset
+
+from medaug.audit import ledger, segments
+from medaug.audit.layout import LEDGER, PRIVATE
+from medaug.audit.listed import Choice
+from medaug.audit.record import Output, Record
+from medaug.dicom import fields
+from medaug.dicom.read import parse
+from medaug.errors import ArchiveError, OutputError
+from medaug.pacs.archive import Archive, SeriesFound
+from medaug.pacs.back_off import WAITS, patiently
+from medaug.pacs.sending.kept import Proof, check, content_digest
+from medaug.pacs.sending.marked import is_marked
+from medaug.pacs.sending.own_study import OwnStudy
+from medaug.pacs.sending.same_archive import SameArchive, same
+from medaug.pacs.sending.sent import SentInstance, known, note
+from medaug.storage.disk_map import DiskMap
+from medaug.storage.plain_files import read_plain
+
+T = TypeVar("T")
+SUFFIX = ".dcm"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a send is to do.
+
+    Attributes:
+        output: OUTPUT.
+        address: of the archive, as given.
+        study: ``keep`` sends into the source's study, ``new`` into one of their own.
+        evidence: whether segmentations and reports go, too.
+        proof: how the archive is held to it, see `kept.check`.
+        allowed: why it may be the archive that the sources came from; "" refuses.
+        fetched: the folder that the sources were fetched into, where there is one.
+        waits: seconds before each further attempt.
+    """
+
+    output: Path
+    address: str
+    study: Literal["keep", "new"] = "keep"
+    evidence: bool = True
+    proof: Proof = "pixels"
+    allowed: str = ""
+    fetched: Path | None = None
+    waits: Sequence[float] = WAITS
+
+
+@dataclass
+class Sent:
+    """What came of it.
+
+    Attributes:
+        variants: units whose instances are in the archive, those of earlier sends included.
+        instances: their number, likewise.
+        before: of them, those that earlier sends brought.
+        left_out: code → units or instances that didn't go.
+        why: code → a sentence of the first of them.
+    """
+
+    variants: int = 0
+    instances: int = 0
+    before: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    why: dict[str, str] = field(default_factory=dict)
+
+    def leave(self, code: str, why: str) -> None:
+        """Count something that didn't go."""
+        self.left_out[code] += 1
+        self.why.setdefault(code, why)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One file on its way: its name, the UID that it has in the archive, and digests of file and content."""
+
+    output: Output
+    study: str
+    series: str
+    instance: str
+    digest: str
+
+
+def send(archive: Archive, parcel: Parcel, on_unit: Callable[[Sent], object] = lambda _: None) -> Sent:
+    """Send what OUTPUT's lists hold; given again, it goes on where it was cut.
+
+    Args:
+        archive: to give it to.
+        parcel: what to do.
+        on_unit: is told after each variant how far it is.
+
+    Raises:
+        ArchiveError: it can't be reached, refuses as a whole, may be where the sources came from, or didn't keep what
+            it took (``archive-not-kept``, ``-uids``, ``-pixels``, ``-marks``); ``not-synthetic``: an instance isn't
+            marked. What was sent and proved before stays.
+        OutputError: OUTPUT is none, or a file isn't what its record says.
+    """
+    return _Send(archive, parcel).all(on_unit)
+
+
+class _Send:
+    """One send: the archive, OUTPUT, and what went until now."""
+
+    def __init__(self, archive: Archive, parcel: Parcel) -> None:
+        self._archive, self._parcel, self._said = archive, parcel, Sent()
+        if parcel.proof == "none" and not parcel.allowed:
+            raise same("without a proof it isn't asked whether it holds them")
+        look = None if parcel.allowed else SameArchive(archive, parcel.address, parcel.fetched, self._asked)
+        self._same = look
+        segments.mend(parcel.output / PRIVATE)
+        mine = (one for one in known(parcel.output) if one.archive == parcel.address)
+        self._there = DiskMap((one.instance, one.sha256) for one in mine)
+
+    def all(self, on_unit: Callable[[Sent], object]) -> Sent:
+        """Unit by unit, in the order of their keys."""
+        root = self._parcel.output
+        choice = Choice.of(root)
+        for record in ledger.shelved(root / LEDGER):
+            if record.status == "written":
+                code = choice.code(record.unit, record.folder)
+                if code:
+                    self._said.leave(code, "a variant that OUTPUT's lists leave out")
+                else:
+                    self._unit(record)
+                on_unit(self._said)
+        return self._said
+
+    def _unit(self, record: Record) -> None:
+        outputs = [one for one in record.outputs if one.path.endswith(SUFFIX)]
+        if not self._parcel.evidence:
+            outputs = [one for one in outputs if one in record.images]
+        if not record.images[0].path.endswith(SUFFIX):
+            self._said.leave("not-dicom", "a variant of another format than DICOM")
+            return
+        own = OwnStudy(frozenset(self._own(record, outputs)))
+        going = [one for one in outputs if self._there.get(self._uid(own, one)) != one.sha256]
+        self._said.before += len(outputs) - len(going)
+        sent = list(self._given(record, own, going))
+        self._prove(sent)
+        if sent:
+            note(self._parcel.output, map(self._line, sent))
+        self._said.instances += len(outputs) - len(going) + len(sent)
+        self._said.variants += 1
+
+    def _given(self, record: Record, own: OwnStudy, outputs: Sequence[Output]) -> Iterator[_Item]:
+        """Give the archive what it doesn't have, one instance in memory at a time."""
+        there: dict[str, set[str]] = {}
+        for output in outputs:
+            read = parse.parsed(_content(self._parcel.output, output))
+            ds = read.dataset
+            if not is_marked(ds):
+                raise ArchiveError(
+                    f"{output.path}: an instance that doesn't say that it is synthetic is never sent",
+                    code="not-synthetic",
+                )
+            if self._same:
+                self._same.refuse(record, fields.text(ds, "DeidentificationMethod"))
+            if self._parcel.study == "new":
+                own.moved(ds)
+            item = _Item(output, *_names(ds), content_digest(read))
+            if item.series not in there:
+                there[item.series] = self._held(item)
+            if item.instance in there[item.series] or self._stored(ds):
+                yield item
+
+    def _stored(self, ds: Dataset) -> bool:
+        try:
+            self._asked(partial(self._archive.store, ds))
+        except ArchiveError as error:
+            if error.code != "archive-refused":
+                raise
+            self._said.leave(error.code, str(error))
+            return False
+        return True
+
+    def _held(self, item: _Item) -> set[str]:
+        """What the archive has of a series, as from a send that was cut."""
+        if self._parcel.proof == "none":
+            return set()
+        series = SeriesFound(item.study, item.series)
+        return self._asked(lambda: {one.instance for one in self._archive.find_instances(series)})
+
+    def _prove(self, sent: Sequence[_Item]) -> None:
+        grouped: dict[SeriesFound, dict[str, str]] = defaultdict(dict)
+        for one in sent:
+            grouped[SeriesFound(one.study, one.series)][one.instance] = one.digest
+        for series, expected in grouped.items():
+            check(self._archive, series, expected, self._parcel.proof, self._asked)
+
+    def _asked(self, ask: Callable[[], T], /) -> T:
+        return patiently(ask, self._parcel.waits)
+
+    def _own(self, record: Record, outputs: Sequence[Output]) -> Iterator[str]:
+        """The UIDs that a study of their own replaces: those of the unit's instances and their series."""
+        if self._parcel.study == "new":
+            for output in record.outputs:
+                if output.path.endswith(SUFFIX):
+                    yield output.sop_instance_uid
+            for output in outputs:
+                ds, _ = parse.header(self._parcel.output / output.path, ("SeriesInstanceUID",))
+                yield fields.uid(ds, "SeriesInstanceUID")
+
+    def _uid(self, own: OwnStudy, output: Output) -> str:
+        return own.uid(output.sop_instance_uid)
+
+    def _line(self, one: _Item) -> SentInstance:
+        parcel = self._parcel
+        said = parcel.address, one.output.path, one.output.sha256, one.instance, parcel.proof, parcel.allowed
+        return SentInstance(*said, segments.now())
+
+
+def _names(ds: Dataset) -> tuple[str, str, str]:
+    study, series, instance = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    return fields.uid(ds, study), fields.uid(ds, series), fields.uid(ds, instance)
+
+
+def _content(root: Path, output: Output) -> bytes:
+    try:
+        data = read_plain(root / output.path, parse.MAX_FILE, follow=False)
+    except OSError as error:
+        raise OutputError(f"OUTPUT: {output.path} can't be read ({error.strerror}); see `medaug verify`") from None
+    if hashlib.sha256(data).hexdigest() != output.sha256:
+        raise OutputError(f"OUTPUT: {output.path} isn't what its record says; see `medaug verify`")
+    return data
