@@ -25,11 +25,11 @@ from medaug.benchmark.results_folder import TrainingRecord
 from medaug.benchmark.runs import folder_of, runs_of
 from medaug.benchmark.training import BenchmarkSetup, Making, train
 from medaug.execution.execute import check_disjoint
-from medaug.execution.planning.plan import SECONDS_PER_STEP, SECONDS_PER_UNIT
 from medaug.execution.summary import Progress
 from medaug.storage.atomic import replace_file
 
 JUDGING = 6.0  # seconds: a training's boxes found, matched and stored
+SECONDS_PER_STEP, SECONDS_PER_UNIT = 0.05, 1.0  # of a solve at 256 px on two cores, and of all else of a variant
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medaug.execution.planning.foresight import Foresight
     from medaug.execution.planning.plan import Plan
     from medaug.execution.planning.sources import Skip
+    from medaug.execution.planning.throughput import Forecast
     from medaug.execution.summary import Summary
 
 
@@ -22,20 +23,23 @@ def say_json(data: object) -> None:
     say(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def plan_data(planned: Plan, foreseen: Mapping[str, Foresight], room: str = "") -> dict[str, Any]:
+def plan_data(
+    planned: Plan, foreseen: Mapping[str, Foresight], room: str = "", ahead: Forecast | None = None
+) -> dict[str, Any]:
     """What `medaug plan` says: a line a source, what is left out, time and disk."""
     return {
         "profile": planned.profile.name,
         "seed": str(planned.request.seed),
         "variants": len(planned.units),
         "sources": [
-            source | {"free": None if ahead is None else ahead.free, "code": ahead.code if ahead else ""}
-            | {"reason": ahead.reason if ahead else ""}
+            source | {"free": None if seen is None else seen.free, "code": seen.code if seen else ""}
+            | {"reason": seen.reason if seen else ""}
             for source in boxes_data(planned)["sources"]
-            for ahead in (foreseen.get(source["source"]),)
+            for seen in (foreseen.get(source["source"]),)
         ],
         **_left_out(planned.skips, planned.unmatched, planned.notes),
-        "seconds": planned.seconds,
+        "seconds": ahead.seconds if ahead else None,
+        "held_back_by": ahead.held_by if ahead else None,
         "bytes": planned.bytes,
         "no_room": room,
     }  # fmt: skip

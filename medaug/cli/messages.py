@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medaug.execution.planning.foresight import Foresight
     from medaug.execution.planning.plan import Plan
     from medaug.execution.planning.sources import Skip
+    from medaug.execution.planning.throughput import Forecast
     from medaug.execution.planning.units import Unit
     from medaug.execution.summary import Summary
 
@@ -24,9 +25,14 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def show_plan(
-    planned: Plan, foreseen: Mapping[str, Foresight] = _NOTHING, room: str = "", *, names: bool = False
+    planned: Plan,
+    foreseen: Mapping[str, Foresight] = _NOTHING,
+    room: str = "",
+    ahead: Forecast | None = None,
+    *,
+    names: bool = False,
 ) -> None:
-    """What would be done; what was ``foreseen`` by source, and a sentence where there is no ``room`` for it.
+    """What would be done; what was ``foreseen`` by source and of the run, and a sentence where there is no ``room``.
 
     ``names`` names INPUT's files, too.
     """
@@ -39,23 +45,25 @@ def show_plan(
     )
     for unit in firsts:
         slices, rows, columns = unit.shape
-        labels, ahead = ", ".join(sorted({box.label for box in unit.boxes})), foreseen.get(unit.recipe.source)
+        labels, seen = ", ".join(sorted({box.label for box in unit.boxes})), foreseen.get(unit.recipe.source)
         say(
             f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
-            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_donor(unit)}{_ahead(ahead)}"
+            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_donor(unit)}{_ahead(seen)}"
         )
         show_files(of_unit(unit, planned.request.input) if names else ())
     if foreseen and len(foreseen) < len(firsts):
         say(f"  of the first {len(foreseen)} sources the free share was looked at")
     show_left_out(planned.skips, planned.unmatched, planned.notes, files=by_code(planned) if names else _NOTHING)
-    time_needed = (
-        "unknown until the first unit"
-        if planned.seconds is None
-        else f"about {duration(planned.seconds)} on 2 CPU cores"
-    )
-    say(f"time: {time_needed}; disk: about {planned.bytes / 1e6:.0f} MB")
+    say(f"time: {_time(ahead)}; disk: about {planned.bytes / 1e6:.0f} MB")
     if room:
         say(f"no room: {room}")
+
+
+def _time(ahead: Forecast | None) -> str:
+    if ahead is None:
+        return "unknown until the first unit"
+    here = f"{counted(ahead.cores, 'core')} and device {ahead.device}"
+    return f"about {duration(ahead.seconds)} on {here}, held back by {ahead.advice}"
 
 
 def _donor(unit: Unit) -> str:

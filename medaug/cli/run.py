@@ -121,14 +121,15 @@ def _sum_up(summary: Summary, planned: Plan, *, names: bool, as_json: bool) -> N
 
 def _show(planned: Plan, output: Path | None = None, *, names: bool, as_json: bool) -> None:
     from medaug.execution.planning.foresight import foresee, space_missing
+    from medaug.execution.planning.throughput import forecast
 
     foreseen = {each.source: each for each in foresee(planned)}
-    full = space_missing(planned, output) if output else ""
+    full, ahead = space_missing(planned, output) if output else "", forecast(planned)
     if as_json:
-        data = plan_data(planned, foreseen, full)
+        data = plan_data(planned, foreseen, full, ahead)
         say_json(with_names(data, planned) if names else data)
     else:
-        show_plan(planned, foreseen, full, names=names)
+        show_plan(planned, foreseen, full, ahead, names=names)
     if all(each.code for each in foreseen.values()):
         raise typer.Exit(3)
 

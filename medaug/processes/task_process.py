@@ -15,6 +15,7 @@ from medaug.errors import RunError, placed
 from medaug.processes.child import started
 
 STEP, ANSWER, ERROR = "step", "answer", "error"  # what the process says first
+STARTS = 3  # of one that is killed while it is set up, by somebody who may not kill it again
 ENDING = 5.0  # seconds for one whose input ended
 OnStep = Callable[[int, int], None]
 
@@ -41,9 +42,22 @@ class TaskProcess:
         """Start it; what it says to its setup.
 
         Raises:
-            RunError: it can't be started, or dies as it is set up.
+            RunError: it can't be started, or dies as it is set up, or is killed then each of `STARTS` times.
             Exception: what was raised there.
         """
+        for left in reversed(range(STARTS)):
+            try:
+                return self._set_up()
+            except EOFError:
+                status = self.close() or 0
+                if status >= 0 or not left:
+                    raise RunError(
+                        f"{self.role} died while it {self._started} (status {status}); look at the machine's memory "
+                        "and log"
+                    ) from None
+        raise AssertionError
+
+    def _set_up(self) -> Any:
         try:
             self._process = started(self._module, environment=self._environment)
         except OSError as error:
@@ -52,10 +66,7 @@ class TaskProcess:
         try:
             return self._answer(self._process, self._setup)
         except EOFError:
-            raise RunError(
-                f"{self.role} died while it {self._started} (status {self.close()}); look at the machine's memory "
-                "and log"
-            ) from None
+            raise
         except BaseException:
             self.close()
             raise

@@ -30,9 +30,6 @@ from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
 from medaug.regions.motions import check_planar
 
-# Measured on two CPU cores with the embedded prior at 256 px; see docs/explanation/prior.md.
-SECONDS_PER_STEP = 0.05
-SECONDS_PER_UNIT = 1.0
 READ_SECONDS, FILE_SECONDS = 120.0, 5.0  # of the processor that reading a source may take, and for each of its files
 NOTHING_FREE = "--protect and --within let nothing of it change; with --within, no given structure may lie on it"
 
@@ -70,14 +67,6 @@ class Plan:
     def profile(self) -> Profile:
         """The resolved profile."""
         return self.request.profile
-
-    @property
-    def seconds(self) -> float | None:
-        """Estimated on two CPU cores with the embedded prior; None for a prior of unknown speed."""
-        if self.profile.prior_path is not None:
-            return None
-        per_slice = self.profile.solver.steps * SECONDS_PER_STEP * (self.profile.size / 256) ** 2
-        return sum(unit.shape[0] * per_slice + SECONDS_PER_UNIT for unit in self.units)
 
     @property
     def bytes(self) -> int:
