@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import assert_never
 
 from medaug.assemble.laws import draw_of, law_for, protect_for, set_in_of
+from medaug.assemble.settling import settled_on
 from medaug.augmentation.prepare import Latest, PresentTools
 from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
 from medaug.augmentation.solve import SolveTools, on_threads
@@ -71,6 +72,7 @@ def tools(
         ProfileError: the prior can't do what the profile asks for.
     """
     on = resolve_device(device)
+    profile = settled_on(profile, on)
     fitted, prompted = _prior(profile, on, prior)
     return Tools(
         present_tools(profile, fitted.card),
@@ -79,7 +81,7 @@ def tools(
             solver=solver_of(profile, fitted.card),
             degraded=_degradation(profile.operator),
             measurement_noise=profile.measurement_noise,
-            batch_size=profile.batch_size,
+            batch_size=profile.rows,
             device=on,
             prompted=prompted,
             full=on != "cpu",  # there a short batch costs less than a filled one, and a worker solves case by case
@@ -180,7 +182,7 @@ def _fitted(profile: specs.Profile, prior: LatentPrior, device: str) -> LatentPr
     return economical(
         padded(prior, profile.size),
         device,
-        precision=levers.precision,
+        precision="float32" if levers.precision == "auto" else levers.precision,  # `tools` settled it
         channels_last=levers.channels_last,
         compiled=levers.compiled,
     )

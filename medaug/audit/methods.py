@@ -111,7 +111,7 @@ def _kept(profile: Profile) -> str:
 
 
 def _levers(profile: Profile) -> str:
-    pulled = profile.levers.model_dump(exclude_defaults=True)
+    pulled = profile.levers.pulled
     return f" ({', '.join(f'{name} {value}' for name, value in pulled.items())})" if pulled else ""
 
 

@@ -39,6 +39,25 @@ def _count(kind: str) -> int:
             return 1
 
 
+def has_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 in units of its own: NVIDIA's since Ampere, and AMD's that torch knows.
+
+    On processors that have such units it is off, too: results are to be the same on any.
+    """
+    return torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def memory(device: str) -> int:
+    """Bytes that the device has in all; 0 where torch doesn't say."""
+    match torch.device(device).type:
+        case "cuda":
+            return int(torch.cuda.get_device_properties(device).total_memory)
+        case "xpu":
+            return int(torch.xpu.get_device_properties(device).total_memory)
+        case _:
+            return 0
+
+
 def let_go() -> None:
     """Give back what torch keeps of devices' memory for later."""
     for kind, module in (("cuda", torch.cuda), ("xpu", torch.xpu), ("mps", torch.mps)):

@@ -16,6 +16,7 @@ from monai.transforms import MapTransform, Randomizable, RandomizableTransform
 from monai.utils import convert_to_dst_type, convert_to_numpy
 
 from medaug.assemble import tools
+from medaug.assemble.settling import settled_on
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case
 from medaug.augmentation.recipe import Recipe
@@ -79,7 +80,7 @@ class RandPosteriorSampled(RandomizableTransform):  # type: ignore[misc]  # MONA
                 f"RandPosteriorSampled: profile {chosen.name!r} moves or adds labels, and boxes here stay as they are; "
                 "use `medaug run`, whose lists hold the new ones, or a profile that moves nothing"
             )
-        self.profile = chosen if prior is None else with_prior(chosen, str(prior))
+        self.profile = settled_on(chosen if prior is None else with_prior(chosen, str(prior)), device)
         self.variants, self.device, self.box_mode, self.seed = variants, device, box_mode, seed
         self.cache = None if cache is None else SolvedCache(Path(cache))
         self._draw = 0

@@ -7,7 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from medaug.profile.solvers import Levers
+from medaug.profile.solvers import AT_REST
+
+ROWS_OF_A_PROCESSOR = 8  # slices solved at once where a profile leaves it to the device, and that is a processor
 
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
@@ -24,7 +26,10 @@ NOT_IN_DIGEST: dict[str, Any] = {
 
 
 def profile_digest(resolved: Mapping[str, Any]) -> str:
-    """`Profile.sha256` from the keys of a resolved profile: keys that came to profiles later change no older digest."""
+    """`Profile.sha256` from the keys of a resolved profile: keys that came to profiles later change no older digest.
+
+    What is left to the device counts as on a processor; `settled.settled` says what it is on another one.
+    """
     unused = set() if resolved.get("prompt") else {"prompt", "guidance_scale"}  # as before there were prompts
     levers = _pulled(resolved.get("levers"))
     kept = {key: value for key, value in resolved.items() if NOT_IN_DIGEST.get(key) is not True and key not in unused}
@@ -33,6 +38,8 @@ def profile_digest(resolved: Mapping[str, Any]) -> str:
         kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
     if isinstance(kept.get("window"), dict) and kept["window"].get("number") == 1:  # as before there was a choice
         kept["window"] = {name: value for name, value in kept["window"].items() if name != "number"}
+    if kept.get("batch_size") == "auto":
+        kept["batch_size"] = ROWS_OF_A_PROCESSOR
     for key, left_out in NOT_IN_DIGEST.items():
         if left_out is not True and isinstance(kept.get(key), dict):
             kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}
@@ -43,5 +50,4 @@ def _pulled(levers: object) -> object:
     """The levers that aren't at rest: one that comes later changes no digest of a profile that doesn't use it."""
     if not isinstance(levers, dict):
         return levers
-    at_rest = Levers().model_dump(mode="json")
-    return {name: value for name, value in levers.items() if name not in at_rest or value != at_rest[name]}
+    return {name: value for name, value in levers.items() if value not in AT_REST.get(name, ())}

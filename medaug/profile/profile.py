@@ -30,7 +30,7 @@ from medaug.profile.components import (
     moves,
     transplants,
 )
-from medaug.profile.digest import profile_digest
+from medaug.profile.digest import ROWS_OF_A_PROCESSOR, profile_digest
 from medaug.profile.solvers import (
     Levers,
     NoOperator,
@@ -72,7 +72,9 @@ class Profile(Spec):
     strengths: Strengths | None = Field(None, description="what --strength puts in place of start, steps and closing")
     restore: Restore
     volumes: Volumes = Volumes()
-    batch_size: int = Field(8, ge=1, le=256)
+    batch_size: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        "auto", description="slices solved at once; auto: 8, on a device as many as fill it"
+    )
     checks: dict[CheckName, Limit] = Field(
         default_factory=dict, description="limits by check; a named one replaces the default"
     )
@@ -130,6 +132,11 @@ class Profile(Spec):
                 return self.prior.path
             case _:
                 assert_never(self.prior)
+
+    @property
+    def rows(self) -> int:
+        """Slices solved at once; those on a processor where it is left to the device."""
+        return ROWS_OF_A_PROCESSOR if self.batch_size == "auto" else self.batch_size
 
     @property
     def sha256(self) -> str:

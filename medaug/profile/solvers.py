@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, assert_never
+from typing import Annotated, Any, Literal, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -98,13 +98,26 @@ class Levers(Spec):
     fast_autoencoder: float | None = Field(
         None, ge=0, lt=1, description="above this share of the times the prior's small autoencoder is used"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="inside the networks")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="inside the networks; auto: bfloat16 where the device multiplies it well, else float32"
+    )
     channels_last: bool = False
     compiled: bool = Field(False, description="by torch.compile; the first solve of a shape takes minutes")
     crop: int | None = Field(None, ge=0, le=512, description="solve the part around the free pixels only: px of border")
     closing: int = Field(
         0, ge=0, le=50, description="iterations of a last step through the decoder to the measurement; 0: none"
     )
+
+    @property
+    def pulled(self) -> dict[str, Any]:
+        """Those that make a solve another one than a plain float32 one on a processor."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value not in AT_REST[name]}
+
+
+AT_REST: dict[str, tuple[Any, ...]] = {
+    name: (value, "float32") if name == "precision" else (value,)
+    for name, value in Levers().model_dump(mode="json").items()
+}
 
 
 class Measured(Spec):

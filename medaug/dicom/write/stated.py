@@ -38,7 +38,7 @@ def stated(
         ValueError: a header can't state this.
     """
     spec, (name, sha256) = profile.solver, prior
-    pulled = "".join(f", {lever} {value}" for lever, value in profile.levers.model_dump(exclude_defaults=True).items())
+    pulled = "".join(f", {lever} {value}" for lever, value in profile.levers.pulled.items())
     return Provenance(
         unit=unit,
         variant=variant,

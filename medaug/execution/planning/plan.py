@@ -17,6 +17,7 @@ from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.errors import IdentityError, ReadError, SourceError, counted
 from medaug.execution.planning.donors import Donors, Sketches
 from medaug.execution.planning.labels import labels_of
+from medaug.execution.planning.on_device import on_its_device
 from medaug.execution.planning.request import RunOptions, RunRequest
 from medaug.execution.planning.sources import Header, ImageSource, LeftOut, Skip, collect, load_headers, refusal
 from medaug.execution.planning.space import bytes_on_disk
@@ -104,7 +105,9 @@ def plan_for(
     Raises:
         ReadError: INPUT does not exist.
         AnnotationError: an annotation file is malformed.
+        RunError: there is no such device here.
     """
+    request = on_its_device(request)
     structures = {"protect": request.protect, "within": request.within}
     collected = collect(request.input, request.profile, (*request.annotations, *request.protect, *request.within))
     sources = _told(collected.sources, on_read) if on_read else collected.sources

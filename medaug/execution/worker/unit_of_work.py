@@ -241,7 +241,7 @@ def to_record(
         recipe=unit.recipe.plain,
         versions=worker.versions,
         device=worker.device,
-        batch_size=batch_size or worker.profile.batch_size,
+        batch_size=batch_size or worker.profile.rows,
         identity=Identity(_identity(unit), worker.request.accept_identity or ""),
         checks=tuple(CheckResult(c.name, c.value, c.limit, c.passed) for c in checks),
         outputs=outputs,
