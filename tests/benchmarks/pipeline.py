@@ -71,7 +71,7 @@ def theirs(vae: Any, unet: Any, image: torch.Tensor, mask: torch.Tensor) -> Call
 def ours(vae: Any, unet: Any, image: torch.Tensor, mask: torch.Tensor) -> Callable[[], Any]:
     encode, decode = autoencoder(vae)
     prompt = torch.zeros(1, 77, unet.config["cross_attention_dim"])
-    card = prior(True, "cpu", torch.float32).card
+    card = prior(True, "cpu", "float32").card
     made = LatentPrior(card, schedule(BETAS), encode, decode, lambda z, t: unet(z, t, prompt, return_dict=False)[0])
     operator = Inpainting(mask == 0)
 
