@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,18 @@ from medaug.execution.planning.donors import Donors, Sketches
 from medaug.execution.planning.labels import labels_of
 from medaug.execution.planning.on_device import on_its_device
 from medaug.execution.planning.request import RunOptions, RunRequest
-from medaug.execution.planning.sources import Header, ImageSource, LeftOut, Skip, collect, load_headers, refusal
+from medaug.execution.planning.sources import (
+    DOUBTS,
+    Collected,
+    Header,
+    ImageSource,
+    LeftOut,
+    Skip,
+    collect,
+    load_headers,
+    merged,
+    refusal,
+)
 from medaug.execution.planning.space import bytes_on_disk
 from medaug.execution.planning.units import Unit, units_of
 from medaug.imaging.boxes import Box
@@ -33,15 +43,6 @@ from medaug.regions.motions import check_planar
 
 READ_SECONDS, FILE_SECONDS = 120.0, 5.0  # of the processor that reading a source may take, and for each of its files
 NOTHING_FREE = "--protect and --within let nothing of it change; with --within, no given structure may lie on it"
-
-# Why a source may name a person, and what to do, by `SourceRef.format`
-DOUBTS = {
-    "dicom": "the instances are '{state}': they don't declare that the patient's identity was removed (0012,0062); "
-    "de-identify the export first",
-    "nifti": "the NIfTI header holds free text or extensions, where a name may stand; clear them",
-    "nrrd": "the NRRD header holds comments or fields of free text, where a name may stand; clear them",
-    "picture": "the picture holds EXIF, text or a comment beside its pixels, where a name may stand; save it without",
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,6 @@ def plan_for(
         RunError: there is no such device here.
     """
     request = on_its_device(request)
-    structures = {"protect": request.protect, "within": request.within}
     collected = collect(request.input, request.profile, (*request.annotations, *request.protect, *request.within))
     sources = _told(collected.sources, on_read) if on_read else collected.sources
     sketches = _sketches(request.profile)
@@ -117,7 +117,7 @@ def plan_for(
     how = {"format": request.format, "readers": request.readers}
     found = labels_of(collected, volumes, request.annotations, LabelChoice(request.label, request.ignore_label), **how)
     headers = [header for header in headers if only is None or header.key in only]
-    masks = [on_volumes(paths, volumes, collected.files, what, read_structures) for what, paths in structures.items()]
+    masks = _structures(request, volumes, collected)
     pinned = request.profile.sha256, request.profile.prior.sha256  # worked out once, and one string for all units
     unlabelled: list[LeftOut] = []
     donors = Donors(request.profile, request.seed, sketches, found.lesions, headers) if sketches else None
@@ -143,7 +143,7 @@ def plan_for(
     units = units_of(firsts(), 1 if donors else request.variants)
     notes = tuple(sorted({note for header in headers for note in header.source.notes}))
     gone = (*refused, *unlabelled, *_without_donors(donors))
-    skips = _merged((*collected.skips, *(each.skip for each in gone)))
+    skips = merged((*collected.skips, *(each.skip for each in gone)))
     left_out = *collected.left_out, *((file, each.skip.code) for each in gone for file in each.files)
     return Plan(request, units, skips, found.unmatched, (*notes, *found.notes), left_out)
 
@@ -261,12 +261,9 @@ def _files(volume: Volume) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(volume.source.files))
 
 
-def _merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
-    """Equal reasons of one series become one."""
-    files: dict[tuple[str, str, bool, str], int] = defaultdict(int)
-    for skip in skips:
-        files[skip.code, skip.reason, skip.refused, skip.series_uid] += skip.files
-    return tuple(Skip(code, why, n, refused, uid) for (code, why, refused, uid), n in sorted(files.items()))
+def _structures(request: RunRequest, volumes: Sequence[Volume], collected: Collected) -> list[Mapping[str, Mask]]:
+    structures = {"protect": request.protect, "within": request.within}
+    return [on_volumes(paths, volumes, collected.files, what, read_structures) for what, paths in structures.items()]
 
 
 def _sketches(profile: Profile) -> Sketches | None:
@@ -315,7 +312,7 @@ def survey(
         for header in sorted(headers, key=lambda header: (header.first, header.key))
         if header.key not in found.withheld
     ]
-    return tuple(usable), _merged((*collected.skips, *(each.skip for each in refused)))
+    return tuple(usable), merged((*collected.skips, *(each.skip for each in refused)))
 
 
 def labels_in(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from medaug.dicom.read.parse import LastFile
 
 TEXT_NOTE = "pictures can't say whether text is burned into them: look for names in the pixels"
+
+# Why a source may name a person, and what to do, by `SourceRef.format`
+DOUBTS = {
+    "dicom": "the instances are '{state}': they don't declare that the patient's identity was removed (0012,0062); "
+    "de-identify the export first",
+    "nifti": "the NIfTI header holds free text or extensions, where a name may stand; clear them",
+    "nrrd": "the NRRD header holds comments or fields of free text, where a name may stand; clear them",
+    "picture": "the picture holds EXIF, text or a comment beside its pixels, where a name may stand; save it without",
+}
 
 
 @dataclass(frozen=True)
@@ -264,3 +274,11 @@ def image_files(root: Path, noting: Noting) -> tuple[Found, tuple[ImageSource, .
 def _within(path: Path, folders: Collection[Path]) -> bool:
     """Whether a resolved path is one of these, or lies below one."""
     return bool(folders) and (path in folders or any(parent in folders for parent in path.parents))
+
+
+def merged(skips: Iterable[Skip]) -> tuple[Skip, ...]:
+    """Equal reasons of one series become one."""
+    files: dict[tuple[str, str, bool, str], int] = defaultdict(int)
+    for skip in skips:
+        files[skip.code, skip.reason, skip.refused, skip.series_uid] += skip.files
+    return tuple(Skip(code, why, n, refused, uid) for (code, why, refused, uid), n in sorted(files.items()))
