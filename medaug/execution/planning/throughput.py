@@ -54,7 +54,7 @@ def forecast(planned: Plan) -> Forecast | None:
     device, workers = resolve_device(request.device), request.workers or 1
     io_workers = _io_workers(request, device, workers)
     mine = max(1, count // workers)
-    batch = 1 if device == "cpu" else planned.profile.batch_size
+    batch = 1 if device == "cpu" else planned.profile.rows
     machine = Machine(max(1, io_workers), batch, DISK / workers)
     flow = simulated(costs_of(planned, device), machine, min(mine, PASSED), request.variants)
     seconds = flow.seconds + max(0, mine - PASSED) / flow.rate
