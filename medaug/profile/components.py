@@ -20,6 +20,17 @@ class Lists(Spec):
     only: Literal["all", "accepted"] = Field("all", description="accepted: those alone that a reader accepted")
 
 
+class Classic(Spec):
+    """Plain transforms that the anatomy allows, for a training loop; see `medaug.monai.RandClassicd`."""
+
+    flip: tuple[Literal["left-right", "up-down"], ...] = Field(
+        (), description="each half of the times; left-right never where a side is stated or a marker shows it"
+    )
+    rotate: float = Field(0.0, ge=0, le=180, description="degrees, either way, within a slice")
+    scale: float = Field(0.0, ge=0, le=0.5, description="share larger or smaller, within a slice")
+    intensity: float = Field(0.0, ge=0, le=0.5, description="share by which contrast about the mean grows or shrinks")
+
+
 class Review(Spec):
     """What readers may say."""
 

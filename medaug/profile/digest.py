@@ -20,6 +20,7 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "pictures": True,
     "colour": True,
     "unlabelled": True,
+    "classic": True,
     "lists": True,
     "review": True,
 }  # no pixel depends on these

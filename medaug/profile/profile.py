@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from medaug.profile.components import (
+    Classic,
     EmbeddedPrior,
     Evidence,
     FileWindow,
@@ -95,6 +96,7 @@ class Profile(Spec):
         "skip", description="an image without labels is left out, or all of its domain may change"
     )
     evidence: Evidence = Evidence()
+    classic: Classic = Field(Classic(), description="plain transforms that a training loop may add; `run` adds none")
     lists: Lists = Lists()
     review: Review = Review()
 
@@ -107,6 +109,8 @@ class Profile(Spec):
             raise ValueError(f"unlabelled: law {law} needs labels; choose another law, or skip")
         if not meets_decoder(self.solver):
             self._without_decoder()
+        if "lung" in self.domain and "left-right" in self.classic.flip:
+            raise ValueError("classic.flip: left-right puts the heart on the other side of a chest; remove it")
         for name, (low, high) in self.checks.items():
             if low is not None and high is not None and low > high:
                 raise ValueError(f"checks.{name}: the least value ({low:g}) is above the greatest ({high:g})")
