@@ -140,7 +140,8 @@ class RandClassicd(Randomizable, MapTransform):  # type: ignore[misc]  # MONAI i
         for name in flips:
             axis = axis_of(name, image)
             boxes[:, [axis, axes + axis]] = size[axis] - boxes[:, [axes + axis, axis]]
-        boxes = _enclosing(boxes, np.linalg.inv(self._to_source(axes))[:-1, :-1], size / 2)
+        matrix = np.asarray(np.linalg.inv(self._to_source(axes)[:-1, :-1]), dtype=np.float64)
+        boxes = _enclosing(boxes, matrix, size.astype(np.float64) / 2)
         inside, kept = clip_boxes_to_image(boxes, size.tolist(), remove_empty=True)
         item[self.box_key] = _spelled_as(item[self.box_key], inside, self.box_mode, axes)
         if self.label_key is not None:
