@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-ray test-browser check lint types contracts site clean
+.PHONY: demo test test-ray test-browser test-pacs check lint types contracts site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,11 @@ test-browser: $(STAMP)
 	command -v chromium || timeout 180 sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium' || true
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
 	$(BIN)/python -m pytest -m browser -rs tests/review
+
+# Orthanc and dcmtk are Debian's, likewise; RUNLEVEL=1 keeps the packages from starting services, tests start their own.
+test-pacs: $(STAMP)
+	command -v Orthanc && command -v storescp || RUNLEVEL=1 timeout 180 sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends orthanc orthanc-dicomweb dcmtk' || true
+	$(BIN)/python -m pytest -m pacs -rs tests/pacs
 
 check: lint types contracts site
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import socket
@@ -11,14 +12,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pydicom
+
+from tests.support.ports import free_port
+
 PROGRAM = shutil.which("Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 MISSING = "" if PROGRAM and PLUGIN.exists() else "no Orthanc here: apt-get install orthanc orthanc-dicomweb"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return int(bound.getsockname()[1])
 
 
 class Orthanc:
@@ -60,7 +60,7 @@ class Orthanc:
             self._process = subprocess.Popen([PROGRAM, str(path)], stdout=log, stderr=log)
         for _ in range(300):
             try:
-                self.ask("system")
+                socket.create_connection(("127.0.0.1", self.web), 5).close()
             except OSError:
                 time.sleep(0.1)
                 assert self._process.poll() is None, (self.folder / "log.txt").read_text()[-2000:]
@@ -77,6 +77,10 @@ class Orthanc:
     def ask(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/{path}", timeout=30) as answer:
             return json.load(answer)
+
+    def instance(self, name: str) -> pydicom.Dataset:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/instances/{name}/file", timeout=30) as answer:
+            return pydicom.dcmread(io.BytesIO(answer.read()))
 
     def put(self, data: bytes) -> Any:
         """Store an instance by its own interface."""

@@ -17,7 +17,8 @@ from medaug.pacs.connect import connected
 from tests.support import make
 from tests.support.certificates import certificate
 from tests.support.dicomweb_server import Archive
-from tests.support.dimse_node import free_port, listening
+from tests.support.dimse_node import listening
+from tests.support.ports import free_port
 
 
 @pytest.fixture
