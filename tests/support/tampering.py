@@ -460,3 +460,30 @@ COVERED = {
     _covered_slices_swapped: {"reference", "protected-changed"},
     _covered_unit_removed: {"list-differs"},
 }
+
+
+# a file's whole content replaced: by what, and which fault is found for each file
+
+JUNK = {
+    "nothing": b"",
+    "a list": b"[]",
+    "an object": b"{}",
+    "no text": b"\xff",
+    "null": b"null",
+    "50,000 open lists": b"[" * 50_000,
+}
+UNIT_JUNK = {"nothing": b"", "4,096 zeros": b"\0" * 4096, "a sentence": b"not an image"}
+TOP_LEVEL = {
+    "monai.json": "list-differs",
+    "coco.json": "list-differs",
+    "profile.yaml": "profile-differs",
+    "seal.json": "seal-malformed",
+    "FORMAT.json": "format",
+    "plan.json": "list-differs",
+}
+IN_A_UNIT = {
+    "image/0001.dcm": "unreadable",
+    "evidence/regions.dcm": "unreadable",
+    "evidence/boxes.dcm": "unreadable",
+    "record.json": "record-differs",
+}

@@ -9,7 +9,7 @@ from medaug.verification import faults
 from medaug.verification.faults import CODES, Fault
 from tests.support.paths import ROOT
 from tests.support.tables import write_table
-from tests.support.tampering import COVERED, PLAIN
+from tests.support.tampering import COVERED, IN_A_UNIT, JUNK, PLAIN, TOP_LEVEL, UNIT_JUNK
 from tests.support.tampering_headers import REMADE
 from tests.verification import test_frames
 
@@ -59,7 +59,16 @@ def test_the_documents_table_of_tamperings_is_what_the_tests_find() -> None:
         for attack, found in table.items():
             what = attack.__name__.strip("_").removeprefix("covered_").replace("_", " ")
             lines.append(f"| {what} | {then} | {', '.join(f'`{code}`' for code in sorted(found))} |")
+    for where, table, junk in (("", TOP_LEVEL, JUNK), ("variants/UNIT/", IN_A_UNIT, UNIT_JUNK)):
+        for name, code in table.items():
+            lines.append(f"| `{where}{name}` replaced by {', by '.join(junk)} | nothing else | `{code}` |")
     write_table("docs/how-to/verify.md", "tamperings", "\n".join(lines))
+
+
+def test_the_documents_count_them_right() -> None:
+    replaced = len(TOP_LEVEL) * len(JUNK) + len(IN_A_UNIT) * len(UNIT_JUNK)
+    count = len(PLAIN) + len(COVERED) + len(test_frames.COVERED) + len(REMADE) + replaced
+    assert f"\n{count} tamperings, each a test" in (ROOT / "docs" / "how-to" / "verify.md").read_text()
 
 
 def test_the_documents_table_of_what_is_made_again_is_what_the_tests_find() -> None:
