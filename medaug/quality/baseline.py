@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medaug.imaging.volume import STRIP, Area, Mask, Stored, Volume, Window
-
-Levels = npt.NDArray[np.floating]
-Indices = npt.NDArray[np.intp]
+from medaug.imaging.volume import STRIP, Area, Mask, Volume, Window
+from medaug.quality.levels import Indices, Levels, graded, levels
+from medaug.quality.reduced import Before, befores
 
 BLOCK = 8  # px: side of the blocks that noise is measured in
 DARK = 10  # percentile of the blocks by brightness: air, where there is any
@@ -58,6 +56,7 @@ class Baseline:
         detail: of those blocks, see `detail_of`.
         air: of every slice, (rows, columns) of blocks: the darkest without edges; None where padding is everywhere.
         scatter: of those blocks, see `scatter_of`.
+        seen: at the size in which a person takes it in.
     """
 
     areas: dict[int, Area]
@@ -69,6 +68,7 @@ class Baseline:
     detail: Levels
     air: tuple[Mask, ...] | None
     scatter: Levels
+    seen: tuple[Before, ...]
 
     @classmethod
     def of(cls, source: Volume, protected: Mask, window: Window) -> Baseline:
@@ -81,34 +81,9 @@ class Baseline:
             air = _air(source, window)
             scatter = scatter_of(source, window, air or ())
             steps = steps_of(source, window, borders)
+            seen = befores(source, protected, window)
         counts = _tiled([(one, np.bincount(one.tile, minlength=one.tiles)) for one in borders])
-        return cls(areas, borders, steps, counts, side, inside, detail, air, scatter)
-
-
-def levels(volume: Volume, window: Window, k: int, at: tuple[slice | Indices, ...] | EllipsisType = ...) -> Levels:
-    """Grey levels of a part of slice ``k``, a fresh array; float64 where float32 can't hold every stored number."""
-    return _graded(volume.stored[k][at], volume, window, k)
-
-
-def moved(source: Volume, variant: Volume, window: Window, k: int, at: Area) -> Levels:
-    """`levels` of the variant minus those of the source, a fresh array; stored numbers are subtracted, then scaled."""
-    if source.lut is not None:
-        return levels(variant, window, k, at) - levels(source, window, k, at)
-    difference: Levels = np.subtract(variant.stored[k][at], source.stored[k][at], dtype=_kind(source))
-    difference *= source.rescale[k].slope / window.width
-    return difference
-
-
-def _graded(stored: Stored, volume: Volume, window: Window, k: int) -> Levels:
-    values = stored if volume.lut is None else volume.lut.apply(stored)
-    grey: Levels = values.astype(_kind(volume))
-    grey *= volume.rescale[k].slope / window.width
-    grey += (volume.rescale[k].intercept - window.low) / window.width
-    return grey
-
-
-def _kind(volume: Volume) -> npt.DTypeLike:
-    return np.float64 if volume.stored.dtype.itemsize > 2 else np.float32
+        return cls(areas, borders, steps, counts, side, inside, detail, air, scatter, seen)
 
 
 def strips(area: Area) -> Iterator[Area]:
@@ -166,7 +141,7 @@ def scatter_of(volume: Volume, window: Window, air: tuple[Mask, ...]) -> Levels:
             rows, columns = where.shape
             cut = volume.stored[k, : rows * BLOCK, : columns * BLOCK]
             blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)[where]
-            scatters.append(_scatter(_graded(blocks, volume, window, k)))
+            scatters.append(_scatter(graded(blocks, volume, window, k)))
     return np.concatenate(scatters[1:] or scatters)
 
 

@@ -15,15 +15,13 @@ import numpy as np
 from medaug.imaging.volume import Area, Mask, Volume, Window
 from medaug.quality.baseline import (
     Baseline,
-    Levels,
     detail_of,
-    levels,
-    moved,
     scatter_of,
     spanned,
     steps_of,
     strips,
 )
+from medaug.quality.levels import Levels, levels, moved
 from medaug.quality.reduced import Slice, reduced
 
 QUIET = 25  # percentile of the blocks by their fine detail: flat regions, where detail is noise
@@ -93,7 +91,7 @@ class Pair:
     @cached_property
     def seen(self) -> tuple[Slice, ...]:
         """Both at the size in which a person takes them in."""
-        return reduced(self.source, self.variant, self.protected, self.window)
+        return reduced(self.variant, self.window, self.base.seen)
 
     @property
     def least(self) -> float:

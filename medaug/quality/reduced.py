@@ -2,61 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.resample import block_means
 from medaug.imaging.volume import Float32, Mask, Volume, Window
-from medaug.quality.baseline import levels
+from medaug.quality.levels import levels
 
 LONGEST = 256  # px, about: slices are reduced by a whole number
 WHOLE = 0.99  # of a block: free as a whole
+EDGE = 1.5  # px: width of the Gaussian that edges are looked for with
+BAND = (2.0, 6.0)  # px, a difference of Gaussians: clouds of 8 to 24 px
 SINGLE = 0.6745  # of a normal distribution: its median absolute value over its standard deviation
 
 
 @dataclass(frozen=True, eq=False)
-class Slice:
-    """One slice, (rows, columns) float32, 0 at the window's low end to 1 at its high one, cut, bright is high.
+class Before:
+    """One slice of a source, (rows, columns) float32, and what all its variants are compared with.
 
     Attributes:
-        before: of the source.
-        after: of the variant.
+        image: 0 at the window's low end to 1 at its high one, cut, bright is high.
         free: where it may change, as far as whole pixels of this size are free.
+        number: of the slice.
+        factor: stored pixels along a pixel.
     """
 
-    before: Float32
-    after: Float32
+    image: Float32
     free: Mask
+    number: int = 0
+    factor: int = 1
 
-    @property
-    def change(self) -> Float32:
-        """What was added."""
-        return self.after - self.before
-
-    @property
+    @cached_property
     def noise(self) -> float:
-        """The source's noise in the free region: the median size of its finest diagonal detail.
+        """The noise in the free region: the median size of its finest diagonal detail.
 
         Source: Donoho & Johnstone, Ideal spatial adaptation by wavelet shrinkage, 1994.
         """
-        x, f = self.before, self.free
+        x, f = self.image, self.free
         detail = (x[1:, 1:] - x[1:, :-1] - x[:-1, 1:] + x[:-1, :-1]) / 2
         where = f[1:, 1:] & f[1:, :-1] & f[:-1, 1:] & f[:-1, :-1]
         return float(np.median(np.abs(detail[where])) / SINGLE) if where.any() else 0.0
 
+    @cached_property
+    def slopes(self) -> Float32:
+        """(2, rows, columns), see `slopes`."""
+        return slopes(self.image)
 
-def reduced(source: Volume, variant: Volume, protected: Mask, window: Window) -> tuple[Slice, ...]:
-    """Every slice that has free pixels at that size."""
+    @cached_property
+    def band(self) -> Float32:
+        """See `band`."""
+        return band(self.image)
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One slice of a source and its variant.
+
+    Attributes:
+        source: the source's side.
+        after: of the variant, as `Before.image`.
+    """
+
+    source: Before
+    after: Float32
+
+    @property
+    def free(self) -> Mask:
+        """Where it may change."""
+        return self.source.free
+
+    @property
+    def noise(self) -> float:
+        """The source's."""
+        return self.source.noise
+
+    @cached_property
+    def change(self) -> Float32:
+        """What was added."""
+        return self.after - self.source.image
+
+    @cached_property
+    def slopes(self) -> tuple[Float32, Float32]:
+        """Before and after."""
+        return self.source.slopes, slopes(self.after)
+
+
+def befores(source: Volume, protected: Mask, window: Window) -> tuple[Before, ...]:
+    """Every slice that has free pixels at that size, of a source whose ``protected`` voxels must stay."""
     factor = max(1, round(max(protected.shape[1:]) / LONGEST))
-    found = []
-    for k, kept in enumerate(protected):
-        free = _shrunk(~kept, factor) >= WHOLE
-        if free.any():
-            before, after = (_shown(volume, window, k, factor) for volume in (source, variant))
-            found.append(Slice(before, after, free))
-    return tuple(found)
+    shrunk = ((k, _shrunk(~kept, factor) >= WHOLE) for k, kept in enumerate(protected))
+    return tuple(
+        Before(_shown(source, window, k, factor), np.asarray(free), k, factor) for k, free in shrunk if free.any()
+    )
+
+
+def reduced(variant: Volume, window: Window, source: Sequence[Before]) -> tuple[Slice, ...]:
+    """A variant's slices beside those of its source."""
+    return tuple(Slice(one, _shown(variant, window, one.number, one.factor)) for one in source)
+
+
+def slopes(x: Float32) -> Float32:
+    """(2, rows, columns), per px, behind a Gaussian of `EDGE`."""
+    from scipy import ndimage
+
+    return np.stack([ndimage.gaussian_filter(x, EDGE, order=order) for order in ((1, 0), (0, 1))])
+
+
+def band(x: Float32) -> Float32:
+    """What lies between two Gaussians, `BAND`."""
+    from scipy import ndimage
+
+    fine, coarse = (ndimage.gaussian_filter(x, width) for width in BAND)
+    return np.asarray(fine - coarse)
 
 
 def _shown(volume: Volume, window: Window, k: int, factor: int) -> Float32:

@@ -11,14 +11,12 @@ import numpy as np
 
 from medaug.imaging.volume import Float32, Mask
 from medaug.quality.figures import Pair
-from medaug.quality.reduced import Slice
+from medaug.quality.reduced import Slice, band
 
-EDGE = 1.5  # px: width of the Gaussian that edges are looked for with
 STEEPEST = 85  # percentile of the slopes of the free region: above it lie edges
 FLAT = 0.5 / 255  # a slope per px that is none
 NOISE_SLOPE = 0.36  # 4 standard deviations of the slope of white noise of 1 behind that Gaussian
 HALF = 0.5  # of a slope, along its own direction: with less of it an edge is gone
-BAND = (2.0, 6.0)  # px, a difference of Gaussians: clouds of 8 to 24 px
 BLOCK, CALM = 16, 25  # px, percentile: the calmest blocks of the source
 GREY = 1 / 255
 BLOBS = (2.0, 3.0, 4.0)  # px: radii over √2
@@ -43,7 +41,7 @@ def clouding(pair: Pair) -> float:
     powers = [np.zeros((2, 0))]
     for one in pair.seen:
         whole = _block_means(one.free.astype(np.float32)) == 1
-        there, added = (_block_means(np.square(_band(of)))[whole] for of in (one.before, one.change))
+        there, added = (_block_means(np.square(of))[whole] for of in (one.source.band, band(one.change)))
         powers.append(np.stack([there, added]))
     before, change = np.concatenate(powers, axis=1)
     if not before.size:
@@ -86,7 +84,7 @@ def changed_share(pair: Pair) -> float:
 def _without(seen: Iterable[Slice], *, lost: bool) -> float:
     gone = edges = 0
     for one in seen:
-        before, after = (_slopes(x) for x in (one.before, one.after))
+        before, after = one.slopes
         own, other = (before, after) if lost else (after, before)
         where = _edges(own, one.free, max(FLAT, NOISE_SLOPE * one.noise))
         along = (own * other).sum(axis=0)[where]
@@ -95,23 +93,9 @@ def _without(seen: Iterable[Slice], *, lost: bool) -> float:
     return gone / edges if edges >= FEW else 0.0
 
 
-def _slopes(x: Float32) -> Float32:
-    """(2, rows, columns), per px."""
-    from scipy import ndimage
-
-    return np.stack([ndimage.gaussian_filter(x, EDGE, order=order) for order in ((1, 0), (0, 1))])
-
-
 def _edges(slopes: Float32, free: Mask, least: float) -> Mask:
     size = np.sqrt(np.square(slopes).sum(axis=0))
     return np.asarray(free & (size >= max(least, float(np.percentile(size[free], STEEPEST)))))
-
-
-def _band(x: Float32) -> Float32:
-    from scipy import ndimage
-
-    fine, coarse = (ndimage.gaussian_filter(x, width) for width in BAND)
-    return np.asarray(fine - coarse)
 
 
 def _block_means(x: Float32) -> Float32:

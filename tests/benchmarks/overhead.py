@@ -83,7 +83,7 @@ STAGES = {  # label → where the functions of a stage are looked up
     "evidence": [(image_files, "write_evidence")],
     "image, written and read back": [(unit_of_work, "write_image")],
     "digests": [(unit_of_work, "describe_output")],
-    "record and commit": [(unit_of_work, "to_record"), (Store, "commit")],
+    "record and commit": [(unit_of_work, "to_record"), (Store, "complete"), (Store, "publish")],
     NETWORK: [(Tools, "solve_slices")],
     READING: [(Worker, "volume")],
 }

@@ -18,7 +18,7 @@ from medaug.execution.planning.plan import plan
 from medaug.execution.planning.sources import collect
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.profile.strength import NAMES
-from medaug.quality.baseline import levels, moved
+from medaug.quality.levels import levels, moved
 
 GREYS = 255
 LABELLED = {

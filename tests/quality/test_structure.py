@@ -13,7 +13,7 @@ from medaug.imaging.arrays import from_array
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.quality import DEFAULT_LIMITS
 from medaug.quality.figures import Pair
-from medaug.quality.reduced import reduced
+from medaug.quality.reduced import befores, reduced
 from medaug.quality.structure import blobs, changed_share, clouding, structure_lost, structure_new
 
 ROWS, COLUMNS = 240, 160
@@ -117,9 +117,11 @@ def test_a_change_below_the_noise_is_none() -> None:
 def test_large_slices_are_reduced_and_inverted_ones_shown_bright() -> None:
     large = np.kron(limb().stored[0], np.ones((4, 4), dtype=np.float32))
     source = replace(from_array(large, spacing=(1.0, 1.0)), inverted=True)
-    (one,) = reduced(source, source, np.kron(kept(), np.ones((1, 4, 4), dtype=np.bool_)).astype(np.bool_), WINDOW)
-    assert one.before.shape == (ROWS, COLUMNS)
-    assert np.allclose(one.before, 1 - limb().stored[0] / 255, atol=1e-5)
+    protected = np.kron(kept(), np.ones((1, 4, 4), dtype=np.bool_)).astype(np.bool_)
+    (one,) = reduced(source, WINDOW, befores(source, protected, WINDOW))
+    assert one.after.shape == (ROWS, COLUMNS)
+    assert np.array_equal(one.after, one.source.image)
+    assert np.allclose(one.after, 1 - limb().stored[0] / 255, atol=1e-5)
     assert np.array_equal(one.free, ~kept()[0])
     assert one.noise == pytest.approx(1 / 255, rel=0.1)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medaug.benchmark.realism.patches import SlicePair
-from medaug.quality.reduced import Slice
+from medaug.quality.reduced import Before, Slice
 
 LEVELS = 255
 
@@ -46,5 +46,5 @@ def change_of(pair: SlicePair) -> float:
 
 def share_of(pair: SlicePair) -> float:
     """Share of the free region that changed by more than twice the source's noise there, at least one grey level."""
-    seen = Slice(pair.real, pair.made, pair.free)
+    seen = Slice(Before(pair.real, pair.free), pair.made)
     return float((np.abs(seen.change)[pair.free] > max(2 * seen.noise, 1 / LEVELS)).mean())

@@ -21,7 +21,9 @@ from medaug.dicom.evidence.evidence_headers import (
     series_number,
     shown,
 )
+from medaug.dicom.evidence.templates import Templates
 from medaug.dicom.uids import derived_uid
+from medaug.dicom.write.attribute_values import put
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
 from medaug.errors import WriteError
@@ -33,7 +35,14 @@ PURPOSE = ("75958009", "SCT", "Bounded by")
 SERIES_OFFSET = 750
 
 
-def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Provenance, path: Path) -> Written:
+def write_report(
+    files: Sequence[Path],
+    boxes: Sequence[Box],
+    *,
+    provenance: Provenance,
+    path: Path,
+    templates: Templates | None = None,
+) -> Written:
     """Write the boxes as planar regions, one group for each box and slice; same inputs, same bytes.
 
     The groups of one box share a tracking UID. The template needs a group, so there is no report of no box.
@@ -43,6 +52,7 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
         boxes: on their grid; at least one.
         provenance: of the unit.
         path: the file to write; its folder exists.
+        templates: what is kept between variants.
 
     Returns:
         The file.
@@ -56,7 +66,7 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
     derived = headers(files)
     try:
         with quiet():
-            made = report(derived, boxes, provenance)
+            made = report(derived, boxes, provenance, templates)
     except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
         raise WriteError(
             f"evidence: no report can be built for this series ({type(error).__name__}); "
@@ -66,13 +76,25 @@ def write_report(files: Sequence[Path], boxes: Sequence[Box], *, provenance: Pro
     return save(made, path)
 
 
-def report(derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provenance) -> Dataset:
+def report(
+    derived: Sequence[Dataset], boxes: Sequence[Box], provenance: Provenance, templates: Templates | None = None
+) -> Dataset:
     """The object; arguments as for `write_report`, headers in place of files.
 
     Raises:
         Exception: whatever highdicom raises over odd headers.
     """
-    made = built(frame_references(derived), boxes, provenance.software_version, provenance.unit[:16])
+    first, serial, version = derived[0], provenance.unit[:16], provenance.software_version
+    named = dict.fromkeys(_tracking_uid(first, box) for box in boxes)
+    names = serial, evidence_uid("labels series", first), evidence_uid("labels", first), *named
+    made = (templates or Templates()).of(
+        "report",
+        derived,
+        (version, tuple(boxes)),
+        names,
+        lambda: built(frame_references(derived), boxes, version, serial),
+    )
+    put(made, "SeriesNumber", series_number(first, SERIES_OFFSET))  # the variant's own
     finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")
     return made
 
@@ -112,7 +134,7 @@ def built(slices: Sequence[Place], boxes: Sequence[Box], version: str, serial: s
         observation_context=highdicom.sr.ObservationContext(observer_device_context=device),
         procedure_reported=Code(*PROCEDURE),
         imaging_measurements=[
-            _group(number, box, slices[k], evidence_uid("label", first, *names, *box.start, *box.stop, box.label))
+            _group(number, box, slices[k], _tracking_uid(first, box, *names))
             for number, box in enumerate(boxes, 1)
             for k in range(box.start[0], box.stop[0])
         ],
@@ -134,6 +156,11 @@ def built(slices: Sequence[Place], boxes: Sequence[Box], version: str, serial: s
         is_verified=False,
     )
     return made
+
+
+def _tracking_uid(first: Dataset, box: Box, *names: str) -> str:
+    """The same for all groups of a box."""
+    return evidence_uid("label", first, *names, *box.start, *box.stop, box.label)
 
 
 def _group(number: int, box: Box, place: Place, tracking_uid: str) -> Any:

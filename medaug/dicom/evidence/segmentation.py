@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 from medaug.dicom.evidence.concepts import stated
 from medaug.dicom.evidence.evidence_headers import evidence_uid, finish, frame_references, headers, save, series_number
 from medaug.dicom.evidence.source_images import put_back, source_images
-from medaug.dicom.write.attribute_values import PRIVATE_SCHEME
+from medaug.dicom.evidence.templates import Templates
+from medaug.dicom.write.attribute_values import PRIVATE_SCHEME, put
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
 from medaug.errors import WriteError
@@ -53,11 +54,18 @@ SEGMENTS = (
 CATEGORY = ("309825002", "SCT", "Spatial and Relational Concept")
 FAMILY = ("123110", "DCM", "Artificial Intelligence")
 SERIES_OFFSET = 500
+_NAMED = ("regions series", "regions", "dimensions")  # kinds of UIDs in it
 SIDE = 8  # px of the images that the builder is shown
 
 
 def write_segmentation(
-    files: Sequence[Path], masks: Sequence[Mask], *, provenance: Provenance, path: Path, codes: Sequence[BoxCode] = ()
+    files: Sequence[Path],
+    masks: Sequence[Mask],
+    *,
+    provenance: Provenance,
+    path: Path,
+    codes: Sequence[BoxCode] = (),
+    templates: Templates | None = None,
 ) -> Written:
     """Write ``SEGMENTS`` for a derived series; same inputs, same bytes.
 
@@ -70,6 +78,7 @@ def write_segmentation(
         provenance: of the unit.
         path: the file to write; its folder exists.
         codes: of the labels, where they have some: they modify what the third segment means (0062,0011).
+        templates: what is kept between variants.
 
     Returns:
         The file.
@@ -81,7 +90,7 @@ def write_segmentation(
     derived = headers(files)
     try:
         with quiet():
-            made = segmentation(derived, provenance, codes)
+            made = segmentation(derived, provenance, codes, templates)
     except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
         raise WriteError(
             f"evidence: no segmentation can be built for this series ({type(error).__name__}); "
@@ -92,14 +101,23 @@ def write_segmentation(
     return save(made, path)
 
 
-def segmentation(derived: Sequence[Dataset], provenance: Provenance, codes: Sequence[BoxCode]) -> Dataset:
+def segmentation(
+    derived: Sequence[Dataset], provenance: Provenance, codes: Sequence[BoxCode], templates: Templates | None = None
+) -> Dataset:
     """The object without its pixels; arguments as for `write_segmentation`, headers in place of files.
 
     Raises:
         Exception: whatever highdicom raises over odd headers.
     """
-    made = _built(derived, provenance)
-    _qualify(made.SegmentSequence[-1], codes)
+    names = provenance.unit[:16], *(evidence_uid(kind, derived[0]) for kind in _NAMED)
+    made = (templates or Templates()).of(
+        "segmentation",
+        derived,
+        (provenance.software_version, tuple(codes)),
+        names,
+        lambda: _built(derived, provenance, codes),
+    )
+    put(made, "SeriesNumber", series_number(derived[0], SERIES_OFFSET))  # the variant's own
     finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} regions")
     made.SegmentsOverlap = "YES"
     return made
@@ -126,7 +144,7 @@ def put_frames(made: Dataset, masks: Sequence[Mask], derived: Sequence[Dataset])
     made["PixelData"] = DataElement(0x7FE00010, "OB", data + b"\0" * (len(data) % 2))
 
 
-def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
+def _built(derived: Sequence[Dataset], provenance: Provenance, codes: Sequence[BoxCode]) -> Dataset:
     """The object by highdicom, with empty frames: the masks are packed by us, without copies of each."""
     import highdicom
 
@@ -158,6 +176,7 @@ def _built(derived: Sequence[Dataset], provenance: Provenance) -> Dataset:
             entry.DimensionOrganizationUID = organization
     if "PlanePositionSequence" not in made.PerFrameFunctionalGroupsSequence[0]:
         _without_planes(made, first)
+    _qualify(made.SegmentSequence[-1], codes)
     return made
 
 

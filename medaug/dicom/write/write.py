@@ -180,7 +180,7 @@ def _derived(
     original, generated = (samples_of(volume, slices, frames) for volume in (start, variant))
     stored = overwritten(original, generated, changed[which])
     check_fits(ds, stored)
-    touched = changed[which] | (start.stored[which] != source.stored[which])
+    touched = changed[which] if start is source else changed[which] | (start.stored[which] != source.stored[which])
     facts = Facts(ds, syntax, stored, position, not bool(touched.any()), policy.provenance, frames)
     with _header_errors(slices[0]), quiet():
         derive(facts, touched, keep_private=policy.style.keep_private, equipment=policy.style.equipment)

@@ -10,6 +10,7 @@ import numpy as np
 
 from medaug.audit.layout import EVIDENCE, IMAGE
 from medaug.augmentation.case import Variant
+from medaug.dicom.evidence.templates import Templates
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
 from medaug.formats.registry import FORMATS, REGIONS
@@ -19,7 +20,9 @@ from medaug.profile.profile import Profile
 from medaug.regions.marks import MARKS, bit
 
 
-def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance: Provenance) -> tuple[Written, ...]:
+def write_evidence(
+    variant: Variant, folder: Path, profile: Profile, provenance: Provenance, templates: Templates
+) -> tuple[Written, ...]:
     """Write ``evidence/`` of a unit whose image lies in ``folder``, as far as the profile asks for it.
 
     DICOM: ``regions.dcm`` (Segmentation) and, where there is a box, ``boxes.dcm`` (measurement report). Other formats:
@@ -46,14 +49,17 @@ def write_evidence(variant: Variant, folder: Path, profile: Profile, provenance:
 
         codes = distinct_codes(variant.boxes)
         path = target / "regions.dcm"
-        written.append(write_segmentation(files, masks, provenance=provenance, path=path, codes=codes))
+        written.append(
+            write_segmentation(files, masks, provenance=provenance, path=path, codes=codes, templates=templates)
+        )
     elif wanted.segmentation:
         kind = FORMATS[variant.volume.source.format]
         kind.write(label_map(variant.volume, masks), target / f"{REGIONS}{kind.suffix}", None)
     if report:
         from medaug.dicom.evidence.report import write_report
 
-        written.append(write_report(files, variant.boxes, provenance=provenance, path=target / "boxes.dcm"))
+        path = target / "boxes.dcm"
+        written.append(write_report(files, variant.boxes, provenance=provenance, path=path, templates=templates))
     return tuple(written)
 
 

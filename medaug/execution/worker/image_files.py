@@ -11,6 +11,7 @@ from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output
 from medaug.audit.stored_pixels import decoded, image_digest
 from medaug.augmentation.case import Variant
+from medaug.dicom.evidence.templates import Templates
 from medaug.dicom.read.parse import instance
 from medaug.dicom.write.provenance import Provenance
 from medaug.execution.worker.evidence_files import write_evidence
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 
 
 def write_image(
-    variant: Variant, source: Volume, folder: Path, profile: Profile, provenance: Provenance, originals: Originals
+    variant: Variant,
+    source: Volume,
+    folder: Path,
+    profile: Profile,
+    provenance: Provenance,
+    originals: Originals,
+    templates: Templates,
 ) -> tuple[Written, ...]:
     """Write a variant in its source's format, ``image/0001.dcm``, ``image.nii.gz``, ``image.png`` …, and its evidence.
 
@@ -66,7 +73,7 @@ def write_image(
         written = (capture,)
     else:
         kind.write(variant.volume, folder / f"{IMAGE}{kind.suffix}", source.source.files[0])
-    return (*written, *write_evidence(variant, folder, profile, provenance))
+    return (*written, *write_evidence(variant, folder, profile, provenance, templates))
 
 
 def describe_output(staged: Path, final: str, written: Sequence[Written] = ()) -> tuple[Output, ...]:

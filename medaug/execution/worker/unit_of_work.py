@@ -118,7 +118,7 @@ def _write(job: Job, source: Volume, variant: Variant) -> tuple[Output, ...]:
     folder, worker = job.lease.folder, job.worker
     folder.mkdir()
     said = _said(provenance(job), job.unit, variant)
-    written = write_image(variant, source, folder, worker.profile, said, worker.originals)
+    written = write_image(variant, source, folder, worker.profile, said, worker.originals, worker.templates)
     protected = variant.regions.protected
     backdrop = worker.backdrops.of(source, protected, variant.boxes, variant.window, variant.domain, variant.before)
     dust = variant.regions.observed & ~protected

@@ -10,6 +10,7 @@ from typing import Any
 from medaug import assemble
 from medaug.augmentation.case import Donor
 from medaug.augmentation.tools import Tools
+from medaug.dicom.evidence.templates import Templates
 from medaug.dicom.read.parse import LastFile
 from medaug.dicom.write.source_instances import Originals
 from medaug.errors import ReadError
@@ -58,7 +59,7 @@ class Worker:
     ) -> None:
         self.request, self.root = request, root
         self.solved = self.waited = 0.0  # seconds in which solving went on, and in which it waited for what to solve
-        self.backdrops, self.originals = Backdrops(), Originals()
+        self.backdrops, self.originals, self.templates = Backdrops(), Originals(), Templates()
         self._last: tuple[ImageSource, tuple[Volume, ...]] | None = None
         self._file = LastFile()
         self._donor: Donor | None = None

@@ -7,7 +7,7 @@ import pytest
 
 from medaug.benchmark.realism.patches import SlicePair
 from medaug.benchmark.realism.variety import variety
-from medaug.quality.reduced import Slice
+from medaug.quality.reduced import Before
 
 FREE = np.zeros((80, 80), dtype=bool)
 FREE[:, 40:] = True
@@ -25,7 +25,7 @@ def test_change_is_in_grey_levels_of_the_free_region() -> None:
 def test_change_within_the_noise_is_not_new() -> None:
     rng = np.random.default_rng(2)
     real = (0.5 + 0.03 * rng.normal(size=(80, 80))).astype(np.float32)
-    assert Slice(real, real, FREE).noise == pytest.approx(0.03, rel=0.1)
+    assert Before(real, FREE).noise == pytest.approx(0.03, rel=0.1)
     little = real + np.where(FREE, np.float32(0.02), 0)
     much = real + np.where(FREE, np.float32(0.1), 0)
     assert variety([SlicePair("a", real, little, FREE)]).share == 0

@@ -1,0 +1,91 @@
+"""Evidence of a radiograph's next variant from that of the one before: what differs is names, and is exchanged.
+
+highdicom checks and copies an object as it builds it, which takes a third of what a variant costs beside its pixels.
+The objects of two variants of one source differ in UIDs and in the unit's key; all else is the same, as long as what
+the builder is shown is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from medaug.dicom.evidence.evidence_headers import shown
+from medaug.dicom.frames import is_enhanced
+from medaug.dicom.read.header import KINDS
+
+OF_THE_STANDARD = "1.2.840.10008."  # UIDs that name no instance
+_OWN = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
+
+
+@dataclass(frozen=True, eq=False)
+class _Template:
+    """What was built, what it was built from but for names, and where the names stand in it."""
+
+    key: object
+    made: Dataset
+    places: tuple[tuple[DataElement, int], ...]
+
+
+class Templates:
+    """What was built last of each kind. Nothing depends on what is kept."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, _Template] = {}
+
+    def of(
+        self, kind: str, derived: Sequence[Dataset], given: object, names: Sequence[str], build: Callable[[], Dataset]
+    ) -> Dataset:
+        """What ``build`` gives; or what it gave last, with these names in the place of those.
+
+        Args:
+            kind: of the object.
+            derived: the headers that the builder is shown, SeriesNumber aside; of several, or a slice, it builds anew.
+            given: what else it is built from, names aside.
+            names: drawn for this variant, in the same order each time.
+            build: builds it.
+
+        Returns:
+            A data set of its own; what is nested in it is shared with the next one.
+        """
+        named = (*names, *(str(derived[0].get(keyword) or "") for keyword in _OWN))
+        said = [name for name in named if name]
+        ambiguous = len({*said}) < len(said) or any(name.startswith(OF_THE_STANDARD) for name in said)
+        if len(derived) > 1 or is_enhanced(derived[0]) or KINDS[derived[0].SOPClassUID] == "slice" or ambiguous:
+            return build()
+        key = given, _looks(derived[0]), tuple(map(bool, named))
+        last = self._last.get(kind)
+        if last is None or last.key != key:
+            made = build()
+            self._last[kind] = last = _Template(key, made, _places(made, named))
+        for element, number in last.places:
+            element.value = named[number]
+        return _copied(last.made)
+
+
+def _looks(derived: Dataset) -> tuple[object, ...]:
+    """What a builder is shown of a header, names aside."""
+    seen = [(element.tag, str(element.value)) for element in shown(derived) if element.keyword not in _OWN]
+    return (*seen, derived.Rows, derived.Columns)
+
+
+def _places(made: Dataset, names: Sequence[str]) -> tuple[tuple[DataElement, int], ...]:
+    known = {name: number for number, name in enumerate(names) if name}
+    return tuple(
+        (element, known[str(element.value)])
+        for element in made.iterall()
+        if element.VR in ("UI", "LO") and str(element.value) in known
+    )
+
+
+def _copied(made: Dataset) -> Dataset:
+    """A data set of the same elements: what is set in it leaves the other as it is."""
+    copied = Dataset()
+    for tag in made.keys():  # noqa: SIM118 - iterating gives elements
+        element = made[tag]
+        shared = element.VR == "SQ"
+        copied[tag] = element if shared else DataElement(tag, element.VR, element.value)
+    return copied

@@ -1,0 +1,40 @@
+"""Grey levels in shares of the window's width: 0 at its low end, 1 at its high one, not cut."""
+
+from __future__ import annotations
+
+from types import EllipsisType
+
+import numpy as np
+import numpy.typing as npt
+
+from medaug.imaging.volume import Area, Stored, Volume, Window
+
+Levels = npt.NDArray[np.floating]
+Indices = npt.NDArray[np.intp]
+
+
+def levels(volume: Volume, window: Window, k: int, at: tuple[slice | Indices, ...] | EllipsisType = ...) -> Levels:
+    """Grey levels of a part of slice ``k``, a fresh array; float64 where float32 can't hold every stored number."""
+    return graded(volume.stored[k][at], volume, window, k)
+
+
+def moved(source: Volume, variant: Volume, window: Window, k: int, at: Area) -> Levels:
+    """`levels` of the variant minus those of the source, a fresh array; stored numbers are subtracted, then scaled."""
+    if source.lut is not None:
+        return levels(variant, window, k, at) - levels(source, window, k, at)
+    difference: Levels = np.subtract(variant.stored[k][at], source.stored[k][at], dtype=_kind(source))
+    difference *= source.rescale[k].slope / window.width
+    return difference
+
+
+def graded(stored: Stored, volume: Volume, window: Window, k: int) -> Levels:
+    """Stored numbers of slice ``k`` as grey levels, a fresh array."""
+    values = stored if volume.lut is None else volume.lut.apply(stored)
+    grey: Levels = values.astype(_kind(volume))
+    grey *= volume.rescale[k].slope / window.width
+    grey += (volume.rescale[k].intercept - window.low) / window.width
+    return grey
+
+
+def _kind(volume: Volume) -> npt.DTypeLike:
+    return np.float64 if volume.stored.dtype.itemsize > 2 else np.float32
