@@ -183,7 +183,7 @@ def _fitted(profile: specs.Profile, prior: LatentPrior, device: str) -> LatentPr
         padded(prior, profile.size),
         device,
         precision="float32" if levers.precision == "auto" else levers.precision,  # `tools` settled it
-        channels_last=levers.channels_last,
+        channels_last=levers.channels_last is True,
         compiled=levers.compiled,
     )
 

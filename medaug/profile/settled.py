@@ -40,8 +40,9 @@ def settled(profile: Profile, traits: Traits) -> Profile:
     there then is found out by halving the batch (`unit_of_work.solve`).
     """
     levers = profile.levers
-    if levers.precision == "auto":
-        levers = levers.model_copy(update={"precision": "bfloat16" if traits.bfloat16 else "float32"})
+    found = {"precision": "bfloat16" if traits.bfloat16 else "float32", "channels_last": traits.kind == "cuda"}
+    if left := [name for name in found if getattr(levers, name) == "auto"]:
+        levers = levers.model_copy(update={name: found[name] for name in left})
     rows = _rows(profile, traits) if profile.batch_size == "auto" else profile.batch_size
     if levers is profile.levers and rows == profile.batch_size:
         return profile

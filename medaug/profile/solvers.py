@@ -101,7 +101,7 @@ class Levers(Spec):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="inside the networks; auto: bfloat16 where the device multiplies it well, else float32"
     )
-    channels_last: bool = False
+    channels_last: bool | Literal["auto"] = Field("auto", description="inside the networks; auto: on CUDA alone")
     compiled: bool = Field(False, description="by torch.compile; the first solve of a shape takes minutes")
     crop: int | None = Field(None, ge=0, le=512, description="solve the part around the free pixels only: px of border")
     closing: int = Field(
@@ -115,7 +115,7 @@ class Levers(Spec):
 
 
 AT_REST: dict[str, tuple[Any, ...]] = {
-    name: (value, "float32") if name == "precision" else (value,)
+    name: (value, *{"precision": ("float32",), "channels_last": (False,)}.get(name, ()))
     for name, value in Levers().model_dump(mode="json").items()
 }
 

@@ -23,6 +23,8 @@ def test_on_a_processor_it_is_what_it_always_was() -> None:
     assert "precision: float32" in here.to_yaml()
     assert "batch_size: 8" in here.to_yaml()
     assert here.sha256 == PROFILE.sha256
+    assert here.levers.channels_last is False
+    assert "channels_last: false" in here.to_yaml()
     assert here.levers.pulled == PROFILE.levers.pulled == {"closing": 1}
     assert settled(here, BIG) is here  # what is settled stays so
 
@@ -30,7 +32,7 @@ def test_on_a_processor_it_is_what_it_always_was() -> None:
 def test_on_a_device_its_digest_and_its_text_say_so() -> None:
     there = settled(PROFILE, BIG)
     assert (there.levers.precision, there.rows) == ("bfloat16", 64)
-    assert there.levers.pulled == {"closing": 1, "precision": "bfloat16"}
+    assert there.levers.pulled == {"closing": 1, "precision": "bfloat16", "channels_last": True}
     assert parse_profile(there.to_yaml(), "here").sha256 == there.sha256 != PROFILE.sha256
     older = settled(PROFILE, Traits("cuda", bfloat16=False, memory=80 << 30))
     assert older.levers.precision == "float32"
@@ -48,7 +50,10 @@ def test_a_prior_of_unknown_size_and_what_is_stated_stay() -> None:
     prior = FolderPrior(kind="folder", path=Path("elsewhere"), sha256="0" * 64)
     assert settled(PROFILE.model_copy(update={"prior": prior}), BIG).batch_size == 8
     stated = PROFILE.model_copy(
-        update={"batch_size": 3, "levers": PROFILE.levers.model_copy(update={"precision": "float16"})}
+        update={
+            "batch_size": 3,
+            "levers": PROFILE.levers.model_copy(update={"precision": "float16", "channels_last": False}),
+        }
     )
     assert settled(stated, BIG) is stated
 

@@ -119,12 +119,6 @@ def target_of(kind: PredictionType, z0: Tensor, noise: Tensor, abar: Tensor) -> 
 def frozen(net: nn.Module, device: str) -> nn.Module:
     """The network on its device, in evaluation mode, float32, aligned, without gradients of its weights.
 
-    Gradients still flow to the input, which is all that a solver needs. CUDA's convolutions are fastest with the
-    channels of a weight, and so of all that follows, side by side.
+    Gradients still flow to the input, which is all that a solver needs.
     """
-    there = aligned(net.to(device).float()).eval().requires_grad_(False)
-    if torch.device(device).type == "cuda":
-        for weight in there.parameters():
-            if weight.ndim == 4:
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-    return there
+    return aligned(net.to(device).float()).eval().requires_grad_(False)
