@@ -6,6 +6,8 @@ of its pieces in another order. Pieces that it leaves to one thread give the sam
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from medaug.imaging.volume import Float32
@@ -19,13 +21,25 @@ def product(a: Float32, b: Float32, out: Float32 | None = None) -> Float32:
     if out is None:
         outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         out = np.empty((*outer, rows, columns), dtype=np.result_type(a, b))
-    if rows * a.shape[-1] * columns <= ALONE or max(rows, columns) == 1:
-        return np.matmul(a, b, out=out)
+    for some, others in _pieces(rows, a.shape[-1], columns):
+        np.matmul(a[..., some, :], b[..., others], out=out[..., some, others])
+    return out
+
+
+@lru_cache(maxsize=256)
+def _pieces(rows: int, inner: int, columns: int) -> tuple[tuple[slice, slice], ...]:
+    """Rows and columns of each piece."""
+    if rows * inner * columns <= ALONE or max(rows, columns) == 1:
+        return ((slice(0, rows), slice(0, columns)),)
     half = max(rows, columns) // 2
     if rows >= columns:
-        product(a[..., :half, :], b, out[..., :half, :])
-        product(a[..., half:, :], b, out[..., half:, :])
-    else:
-        product(a, b[..., :half], out[..., :half])
-        product(a, b[..., half:], out[..., half:])
-    return out
+        return _pieces(half, inner, columns) + _moved(_pieces(rows - half, inner, columns), half, 0)
+    return _pieces(rows, inner, half) + _moved(_pieces(rows, inner, columns - half), 0, half)
+
+
+def _moved(pieces: tuple[tuple[slice, slice], ...], down: int, right: int) -> tuple[tuple[slice, slice], ...]:
+    return tuple((_shifted(rows, down), _shifted(columns, right)) for rows, columns in pieces)
+
+
+def _shifted(one: slice, by: int) -> slice:
+    return slice(one.start + by, one.stop + by)

@@ -6,8 +6,9 @@
 The stand-in device waits 2 ms for each row of a full batch of 64, as a processor does while a device works, and gives
 back what it was shown, a little darker. All else is as in a run: radiographs of 2500 × 2000 built in code, four
 variants of each, processes, shared memory, leases, evidence, previews, durable commits. The rate is that of all units,
-from when the processes have started. Seconds of processor are of all units: the worker's own, and its processes' with
-their start. Linear means that N processes pass N times the units of one; cores that others use pass fewer.
+from when the processes have started; seconds of processor are of all units, the worker's own and its processes'. Linear
+means that N processes pass N times the units of one. Where others use the cores, too, the share of the time in which
+the processes are at work tells as much: what is missing of it, the worker kept them waiting for.
 
 ``--model`` lets units pass the discrete-event model of `medaug.execution.planning.flow` with these costs, on 16 and 64
 cores, and tells the device's share of waiting and what holds the units back, for numbers of processes up to one fewer
@@ -23,7 +24,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from medaug.execution.output.lists import listing_of
 from medaug.execution.output.open import open_store
 from medaug.execution.planning.flow import Costs, Machine, simulated
 from medaug.execution.planning.plan import Plan
+from medaug.execution.worker.io_process import IoProcess
 from medaug.execution.worker.pipeline import work_through
 from medaug.execution.worker.shared_slices import SharedSlice
 from medaug.execution.worker.worker import Worker
@@ -68,9 +70,34 @@ def device(rows: Sequence[PresentedSlice], *_: Any) -> list[SolvedSlice]:
     return found
 
 
-def spent(who: int) -> float:
-    used = resource.getrusage(who)
+def spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def cpu_of(process: int | None) -> float:
+    """Of a living process, until now."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def at_work(processes: Sequence[IoProcess]) -> list[float]:
+    """Seconds of each task from now on, as they end."""
+    found: list[float] = []
+
+    def timed(ask: Callable[[object], Any]) -> Callable[[object], Any]:
+        def asked(task: object) -> Any:
+            began = time.monotonic()
+            try:
+                return ask(task)
+            finally:
+                found.append(time.monotonic() - began)
+
+        return asked
+
+    for process in processes:
+        process._ask = timed(process._ask)  # type: ignore[method-assign]
+    return found
 
 
 def measured(planned: Plan, output: Path, io_workers: int) -> dict[str, float]:
@@ -80,22 +107,26 @@ def measured(planned: Plan, output: Path, io_workers: int) -> dict[str, float]:
     tools = assemble.tools(planned.profile, "cpu", RemotePrior(card))
     solve = replace(tools.solve, batch_size=BATCH, full=True)
     worker.__dict__["tools"] = replace(tools, solve=solve, solve_slices=device)
-    before, children = spent(resource.RUSAGE_SELF), spent(resource.RUSAGE_CHILDREN)
+    before = spent()
     for process in worker.io_processes:
         process.warm()
+    asked = at_work(worker.io_processes)
+    before_units = [cpu_of(process.pid) for process in worker.io_processes]
     started, units = time.monotonic(), 0
     for _, record in work_through(worker, store, planned.units):
         assert record is not None
         assert record.status == "written", record.message
         units += 1
     took = time.monotonic() - started
+    theirs = sum(cpu_of(process.pid) for process in worker.io_processes) - sum(before_units)
     worker.__dict__["_solver"] = None
     worker.close()
     return {
         "processes": io_workers,
         "units a second": units / took,
-        "worker's CPU s a unit": (spent(resource.RUSAGE_SELF) - before) / units,
-        "processes' CPU s a unit": (spent(resource.RUSAGE_CHILDREN) - children) / units,
+        "worker's CPU s a unit": (spent() - before) / units,
+        "processes' CPU s a unit": theirs / units,
+        "processes at work": sum(asked) / (took * max(1, io_workers)),
         "device waits": 1 - ROW * BATCH * -(-units // BATCH) / took,
     }
 
