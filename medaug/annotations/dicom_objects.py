@@ -158,7 +158,7 @@ def _is_whole(dataset: Any, data: bytes) -> bool:
     if getattr(last, "is_undefined_length", False) or getattr(last, "length", 0) == UNDEFINED:
         return written.endswith(DELIMITER.rstrip(b"\0"))
     tell = last.value_tell if hasattr(last, "value_tell") else last.file_tell
-    return len(written) <= int(tell) + int(last.length) <= len(data)
+    return len(written) <= int(tell) + int(getattr(last, "length", 0)) <= len(data)  # none: of an empty element
 
 
 def carriers(uid: str, volumes: Sequence[Volume]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import Parameter, Signature, signature
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medaug.cli.console import say
 from medaug.errors import RunError
 
 if TYPE_CHECKING:
@@ -88,6 +90,12 @@ def installed(command: str) -> Iterator[None]:
         yield
     except ImportError:
         raise RunError(f"{command}: {INSTALL}") from None
+
+
+def waiting(seconds: float) -> None:
+    """Wait, and say so: an archive that is restarted takes a minute, and a mistyped address never answers."""
+    say(f"the archive isn't there, or not yet; asking again in {seconds:.0f} s…", err=True)
+    time.sleep(seconds)
 
 
 def address(text: str) -> Address:

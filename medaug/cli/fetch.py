@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.archives import ArchiveAddress, address, installed, speaking
+from medaug.cli.archives import ArchiveAddress, address, installed, speaking, waiting
 from medaug.cli.console import say
 from medaug.cli.options import AsJson, app
 from medaug.errors import counted
@@ -72,7 +72,7 @@ def fetch_command(  # noqa: PLR0913 - one parameter per option
         opened(folder, Asked(archive, how.text if how else ""), key) as opened_folder,
         connected(where, access) as node,
     ):
-        done = fetch(node, opened_folder, Order(query, how, annotations), _told())
+        done = fetch(node, opened_folder, Order(query, how, annotations, sleep=waiting), _told())
     if as_json:
         say(json.dumps(_data(done), indent=2))
     else:

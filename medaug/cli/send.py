@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medaug.cli.archives import ArchiveAddress, address, installed, speaking
+from medaug.cli.archives import ArchiveAddress, address, installed, speaking, waiting
 from medaug.cli.console import say
 from medaug.cli.options import AsJson, app
 from medaug.errors import counted
@@ -68,7 +68,7 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     except (OSError, ValueError):
         raise OutputError("OUTPUT: expected a folder that `medaug run` made") from None
     where = address(archive)
-    parcel = Parcel(output, archive, study.value, evidence, proof.value, allow_same_archive, fetched)
+    parcel = Parcel(output, archive, study.value, evidence, proof.value, allow_same_archive, fetched, sleep=waiting)
     with connected(where, access) as node:
         done = send(node, parcel)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,12 +35,14 @@ class Order:
         how: the de-identification; None takes only what declares that identity was removed.
         annotations: whether SEG, RTSTRUCT and SR that refer to the images are fetched, too.
         waits: seconds before each further attempt.
+        sleep: waits.
     """
 
     query: Query
     how: Deidentification | None = None
     annotations: bool = True
     waits: Sequence[float] = WAITS
+    sleep: Callable[[float], object] = time.sleep
 
 
 @dataclass
@@ -171,7 +174,7 @@ class _Fetch:
         return retrieved(lambda: self._asked(partial(self._archive.retrieve, one)), one)
 
     def _asked(self, ask: Callable[[], T]) -> T:
-        return patiently(ask, self._order.waits)
+        return patiently(ask, self._order.waits, self._order.sleep)
 
     def _hold_back(self, error: ReadError | ArchiveError) -> None:
         """Leave one thing out, unless the archive as a whole refuses or is gone."""

@@ -164,6 +164,17 @@ def test_a_damaged_object_is_an_annotation_error(tmp_path: Path, ct: Volume, wri
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_an_object_may_end_in_an_empty_element(tmp_path: Path, ct: Volume) -> None:
+    """As after a de-identification, which empties the reviewer's name."""
+    path = made.structure_set(tmp_path, ct)
+    expected = read_annotations(path, [ct]).boxes
+    ds = pydicom.dcmread(path)
+    ds.ReviewerName = ""
+    ds.save_as(path)
+    assert read_annotations(path, [ct]).boxes == expected
+    assert expected[ct.source.key]
+
+
 def test_luna_s_cube_lies_around_its_centre(tmp_path: Path, ct: Volume) -> None:
     """A ball of 4 mm in the oblique grid: every voxel centre inside it lies in the box."""
     centre = ct.geometry.to_world((3, 30.2, 20.7))

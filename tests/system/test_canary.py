@@ -30,7 +30,10 @@ from medaug.cli import main
 from medaug.execution.worker import unit_of_work
 from tests.support import make
 from tests.support.dicom_edit import edit
+from tests.support.dicomweb_server import Archive, served
 from tests.support.hostile_kinds import nifti
+from tests.support.identified import identified
+from tests.support.pacs_output import build
 from tests.support.small_runs import boxes, small_profile
 
 CANARY = "ZQXCANARY"
@@ -190,6 +193,38 @@ def test_no_command_says_one(source: Path) -> None:
         assert said.code in {0, 4, 5}, (command[0], said.text)
         assert CANARY not in said.text, (command[0], said.text)
     assert holding(output) == {}
+
+
+def test_no_word_with_an_archive_says_one(tmp_path: Path) -> None:
+    """What a hospital's archive holds names people; what is fetched, sent and said names nobody."""
+    files = [make.radiograph(tmp_path, name="a.dcm", rows=60, columns=50), *make.series(tmp_path / "ct", slices=2)]
+    held = [identified(pydicom.dcmread(path)) for path in files]
+    hospital = Archive({str(ds.SOPInstanceUID): ds for ds in held}, authorization=f"Bearer {CANARY}")
+    secret = tmp_path / "secret"
+    secret.write_text(f"token: {CANARY}\n")
+    secret.chmod(0o600)
+    folder, made = tmp_path / "cases", build(tmp_path / "made")
+    with served(hospital):
+        shown = ("--credentials", secret)
+        commands: tuple[tuple[int, tuple[object, ...]], ...] = (
+            (2, ("fetch", hospital.address, "-o", folder)),
+            (3, ("fetch", hospital.address, "-o", folder, *shown)),
+            (0, ("fetch", hospital.address, "-o", tmp_path / "f", "--deidentify", "basic", *shown)),
+            (0, ("fetch", hospital.address, "-o", tmp_path / "f", "--deidentify", "basic", "--json", *shown)),
+            (2, ("fetch", f"dicomweb://{CANARY}:{CANARY}@h/x", "-o", tmp_path / "g")),
+            (2, ("fetch", hospital.address, "-o", tmp_path / "g", "--study", CANARY, *shown)),
+            (2, ("run", f"dicomweb://{CANARY}/x", "-a", folder, "-o", tmp_path / "out")),
+            (2, ("send", made, hospital.address, *shown)),
+            (0, ("send", made, hospital.address, "--allow-same-archive", "a test", *shown)),
+            (2, ("send", made, hospital.address, "--credentials", tmp_path / CANARY)),
+        )
+        for code, command in commands:
+            said = medaug(*command)
+            assert (said.code, CANARY in said.text) == (code, False), (command[0], said.text)
+    for path in (*(tmp_path / "f").rglob("*"), *(tmp_path / "cases").rglob("*"), *made.rglob("*")):
+        assert CANARY not in path.name
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+    assert len(list((tmp_path / "f").rglob("*.dcm"))) == 3
 
 
 def test_no_failure_says_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

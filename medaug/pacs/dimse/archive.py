@@ -125,7 +125,10 @@ class Dimse:
         return matches
 
     def _got(self, wanted: Dataset, sop_class: str) -> bytes:
-        contexts = [build_context(GET), build_context(sop_class, list(SYNTAXES))]
+        contexts = [
+            build_context(GET),
+            *(build_context(sop_class, syntax) for syntax in SYNTAXES),
+        ]  # each as it is stored
         roles = [build_role(sop_class, scp_role=True)]
         association = self._associations.get("get", contexts, self._take, roles)
         self._arrived.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Parcel:
         allowed: why it may be the archive that the sources came from; "" refuses.
         fetched: the folder that the sources were fetched into, where there is one.
         waits: seconds before each further attempt.
+        sleep: waits.
     """
 
     output: Path
@@ -56,6 +58,7 @@ class Parcel:
     allowed: str = ""
     fetched: Path | None = None
     waits: Sequence[float] = WAITS
+    sleep: Callable[[float], object] = time.sleep
 
 
 @dataclass
@@ -200,7 +203,7 @@ class _Send:
             check(self._archive, series, expected, self._parcel.proof, self._asked)
 
     def _asked(self, ask: Callable[[], T], /) -> T:
-        return patiently(ask, self._parcel.waits)
+        return patiently(ask, self._parcel.waits, self._parcel.sleep)
 
     def _own(self, record: Record, outputs: Sequence[Output]) -> Iterator[str]:
         """The UIDs that a study of their own replaces: those of the unit's instances and their series."""
