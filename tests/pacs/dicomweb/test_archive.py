@@ -15,7 +15,7 @@ from medaug.pacs.archive import InstanceFound, Query, SeriesFound
 from medaug.pacs.back_off import TransientError, patiently
 from medaug.pacs.connect import connected
 from medaug.pacs.dicomweb import http
-from medaug.pacs.dicomweb.archive import DicomWeb
+from medaug.pacs.dicomweb.archive import DicomWeb, refuse_failed
 from medaug.pacs.dicomweb.multipart import only_part
 from medaug.processes.quiet import quiet
 from tests.support import make
@@ -122,6 +122,19 @@ def test_an_archive_may_ask_for_our_certificate(tmp_path: Path) -> None:
         assert list(DicomWeb(address, Access(authorities=file, certificate=file)).find_series(Query())) == []
         with pytest.raises(ArchiveError):
             list(DicomWeb(address, Access(authorities=file)).find_series(Query()))
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [(0xA700, "archive-full"), (0xA7FF, "archive-full"), (0x0110, "archive-refused")]
+)
+def test_a_200_that_says_below_that_it_failed_is_a_failure(reason: int, code: str) -> None:
+    said, failed = Dataset(), Dataset()
+    failed.ReferencedSOPInstanceUID, failed.FailureReason = "1.2.3", reason
+    refuse_failed(said)
+    said.FailedSOPSequence = [failed]
+    with pytest.raises(ArchiveError) as caught:
+        refuse_failed(said)
+    assert caught.value.code == code
 
 
 def test_an_answer_without_end_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
