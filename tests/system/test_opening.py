@@ -20,6 +20,7 @@ DESCRIPTORS = {
     "execution/output/leases.py": 1,
     "processes/child.py": 1,
     "processes/serving.py": 1,
+    "processes/shared_memory.py": 1,  # a block without a name, by the /proc of the process that made it
 }
 READERS = {"dcmread", "read_partial", "ZipFile", "imread", "ReadImage", "copyfile", "copy2"}
 LOADING = {"load", "load_file", "safe_open"}
