@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from medaug.augmentation.tools import Tools
     from medaug.errors import (
         AnnotationError,
+        ArchiveError,
         IdentityError,
         ManifestError,
         MedaugError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AnnotationError": "medaug.errors",
+    "ArchiveError": "medaug.errors",
     "Box": "medaug.imaging.boxes",
     "Case": "medaug.augmentation.case",
     "IdentityError": "medaug.errors",
@@ -84,6 +86,7 @@ _HOMES = {
 
 __all__ = [
     "AnnotationError",
+    "ArchiveError",
     "Box",
     "Case",
     "IdentityError",
