@@ -14,7 +14,7 @@ AVAILABLE = sys.platform == "linux"  # memfd_create(2) and /proc/PID/fd
 
 
 @dataclass(frozen=True)
-class Place:
+class BlockAddress:
     """Where another process of the same user finds a block.
 
     Attributes:
@@ -31,7 +31,7 @@ class Place:
 
 
 class SharedBlock:
-    """A block of memory made by this process; others `open_block` its ``place`` for as long as this value lives.
+    """A block of memory made by this process; others `open_block` its ``address`` for as long as this value lives.
 
     Args:
         size: bytes, all 0.
@@ -45,19 +45,19 @@ class SharedBlock:
         descriptor = os.memfd_create(name)
         weakref.finalize(self, os.close, descriptor)
         os.ftruncate(descriptor, max(1, size))
-        self.place = Place(os.getpid(), descriptor, name, max(1, size))
+        self.address = BlockAddress(os.getpid(), descriptor, name, max(1, size))
 
 
-def open_block(place: Place) -> mmap.mmap:
+def open_block(address: BlockAddress) -> mmap.mmap:
     """The memory of a block; what is written to it is seen by all.
 
     Raises:
         OSError: the process that made it is dead, or let go of it.
     """
-    descriptor = os.open(f"/proc/{place.process}/fd/{place.descriptor}", os.O_RDWR | os.O_CLOEXEC)
+    descriptor = os.open(f"/proc/{address.process}/fd/{address.descriptor}", os.O_RDWR | os.O_CLOEXEC)
     try:
-        if place.name not in Path(f"/proc/self/fd/{descriptor}").readlink().name:
-            raise FileNotFoundError(place.name)
-        return mmap.mmap(descriptor, place.size)
+        if address.name not in Path(f"/proc/self/fd/{descriptor}").readlink().name:
+            raise FileNotFoundError(address.name)
+        return mmap.mmap(descriptor, address.size)
     finally:
         os.close(descriptor)

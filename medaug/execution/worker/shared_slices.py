@@ -1,4 +1,4 @@
-"""A unit's slices in shared memory, with room for what is solved of them: processes send each other their place."""
+"""A unit's slices in shared memory, with room for what is solved of them: processes send each other their address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from medaug.augmentation.solve import PresentedSlice, SolvedSlice
 from medaug.errors import SourceError
 from medaug.execution.output.quarantine import WORKER_DIED
 from medaug.imaging.volume import Float32, Mask
-from medaug.processes.shared_memory import Place, SharedBlock, open_block
+from medaug.processes.shared_memory import BlockAddress, SharedBlock, open_block
 
 Shape = tuple[int, int, int]
 PIXELS, SOLVED, ROUND_TRIP, OBSERVED = range(4)  # in this order; float32 but for the last
@@ -29,17 +29,17 @@ class SharedSlices:
     """The slices of a unit.
 
     Attributes:
-        place: of the memory.
+        address: of the memory.
         recipe: of all of them.
         shape: (slices, rows, columns), the rows and columns of each.
     """
 
-    place: Place
+    address: BlockAddress
     recipe: Recipe
     shape: Shape
 
     def __reduce__(self) -> tuple[type[SharedSlices], tuple[Any, ...]]:
-        return SharedSlices, (self.place, self.recipe, self.shape)
+        return SharedSlices, (self.address, self.recipe, self.shape)
 
     @property
     def slices(self) -> list[PresentedSlice]:
@@ -65,13 +65,13 @@ class SharedSlices:
     @cached_property
     def _memory(self) -> mmap:
         try:
-            return open_block(self.place)
+            return open_block(self.address)
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             raise SourceError("the process that read it died before it was solved", code=WORKER_DIED) from None
 
 
 class SharedSlice(PresentedSlice):
-    """A slice of them; pickled, its place."""
+    """A slice of them; pickled, its address."""
 
     def __init__(self, held: SharedSlices, number: int) -> None:
         vars(self).update(held=held, number=number, recipe=held.recipe)
@@ -127,7 +127,7 @@ def shared(slices: Sequence[PresentedSlice], recipe: Recipe) -> tuple[SharedBloc
     """Copy slices into shared memory, which is there for as long as the block lives."""
     shape = (len(slices), *slices[0].pixels.shape) if slices else (0, 0, 0)
     block = SharedBlock(BYTES * math.prod(shape))
-    held = SharedSlices(block.place, recipe, shape)
+    held = SharedSlices(block.address, recipe, shape)
     for number, one in enumerate(slices):
         held.array(PIXELS, number)[:] = one.pixels
         held.array(OBSERVED, number)[:] = one.observed

@@ -27,7 +27,7 @@ def presented(count: int, rows: int = 3, columns: int = 5) -> list[PresentedSlic
 def test_slices_are_sent_by_their_place_and_answers_come_back_in_it() -> None:
     given = presented(3)
     block, here = shared(given, RECIPE)
-    assert block.place == here.place
+    assert block.address == here.address
     sent = pickle.dumps(here.slices)
     assert len(sent) < 1000  # none of the pixels
     there: list[SharedSlice] = pickle.loads(sent)
