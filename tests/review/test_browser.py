@@ -20,6 +20,7 @@ from medaug.review.server import application
 from medaug.review.session import Session
 from tests.support import reviews
 from tests.support.reviews import TOKEN, variant
+from tests.support.sound_output import run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -104,11 +105,20 @@ def violations(page: Any) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found]
 
 
+@pytest.fixture(scope="module")
+def twice(sound: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two variants of each source."""
+    folder = tmp_path_factory.mktemp("twice") / "copy"
+    shutil.copytree(sound, folder)
+    run(folder, variants=2)
+    return folder
+
+
 def test_a_reader_decides_by_keyboard_alone_and_finds_it_again(
-    sound: Path, tmp_path: Path, chromium: Any, serve: Any
+    twice: Path, tmp_path: Path, chromium: Any, serve: Any
 ) -> None:
-    shutil.copytree(sound / "out", tmp_path / "out")
-    served = serve(tmp_path / "out", sound / "in")
+    shutil.copytree(twice / "out", tmp_path / "out")
+    served = serve(tmp_path / "out", twice / "in")
     page = begin(chromium, served)
     alts = page.eval_on_selector_all(".gallery img", "all => all.map((one) => one.alt)")
     assert len(alts) == len(set(alts)) == 6
@@ -144,10 +154,10 @@ def test_a_reader_decides_by_keyboard_alone_and_finds_it_again(
 
 
 def test_a_filtered_variant_shows_its_values_in_the_window(
-    sound: Path, tmp_path: Path, chromium: Any, serve: Any
+    twice: Path, tmp_path: Path, chromium: Any, serve: Any
 ) -> None:
-    shutil.copytree(sound / "out", tmp_path / "out")
-    page = begin(chromium, serve(tmp_path / "out", sound / "in"))
+    shutil.copytree(twice / "out", tmp_path / "out")
+    page = begin(chromium, serve(tmp_path / "out", twice / "in"))
     page.select_option("#modality", "CT")
     settled(page, "2 variants fit")
     assert len(page.query_selector_all(".card")) == 2
