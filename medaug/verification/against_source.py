@@ -119,14 +119,14 @@ def _differences(
     said, position = check.said.provenance(record), record.images.index(output)
     with coded():
         if volume is not None:
-            return differing(captured(volume.source, shown[0], changed[0], said), image.dataset)
+            return differing(captured(volume.source, shown[0], changed[0], said), image.dataset, image.raw)
         assert read is not None
         many = is_enhanced(read.dataset)
         frames = tuple(_source_frame(record, k) for k, _ in image.slices) if many else ()
         stored, mask = (shown, changed) if many else (shown[0], changed[0])
         syntax, untouched = read.dataset.file_meta.TransferSyntaxUID, not bool(changed.any())
         facts = Facts(read.dataset, syntax, stored, position, untouched, said, frames)
-        return header_differences(image.dataset, facts, mask, check.said.profile)
+        return header_differences(image.dataset, facts, mask, check.said.profile, image.raw)
 
 
 def _all_expected(check: UnitCheck, output: Output, planes: Stored, found: Findings) -> list[Stored]:

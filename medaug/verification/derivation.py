@@ -5,15 +5,16 @@ It is made by the functions that the writer calls, so that whatever the table sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.datadict import keyword_for_tag
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
@@ -40,6 +41,9 @@ from medaug.version import __version__, versions
 PIXELS = Tag("PixelData")
 OWN_CODES = frozenset({"GENERATED", "GENERATED-LABEL", "CARRIED"})
 SHOWN = 8  # attributes in a message
+
+Elements = Mapping[BaseTag, DataElement | RawDataElement]
+NOTHING: Elements = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,13 @@ def _ours(holder: Dataset) -> bool:
     return bool(codes) and codes[-1].get("CodeValue") in OWN_CODES
 
 
+def as_read(ds: Dataset) -> Elements:
+    """The elements of a data set before anything of it is looked at, which turns bytes into values."""
+    return dict(ds.items())
+
+
 def header_differences(
-    found: Dataset, facts: Facts, changed: npt.NDArray[np.bool_], profile: Profile
+    found: Dataset, facts: Facts, changed: npt.NDArray[np.bool_], profile: Profile, raw: Elements = NOTHING
 ) -> tuple[str, ...]:
     """Attributes of a derived instance that aren't what the table makes of its source; pixels aside.
 
@@ -137,21 +146,28 @@ def header_differences(
         facts: its source, which is used up, and what else the table needs.
         changed: see `derive`.
         profile: decides what is kept of the source.
+        raw: of ``found``, see `as_read`.
 
     Raises:
         ValueError: the table can't be applied to this source.
     """
     made = derive(facts, changed, keep_private=profile.keep_private, equipment=profile.equipment)
-    return differing(made, found)
+    return differing(made, found, raw)
 
 
-def differing(made: Dataset, found: Dataset) -> tuple[str, ...]:
-    """Attributes that aren't equal in both, byte by byte where neither was parsed, sorted; pixels aside."""
+def differing(made: Dataset, found: Dataset, raw: Elements = NOTHING) -> tuple[str, ...]:
+    """Attributes that aren't equal in both, byte by byte where neither was parsed, sorted; pixels aside.
+
+    Args:
+        made: as it should be; used up.
+        found: as it is.
+        raw: of ``found``, see `as_read`: equal bytes are seen without parsing, which takes most of the time.
+    """
     if PIXELS in made:
         del made[PIXELS]
     made = _written(made)
     tags = {tag for ds in (made, found) for tag in ds.keys() if tag != PIXELS}  # noqa: SIM118 - tags, not elements
-    return tuple(sorted(_name(tag) for tag in tags if not _same(made, found, tag)))
+    return tuple(sorted(_name(tag) for tag in tags if not _same(made, found, tag, raw)))
 
 
 def in_short(names: tuple[str, ...]) -> str:
@@ -168,13 +184,20 @@ def _written(ds: Dataset) -> Dataset:
     return read_dataset(stream, is_implicit_VR=False, is_little_endian=True)  # type: ignore[arg-type]  # it is enough
 
 
-def _same(one: Dataset, other: Dataset, tag: BaseTag) -> bool:
+def _same(one: Dataset, other: Dataset, tag: BaseTag, raw: Elements) -> bool:
     if tag not in one or tag not in other:
         return False
     first, second = one.get_item(tag), other.get_item(tag)
     if isinstance(first, RawDataElement) and isinstance(second, RawDataElement):
-        return (first.VR, first.value) == (second.VR, second.value)
+        return _bytes(first) == _bytes(second)
+    before = raw.get(tag)
+    if isinstance(first, RawDataElement) and isinstance(before, RawDataElement) and _bytes(first) == _bytes(before):
+        return True
     return bool(one[tag] == other[tag])
+
+
+def _bytes(element: RawDataElement) -> tuple[str | None, bytes | None, bool]:
+    return element.VR, element.value, element.is_little_endian
 
 
 def _name(tag: BaseTag) -> str:

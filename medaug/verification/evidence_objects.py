@@ -14,7 +14,7 @@ from medaug.dicom.evidence.segmentation import segmentation
 from medaug.dicom.write.provenance import Provenance
 from medaug.imaging.boxes import distinct_codes
 from medaug.processes.quiet import quiet
-from medaug.verification.derivation import differing
+from medaug.verification.derivation import Elements, differing
 
 FEW = 2  # slices that a segmentation's header is made from: what differs frame by frame is checked frame by frame
 # Of a segmentation, what lists its frames or the instances that they mark; `unit_files` checks the references.
@@ -25,13 +25,12 @@ BY_FRAME = frozenset({
 
 
 def object_differences(
-    path: Path, found: Dataset, images: Sequence[Path], record: Record, said: Provenance
+    read: tuple[Path, Dataset, Elements], images: Sequence[Path], record: Record, said: Provenance
 ) -> tuple[str, ...]:
     """Attributes of ``regions.dcm`` or ``boxes.dcm`` that aren't what the writer makes of these images.
 
     Args:
-        path: of the object.
-        found: the object.
+        read: the object: its path, its data set, and its elements, see `derivation.as_read`.
         images: the unit's derived instances, in slice order; read for their headers.
         record: of the unit.
         said: see `Statement.provenance`.
@@ -40,8 +39,9 @@ def object_differences(
         ValueError: it can't be made; likewise whatever highdicom raises over odd headers.
         OSError: an image can't be read.
     """
+    path, found, raw = read
     with quiet():
         if path.name == "boxes.dcm":
-            return differing(report(headers(images), record.boxes, said), found)
+            return differing(report(headers(images), record.boxes, said), found, raw)
         made = segmentation(headers(images[:FEW]), said, distinct_codes(record.boxes))
-        return tuple(name for name in differing(made, found) if name not in BY_FRAME)
+        return tuple(name for name in differing(made, found, raw) if name not in BY_FRAME)

@@ -11,7 +11,7 @@ from medaug.audit.record import Record
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Stored
 from medaug.regions.laws import margin_voxels
-from medaug.verification.derivation import Statement
+from medaug.verification.derivation import Elements, Statement
 from medaug.verification.faults import Fault
 from medaug.verification.instance_headers import Slices
 
@@ -89,3 +89,4 @@ class Image:
     stored: Stored
     dataset: Dataset | None
     slices: Slices
+    raw: Elements = field(default_factory=dict)  # of its header, as it was read

@@ -20,7 +20,7 @@ from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored
 from medaug.storage.plain_files import is_plain, read_plain
 from medaug.verification.against_source import check_source
-from medaug.verification.derivation import can_be_made_again, in_short
+from medaug.verification.derivation import Elements, as_read, can_be_made_again, in_short
 from medaug.verification.evidence_marks import (
     Marks,
     check_marks,
@@ -88,10 +88,11 @@ def _check_other(check: UnitCheck, output: Output, found: Findings) -> Marks | N
     try:
         if path.suffix == ".dcm":
             read = instance(path)
+            raw = as_read(read.dataset)
             _note(read.sha256, output, found)
             with coded():
                 _check_evidence(check.record, output, read.dataset, found)
-                _check_made_again(check, output, read.dataset, found)
+                _check_made_again(check, output, read.dataset, raw, found)
                 marks = marks_of_segmentation(read, check.record) if path.name == "regions.dcm" else None
         else:
             _note(sha256_of(path), output, found)
@@ -118,7 +119,7 @@ def _check_evidence(record: Record, output: Output, ds: Dataset, found: Findings
         found.add("reference", "it lies in another study than its source", output.path)
 
 
-def _check_made_again(check: UnitCheck, output: Output, ds: Dataset, found: Findings) -> None:
+def _check_made_again(check: UnitCheck, output: Output, ds: Dataset, raw: Elements, found: Findings) -> None:
     """The object as it would be made of the unit's images now."""
     for keyword, value in (("SyntheticData", "YES"), ("ContentQualification", "RESEARCH")):
         if ds.get(keyword) != value:
@@ -128,7 +129,7 @@ def _check_made_again(check: UnitCheck, output: Output, ds: Dataset, found: Find
         return
     try:
         said = check.said.provenance(check.record)
-        names = object_differences(check.root / output.path, ds, images, check.record, said)
+        names = object_differences((check.root / output.path, ds, raw), images, check.record, said)
     except Exception as error:  # noqa: BLE001 - its builder raises anything over odd headers
         found.add("evidence-differs", f"it can't be made again ({type(error).__name__})", output.path)
         return
@@ -171,12 +172,13 @@ def _read_image(check: UnitCheck, output: Output, slices: Slices, found: Finding
         _note(sha256_of(path), output, found)
         return Image(_volume(check, output, found), None, slices)
     read = instance(path)
+    raw = as_read(read.dataset)
     _note(read.sha256, output, found)
     for code, message in header_faults(check.record, output.sop_instance_uid, slices, read, check.said):
         found.add(code, message, output.path)
     found.instances.append(str(read.dataset.get("SOPInstanceUID", "")))
     found.series.add(str(read.dataset.get("SeriesInstanceUID", "")))
-    return Image(decoded(read), read.dataset, slices)
+    return Image(decoded(read), read.dataset, slices, raw)
 
 
 def _volume(check: UnitCheck, output: Output, found: Findings) -> Stored:
