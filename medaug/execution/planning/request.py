@@ -175,6 +175,16 @@ class RunRequest:
         return cls(Path(input), _changed(profile, **change), **given)
 
 
+def io_workers_beside(device: str, share: int) -> int:
+    """Processes that read and write for a worker where no number was asked for.
+
+    Args:
+        device: by its name. On a processor there are none: its solves take longer than all else.
+        share: cores that the worker may use; what launches its solves needs one.
+    """
+    return max(0, share - 1) if AVAILABLE and device != "cpu" else 0
+
+
 def _paths(given: Paths) -> tuple[Path, ...]:
     return (Path(given),) if isinstance(given, str | Path) else tuple(map(Path, given))
 

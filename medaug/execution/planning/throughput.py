@@ -7,9 +7,8 @@ from math import prod
 
 from medaug.execution.planning.flow import Costs, Machine, Part, simulated
 from medaug.execution.planning.plan import Plan
-from medaug.execution.planning.request import RunRequest
+from medaug.execution.planning.request import RunRequest, io_workers_beside
 from medaug.inverse.device import resolve_device
-from medaug.processes.shared_memory import AVAILABLE
 from medaug.processes.threads import cores, of_a_solve
 
 # Seconds of a core, measured with radiographs of 2500 × 2000 (tests/benchmarks/flow.py, docs/how-to/throughput.md)
@@ -78,4 +77,4 @@ def _io_workers(request: RunRequest, device: str, workers: int) -> int:
     """As `Worker.io_workers` has it."""
     if request.io_workers is not None:
         return request.io_workers
-    return max(1, cores() // workers - 1) if AVAILABLE and device != "cpu" else 0
+    return io_workers_beside(device, max(2, cores() // workers))

@@ -14,7 +14,7 @@ from medaug.dicom.evidence.templates import Templates
 from medaug.dicom.read.parse import LastFile
 from medaug.dicom.write.source_instances import Originals
 from medaug.errors import ReadError
-from medaug.execution.planning.request import RunRequest
+from medaug.execution.planning.request import RunRequest, io_workers_beside
 from medaug.execution.planning.sources import ImageSource
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.io_process import IoProcess, Setup
@@ -23,7 +23,6 @@ from medaug.imaging.volume import Volume
 from medaug.inverse.device import resolve_device
 from medaug.inverse.priors.card import PriorCard
 from medaug.inverse.priors.remote_prior import RemotePrior
-from medaug.processes.shared_memory import AVAILABLE
 from medaug.processes.threads import cores, of_a_solve
 from medaug.profile.profile import Profile
 from medaug.report.pictures import Backdrops
@@ -128,7 +127,7 @@ class Worker:
         """How many processes read and write; 0 where it is done in this one."""
         if self._io_workers is not None:
             return self._io_workers
-        return max(1, cores() // self._sharing - 1) if AVAILABLE and self.device != "cpu" else 0
+        return io_workers_beside(self.device, max(2, cores() // self._sharing))
 
     @cached_property
     def io_processes(self) -> tuple[IoProcess, ...]:
