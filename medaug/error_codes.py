@@ -122,6 +122,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "files-removed": "The files went with a rejection that was taken back since; run again to make them.",
         "left-out": "A reader or a rule rejected the variant; `medaug decisions list` says why.",
         "not-accepted": "The profile lists accepted variants only, and nobody accepted this one.",
+        "share-not-reached": "The profile lists nothing until a share of the variants is accepted, and it isn't yet.",
         # writing
         "big-endian-words": "The source's private or unknown big-endian words can't be written again.",
         "evidence": "The evidence object can't state this variant.",

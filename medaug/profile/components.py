@@ -18,6 +18,9 @@ class Lists(Spec):
     """Which written variants stand in the lists and exports; a rejected one never does."""
 
     only: Literal["all", "accepted"] = Field("all", description="accepted: those alone that a reader accepted")
+    least_accepted: Share = Field(
+        0.0, description="no variant is listed until readers accepted this share of the written ones"
+    )
 
 
 class Classic(Spec):
@@ -197,7 +200,7 @@ def other_labels(law: LawSpec) -> bool:
 
 
 class EmbeddedPrior(Spec):
-    """The prior in the package, pinned by the digest on its card."""
+    """A prior of the package, the one with this digest on its card."""
 
     kind: Literal["embedded"]
     sha256: Sha256

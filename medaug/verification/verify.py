@@ -99,7 +99,7 @@ def verify(
     faults += run_level.check_chain(output)
     try:
         records = ledger.shelved(output / layout.LEDGER)
-        choice = Choice.of(output)
+        choice = Choice.of(output, damaged=True)
     except OutputError:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
     written = Reiterable(lambda: (record for record in records if record.status == "written"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medaug.audit import decisions, ledger
 from medaug.audit.decisions import Decision
-from medaug.audit.layout import FORMAT, LEDGER, PRIVATE, declaration, unit_folder
+from medaug.audit.layout import FORMAT, LEDGER, PRIVATE, PROFILE, declaration, unit_folder
 from medaug.audit.record import Output, Record
 from medaug.audit.recorded_source import RecordedSource
 from medaug.audit.stored_pixels import decoded
@@ -34,6 +34,7 @@ def build(folder: Path) -> Path:
     ledger.append(output / LEDGER, "w", other, 1.0)
     (output / PRIVATE).mkdir(0o700)
     (output / FORMAT).write_bytes(declaration(CREATED, "run"))
+    (output / PROFILE).write_text("{}\n")  # no rules about the lists
     return output
 
 

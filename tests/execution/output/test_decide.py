@@ -146,6 +146,30 @@ def test_the_profile_may_add_reasons_and_list_accepted_ones_only(tmp_path: Path)
     assert made(tmp_path, 1, 2, 3, profile=profile) == []
 
 
+def test_the_profile_may_list_nothing_until_a_share_is_accepted(tmp_path: Path) -> None:
+    profile = null.PROFILE.model_copy(update={"lists": Lists(least_accepted=0.6)})
+    null.run(tmp_path, 1, 2, 3, profile=profile)
+    store = attach(tmp_path)
+    assert (listed(store), faults(store)) == (everywhere(), [])
+    decide(store, [ONE], ACCEPT)
+    assert (listed(store), faults(store)) == (everywhere(), [])  # a third
+    decide(store, [TWO], ACCEPT)
+    assert (listed(store), faults(store)) == (everywhere(ONE, TWO, THREE), [])  # two thirds
+    decide(store, [THREE], REJECT)
+    assert (listed(store), faults(store)) == (everywhere(ONE, TWO), [])
+    decide(store, [TWO], REJECT)
+    assert (listed(store), faults(store)) == (everywhere(), [])
+
+
+@pytest.mark.parametrize("text", [None, "lists: [", "lists: {only: acepted}", "lists: {least_accepted: 2}"])
+def test_what_is_listed_under_a_profile_that_cannot_be_read_is_not_guessed(store: Store, text: str | None) -> None:
+    path = store.root / layout.PROFILE
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(OutputError, match="what may be listed isn't known"):
+        Choice.of(store.root)
+    assert not Choice.of(store.root, damaged=True).accepted_only
+
+
 def test_a_decision_that_was_dropped_changed_or_added_is_seen(store: Store) -> None:
     decide(store, [ONE], REJECT)
     decide(store, [TWO], ACCEPT)
