@@ -14,6 +14,7 @@ from medaug.benchmark.design.design import Design, Training
 from medaug.benchmark.detectors.build import detector_of
 from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.images.dataset import Dataset, Picture, read_dataset
+from medaug.benchmark.images.places import read_places
 from medaug.benchmark.making.fills import Fills, filling
 from medaug.benchmark.making.variants import Variants, make_variants, profile_of
 from medaug.benchmark.plan import plan_of, setup_of
@@ -65,7 +66,7 @@ def plan_benchmark(request: BenchmarkRequest, budget: float | None = None) -> Pl
         RunError: the images or the design don't allow it.
     """
     check_disjoint(request.run.input, request.root)
-    data = read_dataset(request.run, request.design.size)
+    data = read_dataset(request.run, request.design.size, read_places(request.parts) if request.parts else None)
     detector = _detector(request, data)
     if budget is not None:
         request = replace(request, design=_within(request, data, detector, budget))

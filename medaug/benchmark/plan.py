@@ -30,7 +30,9 @@ MORE = ("monai", "pycocotools")  # packages that decide a figure, beside a run's
 
 def plan_of(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector) -> dict[str, Any]:
     """What is compared, on which images, by what; no name, path or pixel of the input."""
-    images = [_image(picture, group) for picture, group in zip(setup.data.everything, setup.data.groups, strict=True)]
+    data = setup.data
+    parts = data.parts or ("",) * len(data.groups)
+    images = [_image(*each) for each in zip(data.everything, data.groups, parts, strict=True)]
     return {
         "design": asdict(request.design),
         **settled(setup),
@@ -39,9 +41,9 @@ def plan_of(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector
             one.text: profile_of(request.run, one).sha256 for one in request.design.chosen if one.arm.making != "none"
         },
         "prior": request.run.profile.prior.sha256,
-        "classes": list(setup.data.classes),
-        "labelled": images[: len(setup.data.labelled)],
-        "normals": images[len(setup.data.labelled) :],
+        "classes": list(data.classes),
+        "labelled": images[: len(data.labelled)],
+        "normals": images[len(data.labelled) :],
         "data": hashlib.sha256(canonical(images)).hexdigest(),
         "versions": versions() | {name: _version(name) for name in MORE},
     }
@@ -60,7 +62,8 @@ def setup_of(root: Path) -> BenchmarkSetup:
         design = decode(Design, canonical(plan["design"]), "design")
         each = [*plan["labelled"], *plan["normals"]]
         labelled, normals = (tuple(map(_picture, plan[part])) for part in ("labelled", "normals"))
-        data = Dataset(labelled, normals, tuple(one["group"] for one in each), tuple(plan["classes"]))
+        groups, parts = tuple(one["group"] for one in each), tuple(one["part"] for one in each if "part" in one)
+        data = Dataset(labelled, normals, groups, tuple(plan["classes"]), parts)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise OutputError(f"BENCH: {PLAN} can't be read as a plan ({type(error).__name__})") from None
     return BenchmarkSetup(design, data)
@@ -76,8 +79,9 @@ def settled(setup: BenchmarkSetup) -> dict[str, Any]:
     }
 
 
-def _image(picture: Picture, group: int) -> dict[str, Any]:
-    return {"source": picture.source, "group": group, "digest": picture.digest, "boxes": picture.plain_boxes}
+def _image(picture: Picture, group: int, part: str) -> dict[str, Any]:
+    known = {"source": picture.source, "group": group, "digest": picture.digest, "boxes": picture.plain_boxes}
+    return known | ({"part": part} if part else {})
 
 
 def _picture(data: Mapping[str, Any]) -> Picture:

@@ -21,12 +21,14 @@ class BenchmarkRequest:
         root: BENCH.
         design: what is compared.
         command: of the detector ``command``, with {data} and {project}.
+        parts: a table of parts (`images.places.read_places`); None: folds are dealt.
     """
 
     run: RunRequest
     root: Path
     design: Design
     command: str = ""
+    parts: Path | None = None
 
     def run_of(self, arm: Chosen) -> RunRequest:
         """The run that makes an arm's variants: as many as the greatest ratio needs.

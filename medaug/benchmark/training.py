@@ -10,7 +10,7 @@ from functools import cached_property
 from medaug.benchmark.arms.arm import Material
 from medaug.benchmark.arms.table import chosen
 from medaug.benchmark.design.design import Design, Training
-from medaug.benchmark.design.folds import Fold, folds_of, normals_of, subset
+from medaug.benchmark.design.folds import Fold, folds_of, given_fold, normals_of, subset
 from medaug.benchmark.detectors.detector import Detector, Task, TrainingPhase
 from medaug.benchmark.evaluation import Boxes, Figures, as_data, figures, from_data
 from medaug.benchmark.images.dataset import Dataset, Picture
@@ -48,6 +48,8 @@ class BenchmarkSetup:
     @cached_property
     def folds(self) -> tuple[Fold, ...]:
         """Who is trained on, and who tested."""
+        if self.design.parts:
+            return (given_fold(self.data.parts[: len(self.groups)], self.groups),)
         return folds_of(self.groups, self.design.folds, self.design.seed)
 
     def real(self, training: Training) -> tuple[int, ...]:
@@ -67,6 +69,8 @@ class BenchmarkSetup:
     def parts(self, fold: Fold) -> dict[str, tuple[Picture, ...]]:
         """The images that boxes are found on, by part."""
         normals = normals_of(self.data.groups, len(self.data.labelled), fold)
+        if self.design.parts:
+            normals = tuple(n for n in normals if self.data.parts[n] == "test")
         return {
             "validation": tuple(self.data.labelled[n] for n in fold.validation),
             "test": tuple(self.data.labelled[n] for n in fold.test),

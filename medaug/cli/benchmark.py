@@ -41,6 +41,9 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     ratios: Annotated[str, typer.Option(help="Added images for each real one.")] = "1",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of an arm in each fold.")] = 3,
     folds: Annotated[int, typer.Option(min=2, help="Parts of the images, each tested once.")] = 3,
+    parts: Annotated[
+        Path | None, typer.Option(help="CSV with file, part (train, val, test) and, if known, patient, for --folds.")
+    ] = None,
     detector: Annotated[str, typer.Option(help="frozen, retinanet, random-features or command.")] = "frozen",
     detector_command: Annotated[
         str, typer.Option(help="An external trainer, with {data} and {project}; for --detector command.")
@@ -71,7 +74,14 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
         say(sentence(report_benchmark(output)))
         return
     design = _design(
-        arms, fractions, ratios, seeds=seeds, folds=folds, steps=steps, size=size, detector=detector, seed=seed
+        (arms, fractions, ratios),
+        parts=parts is not None,
+        seeds=seeds,
+        folds=1 if parts else folds,
+        steps=steps,
+        size=size,
+        detector=detector,
+        seed=seed,
     )
     run = RunRequest.of(
         input,
@@ -87,7 +97,7 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     if realism:
         judge_export(run, output)
         return
-    request = BenchmarkRequest(run, output, design, detector_command)
+    request = BenchmarkRequest(run, output, design, detector_command, parts)
     planned = plan_benchmark(request, None if budget is None else _seconds(budget))
     _show(planned.request.design, planned.variants, planned.seconds)
     if dry_run:
@@ -97,14 +107,16 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     say(f"look at {output / 'report.html'}")
 
 
-def _design(arms: str, fractions: str, ratios: str, *, detector: str, **numbers: int) -> Design:
+def _design(lists: tuple[str, str, str], *, detector: str, parts: bool, **numbers: int) -> Design:
     from medaug.benchmark.design.design import Design
 
+    arms, fractions, ratios = lists
     return Design(
         tuple(arm.strip() for arm in arms.split(",")),
         _numbers(fractions, "--fractions"),
         _numbers(ratios, "--ratios"),
         detector=detector,
+        parts=parts,
         **numbers,
     )
 
@@ -126,8 +138,9 @@ def _seconds(text: str) -> float:
 def _show(design: Design, variants: int, seconds: float) -> None:
     primary = design.primary
     trainings = counted(len(list(design.trainings)), "training")
+    dealt = "parts as given" if design.parts else counted(design.folds, "fold")
     say(
-        f"{trainings}: {', '.join(design.arms)}; {counted(design.folds, 'fold')}, {counted(design.seeds, 'seed')}, "
+        f"{trainings}: {', '.join(design.arms)}; {dealt}, {counted(design.seeds, 'seed')}, "
         f"{counted(design.steps, 'gradient step')} each; detector {design.detector}"
     )
     say(

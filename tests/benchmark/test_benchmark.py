@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from medaug.benchmark import results_folder
 from medaug.benchmark.benchmark import plan_benchmark, report_benchmark, run_benchmark, trainings_of
+from medaug.benchmark.plan import plan_of, settled, setup_of
 from medaug.benchmark.results_folder import TrainingRecord
 from medaug.benchmark.verify import verify_benchmark
 from medaug.cli import app
-from medaug.errors import OutputError
+from medaug.errors import OutputError, RunError
 from medaug.processes import threads
 from tests.support import toy_benchmark
 
@@ -117,3 +118,30 @@ def test_the_command_tells_time_and_declares_before_it_does_anything(bench: Path
     assert "declared: medaug less duplicates at 25 % of the images, ratio 1" in done.output
     assert "on one core" in done.output
     assert not (tmp_path / "new").exists()
+
+
+def test_parts_as_given_are_the_one_fold_and_verify_reads_them_back(bench: Path, tmp_path: Path) -> None:
+    rows = ["0.png,train,a", "1.png,train,b", "2.png,train,c", "3.png,val,d", "4.png,test,e", "in/5.png,test,f"]
+    (tmp_path / "parts.csv").write_text(
+        "\n".join(["file,part,patient", *rows, "6.png,train,e", "10.png,test,", "11.png,train,"])
+    )
+    design = replace(toy_benchmark.DESIGN, parts=True, folds=1, fractions=(1.0,))
+    asked = replace(toy_benchmark.request(bench, tmp_path / "new", design), parts=tmp_path / "parts.csv")
+    planned = plan_benchmark(asked)
+    results_folder.declare(tmp_path / "new", plan_of(asked, planned.setup, planned.detector))
+    for setup in (planned.setup, setup_of(tmp_path / "new")):
+        (fold,) = setup.folds
+        assert [len(part) for part in (fold.training, fold.validation, fold.test)] == [
+            3,
+            1,
+            1,
+        ]
+        assert [len(part) for part in setup.parts(fold).values()] == [1, 1, 1]
+        assert len(setup.data.labelled) == 6
+    assert settled(planned.setup) == settled(setup_of(tmp_path / "new"))
+
+
+def test_one_fold_needs_parts_and_parts_have_no_folds() -> None:
+    for parts, folds in ((False, 1), (True, 2)):
+        with pytest.raises(RunError, match="one by given parts"):
+            replace(toy_benchmark.DESIGN, parts=parts, folds=folds)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from medaug.benchmark.design.folds import folds_of, normals_of, subset
+from medaug.benchmark.design.folds import Fold, folds_of, given_fold, normals_of, subset
 from medaug.benchmark.images.dataset import grouped
+from medaug.benchmark.images.places import Place, read_places
 from medaug.errors import RunError
 
 GROUPS = [n // 3 for n in range(60)] + [100, 101, 102]
@@ -51,3 +54,38 @@ def test_patients_and_near_duplicates_make_one_group_together() -> None:
     groups = grouped(["a", "b", "a", "c", "d"], images)
     assert groups[0] == groups[2] == groups[3]
     assert len({groups[0], groups[1], groups[4]}) == 3
+
+
+def test_of_given_parts_nothing_is_learnt_from_that_shares_a_group_with_what_is_tested() -> None:
+    parts = ["training", "training", "training", "validation", "validation", "test", "test"]
+    assert given_fold(parts, [0, 1, 2, 3, 4, 5, 6]) == Fold((0, 1, 2), (3, 4), (5, 6))
+    assert given_fold(parts, [5, 1, 3, 3, 6, 5, 6]) == Fold((1,), (3,), (5, 6))
+    with pytest.raises(RunError, match="found 0, 2 and 2"):
+        given_fold(parts, [5, 6, 3, 3, 4, 5, 6])
+
+
+def test_a_table_of_parts_names_each_file_once_and_where_it_stands(tmp_path: Path) -> None:
+    table = tmp_path / "parts.csv"
+    table.write_text("file,part,patient\na/1.png,train,p\n2.png,val,\n3.png,test,q\n")
+    assert read_places(table) == {
+        "a/1.png": Place("training", "p"),
+        "2.png": Place("validation", ""),
+        "3.png": Place("test", "q"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,part\n1.png,train\n1.png,test\n", "line 3: the same file"),
+        ("file,part\n1.png,holdout\n", "line 2: expected"),
+        ("name,part\n1.png,test\n", "line 2: expected"),
+        ("file,part\n,test\n", "line 2: expected"),
+        (None, "can't be read"),
+    ],
+)
+def test_another_table_is_refused_with_its_line(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "parts.csv").write_text(text)
+    with pytest.raises(RunError, match=said):
+        read_places(tmp_path / "parts.csv")

@@ -65,6 +65,7 @@ class Design:
         size: side of the pictures in px.
         detector: its name.
         seed: of folds, subsets and turns.
+        parts: whether the user gives training, validation and test, which are the one fold then.
 
     Raises:
         RunError: it makes no sense.
@@ -79,13 +80,17 @@ class Design:
     size: int = 320
     detector: str = "frozen"
     seed: int = 0
+    parts: bool = False
 
     def __post_init__(self) -> None:
         _ = self.chosen
         if len(set(self.arms)) < len(self.arms) or not {PRIMARY, CONTROL} <= set(self.arms):
             raise RunError(f"benchmark: arms: expected {PRIMARY} and {CONTROL} among them, and each once")
-        if self.seeds < SEEDS or self.folds < 2:
-            raise RunError(f"benchmark: expected at least {SEEDS} seeds and 2 folds, found {self.seeds}, {self.folds}")
+        if self.seeds < SEEDS or (self.folds < 2) != self.parts:
+            raise RunError(
+                f"benchmark: expected at least {SEEDS} seeds, and 2 folds or one by given parts, found {self.seeds}, "
+                f"{self.folds}"
+            )
         if not all(0 < fraction <= 1 for fraction in self.fractions) or not all(0 < r <= 16 for r in self.ratios):
             raise RunError("benchmark: expected fractions in (0, 1] and ratios in (0, 16]")
         if not self.fractions or not self.ratios or self.steps < 1 or not 64 <= self.size <= 1024 or self.size % 32:

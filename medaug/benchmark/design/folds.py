@@ -9,6 +9,7 @@ import numpy as np
 
 from medaug.errors import RunError
 from medaug.imaging.seeds import generator
+from medaug.manifests.splits import PARTS
 
 VALIDATION = 0.2  # share of the images that are not in test
 
@@ -46,6 +47,31 @@ def folds_of(groups: Sequence[int], count: int, seed: int) -> tuple[Fold, ...]:
         training, validation = _dealt(others, groups, [1 - VALIDATION, VALIDATION])
         folds.append(Fold(_indices(groups, training), _indices(groups, validation), _indices(groups, part)))
     return tuple(folds)
+
+
+def given_fold(parts: Sequence[str], groups: Sequence[int]) -> Fold:
+    """The one fold of parts that were given; what shares its group with an image that is tested is never learnt from.
+
+    Args:
+        parts: of each labelled image.
+        groups: likewise.
+
+    Raises:
+        RunError: a part has no image left.
+    """
+    tested = {group for group, part in zip(groups, parts, strict=True) if part == "test"}
+    validated = tested | {group for group, part in zip(groups, parts, strict=True) if part == "validation"}
+    barred: dict[str, set[int]] = {"training": validated, "validation": tested, "test": set()}
+    training, validation, test = (
+        tuple(n for n, part in enumerate(parts) if part == wanted and groups[n] not in barred[wanted])
+        for wanted in PARTS
+    )
+    if not (training and validation and test):
+        raise RunError(
+            f"parts: expected labelled images in each of {', '.join(PARTS)}, found {len(training)}, {len(validation)} "
+            f"and {len(test)}, without those whose patient or near-duplicate is tested"
+        )
+    return Fold(training, validation, test)
 
 
 def normals_of(groups: Sequence[int], labelled: int, fold: Fold) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from medaug.assemble import window_of
 from medaug.benchmark.evaluation import Boxes
+from medaug.benchmark.images.places import Place
 from medaug.errors import RunError, counted
 from medaug.execution.planning.plan import Usable, survey
 from medaug.execution.planning.request import RunRequest
@@ -24,6 +26,7 @@ from medaug.profile.profile import Profile
 from medaug.storage.canonical_json import canonical
 from medaug.training.image_pool import duplicate_groups, fingerprints, on_canvas
 
+NOWHERE = Place("", "")
 UInt8 = npt.NDArray[np.uint8]
 
 
@@ -62,6 +65,7 @@ class Dataset:
         normals: usable images without any, likewise.
         groups: of each labelled image and then of each normal one: patient and near-duplicates together, from 0.
         classes: labels by name; a class is a place here.
+        parts: of each image, as groups, where the user gave them; of `splits.PARTS`.
         usable: where each image is loaded from, by its key.
     """
 
@@ -69,6 +73,7 @@ class Dataset:
     normals: tuple[Picture, ...]
     groups: tuple[int, ...]
     classes: tuple[str, ...]
+    parts: tuple[str, ...] = ()
     usable: Mapping[str, Usable] = field(default_factory=dict)
 
     @property
@@ -77,22 +82,26 @@ class Dataset:
         return (*self.labelled, *self.normals)
 
 
-def read_dataset(request: RunRequest, size: int) -> Dataset:
+def read_dataset(request: RunRequest, size: int, places: Mapping[str, Place] | None = None) -> Dataset:
     """Read an export as `medaug run` would, through the profile's window.
 
     Args:
         request: what the run that makes the variants is asked.
         size: side of the square in px.
+        places: parts that the user gives, by file; images that it doesn't name are left out.
 
     Raises:
         ReadError: there is no such export.
         AnnotationError: an annotation file is malformed.
         RunError: fewer than two labelled images, or volumes of several slices.
     """
-    usable, _ = survey(request.input, request.profile, request.annotations, request.accept_identity)
+    found, _ = survey(request.input, request.profile, request.annotations, request.accept_identity)
+    placed = {one.key: _place(one, request.input, places) for one in found}
+    usable = [one for one in found if placed[one.key].part or places is None]
     classes = tuple(sorted({box.label for one in usable for box in one.boxes}))
     read = [
-        (one.patient, bool(one.boxes), picture) for one, picture in _pictures(usable, request.profile, size, classes)
+        (placed[one.key].patient or one.patient, bool(one.boxes), picture)
+        for one, picture in _pictures(usable, request.profile, size, classes)
     ]
     read.sort(key=lambda each: (not each[1], each[2].source))
     labelled = tuple(picture for _, has_boxes, picture in read if has_boxes)
@@ -100,7 +109,8 @@ def read_dataset(request: RunRequest, size: int) -> Dataset:
         raise RunError(f"benchmark: expected labelled images, found {len(labelled)}; `medaug boxes` says why")
     groups = grouped([patient for patient, _, _ in read], np.stack([picture.pixels for _, _, picture in read]))
     normals = tuple(picture for _, has_boxes, picture in read if not has_boxes)
-    return Dataset(labelled, normals, groups, classes, {one.key: one for one in usable})
+    parts = tuple(placed[picture.source].part for _, _, picture in read if places is not None)
+    return Dataset(labelled, normals, groups, classes, parts, {one.key: one for one in usable})
 
 
 def grouped(patients: Sequence[str], images: UInt8) -> tuple[int, ...]:
@@ -142,6 +152,13 @@ def picture_of(volume: Volume, boxes: Sequence[Box], profile: Profile, size: int
     numbers = np.array([classes.index(box.label) for box in boxes], dtype=np.int64)
     rounded = np.round(np.array(corners).reshape(-1, 4), 2)  # as they are recorded
     return Picture(volume.source.key, pixels, Boxes.labelled(rounded, numbers))
+
+
+def _place(one: Usable, root: Path, places: Mapping[str, Place] | None) -> Place:
+    """Where the user put an image, by its file: with its folders, or by its last name."""
+    path = one.source.file or (one.source.series.images[0][0] if one.source.series else root)
+    names = (path.relative_to(root).as_posix() if path.is_relative_to(root) else "", path.name)
+    return next((places[name] for name in names if name in places), NOWHERE) if places else NOWHERE
 
 
 def _pictures(

@@ -18,7 +18,7 @@ def sentence(results: Data) -> str:
     where = f"On this data, at {100 * found['arm']['fraction']:g} % of the images"
     what = f"variants at a ratio of {found['arm']['ratio']:g}"
     interval = f"95 % interval {signed(found['low'])} to {signed(found['high'])}"
-    design = f"{results['design']['folds']} folds, {found['seeds']} seeds"
+    design = f"{_folds(results['design'])}, {found['seeds']} seeds"
     partial = "" if done["done"] == done["of"] else f" ({done['done']} of {done['of']} trainings are done)"
     if found["low"] > 0 or found["high"] < 0:
         word = "gain" if found["low"] > 0 else "lose"
@@ -69,11 +69,21 @@ def facts(results: Data) -> list[str]:
     span = f"{real[0]} to {real[1]}" if real and real[0] < real[-1] else "".join(map(str, real[:1]))
     each = f" of {span} real images" if real else ""
     return [
-        f"* {labelled}, {images['normal']} normal ones; {design['folds']} folds by group, each image tested once.",
+        f"* {labelled}, {images['normal']} normal ones; {_dealt(design)}.",
         f"* {design['seeds']} seeds in each fold; a seed draws its own training set{each}.",
         f"* Detector `{design['detector']}` at {design['size']} px, {design['steps']} gradient steps in every arm.",
         "* Declared before the run: variants less duplicates is the primary contrast; Holm is over the others.",
     ]
+
+
+def _folds(design: Data) -> str:
+    return "parts as given" if design.get("parts") else f"{design['folds']} folds"
+
+
+def _dealt(design: Data) -> str:
+    if design.get("parts"):
+        return "training, validation and test as they were given, but for what shares a group with the test"
+    return f"{design['folds']} folds by group, each image tested once"
 
 
 def arms_table(results: Data) -> list[str]:
