@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import difflib
 import errno
+from collections.abc import Iterator
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from medaug.errors import ProfileError
+from medaug.errors import ProfileError, counted
 from medaug.profile.profile import Profile
 from medaug.quality.checks import CheckName
 from medaug.storage.plain_files import read_plain
 from medaug.storage.strict_yaml import parse_yaml
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18  # YAML takes 30 µs a byte
+MAX_FAULTS = 20  # that are told of one profile; finding what an unknown key may mean takes 40 ms
+MAX_WORD = 100  # characters of a key that are told
 
 
 def profile_schema() -> dict[str, Any]:
@@ -69,8 +72,7 @@ def parse_profile(text: str, where: str) -> Profile:
     try:
         return Profile.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(_fault(dict(item)) for item in error.errors())
-        raise ProfileError(f"{where}: {faults}") from None
+        raise ProfileError(f"{where}: {'; '.join(_told(error))}") from None
 
 
 def parse_profile_keys(text: str, where: str) -> dict[str, Any]:
@@ -94,8 +96,15 @@ def _parsed(text: str) -> Any:
     return parse_yaml(text)
 
 
+def _told(error: ValidationError) -> Iterator[str]:
+    """The first faults, and how many more there are: a small text can have 100,000."""
+    yield from (_fault(dict(item)) for item in error.errors(include_url=False)[:MAX_FAULTS])
+    if error.error_count() > MAX_FAULTS:
+        yield f"and {counted(error.error_count() - MAX_FAULTS, 'fault')} more"
+
+
 def _fault(item: dict[str, Any]) -> str:
-    location = [str(part) for part in item["loc"]]
+    location = [str(part)[:MAX_WORD] for part in item["loc"]]
     key = ".".join(location)
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}{_suggestion(location[-1], _known_keys())}"
@@ -104,6 +113,7 @@ def _fault(item: dict[str, Any]) -> str:
     return f"{key or 'profile'}: {item['msg']}"
 
 
+@cache  # a profile may have thousands of unknown keys, and the schema takes 20 ms
 def _known_keys() -> tuple[str, ...]:
     definitions = profile_schema()
     objects = [definitions, *definitions.get("$defs", {}).values()]
@@ -111,7 +121,7 @@ def _known_keys() -> tuple[str, ...]:
 
 
 def _suggestion(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
+    close = difflib.get_close_matches(word, known, n=1) if len(word) <= MAX_WORD else []
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

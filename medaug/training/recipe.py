@@ -238,7 +238,8 @@ def read_recipe(path: Path) -> TrainingRecipe:
     return read_as(TrainingRecipe, path, "medaug/training/recipes/yours-256.yaml")
 
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18  # YAML takes 30 µs a byte
+MAX_FAULTS = 20  # that are told of one recipe; a small text can have 100,000
 
 
 def read_as(kind: type[Model], path: Path, example: str) -> Model:
@@ -252,7 +253,7 @@ def read_as(kind: type[Model], path: Path, example: str) -> Model:
     except OSError as error:
         raise ProfileError(f"recipe {path.name}: can't be read ({error.strerror})") from None
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:MAX_FAULTS])
         raise ProfileError(f"recipe {path.name}: {faults}; see {example}") from error
     except ValueError as error:  # no UTF-8, or no such YAML
         raise ProfileError(f"recipe {path.name}: can't be read as YAML ({error})") from None

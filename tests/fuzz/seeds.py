@@ -24,15 +24,18 @@ from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.formats.nifti import write_nifti
 from medaug.formats.nrrd import write_nrrd
-from medaug.imaging.volume import Rescale
+from medaug.imaging.volume import Rescale, Volume
 from tests.support import make
 from tests.support.dicom_multiframe import enhanced, placed
 
 CANARY = "ZQXCANARY"  # stands where a person's data would: no message may repeat it
 
 
-def seeds() -> Iterator[tuple[str, bytes]]:
-    """Name and content of each."""
+Seeds = Iterator[tuple[str, bytes]]  # name and content of each
+
+
+def dicom_seeds() -> Seeds:
+    """Small instances of every transfer syntax and of several kinds."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         plain = make.radiograph(root / "cr", rows=33, columns=34)
@@ -52,17 +55,45 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         yield "ct", make.series(root / "ct", slices=1, rows=8, columns=8)[0].read_bytes()
         yield "mr", _named(enhanced(root / "mr", [placed(3.0 * n) for n in range(3)])).read_bytes()
         yield "headless", plain.read_bytes()[132:]
-        make.series(root / "stack", slices=3, rows=8, columns=8)
-        (volume,) = read_series(discover(root / "stack").series[0])
+        yield "meta", bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0x10, b"UI", 0)
+
+
+def image_seeds() -> Seeds:
+    """NIfTI and pictures."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
         for name in ("a.nii", "a.nii.gz"):
-            write_nifti(volume, root / name)
+            write_nifti(_stack(root / "stack"), root / name)
             yield name, (root / name).read_bytes()
-        write_nrrd(replace(volume, rescale=(Rescale(),) * 3), root / "a.nrrd")
-        yield "a.nrrd", (root / "a.nrrd").read_bytes()
         for kind in ("PNG", "JPEG", "TIFF"):
             Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20)).save(root / "one", format=kind)
             yield kind, (root / "one").read_bytes()
-        yield "meta", bytes(128) + b"DICM" + struct.pack("<HH2sH", 2, 0x10, b"UI", 0)
+
+
+def nrrd_seeds() -> Seeds:
+    """Gzipped, raw, of both ends first, with comments and pairs; and one whose voxels lie elsewhere."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        volume = replace(_stack(root / "stack"), rescale=(Rescale(),) * 3)
+        write_nrrd(volume, root / "a.nrrd")
+        data = (root / "a.nrrd").read_bytes()
+    yield "gzip", data
+    head = data.partition(b"\n\n")[0]
+    raw, voxels = head.replace(b"encoding: gzip", b"encoding: raw"), volume.stored
+    yield "raw", raw + b"\n\n" + voxels.astype("<i2").tobytes()
+    big = raw.replace(b"endian: little", b"endian: big")
+    yield "big", big + b"\n\n" + voxels.astype(">i2").tobytes()
+    named = raw + f'\n# {CANARY}\nname:={CANARY}\ncontent: {CANARY}\nspace units: "mm" "mm" "mm"'.encode()
+    yield "named", named + b"\n\n" + voxels.astype("<i2").tobytes()
+    yield "detached", raw + b"\ndata file: a.raw\n\n"
+    yield "windows", raw.replace(b"\n", b"\r\n") + b"\r\n\r\n" + voxels.astype("<i2").tobytes()
+
+
+def _stack(folder: Path) -> Volume:
+    if not folder.exists():
+        make.series(folder, slices=3, rows=8, columns=8)
+    (volume,) = read_series(discover(folder).series[0])
+    return volume
 
 
 def _named(path: Path) -> Path:

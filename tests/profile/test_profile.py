@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import get_args
 
@@ -146,3 +147,17 @@ def test_the_digest_follows_from_the_resolved_text_alone(name: str) -> None:
     assert profile_digest(keys) == loaded.sha256
     assert profile_digest(keys | {"solver": None}) != loaded.sha256
     assert profile_digest(keys | {"description": "another"}) == loaded.sha256
+
+
+@pytest.mark.parametrize(
+    "text", ["".join(f"key{n}: 1\n" for n in range(5_000)), "modalities: [" + "1," * 30_000 + "1]"]
+)
+def test_a_profile_of_many_faults_is_soon_refused(text: str, tmp_path: Path) -> None:
+    """A thousand unknown keys took 40 s, each looked up among all that are known."""
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    started = time.process_time()
+    with pytest.raises(ProfileError, match="profile") as caught:
+        load_profile(str(path))
+    assert time.process_time() - started < 8
+    assert len(str(caught.value)) < 3000
