@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.quick_prior import in_place_of_the_embedded
 from tests.support.small_runs import Finished, arguments_in, finish
+
+
+@pytest.fixture(autouse=True, scope="package")
+def prior() -> Iterator[None]:
+    with in_place_of_the_embedded():
+        yield
 
 
 @pytest.fixture

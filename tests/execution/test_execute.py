@@ -1,4 +1,4 @@
-"""The whole line on exports built in code, with the embedded prior at a small size."""
+"""The whole line on exports built in code, at a small size and with the quick prior."""
 
 from __future__ import annotations
 
@@ -90,6 +90,7 @@ def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", DATE)
     script = (
         "import os, sys, json, medaug\n"
+        "from tests.support.quick_prior import in_place_of_the_embedded\n"
         "from medaug.execution.output import store\n"
         "calls = []\n"
         "def die(*a, **k):\n"
@@ -101,7 +102,7 @@ def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
             if moment == "before the rename"
             else "real = store.Store.log; store.Store.log = die\n"
         )
-        + "medaug.run(**json.loads(sys.argv[1]))\n"
+        + "with in_place_of_the_embedded(): medaug.run(**json.loads(sys.argv[1]))\n"
     )
     plain = json.dumps({key: value if isinstance(value, int) else str(value) for key, value in arguments.items()})
     assert subprocess.run([sys.executable, "-c", script, plain], check=False).returncode == 9

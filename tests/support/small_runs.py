@@ -14,6 +14,7 @@ import yaml
 import medaug
 from medaug.profile.load import load_profile
 from tests.support import make
+from tests.support.quick_prior import in_place_of_the_embedded
 
 # what three steps of a solve at 64 px can't keep
 UNCHECKED = (
@@ -111,7 +112,7 @@ class Finished:
 def finish(folder: Path) -> Finished:
     """Run it, dated, on a machine that refuses every connection."""
     arguments = arguments_in(folder)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, in_place_of_the_embedded():
         patch.setenv("SOURCE_DATE_EPOCH", DATE)
         patch.setattr(socket.socket, "connect", _refused)
         patch.setattr(socket, "getaddrinfo", _refused)

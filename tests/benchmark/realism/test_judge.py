@@ -42,7 +42,7 @@ def test_what_differs_is_told_and_what_does_not_is_not() -> None:
 
 
 def test_it_follows_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STEPS", 4)
+    monkeypatch.setattr(module, "STEPS", 2)
     first = judge(_patches(0.5), seed=3)
     assert judge(_patches(0.5), seed=3) == first
     assert judge(_patches(0.5), seed=4) != first
@@ -57,6 +57,7 @@ def test_no_group_is_learned_from_and_judged(monkeypatch: pytest.MonkeyPatch) ->
         return real_learn(patches, seed)
 
     monkeypatch.setattr(module, "_learn", learn)
+    monkeypatch.setattr(module, "STEPS", 2)
     judge(_patches(0.0), seed=1)
     left_out = [set(range(GROUPS)) - groups for groups in learned]
     assert all(left_out)

@@ -44,6 +44,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> list[SolverProcess]:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr(execution, "MANY", 1)
     monkeypatch.setattr("medaug.execution.worker.worker.SolverProcess", Kept)
+    monkeypatch.setattr(solver_process, "CHILD", "tests.support.quick_solver")
     return made
 
 
