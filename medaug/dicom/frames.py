@@ -7,13 +7,13 @@ the same functions as those of a classic instance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     EnhancedCTImageStorage,
     EnhancedMRImageStorage,
@@ -22,6 +22,8 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
+from medaug.dicom.fields import Elements, tag_of
+from medaug.dicom.raw_items import Item, items_kept
 from medaug.errors import ReadError
 
 ENHANCED = frozenset(
@@ -89,9 +91,11 @@ MEANING = (
     "FrameVOILUTSequence",
     "CTAcquisitionDetailsSequence",
 )
-_TAGS = {macro: Tag(macro) for macro in MACROS}
-Known = dict[tuple[BaseTag, bytes], dict[BaseTag, DataElement]]
-POSITION = Tag("ImagePositionPatient")
+_PER_FRAME = tag_of(PER_FRAME)
+_TAGS = {macro: tag_of(macro) for macro in MACROS}
+Flat = dict[BaseTag, DataElement | RawDataElement]
+Known = dict[tuple[BaseTag, bytes], Flat]
+POSITION = tag_of("ImagePositionPatient")
 _GRADIENT = "DiffusionGradientOrientation"
 # Dimensions that order the frames of one stack, so no repeats.
 IN_STACK = frozenset({"StackID", "InStackPositionNumber", "ImagePositionPatient", "FrameOfReferenceUID"})
@@ -115,7 +119,7 @@ def frame_count(ds: Dataset) -> int:
         return 1
     if not 1 <= count <= MAX_FRAMES:
         raise ReadError(f"{count} frames (expected 1 to {MAX_FRAMES}); export the series again", code="multi-frame")
-    shared, single = fields.items(ds, SHARED), fields.items(ds, PER_FRAME)
+    shared, single = fields.items(ds, SHARED), _per_frame(ds)
     if len(shared) > 1 or len(single) != count:
         raise ReadError(
             f"expected functional groups for {count} frames and at most 1 shared one, found {len(single)} and "
@@ -125,17 +129,22 @@ def frame_count(ds: Dataset) -> int:
     return count
 
 
-def is_enhanced(ds: Dataset) -> bool:
+def is_enhanced(ds: Elements) -> bool:
     """Whether the SOP class keeps its geometry in functional groups."""
     return fields.text(ds, "SOPClassUID") in ENHANCED
 
 
-def frames_of(
+def frames_of(ds: Dataset, frames: Iterable[int] | None = None) -> Iterator[Dataset]:
+    """`flat_frames` with all macros, as data sets."""
+    return (flat if isinstance(flat, Dataset) else Dataset(dict(flat)) for flat in flat_frames(ds, frames))
+
+
+def flat_frames(
     ds: Dataset,
     frames: Iterable[int] | None = None,
     macros: Iterable[str] = tuple(MACROS),
     known: Known | None = None,
-) -> Iterator[Dataset]:
+) -> Iterator[Elements]:
     """What the instance says of each frame, laid flat; the instance itself where it is no Enhanced object.
 
     Args:
@@ -154,74 +163,99 @@ def frames_of(
         return
     known = {} if known is None else known
     asked = {_TAGS[macro]: macro for macro in macros}
-    common = {Tag(keyword): ds[keyword] for keyword in COMMON if fields.value(ds, keyword) is not None}
+    common: Flat = {tag_of(keyword): ds[keyword] for keyword in COMMON if fields.value(ds, keyword) is not None}
     for groups in fields.items(ds, SHARED):
         common |= _flat(groups, asked, known)
-    single = fields.items(ds, PER_FRAME)
+    single = _per_frame(ds)
     for number in range(len(single)) if frames is None else frames:
-        yield Dataset({**common, **_flat(single[number], asked, known)})  # what a frame states wins
+        flat = {**common, **_flat(single[number], asked, known)}  # what a frame states wins
+        yield Item(flat, ds.original_character_set)
 
 
 def dimensions_of(ds: Dataset) -> Iterator[tuple[tuple[str, str], ...]]:
     """Keyword and index value of every dimension of each frame that is not its place in a stack.
 
     A dimension index tells frames apart and nothing more: the attribute it points to may lie in a group that
-    `frames_of` does not lay flat.
+    `flat_frames` does not lay flat.
 
     Source: PS3.3 C.7.6.17 (multi-frame dimension).
     """
     pointers = [_keyword(fields.value(item, "DimensionIndexPointer")) for item in fields.items(ds, GROUPS[2])]
-    for groups in fields.items(ds, PER_FRAME) if is_enhanced(ds) else (Dataset(),):
+    for groups in _per_frame(ds) if is_enhanced(ds) else (Dataset(),):
         content = fields.items(groups, "FrameContentSequence")[:1]
         values = fields.numbers(content[0], "DimensionIndexValues") if content else ()
         pairs = zip(pointers, values, strict=True) if len(pointers) == len(values) else ()
         yield tuple((f"{name}Index", f"{value:g}") for name, value in pairs if name not in IN_STACK)
 
 
-def differs_in_position_alone(frame: Dataset, other: Dataset) -> bool:
-    """Whether two frames of one pass of `frames_of` state the very same elements, but for ImagePositionPatient."""
+def differs_in_position_alone(frame: Elements, other: Elements) -> bool:
+    """Whether two frames of one pass of `flat_frames` state the very same elements, but for ImagePositionPatient."""
     pairs = [(one, before) for one, before in zip(frame.values(), other.values(), strict=False) if one is not before]
     return len(frame) == len(other) and all(one.tag == before.tag == POSITION for one, before in pairs)
 
 
-def _flat(groups: Dataset, macros: Mapping[BaseTag, str], known: Known) -> dict[BaseTag, DataElement]:
+def _per_frame(ds: Dataset) -> Sequence[Elements]:
+    """The groups of every frame."""
+    tag = _PER_FRAME
+    split = items_kept(ds.get_item(tag), ds.original_character_set) if tag in ds.keys() else None  # noqa: SIM118
+    return fields.items(ds, PER_FRAME) if split is None else split
+
+
+def _flat(groups: Elements, macros: Mapping[BaseTag, str], known: Known) -> Flat:
     """What groups state, under the tags of a classic instance; what is said in the same bytes is parsed once."""
-    flat: dict[BaseTag, DataElement] = {}
+    flat: Flat = {}
     for tag in [tag for tag in macros if tag in groups.keys()]:  # noqa: SIM118 - its own lookup takes long
         raw = groups.get_item(tag).value
         key = (tag, raw) if isinstance(raw, bytes) else None
         elements = known.get(key) if key else None
         if elements is None:
-            elements = {tag: _once(element, known) for tag, element in _classic(groups, macros[tag]).items()}
+            elements = _classic(groups, macros[tag], known)
             if key:
                 known[key] = elements
         flat |= elements
     return flat
 
 
-def _once(element: DataElement, known: Known) -> DataElement:
-    """The element, or one that said the same before: a frame's number in its stack changes, its stack doesn't."""
-    if element.tag == POSITION:
-        return element
-    key = element.tag, repr(element.value).encode()
-    return known.setdefault(key, {element.tag: element})[element.tag]
-
-
-def _classic(groups: Dataset, macro: str) -> dict[BaseTag, DataElement]:
-    found: dict[BaseTag, DataElement] = {}
+def _classic(groups: Elements, macro: str, known: Known) -> Flat:
+    found: Flat = {}
     for item in fields.items(groups, macro)[:1]:
         for keyword, classic in MACROS[macro].items():
-            _take(item, keyword, classic, found)
+            found |= _taken(item, tag_of(keyword), tag_of(classic), known)
         for direction in fields.items(item, "DiffusionGradientDirectionSequence")[:1]:
-            _take(direction, _GRADIENT, _GRADIENT, found)
+            found |= _taken(direction, tag_of(_GRADIENT), tag_of(_GRADIENT), known)
     return found
 
 
-def _take(item: Dataset, keyword: str, classic: str, found: dict[BaseTag, DataElement]) -> None:
-    value = fields.value(item, keyword)
-    if value is not None:
-        tag = Tag(classic)
-        found[tag] = item[keyword] if keyword == classic else DataElement(tag, dictionary_VR(tag), value)
+def _taken(item: Elements, tag: BaseTag, classic: BaseTag, known: Known) -> Flat:
+    """An element under its classic tag, none where it is empty.
+
+    One that said the same before is taken in its place, and not converted again: a frame's number in its stack changes,
+    its stack doesn't. Places do, and stay as they are stored.
+    """
+    stored = item.get_item(tag) if tag in item.keys() else None  # noqa: SIM118
+    if not isinstance(stored, RawDataElement):
+        return _once(_converted(item, tag, classic), known)
+    if tag == POSITION and stored.value and stored.value.strip(b" \0"):
+        return {POSITION: stored}
+    key = classic, stored.value or b""
+    if key not in known:
+        known[key] = _once(_converted(item, tag, classic), known)
+    return known[key]
+
+
+def _converted(item: Elements, tag: BaseTag, classic: BaseTag) -> Flat:
+    value = fields.value(item, keyword_for_tag(tag))
+    if value is None:
+        return {}
+    return {classic: item[tag] if tag == classic else DataElement(classic, dictionary_VR(classic), value)}
+
+
+def _once(elements: Flat, known: Known) -> Flat:
+    """The same, or what had the same value before, in whatever bytes."""
+    if not elements or POSITION in elements:
+        return elements
+    (element,) = elements.values()
+    return known.setdefault((element.tag, repr(element.value).encode()), elements)
 
 
 def _keyword(tag: Any) -> str:

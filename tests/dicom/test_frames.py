@@ -282,7 +282,11 @@ def test_what_all_frames_share_is_interpreted_once(tmp_path: Path, monkeypatch: 
     path = enhanced(tmp_path, [placed(3.0 * n, **own[n]) for n in range(9)])
     asked: list[float] = []
     windows_of = interpretation.windows_of
-    monkeypatch.setattr(interpretation, "windows_of", lambda ds: (asked.append(ds.WindowCenter), windows_of(ds))[1])
+    monkeypatch.setattr(
+        interpretation,
+        "windows_of",
+        lambda ds: (asked.append(fields.number(ds, "WindowCenter") or 0), windows_of(ds))[1],
+    )
     slices = read_series(discover(path).series[0], slices=True)
     assert asked == [100, 101, 102]
     assert [one.window and one.window.center for one in slices] == [99.5 + n // 3 for n in range(9)]

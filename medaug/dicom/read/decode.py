@@ -31,6 +31,7 @@ from pydicom.uid import (
 
 from medaug.dicom import fields
 from medaug.dicom.colour_encoding import BYTES, check_layout, is_colour, photometric
+from medaug.dicom.fields import Elements
 from medaug.dicom.frames import frame_count
 from medaug.dicom.read import jpeg12
 from medaug.dicom.read.codestream import dimensions, ended
@@ -101,9 +102,9 @@ def stored_frames(ds: Dataset, outline: Outline, frames: Iterable[int]) -> Itera
     check_size(ds, outline)
     try:
         with quiet():
-            cells = _cells(ds)
+            cells, stored = _cells(ds), _stored(ds)
             for frame in frames:
-                yield _stored(cells(frame), ds)
+                yield stored(cells(frame))
     except ReadError:
         raise
     except Exception as error:  # pydicom raises anything
@@ -241,7 +242,7 @@ def check_codec(ds: Dataset) -> None:
     _plugin(ds.file_meta.TransferSyntaxUID, fields.integer(ds, "BitsStored"))
 
 
-def stored_range(ds: Dataset) -> tuple[int, int]:
+def stored_range(ds: Elements) -> tuple[int, int]:
     """The least and greatest value that BitsStored and PixelRepresentation can hold."""
     bits = fields.integer(ds, "BitsStored")
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if fields.integer(ds, "PixelRepresentation") else (0, 2**bits - 1)
@@ -274,18 +275,25 @@ def _plugin(syntax: UID, bits: int) -> str:
     raise ReadError(f"{syntax.name} needs a decoder that is not installed: install {packages}", code="codec")
 
 
-def _stored(found: Stored, ds: Dataset) -> Stored:
-    """Modulo arithmetic on the cells: 12 signed bits in 16 are right whether or not the decoder extended the sign."""
+def _stored(ds: Dataset) -> Callable[[Stored], Stored]:
+    """What makes stored values of a frame's cells; the header is asked once for all frames.
+
+    Modulo arithmetic on the cells: 12 signed bits in 16 are right whether or not the decoder extended the sign.
+    """
     allocated, bits = fields.integer(ds, "BitsAllocated"), fields.integer(ds, "BitsStored")
-    unsigned = np.dtype(f"u{allocated // 8}")
-    cells = found.astype(unsigned, copy=False)
-    if bits < allocated and cells.max() >= 2**bits:
-        cells = cells & unsigned.type(2**bits - 1)
-    if not fields.integer(ds, "PixelRepresentation"):
-        return cells
-    top = unsigned.type(2 ** (bits - 1))
-    extended: Stored = (cells ^ top) - top
-    return extended.view(np.dtype(f"i{allocated // 8}"))  # two's complement
+    signed, unsigned = bool(fields.integer(ds, "PixelRepresentation")), np.dtype(f"u{allocated // 8}")
+    mask, top = unsigned.type(2**bits - 1), unsigned.type(2 ** (bits - 1))
+
+    def stored(found: Stored) -> Stored:
+        cells = found.astype(unsigned, copy=False)
+        if bits < allocated and cells.max() > mask:
+            cells = cells & mask
+        if not signed:
+            return cells
+        extended: Stored = (cells ^ top) - top
+        return extended.view(np.dtype(f"i{allocated // 8}"))  # two's complement
+
+    return stored
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from pydicom.uid import (
 
 from medaug.dicom import fields
 from medaug.dicom.colour_encoding import BYTES, is_colour
-from medaug.dicom.frames import ENHANCED, GROUPS, differs_in_position_alone, dimensions_of, frame_count, frames_of
+from medaug.dicom.fields import Elements
+from medaug.dicom.frames import ENHANCED, GROUPS, differs_in_position_alone, dimensions_of, flat_frames, frame_count
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.modalities import MODALITIES
 from medaug.dicom.read.decode import check_encoding, check_size
@@ -167,7 +168,7 @@ class ImageHeader:
 
 # Called with a file's data set, each of its images, and that image's header laid flat: a second parse would double an
 # inventory.
-Noting = Callable[[Dataset, ImageHeader, Dataset], None]
+Noting = Callable[[Dataset, ImageHeader, Elements], None]
 
 
 def instance_header(path: Path, ds: Dataset, outline: Outline) -> InstanceHeader:
@@ -222,10 +223,10 @@ def image_headers(path: Path, ds: Dataset, outline: Outline, noting: Noting | No
     return tuple(replace(image, instance=noted) for image in kept)
 
 
-def _images(instance: InstanceHeader, ds: Dataset) -> Iterator[tuple[ImageHeader, Dataset]]:
+def _images(instance: InstanceHeader, ds: Dataset) -> Iterator[tuple[ImageHeader, Elements]]:
     """Every image but localizers, and its header laid flat; one at a time, since thousands take room."""
-    before: tuple[ImageHeader, Dataset] | None = None
-    for number, (flat, dimensions) in enumerate(zip(frames_of(ds), dimensions_of(ds), strict=True)):
+    before: tuple[ImageHeader, Elements] | None = None
+    for number, (flat, dimensions) in enumerate(zip(flat_frames(ds), dimensions_of(ds), strict=True)):
         if before and differs_in_position_alone(flat, before[1]):
             repeats = (*before[0].repeats[: len(REPEATS)], *dimensions)
             image = replace(before[0], frame=number, position=_position(instance, flat), repeats=repeats)
@@ -237,12 +238,12 @@ def _images(instance: InstanceHeader, ds: Dataset) -> Iterator[tuple[ImageHeader
         yield before
 
 
-def _overview(frame: Dataset) -> bool:
+def _overview(frame: Elements) -> bool:
     return bool({"LOCALIZER", "SCOUT"} & {value.upper() for value in fields.texts(frame, "ImageType")})
 
 
 def _image_header(
-    instance: InstanceHeader, number: int, frame: Dataset, dimensions: tuple[tuple[str, str], ...]
+    instance: InstanceHeader, number: int, frame: Elements, dimensions: tuple[tuple[str, str], ...]
 ) -> ImageHeader:
     image_type, placed = fields.texts(frame, "ImageType"), instance.kind == "slice"
     return ImageHeader(
@@ -256,15 +257,15 @@ def _image_header(
     )
 
 
-def _position(instance: InstanceHeader, frame: Dataset) -> tuple[float, ...]:
+def _position(instance: InstanceHeader, frame: Elements) -> tuple[float, ...]:
     return fields.numbers(frame, "ImagePositionPatient", 3) if instance.kind == "slice" else ()
 
 
-def _directions(frame: Dataset) -> tuple[float, ...]:
+def _directions(frame: Elements) -> tuple[float, ...]:
     return (*fields.numbers(frame, "ImageOrientationPatient", 6), *fields.numbers(frame, "PixelSpacing", 2))
 
 
-def _numbered(frame: Dataset, keyword: str) -> str:
+def _numbered(frame: Elements, keyword: str) -> str:
     values = fields.numbers(frame, keyword)
     return ",".join(f"{x:g}" for x in (values if keyword in VECTORS else values[:1]))
 

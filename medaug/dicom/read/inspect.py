@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from medaug.dicom.fields import Elements
 from medaug.dicom.read.decode import check_codec
 from medaug.dicom.read.discover import Noting
 from medaug.dicom.read.header import ImageHeader
@@ -79,9 +80,9 @@ Notes = dict[tuple[Path, int], HeaderNote]
 
 def noting(notes: Notes) -> Noting:
     """Have `discover` fill ``notes`` by file and frame."""
-    before: tuple[Dataset, HeaderNote] | None = None
+    before: tuple[Elements, HeaderNote] | None = None
 
-    def note(ds: Dataset, image: ImageHeader, frame: Dataset) -> None:
+    def note(ds: Dataset, image: ImageHeader, frame: Elements) -> None:
         nonlocal before
         found = _note(ds, image, frame, before)
         notes[image.instance.path, image.frame] = found
@@ -122,7 +123,7 @@ def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
     )
 
 
-def _note(ds: Dataset, image: ImageHeader, frame: Dataset, before: tuple[Dataset, HeaderNote] | None) -> HeaderNote:
+def _note(ds: Dataset, image: ImageHeader, frame: Elements, before: tuple[Elements, HeaderNote] | None) -> HeaderNote:
     last, found = (before[0], before[1].interpretation) if before else (None, None)
     try:
         check_codec(ds)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from medaug.dicom import fields
+from medaug.dicom.fields import Elements
 from medaug.dicom.frames import differs_in_position_alone
 from medaug.dicom.read.decode import stored_range
 from medaug.dicom.read.stack import Plane, plane_of, position_of
@@ -49,8 +50,8 @@ class Interpretation:
     aspect: float
 
 
-def interpretation_of(frame: Dataset, *, placed: bool) -> Interpretation:
-    """Interpret one image's header, see `frames.frames_of`.
+def interpretation_of(frame: Elements, *, placed: bool) -> Interpretation:
+    """Interpret one image's header, see `frames.flat_frames`.
 
     Args:
         frame: the header.
@@ -69,7 +70,7 @@ def interpretation_of(frame: Dataset, *, placed: bool) -> Interpretation:
     )
 
 
-def meanings_of(frames: Iterable[Dataset], *, placed: bool) -> Iterator[Interpretation]:
+def meanings_of(frames: Iterable[Elements], *, placed: bool) -> Iterator[Interpretation]:
     """`interpretation_of` for the frames of one object, one after the other.
 
     Nearly all of them differ in their position alone, and then only that is read.
@@ -77,7 +78,7 @@ def meanings_of(frames: Iterable[Dataset], *, placed: bool) -> Iterator[Interpre
     Raises:
         ReadError: as `interpretation_of`.
     """
-    before: Dataset | None = None
+    before: Elements | None = None
     found: Interpretation | None = None
     for flat in frames:
         found = meaning_after(flat, before, found, placed=placed)
@@ -86,7 +87,7 @@ def meanings_of(frames: Iterable[Dataset], *, placed: bool) -> Iterator[Interpre
 
 
 def meaning_after(
-    frame: Dataset, before: Dataset | None, found: Interpretation | None, *, placed: bool
+    frame: Elements, before: Elements | None, found: Interpretation | None, *, placed: bool
 ) -> Interpretation:
     """`interpretation_of` a frame, from what was ``found`` of the one ``before`` where only the position differs.
 
@@ -98,7 +99,7 @@ def meaning_after(
     return interpretation_of(frame, placed=placed)
 
 
-def rescale_of(ds: Dataset) -> Rescale:
+def rescale_of(ds: Elements) -> Rescale:
     """The Modality LUT as slope and intercept; the identity where there is none, or a table (`lut_of`).
 
     Raises:
@@ -119,7 +120,7 @@ def rescale_of(ds: Dataset) -> Rescale:
     return Rescale(1.0 if slope is None else slope, intercept or 0.0, units)
 
 
-def lut_of(ds: Dataset) -> Lut | None:
+def lut_of(ds: Elements) -> Lut | None:
     """The Modality LUT where it is a table, or None.
 
     Raises:
@@ -147,7 +148,7 @@ def lut_of(ds: Dataset) -> Lut | None:
     return lut
 
 
-def inverted_of(ds: Dataset) -> bool:
+def inverted_of(ds: Elements) -> bool:
     """Whether low values are shown bright: MONOCHROME1, or a presentation LUT that is said to invert.
 
     Source: PS3.3 C.7.6.3.1.2, C.11.6.1.2 (an INVERSE shape belongs to MONOCHROME1, and says the same).
@@ -156,7 +157,7 @@ def inverted_of(ds: Dataset) -> bool:
     return monochrome1 or fields.text(ds, "PresentationLUTShape").upper() == "INVERSE"
 
 
-def windows_of(ds: Dataset) -> tuple[Window, ...]:
+def windows_of(ds: Elements) -> tuple[Window, ...]:
     """Every VOI that the instance states, as linear windows in modality units, in its order: windows, then LUTs.
 
     LINEAR shifts by half a unit against LINEAR_EXACT, which `Window` is. A SIGMOID of width w is shown as the window
@@ -172,7 +173,7 @@ def windows_of(ds: Dataset) -> tuple[Window, ...]:
     return (*stated, *(window for window in tables if window))
 
 
-def unused_windows(ds: Dataset) -> tuple[str, ...]:
+def unused_windows(ds: Elements) -> tuple[str, ...]:
     """Windows that `windows_of` leaves aside, as centre/width: no wider than a step of the stored numbers.
 
     Such a window makes black and white of everything; converters write it where they know none.
@@ -182,11 +183,11 @@ def unused_windows(ds: Dataset) -> tuple[str, ...]:
     return ()
 
 
-def _pairs(ds: Dataset) -> Iterable[tuple[float, float]]:
+def _pairs(ds: Elements) -> Iterable[tuple[float, float]]:
     return zip(fields.numbers(ds, "WindowCenter"), fields.numbers(ds, "WindowWidth"), strict=False)
 
 
-def _step(ds: Dataset) -> float:
+def _step(ds: Elements) -> float:
     """How far two neighbouring stored numbers lie apart in modality units; 0 where a table says."""
     return 0.0 if fields.value(ds, "ModalityLUTSequence") else abs(fields.number(ds, "RescaleSlope") or 1.0)
 
@@ -222,7 +223,7 @@ def padding_of(ds: Dataset) -> tuple[float, float] | None:
     return (low, high) if low <= high else None
 
 
-def plane_spacing(ds: Dataset) -> tuple[float, float] | None:
+def plane_spacing(ds: Elements) -> tuple[float, float] | None:
     """Spacing in mm between rows and columns of a radiograph: calibrated if stated, else at the detector, else None.
 
     A radiograph needs none, so a value that can't be one counts as unknown, see `unknown_spacing`.
@@ -232,13 +233,13 @@ def plane_spacing(ds: Dataset) -> tuple[float, float] | None:
     return next((found for keyword in SPACINGS if (found := _spacing(ds, keyword))), None)
 
 
-def unknown_spacing(ds: Dataset) -> tuple[str, ...]:
+def unknown_spacing(ds: Elements) -> tuple[str, ...]:
     """The keywords of spacings and ratios of a radiograph that are stated and can't be any, see `usable_steps`."""
     names = (*SPACINGS, "PixelAspectRatio")
     return tuple(keyword for keyword in names if fields.stated(ds, keyword) and not _spacing(ds, keyword))
 
 
-def pixel_aspect(ds: Dataset) -> float:
+def pixel_aspect(ds: Elements) -> float:
     """Height over width of a pixel where no spacing is stated, 1 where nothing usable is.
 
     Source: PS3.3 C.7.6.3.1.7 (PixelAspectRatio: vertical, horizontal).
@@ -247,7 +248,7 @@ def pixel_aspect(ds: Dataset) -> float:
     return vertical / horizontal
 
 
-def _spacing(ds: Dataset, keyword: str) -> tuple[float, float] | None:
+def _spacing(ds: Elements, keyword: str) -> tuple[float, float] | None:
     """Two numbers that distances in a plane can be, or None."""
     with suppress(ReadError):
         found = fields.numbers(ds, keyword, 2)
@@ -256,7 +257,7 @@ def _spacing(ds: Dataset, keyword: str) -> tuple[float, float] | None:
     return None
 
 
-def _table(item: Dataset) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:
+def _table(item: Elements) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:
     """Descriptor and entries of a look-up table."""
     descriptor = fields.required(item, "LUTDescriptor", 3)
     data = fields.value(item, "LUTData")
@@ -265,7 +266,7 @@ def _table(item: Dataset) -> tuple[tuple[float, ...], npt.NDArray[np.float64]]:
     return descriptor, np.atleast_1d(np.asarray(data if data is not None else [], dtype=np.float64))
 
 
-def _lut_window(item: Dataset, ds: Dataset) -> Window | None:
+def _lut_window(item: Elements, ds: Elements) -> Window | None:
     descriptor, table = _table(item)
     moves = np.flatnonzero(np.diff(table))
     if not moves.size:
@@ -274,7 +275,7 @@ def _lut_window(item: Dataset, ds: Dataset) -> Window | None:
     return Window.spanning(first + int(moves[0]), first + int(moves[-1]) + 1)
 
 
-def _lut_start(stated: float, ds: Dataset) -> float:
+def _lut_start(stated: float, ds: Elements) -> float:
     """The first input of a VOI LUT, a modality value: read as unsigned it may lie above all that the image can hold."""
     rescale, lut = rescale_of(ds), lut_of(ds)
     ends = [float(x) for x in (stored_range(ds) if lut is None else lut.table[[0, -1]])]

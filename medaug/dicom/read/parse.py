@@ -33,7 +33,7 @@ class Instance:
             that the file meta states where it has none of its own.
         outline: its structure.
         sha256: digest of the whole file.
-        known: functional groups that were parsed, see `frames.frames_of`.
+        known: functional groups that were parsed, see `frames.flat_frames`.
     """
 
     dataset: Dataset

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from medaug.dicom.colour_encoding import colour_of, mostly_grey
-from medaug.dicom.frames import MEANING, frame_count, frames_of
+from medaug.dicom.frames import MEANING, flat_frames, frame_count
 from medaug.dicom.identity import identity_of_all
 from medaug.dicom.read import parse
 from medaug.dicom.read.decode import stored_frames, stored_range
@@ -125,7 +125,7 @@ def _of_file(path: Path, frames: Sequence[int], last: parse.LastFile) -> Iterato
         raise ReadError("a frame that was listed is no longer there; give the same command again", code="input-changed")
     file = _File(header, read.sha256, stored_range(ds), padding_of(ds), inverted_of(ds))
     decoded = stored_frames(ds, read.outline, frames)
-    meanings = meanings_of(frames_of(ds, frames, MEANING, read.known), placed=header.kind == "slice")
+    meanings = meanings_of(flat_frames(ds, frames, MEANING, read.known), placed=header.kind == "slice")
     for number, meaning, stored in zip(frames, meanings, decoded, strict=True):
         colour = colour_of(ds, stored)
         grey = mostly_grey(colour).plane if colour else stored

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset
 
 from medaug.dicom import fields
+from medaug.dicom.fields import Elements
 from medaug.errors import ReadError
 from medaug.imaging.geometry import (
     MAX_PLACE,
@@ -57,8 +57,9 @@ class Plane:
 
     @property
     def normal(self) -> Float64:
-        """Row × column: slices are counted along it."""
-        return np.cross(self.row, self.column)
+        """Row × column: slices are counted along it. As `np.cross`, which takes ten times as long for three numbers."""
+        (a, b, c), (d, e, f) = self.row.tolist(), self.column.tolist()
+        return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
 
     @property
     def depth(self) -> float:
@@ -66,7 +67,7 @@ class Plane:
         return float(self.position @ self.normal)
 
 
-def plane_of(ds: Dataset) -> Plane:
+def plane_of(ds: Elements) -> Plane:
     """The plane that an instance states.
 
     Raises:
@@ -96,7 +97,7 @@ def plane_of(ds: Dataset) -> Plane:
     )
 
 
-def position_of(ds: Dataset) -> Float64:
+def position_of(ds: Elements) -> Float64:
     """Centre of the first pixel, LPS mm.
 
     Raises:
@@ -108,7 +109,7 @@ def position_of(ds: Dataset) -> Float64:
     return found
 
 
-def _spacing(ds: Dataset) -> tuple[float, float]:
+def _spacing(ds: Elements) -> tuple[float, float]:
     rows, columns = fields.required(ds, "PixelSpacing", 2)
     if not usable_steps(rows, columns):
         expected = f"expected {MIN_STEP:g} to {MAX_STEP:g}, and a ratio up to {MAX_RATIO:g}"
@@ -155,16 +156,15 @@ def _grid(plane: Plane, step: Float64, shape: tuple[int, int, int]) -> Geometry:
 
 def _refuse_mixed(planes: Sequence[Plane]) -> None:
     first = planes[0]
-    turned = [
-        p for p in planes if max(np.abs(p.row - first.row).max(), np.abs(p.column - first.column).max()) > COSINES
-    ]
+    directions = np.array([(p.row, p.column) for p in planes])
+    turned = int((np.abs(directions - directions[0]).max(axis=(1, 2)) > COSINES).sum())
     if turned:
         raise ReadError(
-            f"{len(turned)} of {len(planes)} slices have another orientation than the first; export each plane as a "
+            f"{turned} of {len(planes)} slices have another orientation than the first; export each plane as a "
             "series of its own",
             code="mixed-orientation",
         )
-    if any(not np.allclose(p.spacing, first.spacing, rtol=1e-3) for p in planes):
+    if not np.allclose([p.spacing for p in planes], first.spacing, rtol=1e-3):
         raise ReadError("the slices differ in PixelSpacing; export each as a series of its own", code="mixed-spacing")
     if any(p.frame_of_reference_uid != first.frame_of_reference_uid for p in planes):
         raise ReadError("the slices differ in Frame of Reference; export them apart", code="mixed-frame-of-reference")
