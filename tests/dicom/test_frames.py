@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
@@ -17,13 +18,14 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
+from medaug.dicom.frames import PER_FRAME
 from medaug.dicom.read import interpretation, parse
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.imaging.volume import Rescale, Window
 from tests.support.dicom_edit import load, only
-from tests.support.dicom_multiframe import enhanced, placed, values
+from tests.support.dicom_multiframe import delimit, enhanced, placed, values
 from tests.support.rotations import rotation
 
 OBLIQUE = [tuple(np.concatenate([rotation(seed)[:, 0], rotation(seed)[:, 1]])) for seed in range(3)]
@@ -274,6 +276,17 @@ def test_a_file_of_many_series_is_parsed_once(tmp_path: Path, monkeypatch: pytes
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.stored, other.stored)
         assert one.source.key == other.source.key
+
+
+def test_groups_of_undefined_length_are_left_as_bytes_and_read_the_same(tmp_path: Path) -> None:
+    frames = [placed(3.0 * n, FrameVOILUTSequence={"WindowCenter": n, "WindowWidth": 51}) for n in range(4)]
+    plain = read_series(discover(enhanced(tmp_path / "plain", frames)).series[0])[0]
+    path = enhanced(tmp_path / "delimited", frames, change=delimit)
+    assert isinstance(parse.instance(path).dataset.get_item(PER_FRAME), RawDataElement)
+    (volume,) = read_series(discover(path).series[0])
+    np.testing.assert_array_equal(volume.stored, plain.stored)
+    np.testing.assert_array_equal(volume.geometry.affine, plain.geometry.affine)
+    assert volume.windows == plain.windows
 
 
 def test_what_all_frames_share_is_interpreted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

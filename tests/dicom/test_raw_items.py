@@ -17,6 +17,7 @@ from medaug.dicom import fields
 from medaug.dicom.fields import tag_of
 from medaug.dicom.raw_items import Item, items_of
 from medaug.errors import ReadError
+from tests.support.dicom_multiframe import delimit
 
 GROUPS, CONTENT = "PerFrameFunctionalGroupsSequence", "FrameContentSequence"
 PLACE = "PlanePositionSequence"
@@ -39,20 +40,11 @@ def stored(*, implicit: bool, little: bool, delimited: bool) -> bytes:
     ds = Dataset()
     ds.PerFrameFunctionalGroupsSequence = [frame(n) for n in range(3)]
     if delimited:
-        _delimit(ds)
+        delimit(ds)
     written = DicomBytesIO()
     written.is_implicit_VR, written.is_little_endian = implicit, little
     write_dataset(written, ds)
     return written.getvalue()
-
-
-def _delimit(ds: Dataset) -> None:
-    for element in ds:
-        if element.VR == "SQ":
-            element.is_undefined_length = True
-            for item in element.value:
-                item.is_undefined_length_sequence_item = True
-                _delimit(item)
 
 
 def raw(data: bytes, *, implicit: bool, little: bool) -> RawDataElement:

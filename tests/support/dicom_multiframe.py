@@ -80,6 +80,16 @@ def placed(depth: float, *, normal: Sequence[float] = (0, 0, 1), **macros: dict[
     return {"PlanePositionSequence": {"ImagePositionPatient": position}, **macros}
 
 
+def delimit(ds: Dataset) -> None:
+    """Sequences and items of undefined length, all the way down."""
+    for element in ds:
+        if element.VR == "SQ":
+            element.is_undefined_length = True
+            for item in element.value:
+                item.is_undefined_length_sequence_item = True
+                delimit(item)
+
+
 def _groups(macros: Macros) -> Dataset:
     return _item(**{keyword: [_item(**attributes)] for keyword, attributes in macros.items()})
 

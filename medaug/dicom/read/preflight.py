@@ -35,6 +35,7 @@ SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM U
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
+FRAMES = 0x52009230  # PerFrameFunctionalGroupsSequence
 BREAKS = (0xFFFE, 0x7FE0)  # groups that a walk can't step over: items and pixels
 TRANSFER_SYNTAX = 0x00020010
 MAX_UID = 66  # bytes of a UID (PS3.5 9.1), and some that pad it
@@ -52,6 +53,7 @@ class Outline:
         native_bytes: declared length of native Pixel Data; None when there is none or it is encapsulated.
         fragments: lengths of the encapsulated fragments, without the offset table; empty for native ones.
         codestream: the first bytes of the first fragment.
+        open_frames: where the functional groups of frames start and end, if their length isn't stated.
     """
 
     transfer_syntax: str
@@ -59,6 +61,7 @@ class Outline:
     native_bytes: int | None = None
     fragments: tuple[int, ...] = ()
     codestream: bytes = b""
+    open_frames: tuple[int, int] | None = None
 
     @property
     def has_pixels(self) -> bool:
@@ -166,6 +169,7 @@ class _Walk:
         self.open: list[tuple[int, bool]] = []  # of each sequence and item: its end (or UNDEFINED), implicit before it
         self._from, self._bytes = 0, b""
         self._held = 0
+        self._frames = 0  # where the groups of frames start, while they are open
 
     def run(self, position: int) -> Outline:
         """Walk from ``position`` to the end."""
@@ -225,6 +229,8 @@ class _Walk:
         if tag == PIXEL_DATA and not self.open:
             return self._pixels(start, length)
         if length == UNDEFINED or vr == b"SQ" or (self.implicit and _known_sequence(tag)):
+            if tag == FRAMES and length == UNDEFINED and vr != b"UN" and not self.open:
+                self._frames = start
             self._enter(start, length, implicit=self.implicit or vr == b"UN")  # UN of undefined length: PS3.5 6.2.2
             return start
         self._fits(start, length)
@@ -238,6 +244,8 @@ class _Walk:
             self._enter(position + 8, length, implicit=self.implicit)
         elif self.open:
             _, self.implicit = self.open.pop()
+            if self._frames and not self.open:
+                self.found, self._frames = replace(self.found, open_frames=(self._frames, position + 8)), 0
         return position + 8
 
     def _length(self, head: bytes, position: int) -> tuple[bytes, int, int]:
