@@ -143,8 +143,7 @@ class PreparedCase:
     @classmethod
     def _of(cls, case: Case, window: Window, change: _Change, tools: PresentTools) -> PreparedCase:
         volume, domain, grown, unknown = case.volume, change.domain, change.grown, change.unknown
-        view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(change.shown, grown)))
-        protected = _protected(view, domain, grown, tools, unknown)
+        view, protected = _protected(volume, window, change, tools)
         small = (_on_grid(view, box, volume) for box in grown)
         pixels = view.present(volume.modality)
         for shared in (domain, protected, pixels):
@@ -199,6 +198,16 @@ def prepare(case: Case, recipe: Recipe, tools: PresentTools) -> tuple[PreparedCa
     return PreparedCase.of_moved(moved, domain, tools), moved
 
 
+def protected_in(case: Case, tools: PresentTools) -> Mask:
+    """(k, i, j), what no variant of a case that stays where it is may change; nothing is presented.
+
+    Raises:
+        RegionError: nothing may change.
+    """
+    window, domain = tools.window(case.volume), tools.domain_of(case)
+    return _protected(case.volume, window, _Change(domain, domain, tools.grow(case.volume, case.boxes)), tools)[1]
+
+
 class Latest(Generic[T]):
     """What was made last of a volume, for whoever asks for it again: its variants are made one after the other.
 
@@ -232,17 +241,17 @@ def _with_boxes(domain: Mask, boxes: Sequence[Box]) -> Mask:
     return together
 
 
-def _protected(
-    view: Presentation, domain: Mask, grown: Sequence[Box], tools: PresentTools, unknown: Mask | None
-) -> Mask:
-    presented = np.zeros_like(domain)
+def _protected(volume: Volume, window: Window, change: _Change, tools: PresentTools) -> tuple[Presentation, Mask]:
+    """How the volume is shown, and what of it may not change."""
+    view = Presentation.of(volume, window, tools.size, tools.crop(_with_boxes(change.shown, change.grown)))
+    presented = np.zeros_like(change.domain)
     presented[:, *view.area] = True
-    protected = tools.protect(domain & presented, grown)
-    if unknown is not None:
-        protected &= ~(unknown & presented)
+    protected = tools.protect(change.domain & presented, change.grown)
+    if change.unknown is not None:
+        protected &= ~(change.unknown & presented)
     if protected.all():
         raise RegionError("regions: nothing may change: the domain and the boxes cover the image", code="nothing-free")
-    return protected
+    return view, protected
 
 
 def _sampling(view: Presentation, volume: Volume) -> Sampling:

@@ -7,16 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medaug.augmentation.case import Case
-from medaug.augmentation.prepare import PresentTools, prepare
+from medaug.augmentation.prepare import PresentTools, prepare, protected_in
 from medaug.errors import MedaugError, SourceError
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Unit, firsts_of
 
+if TYPE_CHECKING:
+    from medaug.dicom.read.parse import LastFile
+
 LOOKED_AT = 200  # sources; each is read, and its domain found
+# Pixels that a stack may have as the prior sees it (2,048 slices at 256 px, 1 GiB) for its law to be asked, too; 20,000
+# slices take 10 GB and minutes.
+PRESENTED = 2**27
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,12 @@ def foresee(planned: Plan, limit: int = LOOKED_AT) -> Iterator[Foresight]:
         limit: sources to look at.
     """
     from medaug.assemble import present_tools  # it knows every component, torch's too
+    from medaug.dicom.read.parse import LastFile  # several sources may lie in one file
 
-    tools = present_tools(planned.profile)
+    tools, last = present_tools(planned.profile), LastFile()
     for unit in islice(firsts_of(planned.units), limit):
         try:
-            yield Foresight(unit.recipe.source, _free(unit, tools))
+            yield Foresight(unit.recipe.source, _free(unit, tools, last))
         except SourceError as error:
             yield Foresight(unit.recipe.source, 0.0, error.code, str(error))
         except MedaugError as error:
@@ -64,9 +72,11 @@ def space_missing(planned: Plan, output: Path) -> str:
     return f"about {planned.bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free where OUTPUT lies"
 
 
-def _free(unit: Unit, tools: PresentTools) -> float:
+def _free(unit: Unit, tools: PresentTools, last: LastFile) -> float:
     donor = unit.donor.load() if unit.donor else None
-    case = Case(unit.source.volume(unit.recipe.source), unit.boxes, unit.mask, donor)
+    case = Case(unit.source.volume(unit.recipe.source, last), unit.boxes, unit.mask, donor)
+    if unit.shape[0] * tools.size**2 > PRESENTED:
+        return float(1 - np.mean(protected_in(case, tools)))
     prepared, _ = prepare(case, unit.recipe, tools)
     seed = unit.recipe.seed_of("regions")
     tools.law(prepared.small, prepared.small_boxes, seed, prepared.sampling)

@@ -92,13 +92,17 @@ class ImageSource:
         assert self.series is not None
         return read_series(self.series, slices=self.by_slice, last=last)
 
-    def volume(self, key: str) -> Volume:
+    def volume(self, key: str, last: LastFile | None = None) -> Volume:
         """Read it: the volume of this key.
+
+        Args:
+            key: see `SourceRef.key`.
+            last: as for `load`.
 
         Raises:
             ReadError: as `load`, or ``input-changed``: it holds another volume than when it was planned.
         """
-        for volume in self.load():
+        for volume in self.load(last):
             if volume.source.key == key:
                 return volume
         raise ReadError("the source changed since it was planned", code="input-changed")

@@ -111,7 +111,7 @@ def test_what_is_held_of_an_element_and_of_an_item_is_no_more_than_stated(cost: 
 
 def items(count: int) -> bytes:
     """A sequence of empty items, without its length, which pydicom parses at once."""
-    start = struct.pack("<HH2sHI", 0x5200, 0x9230, b"SQ", 0, 0xFFFFFFFF)
+    start = struct.pack("<HH2sHI", 0x0040, 0x0275, b"SQ", 0, 0xFFFFFFFF)
     return start + struct.pack("<HHI", 0xFFFE, 0xE000, 0) * count + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 

@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 
 import medaug
+from medaug.augmentation.prepare import PreparedCase
+from medaug.dicom.read import parse
+from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.errors import AnnotationError
 from medaug.execution.planning import foresight
 from medaug.execution.planning.foresight import foresee, space_missing
 from medaug.execution.planning.plan import Plan, plan
 from medaug.imaging.boxes import Box
 from tests.support import make
+from tests.support.dicom_multiframe import enhanced, placed
 from tests.support.small_runs import small_profile
 
 LESION, WHOLE = (40, 50, 10, 12), (0, 0, 100, 120)  # x, y, width, height
@@ -47,6 +52,34 @@ def test_the_free_share_is_what_the_boxes_leave(tmp_path: Path) -> None:
     (seen,) = foresee(planned(tmp_path, labelled(tmp_path, lesion=LESION)))
     assert seen.free == pytest.approx(1 - 10 * 12 / (100 * 120))
     assert seen.code == ""
+
+
+def test_a_stack_too_long_to_be_presented_has_the_same_free_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = planned(tmp_path, labelled(tmp_path, BODY=WHOLE, lesion=LESION), ignore_label="BO*")
+    (presented,) = foresee(asked)
+    monkeypatch.setattr(foresight, "PRESENTED", 0)
+    monkeypatch.setattr(PreparedCase, "of", None)  # it would take the memory
+    assert list(foresee(asked)) == [presented]
+
+
+def test_phases_in_one_file_are_looked_at_with_one_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases = [{"FrameContentSequence": {"TemporalPositionIndex": n + 1}} for n in range(3)]
+    enhanced(tmp_path / "in", [placed(3.0 * k, **phase) for phase in phases for k in range(2)])
+    series_uid = read_series(discover(tmp_path / "in").series[0])[0].source.series_uid
+    (tmp_path / "b.csv").write_text(f"seriesuid,coordX,coordY,coordZ,diameter_mm\n{series_uid},-20,-15,-100,5\n")
+    asked = plan(tmp_path / "in", profile="brain-mr", annotations=tmp_path / "b.csv", variants=1)
+    parsed, count = parse.instance, 0
+
+    def counting(path: Path) -> parse.Instance:
+        nonlocal count
+        count += 1
+        return parsed(path)
+
+    monkeypatch.setattr(parse, "instance", counting)
+    assert len(list(foresee(asked))) == 3
+    assert count == 1
 
 
 def test_what_the_run_would_refuse_is_foreseen_and_can_be_mended(tmp_path: Path) -> None:
