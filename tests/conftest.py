@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,17 @@ from medaug.errors import SourceError
 
 settings.register_profile("house", derandomize=True, deadline=None, max_examples=60, database=None)
 settings.load_profile("house")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Without looking for garbage: what is imported meanwhile is more than a million objects, and none of them is."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +50,22 @@ def every_error_carries_a_code_of_the_table() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SourceError, "__init__", checked)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_test_waits_for_the_disk() -> Iterator[None]:
+    """Whether what must be flushed is flushed is asked of the disk's model (`tests.support.disk`) and of spies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands() -> Iterator[None]:
+    from tests.support.command_line import commands_built_once
+
+    with commands_built_once():
         yield
 
 

@@ -39,6 +39,7 @@ BYTES_PER_SECOND, VOXELS_PER_SECOND, FILES_PER_SECOND = 1e6, 5e5, 5
 MAX_ANSWER = 1 << 32  # bytes
 
 _CHILD = Kept(CHILD)
+_MATCHED: TypeAdapter[Matched] = TypeAdapter(Matched)
 
 
 def read_annotations(path: Path, volumes: Sequence[Volume], **how: Any) -> Matched:
@@ -48,8 +49,7 @@ def read_annotations(path: Path, volumes: Sequence[Volume], **how: Any) -> Match
         AnnotationError: as there; or ``annotation-limits``, it takes too much memory or time.
     """
     _, data = _asked("boxes", path, volumes, how)
-    matched: Matched = TypeAdapter(Matched).validate_json(bytes(data))
-    return matched
+    return _MATCHED.validate_json(bytes(data))
 
 
 def read_structures(path: Path, volumes: Sequence[Volume], known: Sequence[Path], what: str) -> dict[str, Mask]:

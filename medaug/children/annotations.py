@@ -15,6 +15,8 @@ from medaug.annotations.structures import packed, read_structures
 from medaug.imaging.volume import Mask
 from medaug.processes.serving import limit_memory, serve
 
+MATCHED: TypeAdapter[Matched] = TypeAdapter(Matched)
+
 
 def _prepared(facts: dict[str, Any], data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What the reader is called with; the memory that it may take counts from here."""
@@ -26,7 +28,7 @@ def _prepared(facts: dict[str, Any], data: bytes) -> tuple[tuple[Any, ...], dict
 
 def _boxes(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     arguments, how = _prepared(facts, data)
-    return {}, TypeAdapter(Matched).dump_json(read_annotations(*arguments, **how))
+    return {}, MATCHED.dump_json(read_annotations(*arguments, **how))
 
 
 def _structures(facts: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:

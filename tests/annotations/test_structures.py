@@ -18,6 +18,7 @@ from medaug.imaging.volume import Volume
 from medaug.verification.verify import verify
 from tests.support import make
 from tests.support.annotation_cases import loaded, slices_of
+from tests.support.quick_prior import in_place_of_the_embedded
 from tests.support.small_runs import small_profile
 from tests.support.sound_output import SMALL as OPEN
 
@@ -97,7 +98,8 @@ def test_a_run_keeps_structures_bit_for_bit(tmp_path: Path, ct: Volume, option: 
     (free,) = medaug.plan(tmp_path / "ct", **common).units  # type: ignore[arg-type]
     assert planned.units[0].recipe.id != free.recipe.id
     assert free.mask is None
-    medaug.run(tmp_path / "ct", tmp_path / "out", **common, **{option: [structures]})  # type: ignore[arg-type]
+    with in_place_of_the_embedded():
+        medaug.run(tmp_path / "ct", tmp_path / "out", **common, **{option: [structures]})  # type: ignore[arg-type]
     (folder,) = (tmp_path / "out" / "variants").glob("*/image")
     made = loaded(sorted(folder.iterdir()))
     changed = made.stored != ct.stored

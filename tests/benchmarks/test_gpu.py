@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import gpu
 from tests.support.paths import ROOT
+from tests.support.quick_prior import quick_prior
 
 BESIDE = """
 import sys
@@ -21,7 +23,8 @@ sys.argv = ["gpu.py", *sys.argv[1:]]
 import runpy
 runpy.run_path("gpu.py", run_name="__main__")
 """
-OPTIONS = ("--smoke", "--device", "cpu", "--precision", "float32", "--method", "upstream", "bone-xray")
+PRIORS, METHODS = ("sd-1.4", "embedded"), ("upstream", "bone-xray")
+OPTIONS = ("--smoke", "--device", "cpu", "--precision", "float32", "--method", *METHODS)
 
 
 def alone(folder: Path, *options: str) -> dict[str, Any]:
@@ -35,22 +38,33 @@ def alone(folder: Path, *options: str) -> dict[str, Any]:
     return found
 
 
+def test_a_solve_costs_its_steps_and_what_comes_once() -> None:
+    rows = []
+    for name in PRIORS:
+        rows += gpu.Bench(name, quick_prior(), 32, "cpu").rows([*METHODS], [1])
+    check(rows, gpu.verdicts(rows, 1.0))
+
+
+@pytest.mark.slow
 def test_it_runs_alone_and_says_what_a_solve_costs(tmp_path: Path) -> None:
     found = alone(tmp_path, "--batch", "1", "--images", "0")
-    rows = {(row["prior"], row["method"], row["batch"]): row for row in found["rows"]}
-    priors, methods = ("sd-1.4", "embedded"), ("upstream", "bone-xray")
-    assert set(rows) == {(name, method, batch) for name in priors for method in methods for batch in (1,)}
+    assert found["run"] is None
+    check(found["rows"], found["verdicts"])
+
+
+def check(found: list[dict[str, Any]], verdicts: dict[str, Any]) -> None:
+    rows = {(row["prior"], row["method"], row["batch"]): row for row in found}
+    assert set(rows) == {(name, method, batch) for name in PRIORS for method in METHODS for batch in (1,)}
     for (_, _, batch), row in rows.items():
         assert row["s_per_image"] >= row["steps"] * row["step_s"] / batch > 0
         assert row["images_per_s"] == pytest.approx(1 / row["s_per_image"])
         assert row["peak_gb"] is None  # a CPU has no such count
-    for name in priors:
-        dear, cheap = (rows[name, method, 1] for method in methods)
+    for name in PRIORS:
+        dear, cheap = (rows[name, method, 1] for method in METHODS)
         assert (dear["steps"], cheap["steps"]) == (1000, 6)
         assert 50 < dear["tflop_per_image"] / cheap["tflop_per_image"] < 1000 / 6  # the closing comes once
-    assert found["run"] is None
-    theirs, default = (rows["sd-1.4", method, 1]["s_per_image"] for method in methods)
-    assert found["verdicts"]["times_upstream"] == theirs / default
+    theirs, default = (rows["sd-1.4", method, 1]["s_per_image"] for method in METHODS)
+    assert verdicts["times_upstream"] == theirs / default
 
 
 @pytest.mark.slow

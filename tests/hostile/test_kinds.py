@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import make
+from tests.support.command_line import medaug
 from tests.support.hostile_kinds import Kind, kinds
 from tests.support.hostile_measure import Measured
 from tests.support.paths import ROOT
@@ -162,9 +163,7 @@ def test_a_hostile_profile_is_one_sentence(tmp_path: Path, name: str, text: str)
     path.write_text(text, errors="surrogateescape")
     make.radiograph(tmp_path / "in", name="x1.dcm", rows=120, columns=100)
     command = ["plan", tmp_path / "in", "-a", boxes(tmp_path / "boxes.json", ("x1.dcm",)), "-p", path]
-    done = subprocess.run(
-        [sys.executable, "-m", "medaug", *map(str, command)], capture_output=True, check=False, text=True, timeout=60
-    )
+    done = medaug(*command)
     assert done.returncode == 2, (name, done.stderr)
     said = done.stderr.removeprefix("reading 1 file…\n")  # the first word on what goes on
     assert said.startswith("medaug: profile "), name

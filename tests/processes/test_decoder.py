@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,10 +34,11 @@ def compressed(tmp_path: Path) -> tuple[GreyFrame, bytes, np.ndarray]:
     return frame, get_frame(ds.PixelData, 0, number_of_frames=1), cells
 
 
-@pytest.fixture
-def broken_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A child whose codec does what the codestream says."""
-    (tmp_path / "broken_child.py").write_text(
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[asking.Kept]:
+    """A child whose codec does what the codestream says; the next test goes on with the one that the last left."""
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "broken_child.py").write_text(
         "import os, signal, sys, time\n"
         "from medaug.children import decode as child\n"
         "def cells(facts, code):\n"
@@ -53,10 +55,21 @@ def broken_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "facts_code = bytes.fromhex(os.environ['GOOD'])\n"
         "child.main(child_memory)\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(decoder._CHILD, "command", ("broken_child", str(decoder.MEMORY)))
+    child = asking.Kept("broken_child", str(decoder.MEMORY))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield child
+    child.drop()
+
+
+@pytest.fixture
+def broken_child(
+    kept: asking.Kept, compressed: tuple[GreyFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, good, _ = compressed
+    monkeypatch.setenv("GOOD", good.hex())
+    monkeypatch.setattr(decoder, "_CHILD", kept)
     monkeypatch.setattr(decoder, "SECONDS", 0.5)
-    decoder._drop()
 
 
 @pytest.mark.usefixtures("broken_child")
@@ -75,25 +88,21 @@ def test_what_becomes_of_the_child_is_one_refusal(
     compressed: tuple[GreyFrame, bytes, np.ndarray], codestream: bytes, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, good, cells = compressed
-    monkeypatch.setenv("GOOD", good.hex())
     with monkeypatch.context() as patch:
         patch.setattr(asking, "PATIENCE", 2 if codestream == b"sleep" else asking.PATIENCE)
         with pytest.raises(ReadError) as caught:
             decoded(frame, codestream)
     assert caught.value.code == code
     np.testing.assert_array_equal(decoded(frame, good), cells)
-    decoder._drop()
 
 
 @pytest.mark.usefixtures("broken_child")
 def test_what_a_codec_prints_is_no_answer_and_reaches_no_console(
-    compressed: tuple[GreyFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    compressed: tuple[GreyFrame, bytes, np.ndarray], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    frame, good, cells = compressed
-    monkeypatch.setenv("GOOD", good.hex())
+    frame, _, cells = compressed
     np.testing.assert_array_equal(decoded(frame, b"print"), cells)
     assert capfd.readouterr() == ("", "")
-    decoder._drop()
 
 
 def test_the_cells_are_the_decoders_and_can_be_written(compressed: tuple[GreyFrame, bytes, np.ndarray]) -> None:

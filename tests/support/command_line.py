@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import signal
@@ -10,6 +11,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from unittest.mock import patch
+
+import typer.main
+import typer.testing
 
 from medaug.cli import main
 
@@ -51,3 +55,11 @@ def _signals_kept() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def commands_built_once() -> Iterator[None]:
+    """Typer makes all commands anew for each call, which takes twice what `medaug plan` of a small export does."""
+    once = functools.cache(typer.main.get_command)
+    with patch.object(typer.main, "get_command", once), patch.object(typer.testing, "_get_command", once):
+        yield

@@ -107,5 +107,9 @@ def _kib(process: str, field: str) -> int:
 
 
 if __name__ == "__main__":
-    specification = json.loads(Path(sys.argv[1]).read_text())
-    Path(sys.argv[2]).write_text(json.dumps([asdict(measured(arguments)) for arguments in specification]))
+    from tests.support.command_line import commands_built_once
+
+    specification, answer = map(Path, sys.argv[1:])
+    with commands_built_once():
+        found = [asdict(measured(arguments)) for arguments in json.loads(specification.read_text())]
+    answer.write_text(json.dumps(found))

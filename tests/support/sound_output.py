@@ -28,6 +28,7 @@ from medaug.manifests.croissant import write_croissant
 from medaug.manifests.monai import write_monai
 from medaug.profile.load import load_profile
 from tests.support import make
+from tests.support.quick_prior import in_place_of_the_embedded
 from tests.support.small_runs import UNCHECKED
 
 SMALL = {
@@ -76,16 +77,18 @@ def build(folder: Path) -> Path:
 
 def run(folder: Path, variants: int) -> Path:
     """So many variants of each source; those that are there stay."""
-    summary = medaug.run(
-        folder / "in",
-        folder / "out",
-        profile=str(folder / "small.yaml"),
-        annotations=[folder / "boxes.json", *(folder / "labels").glob("*.dcm"), folder / "labels" / "case_seg.nii.gz"],
-        variants=variants,
-        seed=7,
-        accept_identity="a test",
-        extend=True,
-    )
+    labels = folder / "labels"
+    with in_place_of_the_embedded():
+        summary = medaug.run(
+            folder / "in",
+            folder / "out",
+            profile=str(folder / "small.yaml"),
+            annotations=[folder / "boxes.json", *labels.glob("*.dcm"), labels / "case_seg.nii.gz"],
+            variants=variants,
+            seed=7,
+            accept_identity="a test",
+            extend=True,
+        )
     assert set(summary.counts) == {"written"}, [record.message for record in summary.records]
     return folder / "out"
 

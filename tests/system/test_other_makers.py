@@ -21,6 +21,7 @@ from tests.support import make
 from tests.support.dicom_edit import edit
 from tests.support.dicom_multiframe import enhanced, placed
 from tests.support.dicom_validators import dciodvfy, errors
+from tests.support.quick_prior import in_place_of_the_embedded
 from tests.support.sound_output import SMALL
 
 MEASURES = {"PixelMeasuresSequence": {"PixelSpacing": [0.8, 0.9], "SliceThickness": 3}}
@@ -116,7 +117,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     regions = {"kind": "gaussian-outside", "sigma": 0.32, "margin": {"value": 1, "unit": "px"}}  # without spacing, too
     small = SMALL | {"modalities": ["CR", "CT", "MR"], "regions": regions}
     profile.write_text(yaml.safe_dump(load_profile("body-ct").model_dump(mode="json") | small))
-    summary = medaug.run(root / "in", root / "out", profile=str(profile), annotations=table)
+    with in_place_of_the_embedded():
+        summary = medaug.run(root / "in", root / "out", profile=str(profile), annotations=table)
     named = {str(pydicom.dcmread(path).SOPInstanceUID): path.stem.split("-")[0] for path in root.glob("in/**/*.dcm")}
     return root, {named[record.source.instance_uids[0]]: record for record in summary.records}
 

@@ -26,6 +26,8 @@ from tests.support.tampering import (
     segment,
 )
 
+pytestmark = pytest.mark.usefixtures("unchanged_units_are_checked_once")
+
 
 def test_an_image_cut_short_is_unreadable_and_stops_nothing(folder: Path) -> None:
     path = image(folder)

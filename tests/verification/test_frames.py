@@ -30,6 +30,8 @@ from tests.support.sound_output import SMALL, records, redigest, rewrite
 ORDER = [6.0, 0.0, 9.0, 3.0]  # depth of each frame: slice k lies in frame FRAMES[k]
 FRAMES = (1, 3, 0, 2)
 
+pytestmark = pytest.mark.usefixtures("unchanged_units_are_checked_once")
+
 
 def build(folder: Path) -> Path:
     """An Enhanced MR object with a box over two slices, and another file of the same kind; both augmented."""

@@ -21,6 +21,8 @@ from tests.support.sound_output import of, records
 from tests.support.tampering import COVERED, PLAIN, _pixel_in_a_box, codes, cover, judged, paint
 from tests.support.tampering_headers import OUTPUT, REMADE
 
+pytestmark = pytest.mark.usefixtures("unchanged_units_are_checked_once")
+
 
 def test_a_sound_output_has_no_fault(sound: Path) -> None:
     verdict = judged(sound)

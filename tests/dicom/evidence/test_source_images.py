@@ -13,6 +13,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from examples.files import header
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
 from medaug.dicom.frames import PER_FRAME, SHARED
@@ -32,6 +33,9 @@ MAKE: dict[str, Callable[[Path], tuple[Path, ...]]] = {
     "MR": lambda folder: make.series(folder, slices=2, rows=24, columns=20, modality="MR"),
     "Enhanced": lambda folder: (enhanced(folder, [placed(0.0), placed(3.0)]),),
 }
+ANY_KIND = {element.keyword for element in header("CR", "any")} - {
+    "SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "SeriesNumber"
+}  # fmt: skip
 
 
 def evidence(volume: Volume, folder: Path) -> list[Path]:
@@ -63,6 +67,8 @@ def test_no_attribute_that_is_missing_hinders_it(tmp_path: Path, kind: str) -> N
     whole = pydicom.dcmread(MAKE[kind](tmp_path / "whole")[0])
     used = 0
     stated = [(n, element.keyword) for n, holder in enumerate(_holders(whole)) for element in holder]
+    if kind != "CR":  # of a person, a study and a maker it hangs on no kind: that is shown by one
+        stated = [(n, keyword) for n, keyword in stated if keyword not in ANY_KIND]
     for number, keyword in stated:
         root = tmp_path / f"{number}-{keyword}"
         for path in MAKE[kind](root / "in"):
