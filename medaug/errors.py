@@ -30,55 +30,63 @@ E = TypeVar("E", bound=BaseException)
 
 
 class MedaugError(Exception):
-    """Base of every error that medaug raises on purpose."""
+    """Base of every error that medaug raises on purpose.
+
+    Args:
+        message: one sentence for a person, without identity.
+        code: a frozen English code of `error_codes.CODES`, such as ``prior-weights``; its class's where none is given.
+    """
+
+    default_code = "unusable"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code or self.default_code
 
 
 class ProfileError(MedaugError):
     """A profile is unknown, malformed, or contradicts itself."""
 
+    default_code = "profile"
+
 
 class PriorError(MedaugError):
     """A prior can't be loaded, or is not what its card says."""
+
+    default_code = "prior"
 
 
 class OutputError(MedaugError):
     """OUTPUT can't be used; nothing partial was left visible."""
 
+    default_code = "output"
+
 
 class RunError(MedaugError):
     """A run can't go on as it was set up: too many units fail, workers die, or its options contradict each other."""
+
+    default_code = "run"
 
 
 class ManifestError(MedaugError):
     """A list or a data set would put an image where it may not be, such as a synthetic one into a test part."""
 
+    default_code = "list"
+
 
 class ArchiveError(MedaugError):
-    """A PACS can't be asked, refuses, or didn't keep what it took.
+    """A PACS can't be asked, refuses, or didn't keep what it took; messages don't hold its address."""
 
-    Args:
-        message: one sentence for a person, without identity, and without the archive's address.
-        code: a frozen English code, such as ``archive-not-kept``.
-    """
+    default_code = "archive-answer"
 
     def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(message, code=code)
 
 
 class SourceError(MedaugError):
-    """One source can't be used.
-
-    Args:
-        message: one sentence for a person, without identity.
-        code: a frozen English code for records, such as ``missing-slice``.
-    """
+    """One source can't be used."""
 
     default_code = "source-unusable"
-
-    def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code or self.default_code
 
 
 class ReadError(SourceError):

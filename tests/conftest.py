@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from medaug.error_codes import CODES
-from medaug.errors import SourceError
+from medaug.errors import MedaugError
 
 settings.register_profile("house", derandomize=True, deadline=None, max_examples=60, database=None)
 settings.load_profile("house")
@@ -42,14 +42,14 @@ def data() -> Path:
 @pytest.fixture(autouse=True, scope="session")
 def every_error_carries_a_code_of_the_table() -> Iterator[None]:
     """What `test_codes` can't see in the source: a code that is put together when it is raised."""
-    plain = SourceError.__init__
+    plain = MedaugError.__init__
 
-    def checked(self: SourceError, message: str, *, code: str | None = None) -> None:
+    def checked(self: MedaugError, message: str, *, code: str | None = None) -> None:
         plain(self, message, code=code)
         assert self.code in CODES, f"give the code {self.code!r} a sentence in medaug/error_codes.py"
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SourceError, "__init__", checked)
+        patch.setattr(MedaugError, "__init__", checked)
         yield
 
 

@@ -17,21 +17,22 @@ import medaug
 from medaug.annotations.registry import SENTENCES
 from medaug.dicom.read.series import NO_IMAGE
 from medaug.error_codes import CODES
-from medaug.errors import SourceError
+from medaug.errors import MedaugError
 from medaug.execution.output.quarantine import MEANINGS
 from medaug.quality import DEFAULT_LIMITS
 from medaug.verification import faults
 
 PACKAGE = Path(medaug.__file__).parent
 DOCUMENT = PACKAGE.parent / "docs" / "reference" / "codes.md"
-OTHER = ("verification/", "inverse/", "training/")  # faults have their own table; priors raise no codes
+OTHER = ("verification/",)  # faults have their own table
 SHAPE = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 HEAD = """# Codes
 
 Made by `tests/test_error_codes.py` from the program's tables. A code is frozen: it never gets another meaning. Records,
-skips and quarantine entries carry one each; the sentence beside it in a message or a record adds the figures.
+skips and quarantine entries carry one each, and so does every error, in brackets after its sentence. The sentence adds
+the figures.
 
-## Sources, units and runs
+## Sources, priors, units and runs
 | code | meaning |
 |---|---|
 """
@@ -144,8 +145,15 @@ def test_the_table_is_frozen_and_speaks_in_sentences() -> None:
 
 
 def test_an_error_without_a_code_has_its_classs() -> None:
-    classes = [SourceError, *SourceError.__subclasses__()]
+    classes = list(below(MedaugError))
+    assert len(classes) >= 13
     assert {kind.default_code for kind in classes} <= set(CODES)
+
+
+def below(kind: type[MedaugError]) -> Iterator[type[MedaugError]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from below(each)
 
 
 def test_the_page_is_the_tables() -> None:

@@ -142,7 +142,8 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
     if loaded.card.sha256 != spec.sha256:
         raise PriorError(
             f"profile {profile.name!r} pins the prior {spec.sha256[:16]}…, found {loaded.card.name!r} with "
-            f"{loaded.card.sha256[:16]}…; put the found digest into the profile if that is the prior you mean"
+            f"{loaded.card.sha256[:16]}…; put the found digest into the profile if that is the prior you mean",
+            code="prior-digest",
         )
     return loaded
 
@@ -153,7 +154,8 @@ def _check_fit(profile: specs.Profile, prior: Prior) -> None:
         return  # it was looked at where it is
     if not re.fullmatch(r"[ -~]{1,64}", prior.card.name):
         raise PriorError(
-            "prior: expected a name of 1 to 64 plain ASCII characters on its card; it stands in every record"
+            "prior: expected a name of 1 to 64 plain ASCII characters on its card; it stands in every record",
+            code="prior-card",
         )
     try:
         times(prior.alphas_cumprod, profile.solver.steps, profile.solver.start)
@@ -177,7 +179,8 @@ def _fitted(profile: specs.Profile, prior: LatentPrior, device: str) -> LatentPr
     if levers.fast_autoencoder is not None and prior.fast is None:
         raise PriorError(
             f"profile {profile.name!r}: levers.fast_autoencoder: prior {prior.card.name!r} has no small autoencoder "
-            "(vae_tiny/ in its folder); add one that was made for this model, or remove the lever"
+            "(vae_tiny/ in its folder); add one that was made for this model, or remove the lever",
+            code="prior-unsuitable",
         )
     return economical(
         padded(prior, profile.size),
@@ -227,7 +230,8 @@ def under_prompt(profile: specs.Profile, prior: Prior) -> Callable[[str], Prior]
     if not isinstance(prior, LatentPrior) or prior.prompted is None:
         raise PriorError(
             f"profile {profile.name!r} has a prompt, and prior {prior.card.name!r} takes none (it needs a "
-            "UNet2DConditionModel with text_encoder/ and tokenizer/); remove the prompt or choose another prior"
+            "UNet2DConditionModel with text_encoder/ and tokenizer/); remove the prompt or choose another prior",
+            code="prior-unsuitable",
         )
     return cache(lambda text: guided(prior, text, profile.guidance_scale))
 

@@ -17,9 +17,11 @@ import torch
 from medaug import assemble
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.execution.worker.shared_slices import SharedSlice
+from medaug.execution.worker.step_limit import step_seconds
 from medaug.execution.worker.unit_of_work import let_go, out_of_memory
 from medaug.inverse.priors.card import PriorCard
 from medaug.processes.child import silenced
+from medaug.processes.last_resort import last_resort
 from medaug.processes.task_process import OnStep, answer_tasks
 from medaug.profile.profile import Profile
 
@@ -38,7 +40,13 @@ class _Solver:
     def solve(self, task: Task, on_step: OnStep) -> list[SolvedSlice | None]:
         slices, prompt, batch, full = task
         prior = self.under(prompt) if self.under and prompt else self.tools.prior
-        solved = solve_slices(slices, prior, replace(self.tools, batch_size=batch, full=full), on_step)
+        with last_resort(step_seconds(batch)) as anew:
+
+            def step(done: int, of: int) -> None:
+                anew()
+                on_step(done, of)
+
+            solved = solve_slices(slices, prior, replace(self.tools, batch_size=batch, full=full), step)
         return [_placed(one, found) for one, found in zip(slices, solved, strict=True)]
 
 

@@ -1,7 +1,8 @@
 """The command line: parse, call, print, exit code. Nothing else.
 
 Exit codes: 0 all done, 1 unexpected, 2 usage or profile, 3 nothing usable, 4 partial, 5 verification failed, 130
-interrupted (give the same command again).
+interrupted (give the same command again). The system ends a process with 152 over a call that never returns
+(`processes.last_resort`).
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ def main() -> None:
     except typer.Abort:
         _fail("aborted", 1)
     except SourceError as error:
-        _fail(str(error), 3 if error.code in {"no-input", "empty-input"} else 2)
+        _fail(_coded(error), 3 if error.code in {"no-input", "empty-input"} else 2)
     except MedaugError as error:
-        _fail(str(error), 2)
+        _fail(_coded(error), 2)
     except OSError as error:  # what it is about may be a name of the input: only what is wrong with it is shown
         _fail(f"a file or folder can't be used ({error.strerror or type(error).__name__}); check it and its rights", 2)
     except Exception as error:  # noqa: BLE001 - an input's name may stand in its message: only the place is shown
@@ -68,6 +69,11 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # a second one is immediate
     raise Interrupted
+
+
+def _coded(error: MedaugError) -> str:
+    """A sentence for a person, and a code for a program."""
+    return f"{error} [{error.code}]"
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -71,7 +71,10 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
 
     folder = folder_of(prior)
     if folder == EMBEDDED:
-        raise PriorError("the embedded prior's card is part of medaug: copy it with `medaug prior add`, then name it")
+        raise PriorError(
+            "the embedded prior's card is part of medaug: copy it with `medaug prior add`, then name it",
+            code="prior-name",
+        )
     chosen = load_profile(profile)
     side, count_steps, first = size or chosen.size, steps or chosen.solver.steps, start or chosen.solver.start
     x = presented(images, profile, side, limit=count, identity_reason=identity_reason).tensor

@@ -2,7 +2,8 @@
 
 Whatever takes that long is a fault of the input or of ours, and nobody should have to end the whole run for it. The
 limit is one of the thread's own processor time, so that a busy machine blames nobody; a thread that only waits has ten
-times as long. It is raised between two steps of Python: one call into a library is waited for.
+times as long. It is raised between two steps of Python. One call into a library that doesn't return ends the process
+(`last_resort`), once it took so much more that what other threads do meanwhile can't be the reason.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from pathlib import Path
 
 from medaug.errors import SourceError
+from medaug.processes.last_resort import last_resort
+from medaug.processes.threads import cores
 
 TIME_LIMIT = "time-limit"
+SPARE = 30.0  # seconds of a process that ends only over what would never end
 WAITING = 10  # times as long, where it isn't the processor that the thread has
 
 
@@ -27,15 +32,18 @@ class limited:  # noqa: N801 - it reads as what it does: with limited(20, "readi
     Args:
         seconds: of this thread's processor time.
         what: how the message calls it, such as ``reading it``.
+        trace: where it is noted if this process has to end over it.
 
     Raises:
         SourceError: ``time-limit``, when it ends.
     """
 
-    def __init__(self, seconds: float, what: str) -> None:
+    def __init__(self, seconds: float, what: str, trace: Path | None = None) -> None:
         self._seconds, self._what = seconds, what
+        self._last_resort = last_resort(of_all_threads(seconds), trace)
 
     def __enter__(self) -> None:
+        self._last_resort.__enter__()
         self._watch = _Watch(self._seconds)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -43,9 +51,16 @@ class limited:  # noqa: N801 - it reads as what it does: with limited(20, "readi
             self._watch.stop(arrived=kind is _OverTime)
         except _OverTime:
             kind = _OverTime
+        finally:  # nothing is raised in this thread any more
+            self._last_resort.__exit__(None, None, None)
         if kind is _OverTime:
             most = f"more than the {self._seconds:.0f} s of the processor that an image of its size may have"
             raise SourceError(f"{self._what} takes {most}; it is left alone", code=TIME_LIMIT) from None
+
+
+def of_all_threads(seconds: float) -> float:
+    """Of a process one of whose threads may take ``seconds``: every core may be busy meanwhile, with something else."""
+    return SPARE + seconds * (2 + cores())
 
 
 class _Watch:

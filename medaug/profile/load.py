@@ -49,7 +49,8 @@ def load_profile(name_or_path: str) -> Profile:
         return parse_profile(_text(path), where=f"profile {path.name!r}")
     raise ProfileError(
         f"profile: no such profile or .yaml file{_suggestion(name_or_path, shipped_profiles())}; "
-        f"`medaug profile list` shows the shipped ones ({', '.join(shipped_profiles())})"
+        f"`medaug profile list` shows the shipped ones ({', '.join(shipped_profiles())})",
+        code="profile-unknown",
     )
 
 
@@ -72,7 +73,7 @@ def parse_profile(text: str, where: str) -> Profile:
     try:
         return Profile.model_validate(data)
     except ValidationError as error:
-        raise ProfileError(f"{where}: {'; '.join(_told(error))}") from None
+        raise ProfileError(f"{where}: {'; '.join(_told(error))}", code="profile-key") from None
 
 
 def parse_profile_keys(text: str, where: str) -> dict[str, Any]:
@@ -84,9 +85,9 @@ def parse_profile_keys(text: str, where: str) -> dict[str, Any]:
     try:
         data = deepcopy(_parsed(text))
     except ValueError as error:
-        raise ProfileError(f"{where}: not valid YAML: {error}") from None
+        raise ProfileError(f"{where}: not valid YAML: {error}", code="profile-yaml") from None
     if not isinstance(data, dict):
-        raise ProfileError(f"{where}: expected a mapping of keys, found {type(data).__name__}")
+        raise ProfileError(f"{where}: expected a mapping of keys, found {type(data).__name__}", code="profile-yaml")
     return data
 
 

@@ -120,7 +120,8 @@ def calibrated(
         raise PriorError(
             f"prior {card.name}: expected weights that leave at most {budget:g} on observed pixels, found "
             f"{best.observed:.3f} at best; the card was left as it is: try more steps, a prior that suits "
-            "the images, or a larger --budget"
+            "the images, or a larger --budget",
+            code="prior-uncalibrated",
         )
     weights = SolverWeights("psld", steps, start, best.omega, best.gamma)
     others = [w for w in card.weights if (w.solver, w.steps, w.start) != (weights.solver, steps, start)]
@@ -193,7 +194,9 @@ def _layout(x: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
     domain = (x.numpy() > AIR)[None]
     rows, columns = np.nonzero(domain[0])
     if not len(rows):
-        raise PriorError("calibration: expected images with something brighter than air, found one without")
+        raise PriorError(
+            "calibration: expected images with something brighter than air, found one without", code="training-data"
+        )
     at = draw.integers(len(rows))
     high, wide = draw.integers(max(2, side * 3 // 32), max(3, side * 9 // 32), 2)
     top, left = max(0, int(rows[at] - high // 2)), max(0, int(columns[at] - wide // 2))

@@ -49,7 +49,8 @@ def pool_of(found: PriorSquares, validation: float, *, hide: bool) -> Pool:
     if len(patients) < 2:
         raise PriorError(
             f"training data: expected images of at least two patients, so that one can be held out, found "
-            f"{len(patients)}; give more"
+            f"{len(patients)}; give more",
+            code="training-data",
         )
     count = min(len(patients) - 1, max(1, round(validation * len(patients))))
     held = set(patients[:count])
@@ -75,7 +76,8 @@ def started_from(recipe: TrainingRecipe, base: Path) -> TrainingRecipe:
     if layout_of(base) != "medaug":
         raise PriorError(
             f"prior {card.name}: expected one that medaug trained, found another layout; a folder of diffusers takes a "
-            "recipe like finetune.yaml, a MONAI bundle can't be trained on"
+            "recipe like finetune.yaml, a MONAI bundle can't be trained on",
+            code="prior-unsuitable",
         )
     rehash(base, card)
     first, second = _config(base, "autoencoder"), _config(base, "unet")
@@ -94,7 +96,8 @@ def started_from(recipe: TrainingRecipe, base: Path) -> TrainingRecipe:
     if unlike:
         raise PriorError(
             f"prior {card.name}: unet.json: expected a network that a recipe can describe, found another "
-            f"{', '.join(sorted(unlike))}; start from a prior of this version"
+            f"{', '.join(sorted(unlike))}; start from a prior of this version",
+            code="prior-unsuitable",
         )
     return made
 
@@ -124,7 +127,8 @@ def _widened(weight: Tensor, channels: int) -> Tensor:
     missing = channels - weight.shape[1]
     if missing < 0:
         raise PriorError(
-            "prior: expected a base that was trained on whole images, found one trained with --ambient; add --ambient"
+            "prior: expected a base that was trained on whole images, found one trained with --ambient; add --ambient",
+            code="prior-unsuitable",
         )
     return torch.cat([weight, weight.new_zeros(weight.shape[0], missing, *weight.shape[2:])], dim=1)
 

@@ -60,7 +60,9 @@ def read_pool(root: Path, recipe: DataRecipe) -> Pool:
     names = sorted(p.relative_to(root).as_posix() for p in found if p.suffix.lower() in SUFFIXES)
     missing = sorted(set(recipe.shares) - {name.split("/")[0] for name in names})
     if len(names) < 2 or missing:
-        raise PriorError(f"training data: {len(names)} JPEG or PNG images found, none in folders {missing}")
+        raise PriorError(
+            f"training data: {len(names)} JPEG or PNG images found, none in folders {missing}", code="training-data"
+        )
     groups = groups_of(root / INDEX, names, recipe.groups) if recipe.groups else None
     boxes = frames([root / name for name in names], groups or names) if recipe.crop else [None] * len(names)
     read = (_read(root / name, recipe, box) for name, box in zip(names, boxes, strict=True))
@@ -90,7 +92,8 @@ def groups_of(index: Path, names: Sequence[str], column: str) -> tuple[str, ...]
     except (OSError, KeyError, csv.Error) as error:
         raise PriorError(
             f"training data: {index.name}: expected columns path and {column} with a row for each image, found none "
-            f"for {error}; name another column in data.groups, or none"
+            f"for {error}; name another column in data.groups, or none",
+            code="training-data",
         ) from error
 
 
@@ -102,7 +105,10 @@ def split_groups(groups: Sequence[str], share: float) -> npt.NDArray[np.bool_]:
     """
     ranked = sorted(set(groups), key=_rank)
     if len(ranked) < 2:
-        raise PriorError(f"training data: expected at least two groups, so that one can be held out, found {ranked}")
+        raise PriorError(
+            f"training data: expected at least two groups, so that one can be held out, found {ranked}",
+            code="training-data",
+        )
     held = set(ranked[: min(len(ranked) - 1, max(1, round(share * len(ranked))))])
     return np.array([group in held for group in groups], dtype=np.bool_)
 

@@ -92,11 +92,14 @@ def read_tensors(path: Path, recipe: str) -> dict[str, Tensor]:
         PriorError: the file is missing, or was written under another recipe.
     """
     if not path.exists():
-        raise PriorError(f"training folder: {path.name} is missing; start again in an empty folder")
+        raise PriorError(
+            f"training folder: {path.name} is missing; start again in an empty folder", code="training-folder"
+        )
     found = load_metadata(path).get("recipe", "none")
     if found != recipe:
         raise PriorError(
             f"training folder: {path.name} is another recipe's (expected {recipe[:12]}, found {found[:12]}); "
-            "start in an empty folder"
+            "start in an empty folder",
+            code="training-folder",
         )
     return load_tensors(path)

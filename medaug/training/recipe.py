@@ -254,9 +254,9 @@ def read_as(kind: type[Model], path: Path, example: str) -> Model:
         raise ProfileError(f"recipe {path.name}: can't be read ({error.strerror})") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:MAX_FAULTS])
-        raise ProfileError(f"recipe {path.name}: {faults}; see {example}") from error
+        raise ProfileError(f"recipe {path.name}: {faults}; see {example}", code="profile-key") from error
     except ValueError as error:  # no UTF-8, or no such YAML
-        raise ProfileError(f"recipe {path.name}: can't be read as YAML ({error})") from None
+        raise ProfileError(f"recipe {path.name}: can't be read as YAML ({error})", code="profile-yaml") from None
 
 
 def digest(text: str) -> str:

@@ -35,7 +35,8 @@ def named_trunk(recipe: TrainingRecipe, folder: Path | None) -> Path:
     if found != recipe.trunk:
         raise PriorError(
             f"recipe {recipe.name}: trunk: expected the folder of prior {str(recipe.trunk)[:16]}, found {found[:16]}; "
-            "give it with --trunk"
+            "give it with --trunk",
+            code="prior-unknown",
         )
     return folder
 

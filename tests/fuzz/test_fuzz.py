@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,8 +22,13 @@ from tests.support.paths import ROOT
 NEEDS_ATHERIS = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is installed on Linux only")
 
 
+@cache
+def seeds_of(target: str) -> dict[str, bytes]:
+    return dict(TARGETS[target].seeds())
+
+
 def test_the_seeds_are_of_every_kind() -> None:
-    names = {target: dict(kind.seeds()) for target, kind in TARGETS.items()}
+    names = {target: seeds_of(target) for target in TARGETS}
     found = {target: len(seeds) for target, seeds in names.items()}
     assert found == {"annotations": 32, "dicom": 10, "images": 5, "nrrd": 6, "yaml": 7, "zip": 7}
     assert sum(CANARY.encode() in data for seeds in names.values() for data in seeds.values()) >= 8
@@ -31,7 +37,7 @@ def test_the_seeds_are_of_every_kind() -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_seeds_break_no_rule(target: str, tmp_path: Path) -> None:
     seen = Watch(target, TARGETS[target].prepared(tmp_path), tmp_path / "found", 600)
-    for _, data in TARGETS[target].seeds():
+    for data in seeds_of(target).values():
         seen.one(data)
         seen.one(data[: len(data) // 2])
     assert dict(seen.broken) == {}
@@ -96,6 +102,7 @@ def test_an_input_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     started = time.process_time()
     seen.one(b"slow")
     assert time.process_time() - started < 2
+    monkeypatch.setattr(watch, "MOST_SECONDS", 20)
     large = Watch("toy", lambda _: memoryview(bytearray(b"1" * (100 << 20))).release(), tmp_path / "found", 600)
     large.one(b"large")
     assert [next(iter(each.broken)).split(" at ")[0] for each in (seen, large)] == ["too long", "too much memory"]

@@ -39,17 +39,24 @@ class Lease:
         folder: where it is staged; not made yet.
         deaths: the stages at which workers died over this unit before, oldest name first.
         stages: how far this attempt got, in order.
+        overtime: the stage at which one of them was ended for its time (`last_resort`), else empty.
     """
 
     folder: Path
     deaths: tuple[str, ...]
     stages: list[str] = field(default_factory=list)
+    overtime: str = ""
+
+    @property
+    def trace(self) -> Path:
+        """Where it is noted if this process has to end over the unit."""
+        return _marker(self.folder)
 
     def stage(self, name: str) -> None:
         """Note how far the unit is, for those who find the note when this process died, such as ``solve``."""
         self.stages.append(name)
         with suppress(OSError):  # it explains a death; without it the work is as good
-            _marker(self.folder).write_text(name, encoding="ascii")
+            self.trace.write_text(f"{name}\n", encoding="ascii")
 
 
 def worker_name() -> str:
@@ -81,7 +88,9 @@ def lease(staging: Path, unit: str, worker: str) -> Iterator[Lease | None]:
         for marker in dead:
             shutil.rmtree(marker.with_suffix(""), ignore_errors=True)
         with _heart(_marker(own)):
-            yield Lease(own, tuple(_stage_of(marker) for marker in sorted(dead)))
+            notes = [_note(marker) for marker in sorted(dead)]
+            overtime = next((stage for stage, late in notes if late), "")
+            yield Lease(own, tuple(stage for stage, _ in notes), overtime=overtime)
         for marker in dead:
             marker.unlink(missing_ok=True)
     finally:
@@ -153,12 +162,13 @@ def _now(staging: Path, *, touch: bool) -> float:
     return max((path.stat().st_mtime for path in (staging, *staging.iterdir()) if path.exists()), default=0.0)
 
 
-def _stage_of(marker: Path) -> str:
+def _note(marker: Path) -> tuple[str, bool]:
+    """How far a dead worker was, and whether it was ended for its time: then more is written below."""
     try:
-        text = read_plain(marker, follow=False)[:16].decode("ascii")
-    except (OSError, UnicodeDecodeError):
-        return "start"
-    return text if text.isalpha() else "start"
+        stage, _, more = read_plain(marker, follow=False).decode("ascii", errors="replace").partition("\n")
+    except OSError:
+        return "start", False
+    return stage if stage.isalpha() and len(stage) <= 16 else "start", bool(more)
 
 
 @contextmanager

@@ -22,9 +22,9 @@ MEANINGS = {
     WORKER_DIED: "Workers died over this unit, without an error that could be caught: the system killed them, most "
     "often for lack of memory, or a library crashed. Look at the machine's log (dmesg), give it more memory or fewer "
     "workers, then: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
-    TIME_LIMIT: "Reading it, or checking and writing its variant, took more processor time than an image of its size "
-    "may have: its header promises what it doesn't hold, or this is a fault of medaug's, which please report. To try "
-    "again: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
+    TIME_LIMIT: "Reading it, solving it, or checking and writing its variant, took more processor time than an image "
+    "of its size may have: its header promises what it doesn't hold, or this is a fault of medaug's, which please "
+    "report. To try again: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
     "out-of-memory": "The device's memory didn't hold the smallest batch that was tried. Use a device with more memory "
     "or a profile with a smaller size; then: medaug quarantine retry OUTPUT UNIT, and the same `medaug run` again.",
 }
@@ -58,21 +58,30 @@ def is_death(error: BaseException | None) -> bool:
     return isinstance(error, SourceError) and error.code == WORKER_DIED
 
 
-def check_deaths(stages: Sequence[str]) -> None:
+def check_deaths(stages: Sequence[str], overtime: str = "") -> None:
     """Stop before a unit kills one more worker.
 
     Args:
         stages: how far the workers were that died over it.
+        overtime: how far one of them was that was ended for its time.
 
     Raises:
-        SourceError: there were too many.
+        SourceError: there were too many, or ``time-limit``: it would take as long again.
     """
+    if overtime:
+        raise over_time(overtime)
     if len(stages) >= DEATHS:
         raise SourceError(
             f"{len(stages)} workers died over this unit, the last at stage {stages[-1]!r}; it is left alone, "
             "`medaug quarantine explain` says what to do",
             code=WORKER_DIED,
         )
+
+
+def over_time(stage: str) -> SourceError:
+    """What a unit fails with over which a process was ended for its time."""
+    words = "one call that doesn't end, or takes far more of the processor than an image of its size may have"
+    return SourceError(f"at stage {stage!r}: {words}; it is left alone", code=TIME_LIMIT)
 
 
 def put(store: Store, record: Record, *, stage: str) -> Quarantined:

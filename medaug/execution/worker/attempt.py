@@ -34,7 +34,7 @@ def attempt(
             return store.record_of(unit.recipe.id)  # another worker was faster
         job = Job(store, worker, unit, lease)
         try:
-            quarantine.check_deaths(lease.deaths)
+            quarantine.check_deaths(lease.deaths, lease.overtime)
             return work(job, on_step)
         except Exception as error:  # noqa: BLE001 - see `settle`
             return settle(job, error)
@@ -62,7 +62,7 @@ def settle(job: Job, error: Exception) -> Record:
 def _stage(job: Job, record: Record) -> str:
     """How far the unit got, in this attempt or in the one that it killed; memory is short in solves."""
     if record.code == TIME_LIMIT:
-        return job.lease.stages[-1]
+        return job.lease.overtime or job.lease.stages[-1]
     return (job.lease.deaths or ("solve",))[-1]
 
 

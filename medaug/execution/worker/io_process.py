@@ -17,11 +17,12 @@ from weakref import WeakValueDictionary
 from medaug.audit.record import Record
 from medaug.augmentation.solve import SolvedSlice
 from medaug.errors import SourceError
-from medaug.execution.output.quarantine import WORKER_DIED
+from medaug.execution.output.quarantine import WORKER_DIED, over_time
 from medaug.execution.planning.request import RunRequest
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.shared_slices import SharedSlices
 from medaug.inverse.priors.card import PriorCard
+from medaug.processes.last_resort import ended_so
 from medaug.processes.task_process import TaskProcess
 
 CHILD = "medaug.children.read_write"
@@ -91,7 +92,8 @@ class IoProcess:
             Its slices, and the labels that decide its prompt.
 
         Raises:
-            SourceError: ``worker-died``: the process died over it; the next call starts another.
+            SourceError: ``worker-died``: the process died over it; the next call starts another. ``time-limit``:
+                likewise, for it took far too long.
             Exception: what was raised there.
         """
         with self._turn:
@@ -136,6 +138,8 @@ class IoProcess:
             return self._process.ask(task)
         except EOFError as died:
             self._held.clear()
+            if ended_so(died.args[0]):
+                raise over_time("read" if isinstance(task, ToPrepare) else "write") from None
             raise _died(f"over the unit (status {died})") from None
 
 

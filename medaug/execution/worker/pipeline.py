@@ -28,6 +28,7 @@ from medaug.execution.worker.dealing import Dealer
 from medaug.execution.worker.job import Job, Work
 from medaug.execution.worker.remote_stages import stages_of
 from medaug.execution.worker.stages import Stages
+from medaug.execution.worker.step_limit import no_step_for_ever
 from medaug.execution.worker.tickets import BATCHES, Hand, Inside, Ticket
 from medaug.execution.worker.unit_of_work import out_of_memory, work_unit
 from medaug.execution.worker.worker import Worker
@@ -192,8 +193,9 @@ class _Pipeline:
         else:
             ticket.job.lease.stage("solve")
             try:
-                step = partial(on_step, ticket.job.unit) if on_step else None
-                ticket.answer = self.stages.solve(self.worker, ticket.presented, step)
+                tell = partial(on_step, ticket.job.unit) if on_step else None
+                with no_step_for_ever(self.worker, tell, ticket.job.lease.trace) as step:
+                    ticket.answer = self.stages.solve(self.worker, ticket.presented, step)
             except Exception as error:  # noqa: BLE001 - likewise
                 ticket.error = error
             ticket.spent += time.monotonic() - started

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice, SolveTools
 from medaug.errors import SourceError
-from medaug.execution.output.quarantine import WORKER_DIED
+from medaug.execution.output.quarantine import WORKER_DIED, over_time
 from medaug.execution.worker.shared_slices import SharedSlice
 from medaug.inverse.priors.remote_prior import RemotePrior
 from medaug.inverse.protocols import Prior
+from medaug.processes.last_resort import ended_so
 from medaug.processes.task_process import TaskProcess
 from medaug.profile.profile import Profile
 
@@ -53,6 +54,7 @@ class SolverProcess(TaskProcess):
 
         Raises:
             SourceError: ``worker-died``: the process died over these slices; the next call starts another.
+                ``time-limit``: likewise, for one step took far too long.
             MedaugError: as `prior`, where another one is started.
             Exception: what was raised there.
         """
@@ -60,6 +62,8 @@ class SolverProcess(TaskProcess):
         try:
             solved = self.ask((list(slices), prior.prompt, tools.batch_size, tools.full), on_step)
         except EOFError as died:
+            if ended_so(died.args[0]):
+                raise over_time("solve") from None
             raise SourceError(
                 f"the process that solved it died (status {died}), most often for lack of memory", code=WORKER_DIED
             ) from None

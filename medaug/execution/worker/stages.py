@@ -10,6 +10,7 @@ from typing import Any
 from medaug.audit.record import Record
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice, ToSolve
 from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.step_limit import no_step_for_ever
 from medaug.execution.worker.unit_of_work import finish, prepare, solve
 from medaug.execution.worker.worker import Worker
 from medaug.inverse.protocols import Prior
@@ -41,7 +42,8 @@ class Stages:
         job.lease.stage("read")
         presented = self.prepare(job)
         job.lease.stage("solve")
-        solved, batch = self.solve(job.worker, presented, on_step)
+        with no_step_for_ever(job.worker, on_step, job.lease.trace) as step:
+            solved, batch = self.solve(job.worker, presented, step)
         job.lease.stage("write")
         return self.finish(job, presented, solved, batch)
 
@@ -51,7 +53,10 @@ def _batch(worker: Worker) -> int:
 
 
 def _solve_slices(worker: Worker, rows: Sequence[PresentedSlice], prior: Prior) -> list[SolvedSlice]:
-    return worker.tools.solve_slices(rows, prior, worker.tools.solve)
+    with no_step_for_ever(
+        worker, None
+    ) as step:  # of several units: whose call didn't end shows when each is solved alone
+        return worker.tools.solve_slices(rows, prior, worker.tools.solve, step)
 
 
 def warm(worker: Worker) -> None:

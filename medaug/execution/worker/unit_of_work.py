@@ -20,6 +20,7 @@ from medaug.errors import QualityError, SourceError, counted
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.image_files import describe_output, write_image
 from medaug.execution.worker.job import Job, OnStep
+from medaug.execution.worker.step_limit import no_step_for_ever
 from medaug.execution.worker.worker import Worker
 from medaug.imaging.graft import in_words as graft_in_words
 from medaug.imaging.motion import in_words
@@ -55,7 +56,8 @@ def work_unit(job: Job, on_step: OnStep | None = None) -> Record:
     job.lease.stage("read")
     presented = prepare(job)
     job.lease.stage("solve")
-    solved = solve(job.worker, presented, on_step)
+    with no_step_for_ever(job.worker, on_step, job.lease.trace) as step:
+        solved = solve(job.worker, presented, step)
     job.lease.stage("write")
     return finish(job, presented, *solved)
 
@@ -63,7 +65,7 @@ def work_unit(job: Job, on_step: OnStep | None = None) -> Record:
 def prepare(job: Job) -> Presented:
     """Read a unit and present it; what can't be stated in headers fails here, before the solve."""
     unit = job.unit
-    with limited(_seconds(job), "reading it"):
+    with limited(_seconds(job), "reading it", job.lease.trace):
         source = job.worker.volume(unit)
         provenance(job)
         donor = job.worker.donor(unit)
@@ -86,14 +88,14 @@ def finish(job: Job, presented: Presented, solved: Sequence[SolvedSlice], batch_
 
 def stage(job: Job, presented: Presented, solved: Sequence[SolvedSlice], batch_size: int) -> Record:
     """All of `finish` but the commit: a unit is complete in its staging folder, or refused; its record."""
-    with limited(_seconds(job), "checking it"):
+    with limited(_seconds(job), "checking it", job.lease.trace):
         variant = bring_back(presented, presented.solution(solved), job.worker.tools)
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
         return to_record(job, "rejected", error.code, str(error), variant, batch_size=batch_size)
     with disk_errors(f"unit {job.unit.recipe.id[:16]}"):
-        with limited(_seconds(job), "writing it"):  # and what comes after is done whole
+        with limited(_seconds(job), "writing it", job.lease.trace):  # and what comes after is done whole
             outputs = _write(job, presented.source, variant)
         record = to_record(job, "written", variant=variant, outputs=outputs, batch_size=batch_size)
         job.store.complete(job.lease.folder, record)

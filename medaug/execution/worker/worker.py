@@ -122,6 +122,11 @@ class Worker:
         apart = self._solver_process or self.io_workers > 0
         return SolverProcess(self.profile, self.device, self.threads) if apart else None
 
+    @property
+    def solves_here(self) -> bool:
+        """Whether this process solves, and not another one for it."""
+        return self._card is None and self._solver is None
+
     @cached_property
     def io_workers(self) -> int:
         """How many processes read and write; 0 where it is done in this one."""

@@ -122,7 +122,8 @@ class PriorCard:
             found = ", ".join(sorted({w.solver for w in self.weights})) or "none"
             raise PriorError(
                 f"prior {self.name}: expected calibrated weights for solver {solver!r} on its card, found {found}; "
-                "state omega and gamma in the profile"
+                "state omega and gamma in the profile",
+                code="prior-uncalibrated",
             )
         return best
 
@@ -141,7 +142,8 @@ class PriorCard:
         if card.files and card.sha256 != digest_of(card.files):
             raise PriorError(
                 f"prior card: sha256: expected {digest_of(card.files)} from the digests of its files, "
-                f"found {card.sha256}; the card was edited, restore it"
+                f"found {card.sha256}; the card was edited, restore it",
+                code="prior-card",
             )
         return card
 
@@ -182,7 +184,9 @@ def with_facts(found: PriorCard, text: str) -> PriorCard:
     known = asdict(found)
     for name in sorted(set(given) & _DECIDED_BY_FILES):
         if given[name] != json.loads(json.dumps(known[name])):
-            raise PriorError(f"prior {found.name}: {CARD}: {_contradiction(name, given[name], known[name])}")
+            raise PriorError(
+                f"prior {found.name}: {CARD}: {_contradiction(name, given[name], known[name])}", code="prior-card"
+            )
     return PriorCard.from_json(json.dumps({**known, **given}))
 
 
@@ -210,9 +214,9 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
     try:
         data = parse(text)
     except ValueError as error:
-        raise PriorError(f"{where}: {error}; correct or remove it") from None
+        raise PriorError(f"{where}: {error}; correct or remove it", code="prior-card") from None
     if not isinstance(data, dict):
-        raise PriorError(f"{where}: expected an object, found {type(data).__name__}")
+        raise PriorError(f"{where}: expected an object, found {type(data).__name__}", code="prior-card")
     return data
 
 
@@ -220,7 +224,7 @@ def _decoded(kind: Any, text: str, where: str) -> Any:
     try:
         return decode(kind, text, where, by_hand=True)
     except ValueError as error:
-        raise PriorError(f"{error}; correct or restore it") from None
+        raise PriorError(f"{error}; correct or restore it", code="prior-card") from None
 
 
 EMBEDDED = Path(__file__).parent / "radiograph_256"
@@ -237,7 +241,8 @@ def read_card(folder: Path) -> PriorCard:
     except (OSError, UnicodeDecodeError) as error:
         raise PriorError(
             f"prior {folder.name}: expected a readable {CARD}, found none; restore it "
-            "(the embedded prior: reinstall medaug)"
+            "(the embedded prior: reinstall medaug)",
+            code="prior-card",
         ) from error
 
 
@@ -250,7 +255,9 @@ def card_text(folder: Path) -> str:
     try:
         return read_document(folder / CARD, CARD_BYTES)
     except (OSError, UnicodeDecodeError) as error:
-        raise PriorError(f"prior {folder.name}: expected a readable {CARD}, found none; restore it") from error
+        raise PriorError(
+            f"prior {folder.name}: expected a readable {CARD}, found none; restore it", code="prior-card"
+        ) from error
 
 
 def write_card(folder: Path, card: PriorCard) -> None:

@@ -59,13 +59,15 @@ def tuned_from(recipe: FinetuneRecipe, base: Path) -> FinetuneRecipe:
     if layout_of(base) != "diffusers":
         raise PriorError(
             f"prior {card.name}: expected diffusers' layout for LoRA and tokens, found another; a prior that medaug "
-            "trained goes on with a recipe like yours-256.yaml, a MONAI bundle can't be trained on"
+            "trained goes on with a recipe like yours-256.yaml, a MONAI bundle can't be trained on",
+            code="prior-unsuitable",
         )
     rehash(base, card)
     if recipe.data.size % card.multiple:
         raise PriorError(
             f"recipe {recipe.name}: data.size: expected a multiple of {card.multiple} for prior {card.name}, found "
-            f"{recipe.data.size}; its own size is {card.size}"
+            f"{recipe.data.size}; its own size is {card.size}",
+            code="training-data",
         )
     return recipe.model_copy(update={"base": card.sha256})
 
@@ -95,7 +97,8 @@ def encoded(recipe: FinetuneRecipe, read: Callable[[], Pool], out: Path, base: P
         known = ", ".join(sorted({label for of in pool.labels for label in of})) or "none"
         raise PriorError(
             f"training data: expected images with a box of {unseen[0]!r} in the training part, found none; the labels "
-            f"there are: {known}"
+            f"there are: {known}",
+            code="training-data",
         )
     write_tensors(latents, out / LATENTS, recipe.images)
     return latents
@@ -113,7 +116,8 @@ def learner(recipe: FinetuneRecipe, base: Path, latents: dict[str, Tensor], devi
     if labels and not conditional:
         raise PriorError(
             "prior: unet: expected a UNet2DConditionModel, which takes a prompt, to learn a token for; found an "
-            "unconditional one; leave --token out"
+            "unconditional one; leave --token out",
+            code="prior-unsuitable",
         )
     null = null_embedding(base, unet.config["cross_attention_dim"]).to(device) if conditional else None
     spoken = words(base, labels, device) if labels else None
@@ -121,7 +125,10 @@ def learner(recipe: FinetuneRecipe, base: Path, latents: dict[str, Tensor], devi
     if recipe.lora:
         parameters |= put_in(unet, recipe.lora, seed_for(recipe.seed, "lora"))
     if not parameters:
-        raise PriorError("training: expected something to learn, found neither LoRA nor a label; give --token LABEL")
+        raise PriorError(
+            "training: expected something to learn, found neither LoRA nor a label; give --token LABEL",
+            code="training-data",
+        )
     alphas, kind = schedule(scheduler_config(base)), scheduler_config(base)["prediction_type"]
 
     def predict(z_t: Tensor, t: Tensor, shows: Tensor) -> Tensor:

@@ -42,7 +42,8 @@ def put_in(net: nn.Module, plan: LoraRecipe, seed: int) -> dict[str, nn.Paramete
     except ValueError as error:  # peft found none of these layers
         raise PriorError(
             f"prior: unet: expected attention layers with {', '.join(ATTENTION)}, found none; a network without "
-            "attention can't take LoRA"
+            "attention can't take LoRA",
+            code="prior-unsuitable",
         ) from error
     return {name: value for name, value in net.named_parameters() if _ADDED in name}
 
@@ -67,5 +68,5 @@ def _peft() -> Any:
         return importlib.import_module("peft")
     except ImportError as error:
         raise PriorError(
-            "training: expected the package peft for LoRA, found none; pip install medaug[lora]"
+            "training: expected the package peft for LoRA, found none; pip install medaug[lora]", code="prior-package"
         ) from error

@@ -80,7 +80,10 @@ def token_of(label: str) -> str:
     """
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
     if not plain:
-        raise PriorError(f"label {label!r}: expected a letter or digit a-z, 0-9 for its token, found none; rename it")
+        raise PriorError(
+            f"label {label!r}: expected a letter or digit a-z, 0-9 for its token, found none; rename it",
+            code="training-data",
+        )
     return f"<{plain}>"
 
 
@@ -92,7 +95,10 @@ def words(path: Path, labels: Sequence[str], device: str) -> Words:
     """
     names = [token_of(label) for label in labels]
     if len(set(names)) < len(names):
-        raise PriorError(f"labels {', '.join(labels)}: expected a token for each, found the same twice; rename one")
+        raise PriorError(
+            f"labels {', '.join(labels)}: expected a token for each, found the same twice; rename one",
+            code="training-data",
+        )
     tokenizer, encoder = text_parts(path)
     encoder.requires_grad_(False)
     starts = [_mean_vector(tokenizer, encoder, label) for label in labels]

@@ -50,7 +50,8 @@ def look(hub_id: str, revision: str) -> Offer:
     if not any(file.rfilename.endswith(".safetensors") for file in taken):
         raise PriorError(
             "prior fetch: expected vae/, unet/ and scheduler/ with *.safetensors at that revision, found none; pickle "
-            "can run code and is never fetched: choose a revision with safetensors"
+            "can run code and is never fetched: choose a revision with safetensors",
+            code="prior-weights",
         )
     licence = getattr(info.card_data, "license", None) or "none stated"
     return Offer(str(licence), sum(file.size or 0 for file in taken), len(taken))
@@ -73,7 +74,10 @@ def fetch(hub_id: str, revision: str, sha256: str, offer: Offer, root: Path, nam
     """
     _require_pinned(hub_id, revision)
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise PriorError("prior fetch: expected --sha256 with 64 hex digits; it is what a colleague's prior shows")
+        raise PriorError(
+            "prior fetch: expected --sha256 with 64 hex digits; it is what a colleague's prior shows",
+            code="prior-digest",
+        )
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
     try:
@@ -93,7 +97,8 @@ def _add_pinned(
     if card.sha256 != sha256:
         raise PriorError(
             f"prior fetch: expected sha256 {sha256}, found {card.sha256}; nothing was kept: make sure which of the "
-            "two is meant, and give that one"
+            "two is meant, and give that one",
+            code="prior-digest",
         )
     write_card(folder, replace(card, licence=offer.licence, attribution=f"{hub_id}, revision {revision}"))
     return add(folder, root, name or hub_id.split("/")[1].lower())
@@ -124,12 +129,14 @@ def _require_pinned(hub_id: str, revision: str) -> None:
     if not _HUB_ID.fullmatch(hub_id) or not _COMMIT.fullmatch(revision):
         raise PriorError(
             "prior fetch: expected OWNER/MODEL and --revision with the 40 hex digits of a commit (a branch can be "
-            "moved), found something else; copy both from the model's page"
+            "moved), found something else; copy both from the model's page",
+            code="prior-fetch",
         )
 
 
 def _unreachable(error: Exception) -> PriorError:
     return PriorError(
         f"prior fetch: the hub didn't give that revision ({type(error).__name__}); check the id, the revision and the "
-        "network, or bring the model as one file: `medaug prior export` elsewhere, `medaug prior import` here"
+        "network, or bring the model as one file: `medaug prior export` elsewhere, `medaug prior import` here",
+        code="prior-fetch",
     )

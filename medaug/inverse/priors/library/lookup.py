@@ -89,7 +89,10 @@ def stored_card(root: Path, name: str) -> PriorCard:
     """
     if name not in stored(root):
         there = ", ".join(stored(root)) or "none"
-        raise PriorError(f"prior {name!r}: expected one of the stored priors ({there}); see `medaug prior list`")
+        raise PriorError(
+            f"prior {name!r}: expected one of the stored priors ({there}); see `medaug prior list`",
+            code="prior-unknown",
+        )
     return read_card(root / name)
 
 

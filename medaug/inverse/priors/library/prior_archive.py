@@ -43,7 +43,10 @@ def export_prior(folder: Path, card: PriorCard, file: Path) -> str:
     """
     parts = parts_of(folder, rehash(folder, card))
     if file.exists():
-        raise PriorError("prior export: expected a new file, found one of that name; give another name or remove it")
+        raise PriorError(
+            "prior export: expected a new file, found one of that name; give another name or remove it",
+            code="prior-name",
+        )
     try:
         with replacing(file) as passing:
             with tarfile.open(passing, "x", format=tarfile.PAX_FORMAT) as archive:
@@ -138,4 +141,6 @@ def _copy(content: IO[bytes], target: Path) -> str:
 
 
 def _refused(expected: str) -> PriorError:
-    return PriorError(f"prior archive: expected {expected}; nothing was imported: export or copy it again")
+    return PriorError(
+        f"prior archive: expected {expected}; nothing was imported: export or copy it again", code="prior-archive"
+    )

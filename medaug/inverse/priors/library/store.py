@@ -53,7 +53,7 @@ def add(source: Path, root: Path, name: str | None = None, *, link: bool = False
         try:
             loaded = load_folder(staged)
         except PriorError as error:
-            raise PriorError(str(error).replace(shown(staged), shown(source))) from error
+            raise PriorError(str(error).replace(shown(staged), shown(source)), code=error.code) from error
         card = replace(loaded.card, name=chosen)
         write_card(staged, card)
     return card
@@ -68,9 +68,15 @@ def entry(root: Path, name: str) -> Iterator[Path]:
         OutputError: the disk is full, read-only, or allows no links.
     """
     if not NAME.fullmatch(name):
-        raise PriorError("prior: expected a name of a-z, 0-9, '.', '_' and '-', at most 64 of them; give --name NAME")
+        raise PriorError(
+            "prior: expected a name of a-z, 0-9, '.', '_' and '-', at most 64 of them; give --name NAME",
+            code="prior-name",
+        )
     if name == "embedded" or (root / name).exists():
-        raise PriorError(f"prior {name!r}: the name is taken; give another with --name, or remove the stored one first")
+        raise PriorError(
+            f"prior {name!r}: the name is taken; give another with --name, or remove the stored one first",
+            code="prior-name",
+        )
     try:
         with new_folder(root / name) as staged:
             yield staged

@@ -43,9 +43,11 @@ def read_config(path: Path, where: str) -> dict[str, Any]:
         data = parse(read_document(path, CONFIG_BYTES))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it isn't"
-        raise PriorError(f"{where}: expected JSON, each key once, found another ({reason}); restore it") from None
+        raise PriorError(
+            f"{where}: expected JSON, each key once, found another ({reason}); restore it", code="prior-config"
+        ) from None
     if not isinstance(data, dict):
-        raise PriorError(f"{where}: expected an object, found {type(data).__name__}; restore it")
+        raise PriorError(f"{where}: expected an object, found {type(data).__name__}; restore it", code="prior-config")
     check_config(data, where)
     return data
 
@@ -85,7 +87,7 @@ def _most(key: str) -> float:
 
 
 def _refused(where: str, key: str, expected: str) -> PriorError:
-    return PriorError(f"{where}: {key[:40]}: expected {expected}, found more; restore it")
+    return PriorError(f"{where}: {key[:40]}: expected {expected}, found more; restore it", code="prior-config")
 
 
 def check_weights(build: Callable[[], nn.Module], files: Iterable[Path], where: str) -> None:
@@ -110,7 +112,10 @@ def check_weights(build: Callable[[], nn.Module], files: Iterable[Path], where: 
     size = sum(file.stat().st_size for file in there)
     if not count <= max(size, SPARE // 4) or size > 8 * count + SPARE:
         found = f"{count} of them and {size} bytes"
-        raise PriorError(f"{where}: expected files of its own weights, found {found}; use those that belong together")
+        raise PriorError(
+            f"{where}: expected files of its own weights, found {found}; use those that belong together",
+            code="prior-weights",
+        )
 
 
 @contextmanager
@@ -127,4 +132,6 @@ def told(folder: Path) -> Iterator[None]:
     except Exception as error:
         kind = type(error).__name__
         words = "expected files that make a network and a schedule, found some that don't"
-        raise PriorError(f"prior {shown(folder)}: {words} ({kind}); restore it, see docs/how-to/priors.md") from error
+        raise PriorError(
+            f"prior {shown(folder)}: {words} ({kind}); restore it, see docs/how-to/priors.md", code="prior-parts"
+        ) from error

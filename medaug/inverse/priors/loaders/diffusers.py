@@ -72,17 +72,16 @@ def load_network(path: Path, part: str, device: str) -> Any:
 
     folder = path / part
     config = _config(folder / "config.json", shown(path))
-    name = config.get("_class_name")
-    if name not in _CLASSES[part]:
-        raise PriorError(f"prior {shown(path)}: {part}: expected {' or '.join(_CLASSES[part])}, found {name}")
+    name = _class_of(config, path, part)
     if not any(folder.glob("*.safetensors")):
         found = "pickled weights" if any(next(folder.glob(p), None) for p in _PICKLED) else "no weights"
         raise PriorError(
             f"prior {shown(path)}: {part}: expected *.safetensors, found {found}; pickle can run code, so "
-            "convert it on a machine that may: model.save_pretrained(folder, safe_serialization=True)"
+            "convert it on a machine that may: model.save_pretrained(folder, safe_serialization=True)",
+            code="prior-weights",
         )
     check_weights(
-        lambda: getattr(diffusers, str(name)).from_config(config),
+        lambda: getattr(diffusers, name).from_config(config),
         folder.glob("*.safetensors"),
         f"prior {shown(path)}: {part}",
     )
@@ -96,13 +95,24 @@ def load_network(path: Path, part: str, device: str) -> Any:
                 low_cpu_mem_usage=importlib.util.find_spec("accelerate") is not None,
             )
     except (OSError, ValueError, RuntimeError) as error:
-        raise PriorError(f"prior {shown(path)}: {part}: expected weights of a {name}, found: {error}") from error
+        raise PriorError(
+            f"prior {shown(path)}: {part}: expected weights of a {name}, found: {error}", code="prior-weights"
+        ) from error
     if report["missing_keys"]:  # diffusers would go on with random numbers there
         raise PriorError(
             f"prior {shown(path)}: {part}: expected all weights of a {name}, found {len(report['missing_keys'])} "
-            f"missing, such as {min(report['missing_keys'])}; use the weights that belong to config.json"
+            f"missing, such as {min(report['missing_keys'])}; use the weights that belong to config.json",
+            code="prior-weights",
         )
     return frozen(net, device)
+
+
+def _class_of(config: dict[str, Any], path: Path, part: str) -> str:
+    name = config.get("_class_name")
+    if name not in _CLASSES[part]:
+        expected = f"expected {' or '.join(_CLASSES[part])}, found {name}"
+        raise PriorError(f"prior {shown(path)}: {part}: {expected}", code="prior-unsuitable")
+    return str(name)
 
 
 def _config(path: Path, prior: str) -> dict[str, Any]:
@@ -121,7 +131,8 @@ def scheduler_config(path: Path) -> dict[str, Any]:
     if config["prediction_type"] not in known or not config.keys() & {"beta_schedule", "trained_betas"}:
         raise PriorError(
             f"prior {shown(path)}: scheduler: expected betas and a prediction type of {', '.join(known)}; found "
-            f"{config.get('_class_name')} with {config['prediction_type']}; use a DDPM-like model"
+            f"{config.get('_class_name')} with {config['prediction_type']}; use a DDPM-like model",
+            code="prior-unsuitable",
         )
     return config
 
@@ -165,7 +176,8 @@ def _fast(path: Path, vae: Any, device: str) -> tuple[Map, Map] | None:
     if found != expected:
         raise PriorError(
             f"prior {shown(path)}: vae_tiny: expected stride, latent channels and image channels {expected} as in "
-            f"vae/, found {found}; use the small autoencoder that was made for this model"
+            f"vae/, found {found}; use the small autoencoder that was made for this model",
+            code="prior-unsuitable",
         )
     return autoencoder(tiny)
 
@@ -174,13 +186,15 @@ def _check_unet(path: Path, unet: dict[str, Any]) -> None:
     if unet["in_channels"] != unet["out_channels"]:
         raise PriorError(
             f"prior {shown(path)}: unet: expected as many output as input channels, found "
-            f"{unet['out_channels']} and {unet['in_channels']}; use a model without extra channels"
+            f"{unet['out_channels']} and {unet['in_channels']}; use a model without extra channels",
+            code="prior-unsuitable",
         )
     for key in ("class_embed_type", "num_class_embeds", "addition_embed_type"):
         if unet.get(key) is not None:
             raise PriorError(
                 f"prior {shown(path)}: unet: expected no condition but text, found {key} {unet[key]!r}; use a model of "
-                "Stable Diffusion 1.x or 2.x, or an unconditional one"
+                "Stable Diffusion 1.x or 2.x, or an unconditional one",
+                code="prior-unsuitable",
             )
 
 
@@ -189,7 +203,8 @@ def _check_vae(path: Path, vae: dict[str, Any]) -> None:
     if channels not in {(1, 1), (3, 3)}:
         raise PriorError(
             f"prior {shown(path)}: vae: expected 1 (grey) or 3 (colour) channels in and out, found {channels}; "
-            "use a model of images"
+            "use a model of images",
+            code="prior-unsuitable",
         )
 
 

@@ -32,7 +32,8 @@ def layout_of(folder: Path) -> Layout:
     if not folder.is_dir():
         raise PriorError(
             "prior: expected the name of a stored prior (`medaug prior list`) or a folder, found neither; "
-            "check the spelling"
+            "check the spelling",
+            code="prior-unknown",
         )
     if any((folder / name).exists() for name in ("unet.json", "autoencoder.json")):
         return "medaug"
@@ -44,7 +45,8 @@ def layout_of(folder: Path) -> Layout:
         return "medaug"
     raise PriorError(
         f"prior {shown(folder)}: expected vae/, unet/ and scheduler/ (diffusers), configs/ and models/ (a MONAI "
-        "bundle), or what `medaug prior train` writes; found none of these; see docs/how-to/priors.md"
+        "bundle), or what `medaug prior train` writes; found none of these; see docs/how-to/priors.md",
+        code="prior-unknown",
     )
 
 

@@ -66,10 +66,12 @@ def rehash(folder: Path, card: PriorCard) -> Layout:
         if expected != actual:
             raise PriorError(
                 f"prior {card.name}: {name}: expected sha256 {expected}, found {actual}; "
-                "the prior was changed or cut short: restore it, or remove and add it again"
+                "the prior was changed or cut short: restore it, or remove and add it again",
+                code="prior-digest",
             )
     if digest_of(found) != card.sha256:
         raise PriorError(
-            f"prior {card.name}: expected sha256 {card.sha256}, found {digest_of(found)}; restore the card"
+            f"prior {card.name}: expected sha256 {card.sha256}, found {digest_of(found)}; restore the card",
+            code="prior-digest",
         )
     return layout

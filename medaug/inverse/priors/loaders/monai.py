@@ -116,12 +116,14 @@ def read_latent(path: Path) -> LatentFacts:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PriorError(
             f"prior {shown(path)}: expected {LATENT} with scale_factor, scale_from, value_range and axes, found none "
-            "or another; convert the bundle with `medaug prior convert BUNDLE -o FOLDER`"
+            "or another; convert the bundle with `medaug prior convert BUNDLE -o FOLDER`",
+            code="prior-config",
         ) from error
     if not (0 < facts.scale_factor < 1e6 and low < high and facts.axes in get_args(Axes)):
         raise PriorError(
             f"prior {shown(path)}: {LATENT}: expected a scale_factor above 0, a rising value_range and axes of "
-            f"{', '.join(get_args(Axes))}; found {data!r:.200}; convert the bundle again"
+            f"{', '.join(get_args(Axes))}; found {data!r:.200}; convert the bundle again",
+            code="prior-config",
         )
     return facts
 
@@ -136,7 +138,8 @@ def known_axes(name: str) -> Axes:
         if name == axes:
             return cast("Axes", axes)
     raise PriorError(
-        f"axes: expected one of {', '.join(get_args(Axes))}, found {name!r:.40}; see docs/how-to/priors.md"
+        f"axes: expected one of {', '.join(get_args(Axes))}, found {name!r:.40}; see docs/how-to/priors.md",
+        code="prior-config",
     )
 
 
@@ -154,12 +157,14 @@ def build(name: Literal["AutoencoderKL", "DiffusionModelUNet"], arguments: dict[
     except ImportError as error:
         raise PriorError(
             f"prior {shown(path)}: {name}: expected what MONAI needs for attention, found it missing; "
-            "install medaug[bundles]"
+            "install medaug[bundles]",
+            code="prior-package",
         ) from error
     except (TypeError, ValueError) as error:
         raise PriorError(
             f"prior {shown(path)}: {name}: expected arguments that MONAI takes, found others ({error}); "
-            "correct configs/inference.json"
+            "correct configs/inference.json",
+            code="prior-config",
         ) from error
     return net
 
@@ -174,7 +179,8 @@ def filled(net: nn.Module, path: Path, part: str, device: str) -> nn.Module:
     if not is_plain(file):
         raise PriorError(
             f"prior {shown(path)}: expected {WEIGHTS[part]}, found none; a bundle's *.pt is pickle, which can run "
-            "code: convert it once with `medaug prior convert BUNDLE -o FOLDER`"
+            "code: convert it once with `medaug prior convert BUNDLE -o FOLDER`",
+            code="prior-weights",
         )
     try:
         net.load_state_dict(load_tensors(file))
@@ -182,7 +188,8 @@ def filled(net: nn.Module, path: Path, part: str, device: str) -> nn.Module:
         reason = " ".join(str(error).split())[:200]
         raise PriorError(
             f"prior {shown(path)}: {WEIGHTS[part]}: expected the weights of configs/inference.json's network, found "
-            f"others ({reason}); convert the bundle again"
+            f"others ({reason}); convert the bundle again",
+            code="prior-weights",
         ) from error
     return frozen(net, device)
 
@@ -203,11 +210,13 @@ def noise_schedule(bundle: Bundle, path: Path) -> tuple[Tensor, PredictionType]:
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise PriorError(
             f"prior {shown(path)}: noise_scheduler: expected a schedule that MONAI knows, found "
-            f"{betas.get('schedule')!r}; correct configs/inference.json"
+            f"{betas.get('schedule')!r}; correct configs/inference.json",
+            code="prior-config",
         ) from error
     if kind not in get_args(PredictionType):
         raise PriorError(
-            f"prior {shown(path)}: noise_scheduler: expected epsilon, v_prediction or sample, found {kind!r}"
+            f"prior {shown(path)}: noise_scheduler: expected epsilon, v_prediction or sample, found {kind!r}",
+            code="prior-config",
         )
     return alphas, kind
 

@@ -88,12 +88,12 @@ def read_bundle(folder: Path) -> Bundle:
     scheduler = _part(folder, config, ("noise_scheduler", "scheduler"), "scheduler")
     for name, part in (("autoencoder", autoencoder), ("network", network)):
         if part.get("spatial_dims") != 2:
-            raise _refused(folder, name, "spatial_dims 2", part.get("spatial_dims"), "use a bundle of 2-D slices")
+            raise _not_such(folder, name, "spatial_dims 2", part.get("spatial_dims"), "use a bundle of 2-D slices")
         if not isinstance(part.get("channels"), list):
-            raise _refused(folder, name, "a list of channels", part.get("channels"), "state it")
+            raise _not_such(folder, name, "a list of channels", part.get("channels"), "state it")
     if network.get("in_channels") != network.get("out_channels"):
         found = (network.get("in_channels"), network.get("out_channels"))
-        raise _refused(folder, "network", "as many channels in as out", found, "use an unconditional bundle")
+        raise _not_such(folder, "network", "as many channels in as out", found, "use an unconditional bundle")
     return Bundle(autoencoder, network, scheduler)
 
 
@@ -105,18 +105,18 @@ def stated_facts(folder: Path) -> dict[str, Any]:
 def _part(folder: Path, config: dict[str, Any], names: tuple[str, ...], kind: str) -> dict[str, Any]:
     part = next((config[name] for name in names if isinstance(config.get(name), dict)), None)
     if part is None:
-        raise _refused(folder, names[0], f"the definition of {kind}", None, "use a latent diffusion bundle")
+        raise _not_such(folder, names[0], f"the definition of {kind}", None, "use a latent diffusion bundle")
     target = TARGETS.get(str(part.get("_target_")))
     fits = target in {"DDIMScheduler", "DDPMScheduler"} if kind == "scheduler" else target == kind
     if not fits:
-        raise _refused(folder, names[0], f"_target_ of {kind}", part.get("_target_"), "only these are built")
+        raise _not_such(folder, names[0], f"_target_ of {kind}", part.get("_target_"), "only these are built")
     arguments: dict[str, Any] = {}
     for key, value in part.items():
         name = _RENAMED.get(key, key)
         if key.startswith("_") and key in {"_target_", "_requires_", "_desc_"}:
             continue
         if name not in _KEYS[kind]:
-            raise _refused(folder, names[0], f"only {', '.join(sorted(_KEYS[kind]))}", key, "it isn't supported")
+            raise _not_such(folder, names[0], f"only {', '.join(sorted(_KEYS[kind]))}", key, "it isn't supported")
         arguments[name] = _plain(folder, config, value, 0)
     if kind == "scheduler":
         arguments["schedule"] = _SCHEDULES.get(str(arguments.get("schedule")), arguments.get("schedule", "linear_beta"))
@@ -126,17 +126,19 @@ def _part(folder: Path, config: dict[str, Any], names: tuple[str, ...], kind: st
 def _plain(folder: Path, config: dict[str, Any], value: Any, depth: int) -> Any:
     """A value with its ``@references`` filled in; at most a few deep, so that a circle ends."""
     if depth > 8:
-        raise _refused(folder, "references", "no circle", value, "state the value")
+        raise _not_such(folder, "references", "no circle", value, "state the value")
     if isinstance(value, list):
         return [_plain(folder, config, item, depth + 1) for item in value]
     if not isinstance(value, str):
         if value is None or isinstance(value, bool | int | float):
             return value
-        raise _refused(folder, "values", "numbers, lists and texts", type(value).__name__, "state a plain value")
+        raise _not_such(folder, "values", "numbers, lists and texts", type(value).__name__, "state a plain value")
     if value.startswith("@") and value[1:] in config:
         return _plain(folder, config, config[value[1:]], depth + 1)
     if value.startswith(("$", "@", "%")):
-        raise _refused(folder, "values", "no expression", value[:80], "medaug executes nothing: state the value itself")
+        raise _not_such(
+            folder, "values", "no expression", value[:80], "medaug executes nothing: state the value itself"
+        )
     return value
 
 
@@ -144,14 +146,16 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     path = folder / name
     try:
         if path.stat().st_size > CONFIG_BYTES:
-            raise _refused(folder, name, f"at most {CONFIG_BYTES} bytes", path.stat().st_size, "use a real bundle")
+            raise _not_such(folder, name, f"at most {CONFIG_BYTES} bytes", path.stat().st_size, "use a real bundle")
         data = json.loads(read_document(path, CONFIG_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise _refused(folder, name, "JSON of a MONAI bundle", None, "see docs/how-to/priors.md") from error
+        raise _not_such(folder, name, "JSON of a MONAI bundle", None, "see docs/how-to/priors.md") from error
     if not isinstance(data, dict):
-        raise _refused(folder, name, "an object", type(data).__name__, "see docs/how-to/priors.md")
+        raise _not_such(folder, name, "an object", type(data).__name__, "see docs/how-to/priors.md")
     return data
 
 
-def _refused(folder: Path, where: str, expected: str, found: object, todo: str) -> PriorError:
-    return PriorError(f"prior {shown(folder)}: {where}: expected {expected}, found {found!r}; {todo}")
+def _not_such(folder: Path, where: str, expected: str, found: object, todo: str) -> PriorError:
+    return PriorError(
+        f"prior {shown(folder)}: {where}: expected {expected}, found {found!r}; {todo}", code="prior-config"
+    )

@@ -57,11 +57,14 @@ def convert_bundle(
         OutputError: the disk didn't take it; nothing partial is visible.
     """
     if output.exists():
-        raise PriorError("prior convert: expected a new folder for --output, found one of that name; give another")
+        raise PriorError(
+            "prior convert: expected a new folder for --output, found one of that name; give another", code="prior-name"
+        )
     if scale_factor is None and images is None:
         raise PriorError(
             "prior convert: a bundle's files leave out the scale of its latents; give --scale-factor from its training "
-            "log, or --images with some of the images it is meant for, and it is estimated"
+            "log, or --images with some of the images it is meant for, and it is estimated",
+            code="prior-config",
         )
     read = read_bundle(bundle)
     try:
@@ -112,7 +115,8 @@ def _converted(bundle: Path, staged: Path, part: str, net: nn.Module) -> nn.Modu
     if source is None:
         raise PriorError(
             f"prior {shown(bundle)}: expected {' or '.join(CHECKPOINTS[part][:2])}, found none; download the bundle "
-            "with its large files"
+            "with its large files",
+            code="prior-weights",
         )
     weights = load_tensors(source) if source.suffix == ".safetensors" else _unpickled(source, bundle)
     try:
@@ -124,7 +128,8 @@ def _converted(bundle: Path, staged: Path, part: str, net: nn.Module) -> nn.Modu
     except (RuntimeError, KeyError) as error:
         raise PriorError(
             f"prior {shown(bundle)}: {source.name}: expected the weights of configs/inference.json's {part}, found "
-            f"those of another network ({type(error).__name__}); use files of one bundle"
+            f"those of another network ({type(error).__name__}); use files of one bundle",
+            code="prior-weights",
         ) from error
     save_file({name: value.contiguous() for name, value in net.state_dict().items()}, staged / WEIGHTS[part])
     return net
@@ -142,7 +147,8 @@ def _unpickled(source: Path, bundle: Path) -> dict[str, Tensor]:
         if failed:
             raise PriorError(
                 f"prior {shown(bundle)}: {source.name}: expected a checkpoint of tensors alone, found something that "
-                "isn't one or would run code; nothing of it was executed here: get the bundle from its publisher"
+                "isn't one or would run code; nothing of it was executed here: get the bundle from its publisher",
+                code="prior-weights",
             )
         return load_tensors(target)
 
@@ -154,7 +160,8 @@ def _facts(bundle: Path, value_range: tuple[float, float] | None, axes: Axes | N
     if len(levels) != 2 or not all(isinstance(level, int | float) for level in levels) or levels[0] >= levels[1]:
         raise PriorError(
             f"prior {shown(bundle)}: expected the grey levels of black and white in {METADATA} "
-            "(autoencoder_data_format), found none; give --value-range LOW HIGH"
+            "(autoencoder_data_format), found none; give --value-range LOW HIGH",
+            code="prior-config",
         )
     stated_axes: Axes = axes or ("ras" if stated.get("data_type") == "nibabel" else "rows-columns")
     return LatentFacts(1.0, "", (float(levels[0]), float(levels[1])), stated_axes)

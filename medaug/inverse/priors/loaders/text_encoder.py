@@ -25,7 +25,9 @@ def null_embedding(path: Path, width: int) -> Tensor:
         return prompt_embedding(path, "", width)
     tensors = load_tensors(path / NULL_EMBEDDING)
     if len(tensors) != 1:
-        raise PriorError(f"prior {shown(path)}: {NULL_EMBEDDING}: expected one tensor, found {len(tensors)}")
+        raise PriorError(
+            f"prior {shown(path)}: {NULL_EMBEDDING}: expected one tensor, found {len(tensors)}", code="prior-weights"
+        )
     return _of_width(next(iter(tensors.values())).float(), width, path, "null embedding")
 
 
@@ -67,7 +69,8 @@ def _require_encoder(path: Path) -> None:
     found = "both folders but no package transformers" if folders else "no text_encoder/ and tokenizer/"
     raise PriorError(
         f"prior {shown(path)}: its UNet is conditional; expected {NULL_EMBEDDING} beside it (without a prompt), or "
-        f"text_encoder/ and tokenizer/ with the package transformers; found {found}; add one of them"
+        f"text_encoder/ and tokenizer/ with the package transformers; found {found}; add one of them",
+        code="prior-package",
     )
 
 
@@ -75,6 +78,7 @@ def _of_width(embedding: Tensor, width: int, path: Path, what: str) -> Tensor:
     if embedding.ndim != 3 or embedding.shape[0] != 1 or embedding.shape[-1] != width:
         raise PriorError(
             f"prior {shown(path)}: {what}: expected (1, tokens, {width}), found {tuple(embedding.shape)}; "
-            "use the part that belongs to this UNet"
+            "use the part that belongs to this UNet",
+            code="prior-unsuitable",
         )
     return embedding

@@ -66,7 +66,9 @@ def _check_declared(folder: Path, card: PriorCard) -> None:
     where = f"prior {card.name}"
     for name, config in configs.items():
         if not isinstance(config, dict):
-            raise PriorError(f"{where}: {name}: expected an object, found {type(config).__name__}; restore it")
+            raise PriorError(
+                f"{where}: {name}: expected an object, found {type(config).__name__}; restore it", code="prior-config"
+            )
         check_config(config, f"{where}: {name}")
     for name, build in (("autoencoder", lambda given: LappedAutoencoder(**given)), ("unet", unet)):
         files = (folder / f"{name}.safetensors",)
@@ -87,12 +89,14 @@ def _verified(path: Path, card: PriorCard, most: int = MAX_WEIGHTS) -> bytes:
     except OSError as error:
         raise PriorError(
             f"prior {card.name}: expected {path.name} with sha256 {expected}, found no readable file; restore it "
-            "(the embedded prior: reinstall medaug)"
+            "(the embedded prior: reinstall medaug)",
+            code="prior-parts",
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise PriorError(
             f"prior {card.name}: {path.name}: expected sha256 {expected}, found {found}; "
-            "the file was changed or cut short, restore it (the embedded prior: reinstall medaug)"
+            "the file was changed or cut short, restore it (the embedded prior: reinstall medaug)",
+            code="prior-digest",
         )
     return content

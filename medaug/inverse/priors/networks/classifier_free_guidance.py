@@ -31,7 +31,8 @@ def guided(prior: LatentPrior, prompt: str, scale: float) -> LatentPrior:
     if prior.prompted is None:
         raise PriorError(
             f"prior {prior.card.name}: expected one that takes a prompt (a UNet2DConditionModel with text_encoder/ and "
-            "tokenizer/), found one that doesn't; leave the prompt out, or use another prior"
+            "tokenizer/), found one that doesn't; leave the prompt out, or use another prior",
+            code="prior-unsuitable",
         )
     if scale == 0:
         return prior

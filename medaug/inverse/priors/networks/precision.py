@@ -85,7 +85,8 @@ def _require_compiler(device: str) -> None:
     if torch.device(device).type == "cpu" and not any(shutil.which(name) for name in names if name):
         raise PriorError(
             "levers.compiled: expected a C++ compiler (g++ or clang++) for a solve on the CPU, found none; install one "
-            "or set compiled: false"
+            "or set compiled: false",
+            code="prior-package",
         )
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from medaug.error_codes import CODES
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, EMBEDDED, digest_of, read_card, write_card
 from medaug.inverse.priors.loaders.layout import TRAINED, digests
@@ -23,6 +24,8 @@ from tests.support import prior_models
 
 Change = Callable[[Path], object]
 SECONDS, MEMORY = 20.0, 1 << 30
+
+PRIOR_CODES = {code for code in CODES if code.startswith("prior-")}  # each says what kind of fault it is
 
 
 def written(name: str, content: object) -> Change:
@@ -152,6 +155,7 @@ def refused(folder: Path, load: Callable[[Path], object] = load_folder) -> str:
     said = str(caught.value)
     assert said.startswith("prior")
     assert len(said) < 2000
+    assert caught.value.code in PRIOR_CODES
     return said
 
 
