@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-ray test-browser test-pacs check lint types contracts site clean
+.PHONY: demo test test-slow test-ray test-browser test-pacs check lint types contracts site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses logical --dist worksteal
+
+# What takes too long for `make test`: a quick one of each kind is there.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal -m 'slow and not data'
 
 test-ray: $(STAMP)
 	$(BIN)/python -m pytest -m ray

@@ -67,7 +67,7 @@ def check(found: list[dict[str, Any]], verdicts: dict[str, Any]) -> None:
     assert verdicts["times_upstream"] == theirs / default
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_says_how_long_a_device_waits_in_a_whole_run(tmp_path: Path) -> None:
     run = alone(tmp_path, "--batch", "8", "--images", "2")["run"]
     assert (run["images"], run["solved"], run["batch"]) == (2, 2, 8)

@@ -44,7 +44,7 @@ def test_the_seeds_break_no_rule(target: str, tmp_path: Path) -> None:
 
 
 @NEEDS_ATHERIS
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_bounded_run_finds_nothing(target: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz.target", target, str(tmp_path / "corpus"), "30", "-seed=1"]

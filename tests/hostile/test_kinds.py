@@ -125,7 +125,7 @@ def test_the_measures_can_fail(tmp_path: Path) -> None:
     assert tmp_path.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_a_run_does_the_good_series_beside_every_kind(tmp_path: Path) -> None:
     profile, labels = small_profile(tmp_path), boxes(tmp_path / "boxes.json", ("x1.dcm",))

@@ -64,7 +64,7 @@ def test_a_law_that_nobody_has_told_anything_of_is_neither_run_nor_verified() ->
         assemble.present_tools(with_law(Toy()), read_card(EMBEDDED))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("told", [False, True])
 def test_the_type_checker_asks_a_new_law_whether_it_keeps_the_boxes(told: bool, tmp_path: Path) -> None:
     text = Path(str(components.__file__)).read_text()

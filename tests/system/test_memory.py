@@ -45,7 +45,7 @@ def run(folder: Path, side: int) -> dict[str, int]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1600)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_a_radiograph_of_36_million_pixels_runs_within_6_gib_on_a_cpu(

@@ -31,15 +31,15 @@ from medaug.training.train_loop import Trainee, train_loop
 from tests.support import prior_models as models
 
 LOOP: dict[str, Any] = {
-    "steps": 60,
+    "steps": 40,
     "batch": 8,
     "accumulate": 1,
     "rate": 0.02,
     "warmup": 5,
-    "decay": 20,
+    "decay": 15,
     "precision": "float32",
     "ema": 0.8,
-    "validate_every": 60,
+    "validate_every": 40,
     "checkpoint_every": 20,
 }
 DARK, BRIGHT = -1.0, 1.0
@@ -76,7 +76,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         output = unet(a.sqrt() * z0 + (1 - a).sqrt() * noise, t, said[which], return_dict=False)[0]
         return (output - target_of("v_prediction", z0, noise, a)).square().mean()
 
-    plan = LOOP | {"steps": 150, "rate": 0.01}
+    plan = LOOP | {"steps": 90, "rate": 0.015}
     trainee = Trainee(dict(unet.named_parameters()), loss, dict, "toy")
     train_loop(finetune_loop(plan), trainee, path.with_name("toy.safetensors"), lambda **_: None, resume=False)
     unet.save_pretrained(path / "unet", safe_serialization=True)
@@ -176,7 +176,7 @@ def test_a_token_learns_its_class_and_nothing_else_changes(base: Path, tmp_path:
     assert sha256_of(_unet(tmp_path / "prior")) == sha256_of(_unet(base))
 
 
-@pytest.mark.slow  # another 60 steps of training
+@pytest.mark.slow  # another 40 steps of training
 def test_a_prior_with_a_token_can_be_tuned_again_from_where_it_is(base: Path, tmp_path: Path) -> None:
     tune(recipe_of(base, lora=False, labels=("blob",), rate=0.05), base, tmp_path / "a", shown_as(BRIGHT, True))
     first = tmp_path / "a" / "prior"
@@ -184,7 +184,7 @@ def test_a_prior_with_a_token_can_be_tuned_again_from_where_it_is(base: Path, tm
     assert losses(tmp_path / "b")[0] == pytest.approx(losses(tmp_path / "a")[-1], rel=0.05)
 
 
-@pytest.mark.slow  # another 60 steps of training
+@pytest.mark.slow  # another 40 steps of training
 def test_lora_and_tokens_learn_together(base: Path, tmp_path: Path) -> None:
     dark, bright = shown_as(DARK, True), shown_as(BRIGHT, True)
     latents = {key: torch.cat([dark[key], bright[key]]) for key in dark}
@@ -241,7 +241,7 @@ def test_a_batch_in_parts_gives_the_same_weights_up_to_rounding(base: Path, tmp_
     assert max((one[name] - four[name]).abs().max().item() for name in one) < 0.01 * moved
 
 
-@pytest.mark.slow  # another 60 steps of training
+@pytest.mark.slow  # another 40 steps of training
 def test_mixed_precision_learns_too(base: Path, tmp_path: Path) -> None:
     tune(recipe_of(base, precision="bfloat16", steps=40), base, tmp_path, shown_as(BRIGHT))
     before, after = losses(tmp_path)

@@ -43,7 +43,7 @@ def _filled(net: Any) -> Any:
     return net
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_stable_diffusion_14_loads_and_denoises(tmp_path: Path) -> None:
     with torch.device("meta"):

@@ -108,7 +108,7 @@ def test_compiling_on_a_cpu_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) ->
         economical(prior()[0], "cpu", compiled=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # of torch's own compiler
 @pytest.mark.parametrize("solve", [psld, ddnm])
 def test_a_compiled_prior_gives_what_the_plain_one_gives(solve) -> None:
