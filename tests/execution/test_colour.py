@@ -97,9 +97,9 @@ def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
-@pytest.mark.parametrize(("row", "column"), [(40, 12), (10, 12)], ids=["free", "coloured"])
+@pytest.mark.parametrize("free", [True, False], ids=["free", "coloured"])
 @pytest.mark.parametrize("covered", [False, True])
-def test_one_tampered_sample_is_found(once: Path, tmp_path: Path, row: int, column: int, covered: bool) -> None:
+def test_one_tampered_sample_is_found(once: Path, tmp_path: Path, free: bool, covered: bool) -> None:
     """Covered: the record, the lists and the seal are made anew, so that the source alone can tell."""
     shutil.copytree(once, tmp_path, dirs_exist_ok=True)
     (record,) = records(tmp_path / "out")
@@ -107,7 +107,9 @@ def test_one_tampered_sample_is_found(once: Path, tmp_path: Path, row: int, colu
         tmp_path / "out" / record.images[0].path,
         pydicom.dcmread(once / "in" / "x1.dcm").PhotometricInterpretation,
     )
-    free = (samples(encoding)[row, column] != stored(out)[row, column]).any()
+    changed = (samples(encoding) != stored(out)).any(axis=2)
+    changed[:, 1::2] = False  # two pixels may share a colour, which is told of the first
+    row, column = np.argwhere(changed)[changed.sum() // 2] if free else (10, 12)
     assert free == (not OVERLAY[row, column])
     assert not faults(tmp_path)
 

@@ -38,6 +38,7 @@ GUIDANCES = {
     "closed": Guidance(closing=2),
     "closed where outside the budget": Guidance(closing=2, budget=0.001),
 }
+ENOUGH = dict.fromkeys(GUIDANCES, 8) | {"until inside the budget": 25}  # steps in which a lever does something
 PULLED = [(s, k) for s in SOLVERS for k in GUIDANCES if s != "blend" or k == "every second step"]
 
 
@@ -87,8 +88,9 @@ def test_the_mean_of_draws_still_approaches_the_exact_posterior_mean(solver: str
 def test_same_seed_same_bytes_and_the_lever_does_something(solver: str, lever: str) -> None:
     prior, operator, x = problem(solver)
     state = torch.random.get_rng_state()
-    first, again = (solved(prior, operator, x, solver, lever, [5], steps=10) for _ in range(2))
-    at_rest = SOLVERS[solver](Problem(prior.as_latent(), operator, operator.forward(x), SampleNoise([5])), steps=10)
+    steps = ENOUGH[lever]
+    first, again = (solved(prior, operator, x, solver, lever, [5], steps) for _ in range(2))
+    at_rest = SOLVERS[solver](Problem(prior.as_latent(), operator, operator.forward(x), SampleNoise([5])), steps=steps)
     assert torch.equal(first, again)
     assert not torch.equal(first, at_rest)
     assert torch.equal(state, torch.random.get_rng_state())
@@ -99,8 +101,8 @@ def test_no_sample_depends_on_its_batch_mates(solver: str, lever: str) -> None:
     """With a budget, samples stop being guided at different steps."""
     prior, operator, x = problem(solver)
     xs = torch.cat([x * (1 - 0.25 * b) for b in range(5)])  # the last is 0: explained long before the first
-    together = solved(prior, operator, xs, solver, lever, range(5), steps=10)
-    alone = [solved(prior, operator, xs[b : b + 1], solver, lever, [b], steps=10) for b in range(5)]
+    together = solved(prior, operator, xs, solver, lever, range(5), ENOUGH[lever])
+    alone = [solved(prior, operator, xs[b : b + 1], solver, lever, [b], ENOUGH[lever]) for b in range(5)]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=0)
 
 
