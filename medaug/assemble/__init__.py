@@ -19,7 +19,8 @@ from medaug.augmentation.solve import SolveTools, on_threads
 from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError
 from medaug.imaging.crop import around_domain, free_part, whole_frame
-from medaug.imaging.resample import spread_matrix
+from medaug.imaging.products import product
+from medaug.imaging.resample import low_pass_matrix, spread_matrix
 from medaug.imaging.volume import Area, Mask, Volume, Window
 from medaug.imaging.windowing import percentile_window, stated_window
 from medaug.inverse import operators
@@ -134,7 +135,7 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
     loaded: Prior
     match spec:
         case EmbeddedPrior():
-            loaded = load_embedded(device)
+            loaded = load_embedded(device, spec.sha256)
         case FolderPrior():
             loaded = load_folder(locate(str(spec.path), store_root()), device)
         case _:
@@ -306,9 +307,12 @@ def _domain(latest: Latest[Mask], parts: Sequence[domains.Part], volume: Volume,
 
 def _restoration(spec: Restore, size: int, card: PriorCard) -> Restoration:
     match spec.kind:
-        case "delta" if spec.deblock:
+        case "delta" if spec.deblock or spec.fine:
             before = -size % math.lcm(card.stride, card.multiple) // 2  # what `padded` adds there
-            return partial(restore_delta, spread=spread_matrix(size, card.stride, -before % card.stride))
+            spread = spread_matrix(size, card.stride if spec.deblock else 0, -before % card.stride)
+            if spec.fine:
+                spread = product(low_pass_matrix(size, spec.fine), spread)
+            return partial(restore_delta, spread=spread)
         case "delta":
             return restore_delta
         case "replace":

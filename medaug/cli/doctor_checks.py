@@ -10,7 +10,8 @@ from functools import partial
 
 from medaug.errors import MedaugError, counted
 from medaug.inverse.device import resolve_device
-from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.inverse.priors.carried import CARRIED
+from medaug.inverse.priors.loaders.trained import load_trained
 from medaug.processes.processor import processor
 from medaug.processes.threads import of_a_solve
 from medaug.version import versions
@@ -73,8 +74,8 @@ def _decoder(uid: str) -> str:
 
 
 def _embedded() -> str:
-    card = load_embedded("cpu").card
-    return f"{card.name} {card.sha256}"
+    cards = [load_trained(folder).card for folder in CARRIED.values()]
+    return ", ".join(f"{card.name} {card.sha256}" for card in cards)
 
 
 def _writable() -> str:

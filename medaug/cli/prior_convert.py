@@ -61,7 +61,8 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Find omega and gamma on a few of your images, and write them on the prior's card."""
     from medaug.errors import PriorError
-    from medaug.inverse.priors.card import EMBEDDED, write_card
+    from medaug.inverse.priors.card import write_card
+    from medaug.inverse.priors.carried import is_carried
     from medaug.inverse.priors.latent_prior import padded
     from medaug.inverse.priors.library.lookup import folder_of
     from medaug.inverse.priors.loaders.load import load_folder
@@ -70,9 +71,9 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     from medaug.training.own_images import presented
 
     folder = folder_of(prior)
-    if folder == EMBEDDED:
+    if is_carried(folder):
         raise PriorError(
-            "the embedded prior's card is part of medaug: copy it with `medaug prior add`, then name it",
+            "an embedded prior's card is part of medaug: copy it with `medaug prior add`, then name it",
             code="prior-name",
         )
     chosen = load_profile(profile)

@@ -21,12 +21,14 @@ Name = Annotated[str | None, typer.Option("--name", help="Name to store it under
 
 @prior_app.command("list")
 def prior_list(as_json: AsJson = False) -> None:
-    """The embedded prior and the stored ones: name, digest, size, calibrated or not."""
-    from medaug.inverse.priors.card import EMBEDDED, read_card
+    """The embedded priors and the stored ones: name, digest, size, calibrated or not."""
+    from medaug.inverse.priors.card import read_card
+    from medaug.inverse.priors.carried import CARRIED
     from medaug.inverse.priors.library.lookup import store_root, stored, stored_card
 
     root = store_root()
-    cards = {"embedded": read_card(EMBEDDED)} | {name: stored_card(root, name) for name in stored(root)}
+    own = {name: read_card(folder) for name, folder in CARRIED.items()}
+    cards = own | {name: stored_card(root, name) for name in stored(root)}
     if as_json:
         say_json([_facts(name, card) for name, card in cards.items()])
         return
@@ -37,7 +39,7 @@ def prior_list(as_json: AsJson = False) -> None:
 @prior_app.command("show")
 def prior_show(
     prior: Annotated[
-        str | None, typer.Argument(help="A stored name or a folder; the embedded one if left out.")
+        str | None, typer.Argument(help="A name of `medaug prior list` or a folder; radiographs' if left out.")
     ] = None,
 ) -> None:
     """A prior's card: who made it of what, its digest, its fidelity, what it is not for."""

@@ -76,6 +76,25 @@ def spread_matrix(size: int, cell: int, first: int = 0) -> Float32:
     return spread
 
 
+def low_pass_matrix(size: int, period: float) -> Float32:
+    """The (size, size) matrix of a Gaussian along a line, which halves a wave of ``period`` px; its rows add up to 1.
+
+    At the ends the line is mirrored, so that constants stay.
+
+    Args:
+        size: of the line in px.
+        period: px; 0 leaves everything as it is.
+    """
+    here = np.arange(size)
+    sigma = max(period, 1e-3) * np.sqrt(2 * np.log(2)) / (2 * np.pi)
+    weights = sum(
+        np.exp(-0.5 * ((here[:, None] - there) / sigma) ** 2) for there in (here, -1 - here, 2 * size - 1 - here)
+    )
+    matrix: Float32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    matrix.setflags(write=False)
+    return matrix
+
+
 def resize(images: Float32, shape: tuple[int, int]) -> Float32:
     """Resample (…, I, J) to (…, *shape) by antialiased cubics; unchanged where the size is."""
     return _apply(images, cubic_matrix, shape)

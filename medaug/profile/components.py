@@ -221,10 +221,14 @@ class Restore(Spec):
     feather: float = Field(3.0, ge=0, description="width of the seam's taper on the free side, in the prior's px")
     deblock: bool = Field(False, description="spread the steps that a delta makes between latent cells; delta only")
 
+    fine: float = Field(
+        0.0, ge=0, le=32, description="px of the prior's: detail finer than this stays the source's; delta only"
+    )
+
     @model_validator(mode="after")
     def _a_delta(self) -> Self:
-        if self.deblock and self.kind != "delta":
-            raise ValueError(f"deblock is for kind delta, found {self.kind!r}; remove deblock")
+        if (self.deblock or self.fine) and self.kind != "delta":
+            raise ValueError(f"deblock and fine are for kind delta, found {self.kind!r}; remove them")
         return self
 
 

@@ -11,6 +11,7 @@ from medaug.profile.solvers import AT_REST
 
 ROWS_OF_A_PROCESSOR = 8  # slices solved at once where a profile leaves it to the device, and that is a processor
 
+LATER = {"deblock", "fine"}  # of restore, and in the digest where they do something
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
     "prior": {"path"},
@@ -35,8 +36,8 @@ def profile_digest(resolved: Mapping[str, Any]) -> str:
     levers = _pulled(resolved.get("levers"))
     kept = {key: value for key, value in resolved.items() if NOT_IN_DIGEST.get(key) is not True and key not in unused}
     kept = {key: value for key, value in kept.items() if key != "levers"} | ({"levers": levers} if levers else {})
-    if isinstance(kept.get("restore"), dict) and not kept["restore"].get("deblock"):
-        kept["restore"] = {name: value for name, value in kept["restore"].items() if name != "deblock"}
+    if isinstance(kept.get("restore"), dict):  # as before there were these keys
+        kept["restore"] = {name: value for name, value in kept["restore"].items() if value or name not in LATER}
     if isinstance(kept.get("window"), dict) and kept["window"].get("number") == 1:  # as before there was a choice
         kept["window"] = {name: value for name, value in kept["window"].items() if name != "number"}
     if kept.get("batch_size") == "auto":

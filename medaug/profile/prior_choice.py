@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medaug.inverse.priors.card import EMBEDDED, SolverWeights, nearest
+from medaug.inverse.priors.card import SolverWeights, nearest
+from medaug.inverse.priors.carried import is_carried
 from medaug.inverse.priors.library.lookup import folder_digest, folder_of, folder_weights, locate, store_root
 from medaug.profile.components import EmbeddedPrior, FolderPrior
 from medaug.profile.profile import Profile
@@ -12,7 +13,7 @@ from medaug.profile.solvers import CALIBRATED, SolverSpec
 
 
 def with_prior(profile: Profile, name_or_path: str) -> Profile:
-    """The profile with another prior: a stored one by its name, the embedded one, or a folder.
+    """The profile with another prior: a stored one or one that medaug carries by its name, or a folder.
 
     It is pinned at the digest found now, and weights that the profile leaves to the card are written into the profile,
     so that its digest covers them: a later calibration makes another profile.
@@ -22,9 +23,9 @@ def with_prior(profile: Profile, name_or_path: str) -> Profile:
     """
     folder = folder_of(name_or_path)
     solver = _weighted(profile.solver, folder_weights(folder))
-    if folder != EMBEDDED:
+    if not is_carried(folder):
         return with_folder_prior(profile, name_or_path).model_copy(update={"solver": solver})
-    prior = EmbeddedPrior(kind="embedded", sha256=folder_digest(EMBEDDED))
+    prior = EmbeddedPrior(kind="embedded", sha256=folder_digest(folder))
     return profile.model_copy(update={"prior": prior, "solver": solver})
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
-from medaug.inverse.priors.card import EMBEDDED
+from medaug.inverse.priors.carried import carried_with
 from medaug.inverse.priors.loaders.load import card_of
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.training.from_prior import base_autoencoder
@@ -25,12 +25,12 @@ IMAGES = 256  # from which the map between the latents is taken
 
 
 def named_trunk(recipe: TrainingRecipe, folder: Path | None) -> Path:
-    """The folder, or without one that of the prior in the package, if it holds the prior that the recipe names.
+    """The folder, or without one that of the prior in the package that the recipe names.
 
     Raises:
         PriorError: it doesn't.
     """
-    folder = folder or EMBEDDED
+    folder = folder or carried_with(str(recipe.trunk))
     found = card_of(folder).sha256
     if found != recipe.trunk:
         raise PriorError(

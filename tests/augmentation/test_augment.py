@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from medaug.assemble import tools
 from medaug.augmentation.augment import augment, present, solve
@@ -18,7 +19,7 @@ from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError, RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.geometry import Geometry
-from medaug.imaging.resample import spread_matrix
+from medaug.imaging.resample import low_pass_matrix, spread_matrix
 from medaug.imaging.volume import Volume, Window
 from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.profile import profile as profiles
@@ -166,6 +167,20 @@ def test_deblocking_changes_the_change_and_no_protected_voxel() -> None:
     np.testing.assert_array_equal(plain.volume.stored, same.volume.stored)
     kept = even.regions.protected
     np.testing.assert_array_equal(even.volume.stored[kept], source.volume.stored[kept])
+
+
+def test_detail_finer_than_asked_stays_the_sources_and_no_protected_voxel_changes() -> None:
+    source = case()
+    whole, coarse = (
+        made(source, restore=partial(restore_delta, spread=low_pass_matrix(PROFILE.size, px))) for px in (0, 8)
+    )
+    before = source.volume.stored[0].astype(float)
+    rough, smooth = (
+        np.abs(ndimage.laplace(one.volume.stored[0] - before)[one.regions.free[0]]).mean() for one in (whole, coarse)
+    )
+    assert smooth < 0.5 * rough
+    kept = coarse.regions.protected
+    np.testing.assert_array_equal(coarse.volume.stored[kept], source.volume.stored[kept])
 
 
 def test_variants_of_a_volume_share_their_domain_and_no_other_volume_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ For each patch: the distance to the nearest training image's patch in the same p
 mirrored: training mirrors, too). The distance is the root mean square difference of both patches brought to mean 0
 and variance 1, at 128 px; 0 is a copy, sqrt(2) is unrelated. Three kinds of patches:
 
-  regions   64 px of the 256, where most of the image was generated: medaug's variants of held-out images (bone-xray and
-            chest-xray), against the held-out images themselves in the same places
+  regions   64 px of the 256, where most of the image was generated: medaug's variants of held-out images (by
+            bone-xray and chest-xray, or the profile given), against the held-out images themselves in the same places
   whole     unconditional draws, against whole held-out images
   copies    training images through the autoencoder: what the measure says of a real copy
 
@@ -28,6 +28,7 @@ import medaug
 from examples.unconditional import draw, with_attention_guidance
 from medaug.errors import RegionError
 from medaug.imaging.seeds import seed_for
+from medaug.inverse.priors.carried import carried_with
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.training.autoencoder import to_tensor
 from medaug.training.image_pool import Pool, read_pool
@@ -36,25 +37,27 @@ from tests.benchmarks.prior_controls import RECIPE, WINDOW, _box, _chosen, _crop
 
 SIDE = 32  # of a region's patch, in px of 128
 SHIFTS = (-4, 0, 4)  # likewise
+MM = (0.94, 0.94)  # a head's 240 mm on 256 px; asked for by margins in mm alone
 Patch = np.ndarray
 
 
 def main(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
-    pool = read_pool(options.data, read_recipe(RECIPE).data)
+    pool = read_pool(options.data, read_recipe(options.recipe).data)
     training = _halved(pool.images[~pool.held_out])
-    benches = {kind: medaug.tools(medaug.load_profile(f"{kind}-xray"), "cpu") for kind in ("bone", "chest")}
+    profiles = [options.profile] if options.profile else ["bone-xray", "chest-xray"]
+    benches = {name: medaug.tools(medaug.load_profile(name), "cpu") for name in profiles}
     regions: dict[str, list[float]] = {"regions, generated": [], "regions, held out": []}
-    for kind, index in _chosen(pool, options.regions):
-        found = _region(pool, index, kind, benches[kind])
+    for name, index in _subjects(pool, options):
+        found = _region(pool, index, name, benches[name])
         if found is None:
             continue
         (top, left), patches = found
         nearest = _nearest_at(training, top, left, patches)
         regions["regions, held out"].append(nearest[0])
         regions["regions, generated"] += nearest[1:]
-        print(f"{kind} {index}: {[round(value, 3) for value in nearest]}", flush=True)
-    prior = benches["bone"].prior
+        print(f"{name} {index}: {[round(value, 3) for value in nearest]}", flush=True)
+    prior = benches[profiles[0]].prior
     assert isinstance(prior, LatentPrior)
     whole = _whole(pool, training, prior, options)
     table = {name: _told(values) for name, values in {**regions, **whole}.items()}
@@ -67,10 +70,18 @@ def main(options: argparse.Namespace) -> None:
     print(f"\ngenerated region over the held-out one in its place: median {report['regions, ratio']}")
 
 
-def _region(pool: Pool, index: int, kind: str, tools: medaug.Tools) -> tuple[tuple[int, int], list[Patch]] | None:
+def _subjects(pool: Pool, options: argparse.Namespace) -> list[tuple[str, int]]:
+    """Held-out images, each with the profile that varies it."""
+    if not options.profile:
+        return [(f"{kind}-xray", index) for kind, index in _chosen(pool, options.regions)]
+    held = np.flatnonzero(pool.held_out)
+    return [(options.profile, int(i)) for i in held[:: max(1, len(held) // options.regions)][: options.regions]]
+
+
+def _region(pool: Pool, index: int, name: str, tools: medaug.Tools) -> tuple[tuple[int, int], list[Patch]] | None:
     """Where most is generated, at 128 px, and the patches there: the source's, then two variants'."""
-    volume = medaug.from_array(_cropped(pool, index), window=WINDOW)
-    boxes, profile = (_box(volume, index),), medaug.load_profile(f"{kind}-xray")
+    volume = medaug.from_array(_cropped(pool, index), window=WINDOW, spacing=MM)
+    boxes, profile = (_box(volume, index),), medaug.load_profile(name)
     try:
         variants = [
             medaug.augment(
@@ -93,7 +104,7 @@ def _region(pool: Pool, index: int, kind: str, tools: medaug.Tools) -> tuple[tup
 
 def _whole(pool: Pool, training: np.ndarray, prior: LatentPrior, options: argparse.Namespace) -> dict[str, list[float]]:
     """The nearest training image of whole images, at 64 px; drawn as the samples of the demo are."""
-    guided = with_attention_guidance()
+    guided = with_attention_guidance(carried_with(prior.card.sha256))
     seeds = [seed_for("prior-copying", n) for n in range(options.draws)]
     drawn = np.concatenate([_bytes(draw(guided, seeds[n : n + 8], 50, eta=1.0)) for n in range(0, len(seeds), 8)])
     held = pool.images[pool.held_out][:: max(1, int(pool.held_out.sum()) // options.draws)][: options.draws]
@@ -169,6 +180,8 @@ def _told(values: Sequence[float]) -> dict[str, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="how the pool is read and held out")
+    parser.add_argument("--profile", help="by which held-out images are varied, in place of the radiographs'")
     parser.add_argument("--regions", type=int, default=24, help="held-out images with a generated region")
     parser.add_argument("--draws", type=int, default=64, help="whole images from noise, and whole held-out ones")
     parser.add_argument("--out", type=Path, required=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medaug.imaging.resample import block_means, resize, resized_rows
+from medaug.imaging.resample import block_means, low_pass_matrix, resize, resized_rows
 from medaug.imaging.volume import STRIP
 
 
@@ -34,3 +34,16 @@ def test_rows_come_in_strips_as_they_come_at_once() -> None:
             for row in range(rows.start, rows.stop):
                 del strips[row]
         assert not strips, "every row comes once"
+
+
+@pytest.mark.parametrize(("period", "kept"), [(4.0, 0.21), (6.0, 0.5), (12.0, 0.841), (48.0, 0.989)])
+def test_a_low_pass_of_six_px_halves_waves_of_six_px_and_keeps_longer_ones(period: float, kept: float) -> None:
+    wave = np.cos(2 * np.pi * np.arange(192) / period)
+    middle = slice(72, 120)
+    passed = low_pass_matrix(192, 6.0) @ wave
+    assert np.linalg.norm(passed[middle]) / np.linalg.norm(wave[middle]) == pytest.approx(kept, abs=0.01)
+
+
+def test_a_low_pass_keeps_constants_at_the_ends_and_one_of_nothing_keeps_all() -> None:
+    np.testing.assert_allclose(low_pass_matrix(32, 6.0).sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(low_pass_matrix(32, 0), np.eye(32, dtype=np.float32))

@@ -40,8 +40,11 @@ def test_shipped_profiles_are_valid_and_named_like_their_file(name: str) -> None
 
 @pytest.mark.parametrize("name", shipped_profiles())
 def test_a_shipped_profile_pins_the_prior_in_the_package(name: str) -> None:
-    card = Path(medaug.__file__).parent / "inverse" / "priors" / "radiograph_256" / "card.json"
-    assert load_profile(name).prior.sha256 == json.loads(card.read_text())["sha256"]
+    folder = Path(medaug.__file__).parent / "inverse" / "priors"
+    known = [
+        json.loads((folder / one / "card.json").read_text())["sha256"] for one in ("radiograph_256", "brain_mr_256")
+    ]
+    assert load_profile(name).prior.sha256 == known[name.startswith("brain-mr-")]
 
 
 def test_the_shipped_ones_are_these() -> None:
@@ -117,14 +120,15 @@ def test_where_a_prior_lies_and_what_a_profile_says_of_itself_decide_no_pixel() 
     assert parse_profile(one.to_yaml(), "profile 'x'").sha256 == one.sha256
 
 
-def test_deblocking_is_for_a_delta_and_changes_no_digest_where_it_is_off() -> None:
-    on = parse_profile(edited(restore={"kind": "delta", "feather": 6, "deblock": True}), "profile 'x'")
+@pytest.mark.parametrize("key", [{"deblock": True}, {"fine": 5}])
+def test_what_a_delta_alone_can_do_changes_no_digest_where_it_is_off(key: dict[str, object]) -> None:
+    on = parse_profile(edited(restore={"kind": "delta", "feather": 6, **key}), "profile 'x'")
     off = parse_profile(edited(restore={"kind": "delta", "feather": 6}), "profile 'x'")
     assert on.sha256 != off.sha256
     older = off.model_dump(mode="json") | {"restore": {"kind": "delta", "feather": 6.0}}
     assert profile_digest(older) == off.sha256
-    with pytest.raises(ProfileError, match="deblock is for kind delta"):
-        parse_profile(edited(restore={"kind": "replace", "deblock": True}), "profile 'x'")
+    with pytest.raises(ProfileError, match="deblock and fine are for kind delta"):
+        parse_profile(edited(restore={"kind": "replace", **key}), "profile 'x'")
 
 
 def test_every_check_but_the_protected_voxels_has_a_limit_that_a_profile_may_set() -> None:

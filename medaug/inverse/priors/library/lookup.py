@@ -11,7 +11,6 @@ from pathlib import Path
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import (
     CARD,
-    EMBEDDED,
     PriorCard,
     SolverWeights,
     card_text,
@@ -19,6 +18,7 @@ from medaug.inverse.priors.card import (
     read_card,
     weights_in,
 )
+from medaug.inverse.priors.carried import CARRIED
 from medaug.inverse.priors.loaders.layout import digests, layout_of
 from medaug.storage.plain_files import is_plain
 
@@ -27,12 +27,14 @@ VARIABLE = "MEDAUG_PRIORS"
 
 
 def folder_of(name_or_path: str | None) -> Path:
-    """Where a prior lies: stored under a name, a folder, or the embedded one (None or ``embedded``).
+    """Where a prior lies: stored under a name, one that medaug carries, a folder; None or ``embedded``: radiographs'.
 
     Raises:
         PriorError: none of them.
     """
-    return EMBEDDED if name_or_path in {None, "embedded"} else locate(str(name_or_path), store_root())
+    name = "radiograph-256" if name_or_path in {None, "embedded"} else str(name_or_path)
+    own = name in CARRIED and name not in stored(store_root())
+    return CARRIED[name] if own else locate(name, store_root())
 
 
 def folder_digest(folder: Path) -> str:

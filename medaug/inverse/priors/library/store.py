@@ -18,6 +18,7 @@ from pathlib import Path
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, unwritable, write_card
+from medaug.inverse.priors.carried import RESERVED
 from medaug.inverse.priors.library.lookup import NAME
 from medaug.inverse.priors.loaders.layout import layout_of, parts_of, shown
 from medaug.storage.atomic import new_folder
@@ -72,7 +73,7 @@ def entry(root: Path, name: str) -> Iterator[Path]:
             "prior: expected a name of a-z, 0-9, '.', '_' and '-', at most 64 of them; give --name NAME",
             code="prior-name",
         )
-    if name == "embedded" or (root / name).exists():
+    if name in RESERVED or (root / name).exists():
         raise PriorError(
             f"prior {name!r}: the name is taken; give another with --name, or remove the stored one first",
             code="prior-name",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import assert_never
 
 from medaug.errors import PriorError
-from medaug.inverse.priors.card import EMBEDDED, PriorCard, digest_of, read_card
+from medaug.inverse.priors.card import PriorCard, digest_of, read_card
+from medaug.inverse.priors.carried import is_carried
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.declared import told
 from medaug.inverse.priors.loaders.layout import Layout, digests, layout_of
@@ -45,12 +46,12 @@ def _loaded(folder: Path, layout: Layout, device: str) -> LatentPrior:
 
 
 def card_of(folder: Path) -> PriorCard:
-    """The card of a prior, its files compared with it; the embedded one's is read without its weights.
+    """The card of a prior, its files compared with it; that of one that medaug carries is read without its weights.
 
     Raises:
         PriorError: as `load_folder`.
     """
-    return read_card(EMBEDDED) if folder == EMBEDDED else load_folder(folder).card
+    return read_card(folder) if is_carried(folder) else load_folder(folder).card
 
 
 def rehash(folder: Path, card: PriorCard) -> Layout:

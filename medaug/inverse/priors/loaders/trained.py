@@ -1,4 +1,4 @@
-"""The prior that medaug carries, and any other that medaug trained."""
+"""The priors that medaug carries, and any other that medaug trained."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import nn
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import CARD_BYTES, EMBEDDED, PriorCard, read_card
+from medaug.inverse.priors.carried import carried_with, is_carried
 from medaug.inverse.priors.latent_prior import LatentPrior, Network, frozen
 from medaug.inverse.priors.loaders.declared import check_config, check_weights
 from medaug.inverse.priors.loaders.layout import TRAINED
@@ -25,13 +26,17 @@ FILES = TRAINED
 MAX_WEIGHTS = 32 << 30  # bytes of one file
 
 
-def load_embedded(device: str = "cpu") -> LatentPrior:
-    """Load the prior that medaug carries (`radiograph_256/card.json`); see `load_trained`.
+def load_embedded(device: str = "cpu", sha256: str | None = None) -> LatentPrior:
+    """Load a prior that medaug carries; see `load_trained`.
+
+    Args:
+        device: where the weights go.
+        sha256: its digest; None for radiographs'.
 
     Raises:
         PriorError: a file is missing or was changed.
     """
-    return load_trained(EMBEDDED, device)
+    return load_trained(EMBEDDED if sha256 is None else carried_with(sha256), device)
 
 
 def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
@@ -45,7 +50,7 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
         PriorError: a file is missing, or isn't what the card says.
     """
     card = read_card(folder)
-    if folder != EMBEDDED:
+    if not is_carried(folder):
         _check_declared(folder, card)
     content = {name: _verified(folder / name, card) for name in FILES}
     with torch.random.fork_rng(devices=[]):
