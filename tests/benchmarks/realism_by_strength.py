@@ -3,9 +3,9 @@
 python -m tests.benchmarks.realism_by_strength EXPORT -a boxes.json --out FOLDER \
     --rows "radiograph-256 outside 0.3 0" "brain-mr-256 surroundings 0.6 6"
 
-A row: prior, law (`outside`: as `gaussian-outside`; `surroundings`: as the profile has it), start, `restore.fine`. Forty
-steps a unit of start, as the shipped profile of MR has them. Each row prints a line of Markdown: mean change in grey
-levels of 255, share that is new, AUC with its interval, and of real against real.
+A row: prior, law (`outside`: as `gaussian-outside`; `surroundings`: as the profile has it), start, `restore.fine`. A
+unit of start has forty steps. Each row prints a line of Markdown: mean change in grey levels of 255, share that is
+new, AUC with its interval, and that of real against real.
 """
 
 from __future__ import annotations
