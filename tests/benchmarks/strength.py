@@ -16,7 +16,6 @@ import numpy as np
 import medaug
 from medaug.execution.planning.plan import plan
 from medaug.execution.planning.sources import collect
-from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.profile.strength import NAMES
 from medaug.quality.levels import levels, moved
 
@@ -79,7 +78,7 @@ def figures(variant: medaug.Variant, source: medaug.Volume) -> tuple[float, floa
 
 
 def row(name: str, profile: medaug.Profile, cases: list[medaug.Case], seeds: int) -> str:
-    tools = medaug.tools(profile, "cpu", load_embedded("cpu"), threads=1)
+    tools = medaug.tools(profile, "cpu", threads=1)
     found = []
     for case in cases:
         for seed in range(seeds):

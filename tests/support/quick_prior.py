@@ -1,4 +1,4 @@
-"""The embedded prior's card over an autoencoder and a network that cost nothing.
+"""An embedded prior's card over an autoencoder and a network that cost nothing.
 
 For tests of the line from file to file, which is the same whatever the prior knows: two thirds of such a run went into
 the embedded network, at 64 px too. What the embedded prior itself does is held by `tests/inverse`, `tests/system` and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest import mock
 
 import torch
@@ -18,14 +19,15 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from medaug import assemble
 from medaug.inverse.priors.card import EMBEDDED, read_card
+from medaug.inverse.priors.carried import carried_with
 from medaug.inverse.priors.latent_prior import LatentPrior
 
 LOWEST = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))  # of a patch's 64 cosines, one a channel
 
 
-def quick_prior(device: str = "cpu") -> LatentPrior:
+def quick_prior(device: str = "cpu", sha256: str | None = None) -> LatentPrior:
     """Eight cosines of each patch of 8 × 8 as latents, which are independent N(0, 1), or nearly."""
-    card = read_card(EMBEDDED)
+    card = replace(read_card(carried_with(sha256) if sha256 else EMBEDDED), latent_channels=len(LOWEST))
     cosines = torch.zeros(len(LOWEST), 1, card.stride, card.stride)
     for channel, (down, across) in enumerate(LOWEST):
         cosines[channel, 0, down, across] = 1
