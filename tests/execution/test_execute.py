@@ -83,7 +83,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_others(
     assert not set(first) & set(contents(tmp_path / "other"))
 
 
-@pytest.mark.parametrize("moment", ["before the rename", "before the line"])
+@pytest.mark.parametrize("moment", ["before the rename", pytest.param("before the line", marks=pytest.mark.slow)])
 def test_a_run_killed_in_the_middle_continues_and_ends_with_the_same_bytes(
     arguments: dict[str, object], finished: Finished, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:

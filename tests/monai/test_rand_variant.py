@@ -73,7 +73,7 @@ def test_the_same_seed_draws_the_same(made: Loop) -> None:
     assert units(3) == units(3) != units(4)
 
 
-@pytest.mark.parametrize("kind", ["cache", "persistent", "first"])
+@pytest.mark.parametrize(("made", "kind"), [(2, "cache"), (3, "persistent"), (2, "first")], indirect=["made"])
 def test_data_sets_and_two_workers(made: Loop, tmp_path: Path, kind: str) -> None:
     after = Compose([*load(), swap(made, 0.5), RandFlipd(keys="image", prob=0.0)])
     data: Any

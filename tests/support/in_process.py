@@ -14,6 +14,7 @@ from medaug.processes.task_process import OnStep, TaskProcess
 SET_UP: dict[str, Callable[[Any], tuple[object, Callable[[Any, OnStep], object]]]] = {
     "medaug.children.read_write": read_write.set_up,
     "medaug.children.solve": solve._set_up,
+    "tests.support.quick_solver": solve._set_up,
 }
 
 

@@ -28,6 +28,7 @@ from medaug.inverse.priors.remote_prior import RemotePrior
 from medaug.processes.task_process import ANSWER, ERROR, STEP
 from medaug.profile.load import load_profile
 from tests.support.cases import changed
+from tests.support.in_process import asked_here
 from tests.support.small_runs import contents, small_profile
 
 
@@ -73,6 +74,28 @@ def test_the_bytes_are_those_of_a_run_in_one_process(
     assert contents(tmp_path / "one") == contents(tmp_path / "out")
 
 
+@pytest.mark.usefixtures("apart")
+def test_a_unit_that_a_process_dies_over_is_tried_again_alone_then_left_alone(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the next one, without processes."""
+    plan = planned(arguments | {"variants": 1})
+    once, always = (unit.recipe.id for unit in plan.units)
+    died: list[str] = []
+
+    def dies(task: Any) -> bool:
+        rows, *_ = task
+        over = [key for row in rows for key in [row.recipe.id] if key == always or (key == once and once not in died)]
+        died.extend(over[:1])
+        return bool(over)
+
+    begun = asked_here(monkeypatch, dies)
+    summary = execution.execute(plan, tmp_path / "out")
+    assert begun == [solver_process.CHILD] * 3
+    check_left_alone(summary, died, once, always)
+
+
+@pytest.mark.slow
 def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
     arguments: dict[str, Any],
     apart: list[SolverProcess],
@@ -92,9 +115,13 @@ def test_a_unit_that_kills_the_process_is_tried_again_alone_then_left_alone(
             process.wait()
 
     summary = execution.execute(plan, tmp_path / "out", on_step=kill)
+    check_left_alone(summary, died, once, always)
+
+
+def check_left_alone(summary: medaug.Summary, died: list[str], once: str, always: str) -> None:
     assert sorted(died) == sorted([once, always, always])
     assert summary.counts == {"written": 1, "failed": 1}
-    (entry,) = quarantine.entries(tmp_path / "out")
+    (entry,) = quarantine.entries(summary.output)
     assert (entry.unit, entry.code, entry.stage) == (always, quarantine.WORKER_DIED, "solve")
     assert "status -9" in entry.message
 

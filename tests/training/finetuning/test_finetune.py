@@ -201,7 +201,7 @@ class _InterruptedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("labels", [(), ("blob",)])
+@pytest.mark.parametrize("labels", [pytest.param((), marks=pytest.mark.slow), ("blob",)])
 def test_an_interrupted_run_equals_an_uninterrupted_one(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: tuple[str, ...]
 ) -> None:
