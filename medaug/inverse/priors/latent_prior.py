@@ -121,4 +121,5 @@ def frozen(net: nn.Module, device: str) -> nn.Module:
 
     Gradients still flow to the input, which is all that a solver needs.
     """
-    return aligned(net.to(device).float()).eval().requires_grad_(False)
+    # torch's own `to`: diffusers' first imports its hooks, with torch's compiler and peft, to see that it has none set
+    return aligned(nn.Module.to(net, device).float()).eval().requires_grad_(False)

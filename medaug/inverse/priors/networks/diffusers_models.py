@@ -1,7 +1,8 @@
-"""diffusers' model classes without transformers and peft, which take seconds to load.
+"""One model class of diffusers without all else that diffusers would load with it, which takes longer than a solve.
 
-diffusers asks for them while its modules are imported. A network of a prior needs neither; prompts and LoRA import them
-by themselves, later.
+diffusers asks for transformers and peft while its modules are imported, marks classes for torch's compiler, and a
+package of it imports every model there is. A network of a prior needs none of these; prompts, LoRA and other pipelines
+import them by themselves, later.
 """
 
 from __future__ import annotations
@@ -9,19 +10,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec, module_from_spec
 
 COMPANIONS = ("transformers", "peft")
+COMPILER = "torch._dynamo"  # 2 s; where it is missing, diffusers.utils leaves the mark out
+PACKAGES = ("diffusers.models.unets", "diffusers.models.transformers")  # 1.6 s, and the compiler again
 
 
 @contextmanager
 def unaccompanied() -> Iterator[None]:
-    """While modules of diffusers are imported here, it takes both for missing; afterwards all is as before."""
-    from diffusers.utils import import_utils
+    """While modules of diffusers are imported here, they are alone; afterwards all can be imported as ever."""
+    with _missing(COMPILER):
+        from diffusers.utils import import_utils
 
     flags = {name: getattr(import_utils, name) for name in (f"_{each}_available" for each in COMPANIONS)}
-    hidden = [name for name in COMPANIONS if name not in sys.modules]
     for name in flags:
         setattr(import_utils, name, False)
+    try:
+        with _missing(*COMPANIONS), _unopened(*PACKAGES):
+            yield
+    finally:
+        for name, there in flags.items():
+            setattr(import_utils, name, there)
+
+
+@contextmanager
+def _missing(*names: str) -> Iterator[None]:
+    """Modules that aren't loaded can't be, here."""
+    hidden = [name for name in names if name not in sys.modules]
     for name in hidden:  # None is what the import system takes for "not there"
         sys.modules[name] = None  # type: ignore[assignment]
     try:
@@ -29,5 +45,18 @@ def unaccompanied() -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
-        for name, there in flags.items():
-            setattr(import_utils, name, there)
+
+
+@contextmanager
+def _unopened(*names: str) -> Iterator[None]:
+    """Modules of these packages can be imported here, and what the packages import stays away."""
+    closed = [name for name in names if name not in sys.modules]
+    for name in closed:
+        spec = find_spec(name)
+        if spec is not None:
+            sys.modules[name] = module_from_spec(spec)  # made, and not run
+    try:
+        yield
+    finally:
+        for name in closed:
+            sys.modules.pop(name, None)
