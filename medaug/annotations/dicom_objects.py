@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,32 @@ def every(
         AnnotationError: the single file can't be used.
     """
     if path.is_file():
-        return one(path, images, f"{what} 0")
+        with parsing(f"{what} 0"):
+            return one(path, images, f"{what} 0")
     parts = []
     for n, file in enumerate(objects(path, kind)):
         try:
-            parts.append(one(file, images, f"{what} {n}"))
+            with parsing(f"{what} {n}"):
+                parts.append(one(file, images, f"{what} {n}"))
         except AnnotationError as error:
             parts.append(withheld(_of_its_studies(file, images.volumes), "bad-entry", str(error)))
     return joined(tuple(parts))
+
+
+@contextmanager
+def parsing(where: str) -> Iterator[None]:
+    """Values are parsed when they are looked at, and pydicom raises whatever they provoke: each is a sentence.
+
+    Raises:
+        AnnotationError: in place of what is neither one nor the system's.
+    """
+    try:
+        yield
+    except (AnnotationError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise AnnotationError(f"{where}: can't be parsed ({kind}); export it again") from error
 
 
 def _of_its_studies(file: Path, volumes: Sequence[Volume]) -> Sequence[Volume]:
@@ -134,12 +153,9 @@ def loaded(path: Path, kind: str, where: str, limit: int = MAX_BYTES) -> Any:
     if kind_of(path) != kind or checked is None or checked.transfer_syntax == DEFLATED:
         expected = f"a DICOM object of the kind {kind!r}, not deflated, of at most {limit >> 20} MiB"
         raise AnnotationError(f"{where}: expected {expected}, found something else")
-    try:
-        with quiet():
-            dataset = dcmread(io.BytesIO(data), force=True)
-            whole = _is_whole(dataset, data)
-    except Exception as error:  # noqa: BLE001 - a parser of foreign bytes; its message may hold content
-        raise AnnotationError(f"{where}: can't be parsed ({type(error).__name__}); export it again") from None
+    with parsing(where), quiet():
+        dataset = dcmread(io.BytesIO(data), force=True)
+        whole = _is_whole(dataset, data)
     if not whole:
         raise AnnotationError(f"{where}: expected a whole object, found one cut short; copy it again")
     if "TransferSyntaxUID" not in dataset.file_meta:

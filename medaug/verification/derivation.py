@@ -5,20 +5,18 @@ It is made by the functions that the writer calls, so that whatever the table sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.datadict import keyword_for_tag
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag, Tag
 
 from medaug.audit import layout
@@ -36,13 +34,13 @@ from medaug.imaging.motion import in_words
 from medaug.profile.load import parse_profile
 from medaug.profile.profile import Profile
 from medaug.storage.plain_files import read_document
+from medaug.verification.encoded import Elements, bytes_of, unequal, written
 from medaug.version import __version__, versions
 
 PIXELS = Tag("PixelData")
 OWN_CODES = frozenset({"GENERATED", "GENERATED-LABEL", "CARRIED"})
 SHOWN = 8  # attributes in a message
 
-Elements = Mapping[BaseTag, DataElement | RawDataElement]
 NOTHING: Elements = MappingProxyType({})
 
 
@@ -107,10 +105,10 @@ def expected_uids(record: Record, run: str, k: int) -> tuple[str, str]:
 
 def table_faults(ds: Dataset, profile: Profile | None) -> Iterator[str]:
     """Attributes that every derived instance has with one value, or never, whatever its source is."""
-    enhanced = is_enhanced(ds)
+    enhanced, there = is_enhanced(ds), ds.keys()
     for row in rows(profile.equipment if profile else "simulate", enhanced=enhanced):
         if row.rule == "drop":
-            wrong = row.keyword in ds
+            wrong = _tag(row.keyword) in there
         else:
             wrong = isinstance(row.value, str) and row.keyword != "SyntheticData" and ds.get(row.keyword) != row.value
         if wrong:
@@ -165,9 +163,13 @@ def differing(made: Dataset, found: Dataset, raw: Elements = NOTHING) -> tuple[s
     """
     if PIXELS in made:
         del made[PIXELS]
-    made = _written(made)
     tags = {tag for ds in (made, found) for tag in ds.keys() if tag != PIXELS}  # noqa: SIM118 - tags, not elements
-    return tuple(sorted(_name(tag) for tag in tags if not _same(made, found, tag, raw)))
+    unsure = unequal(made, {tag for tag in tags if tag in made and tag in found}, raw) | (made.keys() ^ found.keys())
+    unsure &= tags
+    if not unsure:
+        return ()
+    made = written(made)
+    return tuple(sorted(_name(tag) for tag in unsure if not _same(made, found, tag, raw)))
 
 
 def in_short(names: tuple[str, ...]) -> str:
@@ -175,29 +177,21 @@ def in_short(names: tuple[str, ...]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _written(ds: Dataset) -> Dataset:
-    """As it is read back once it is written: the same bytes for the same values, whatever the source's encoding."""
-    stream = DicomBytesIO()
-    stream.is_little_endian, stream.is_implicit_VR = True, False
-    write_dataset(stream, ds)
-    stream.seek(0)
-    return read_dataset(stream, is_implicit_VR=False, is_little_endian=True)  # type: ignore[arg-type]  # it is enough
-
-
 def _same(one: Dataset, other: Dataset, tag: BaseTag, raw: Elements) -> bool:
     if tag not in one or tag not in other:
         return False
     first, second = one.get_item(tag), other.get_item(tag)
     if isinstance(first, RawDataElement) and isinstance(second, RawDataElement):
-        return _bytes(first) == _bytes(second)
+        return bytes_of(first) == bytes_of(second)
     before = raw.get(tag)
-    if isinstance(first, RawDataElement) and isinstance(before, RawDataElement) and _bytes(first) == _bytes(before):
+    if isinstance(first, RawDataElement) and isinstance(before, RawDataElement) and bytes_of(first) == bytes_of(before):
         return True
     return bool(one[tag] == other[tag])
 
 
-def _bytes(element: RawDataElement) -> tuple[str | None, bytes | None, bool]:
-    return element.VR, element.value, element.is_little_endian
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def _name(tag: BaseTag) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from medaug.audit.record import Record
 from medaug.dicom import fields
@@ -15,6 +16,7 @@ from medaug.dicom.read.stack import Plane, plane_of
 from medaug.dicom.write.secondary_capture import study_uid
 from medaug.errors import ReadError, counted
 from medaug.verification.derivation import Statement, can_be_made_again, expected_uids, in_short, table_faults
+from medaug.verification.encoded import same_bytes
 
 Slices = Sequence[tuple[int, int]]  # (slice k, its 0-based frame in the file) of one image file
 Found = Iterator[tuple[str, str]]  # (code, sentence)
@@ -26,6 +28,7 @@ MEANING = (
     "ImageOrientationPatient", "FrameOfReferenceUID", "PatientOrientation", "ImageLaterality", "ViewPosition",
 )  # fmt: skip
 
+_MEANING_TAGS = tuple((name, Tag(name)) for name in MEANING)
 RESAMPLED = ("113085", "DCM")  # CID 7203: spatial resampling
 SET_IN = ("TRANSPLANT", "99MEDAUG")
 LABEL_GENERATED, GENERATED = ("GENERATED-LABEL", "99MEDAUG"), ("GENERATED", "99MEDAUG")
@@ -94,7 +97,8 @@ def meaning_faults(derived: Dataset, source: Dataset, pairs: Slices) -> Iterator
         pairs: (frame of the derived, frame of the source), from 0.
     """
     with coded():
-        wrong = {name for name in MEANING if derived.get(name) != source.get(name)}
+        apart = (name for name, tag in _MEANING_TAGS if not same_bytes(derived, source, tag))
+        wrong = {name for name in apart if derived.get(name) != source.get(name)}
         mine, theirs = zip(*pairs, strict=True) if is_enhanced(source) else ((), ())
         for one, other in zip(frames_of(derived, mine), frames_of(source, theirs), strict=True):
             wrong |= {e.keyword for e in other if e.keyword != "ImageType" and one.get(e.keyword) != e.value}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from medaug.annotations.readers import labelmap
 from medaug.annotations.registry import read_annotations
 from medaug.annotations.structures import on_volumes
 from medaug.errors import AnnotationError
-from tests.support.annotation_cases import named, refusal
+from tests.support import make
+from tests.support.annotation_cases import WRITERS, loaded, named, refusal
 
 CSV = "image,x,y,width,height,label\n"
 
@@ -244,3 +246,24 @@ def test_annotations_in_an_archive_are_to_be_unpacked(tmp_path: Path, inside: st
         read_annotations(tmp_path / "export.zip" / inside, [named("doe.png")])
     with pytest.raises(AnnotationError, match=r"^protect: .*zip archive.*unpack it"):
         on_volumes([tmp_path / "export.zip" / inside], [named("doe.png")], what="protect")
+
+
+@pytest.mark.parametrize("kind", ["seg", "rtstruct", "sr polyline", "sr 3d", "gsps"])
+def test_a_value_of_an_unknown_kind_anywhere_in_an_object_is_a_sentence(kind: str, tmp_path: Path) -> None:
+    """pydicom parses a value when it is looked at, and raised NotImplementedError out of the reader of reports."""
+    volume = loaded(make.series(tmp_path / "in", slices=4, rows=40, columns=48))
+    path = WRITERS[kind](tmp_path, volume)
+    file = next(each for each in (path, *path.rglob("*")) if each.is_file())
+    data = file.read_bytes()
+    places = [
+        found.start(1) for found in re.finditer(rb"[\x08\x20\x40\x62\x70\x06\x30]\0..(CS|DS|IS|SH|UI|US|FL)", data)
+    ]
+    said = set()
+    for place in places:
+        file.write_bytes(data[:place] + b"ZZ" + data[place + 2 :])
+        try:
+            read_annotations(file, [volume])
+        except AnnotationError as error:
+            said.add(str(error).split(";")[0])
+    assert len(places) > 20
+    assert any("can't be parsed (NotImplementedError)" in sentence for sentence in said)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.annotations.dicom_codes import code_of
-from medaug.annotations.dicom_objects import every, loaded, objects
+from medaug.annotations.dicom_objects import every, loaded, objects, parsing
 from medaug.annotations.matching.connected_components import component_spans
 from medaug.annotations.matching.seg_frames import Frame, Placement, frames_of, placements, referenced
 from medaug.annotations.model import ClassMask, Images, Note, ReaderResult
@@ -80,7 +80,8 @@ def masks(path: Path, images: Images) -> Iterator[ClassMask]:
         AnnotationError: as `read`.
     """
     for n, file in enumerate(objects(path, "seg")):
-        parsed = _parsed(file, images.volumes, f"segmentation {n}")
+        with parsing(f"segmentation {n}"):
+            parsed = _parsed(file, images.volumes, f"segmentation {n}")
         for placement in parsed.found:
             for segment in parsed.segments:
                 marked = _marked(parsed.masks, placement, segment) if parsed.masks else None
