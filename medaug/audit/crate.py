@@ -47,10 +47,11 @@ def write_crate(records: Iterable[Record], root: Path) -> Path:
     """
     profile, ordered = load_profile(str(root / layout.PROFILE)), Ordered.of(records)
     replace_file(root / layout.METHODS, methods(profile, ordered).encode())
-    return replace_file(root / layout.CRATE, document(_graph(ordered, root, profile)))
+    return replace_file(root / layout.CRATE, document(crate(ordered, root, profile)))
 
 
-def _graph(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
+def crate(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
+    """The metadata as they follow from records, profile and the files that are there."""
     common = parse(resources.files(__package__).joinpath("crate.json").read_bytes())
     written, created = ordered.written, layout.read_format(root)["created"]
     files = [_file(root, file) for file in common["files"] if (root / file["@id"]).is_file()]

@@ -34,6 +34,11 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
     Raises:
         OutputError: the file can't be written; an older one is as it was.
     """
+    return replace_file(output / CROISSANT, croissant(records, output))
+
+
+def croissant(records: Iterable[Record], output: Path) -> bytes:
+    """The description as it follows from the records and the lists that are there."""
     common, written, two = description(), False, False
     for record in records:  # one at a time: they lie on disk
         written, two = written or record.status == "written", two or record.transplant is not None
@@ -44,7 +49,7 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
         "distribution": [file | _facts(output / file["contentUrl"]) for file in common["distribution"]],
         "recordSet": tables if written else [],
     }
-    return replace_file(output / CROISSANT, canonical(content) + b"\n")
+    return canonical(content) + b"\n"
 
 
 def description() -> dict[str, Any]:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from medaug.audit.record import Output, Record
 from medaug.audit.recorded_source import RecordedSource
 from medaug.audit.stored_pixels import decoded
+from medaug.dicom import fields
 from medaug.dicom.colour_encoding import colour_of
 from medaug.dicom.frames import is_enhanced
 from medaug.dicom.read.parse import Instance, coded, instance
@@ -38,6 +40,7 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
     try:
         read, volume, original = _read(check.record.source, path)
         _check_converted(check.record, output, volume, found)
+        _check_named(check.record, first, read, found)
         if read and image.dataset:
             pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
             names = list(meaning_faults(image.dataset, read.dataset, pairs))
@@ -74,6 +77,16 @@ def _read(source: RecordedSource, path: Path) -> tuple[Instance | None, Volume |
         return read, None, decoded(read)
     volume = kind.read(path)
     return None, volume, volume.stored
+
+
+def _check_named(record: Record, k: int, read: Instance | None, found: Findings) -> None:
+    """The record names its source as the source names itself."""
+    source, ds = record.source, read.dataset if read else Dataset()
+    stated = (source.instance_uids[k], source.series_uid, source.study_uid)
+    names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+    wrong = [name for name, uid in zip(names, stated, strict=True) if fields.text(ds, name) not in {uid, ""}]
+    if wrong:
+        found.add("reference", f"slice {k + 1}: the record names another source: {', '.join(wrong)}")
 
 
 def _check_converted(record: Record, output: Output, volume: Volume | None, found: Findings) -> None:

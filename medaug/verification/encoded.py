@@ -60,7 +60,8 @@ def _equal_once_written(made: Dataset, keys: Mapping[BaseTag, Hashable], raw: El
     """Elements that a writer gives the bytes of ``raw``; they are written, and their bytes are kept."""
     tags = [tag for tag, key in keys.items() if key is not None]
     part = Dataset({tag: made.get_item(tag) for tag in {*tags, *([CHARACTERS] if CHARACTERS in made else [])}})
-    again, equal = written(part), set()
+    equal: set[BaseTag] = set()
+    again = written(part)
     if len(_kept) > MOST:
         _kept.clear()
     for tag in tags:

@@ -19,6 +19,7 @@ from medaug.imaging.volume import Mask
 from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
 from medaug.verification.faults import Fault
 
+CLOSE = 5e-3  # mm; a header's decimals
 Marks = Callable[[int, int], Mask]  # (segment, slice) → (rows, columns)
 
 
@@ -116,6 +117,41 @@ def check_marks(marks: Marks, record: Record, file: str, *, grown: Sequence[Box]
             yield Fault("regions-differ", f"{count} {what}", file, record.unit)
 
 
+def misplaced(ds: Any, record: Record) -> list[int]:
+    """Numbers of a segmentation's frames that don't lie where the slice lies that they mark, as far as they say where.
+
+    Raises:
+        ReadError: as `marks_of_segmentation`.
+    """
+    assert record.geometry is not None
+    affine = np.array(record.geometry.affine)
+    wrong, slices = [], _slices(record)
+    shared = (ds.get("SharedFunctionalGroupsSequence") or [None])[0]
+    for number, group in enumerate(ds.PerFrameFunctionalGroupsSequence, 1):
+        k = _slice_of(group, slices)
+        said = [_stated(each, "PlanePositionSequence", "ImagePositionPatient") for each in (group, shared)]
+        position = next((value for value in said if value is not None), None)
+        if position is not None and not np.allclose(position, affine[:3, 3] + k * affine[:3, 0], rtol=0, atol=CLOSE):
+            wrong.append(number)
+    return wrong if _lies_along(shared, affine) else list(range(1, len(ds.PerFrameFunctionalGroupsSequence) + 1))
+
+
+def _lies_along(shared: Any, affine: Any) -> bool:
+    """Whether rows and columns of all frames run as the grid's do, as far as that is said."""
+    spacing = _stated(shared, "PixelMeasuresSequence", "PixelSpacing")
+    turned = _stated(shared, "PlaneOrientationSequence", "ImageOrientationPatient")
+    if spacing is None or turned is None:
+        return True
+    down, along = turned[3:] * spacing[0], turned[:3] * spacing[1]
+    return bool(np.allclose([down, along], [affine[:3, 1], affine[:3, 2]], rtol=0, atol=CLOSE))
+
+
+def _stated(group: Any, sequence: str, keyword: str) -> Any:
+    items = (group.get(sequence) if group else None) or []
+    value = items[0].get(keyword) if items else None
+    return None if value is None else np.array(value, dtype=float)
+
+
 def _slices(record: Record) -> Mapping[tuple[str, int], int]:
     """(derived instance, its frame from 1) → slice."""
     return {(record.images[n].sop_instance_uid, frame + 1): k for k, (n, frame) in enumerate(record.slice_frames)}
@@ -126,9 +162,13 @@ def _frames(ds: Any, slices: Mapping[tuple[str, int], int]) -> dict[tuple[int, i
     frames = {}
     for number, group in enumerate(ds.PerFrameFunctionalGroupsSequence):
         segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        image = group.DerivationImageSequence[0].SourceImageSequence[0]
-        place = slices.get((str(image.ReferencedSOPInstanceUID), int(image.get("ReferencedFrameNumber") or 1)))
-        if place is None:
-            raise ReadError("a frame refers to an instance or a frame that is none of the unit's")
-        frames[segment, place] = number
+        frames[segment, _slice_of(group, slices)] = number
     return frames
+
+
+def _slice_of(group: Any, slices: Mapping[tuple[str, int], int]) -> int:
+    image = group.DerivationImageSequence[0].SourceImageSequence[0]
+    place = slices.get((str(image.ReferencedSOPInstanceUID), int(image.get("ReferencedFrameNumber") or 1)))
+    if place is None:
+        raise ReadError("a frame refers to an instance or a frame that is none of the unit's")
+    return place

@@ -14,7 +14,8 @@ from medaug.dicom.evidence.segmentation import segmentation
 from medaug.dicom.write.provenance import Provenance
 from medaug.imaging.boxes import distinct_codes
 from medaug.processes.quiet import quiet
-from medaug.verification.derivation import Elements, differing
+from medaug.verification.derivation import differing
+from medaug.verification.encoded import Elements
 
 FEW = 2  # slices that a segmentation's header is made from: what differs frame by frame is checked frame by frame
 # Of a segmentation, what lists its frames or the instances that they mark; `unit_files` checks the references.

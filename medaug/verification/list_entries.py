@@ -20,11 +20,13 @@ from medaug.manifests.coco import COCO
 from medaug.manifests.croissant import CROISSANT
 from medaug.manifests.monai import MONAI
 from medaug.manifests.table import MANIFESTS
+from medaug.profile.profile import Profile
 from medaug.storage.atomic import has_bytes
 from medaug.storage.canonical_json import canonical, document, parse
 from medaug.storage.disk_map import DiskMap, among
 from medaug.storage.json_stream import array_items, other_members
 from medaug.storage.plain_files import is_plain, read_plain, sha256_of_plain
+from medaug.verification.descriptions import check_descriptions
 from medaug.verification.faults import Fault
 
 _CODE = "list-differs"
@@ -35,12 +37,13 @@ Listed = tuple[DiskMap[tuple[Any, list[Any]]], dict[str, Any]]  # unit → entry
 EntryReader = Callable[[Items, Mapping[str, Any]], Listed]
 
 
-def check_lists(root: Path, records: Collection[Record]) -> Iterator[Fault]:
+def check_lists(root: Path, records: Collection[Record], profile: Profile | None = None) -> Iterator[Fault]:
     """Compare the lists with the units that they should hold; an item of a list is in memory at a time.
 
     Args:
         root: OUTPUT.
         records: of all units; iterated several times.
+        profile: of OUTPUT, where this medaug would write the same words; None leaves descriptions out.
     """
     wanted = Ordered.of(_planned(root, records))
     sources = _named(root)
@@ -48,6 +51,8 @@ def check_lists(root: Path, records: Collection[Record]) -> Iterator[Fault]:
         path, made = root / manifest.name, manifest.content(wanted, sources)
         yield from _check(path, ENTRIES.get(manifest.name), made)
     yield from _check_croissant(root)
+    if profile is not None:
+        yield from check_descriptions(root, wanted, profile)
 
 
 def _planned(root: Path, records: Collection[Record]) -> Collection[Record]:

@@ -11,7 +11,8 @@ from medaug.audit.record import Record
 from medaug.imaging.boxes import Box
 from medaug.imaging.volume import Stored
 from medaug.regions.laws import margin_voxels
-from medaug.verification.derivation import Elements, Statement
+from medaug.verification.derivation import Statement
+from medaug.verification.encoded import Elements
 from medaug.verification.faults import Fault
 from medaug.verification.instance_headers import Slices
 

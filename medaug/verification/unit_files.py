@@ -13,19 +13,21 @@ from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
 from medaug.audit.stored_pixels import decoded, stored_of
 from medaug.dicom.evidence.evidence_headers import IDENTITY
-from medaug.dicom.read.parse import coded, instance
+from medaug.dicom.read.parse import Instance, coded, instance
 from medaug.errors import OutputError, ReadError, counted
 from medaug.formats.registry import FORMATS, REGIONS
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Stored
 from medaug.storage.plain_files import is_plain, read_plain
 from medaug.verification.against_source import check_source
-from medaug.verification.derivation import Elements, as_read, can_be_made_again, in_short
+from medaug.verification.derivation import as_read, can_be_made_again, in_short
+from medaug.verification.encoded import Elements
 from medaug.verification.evidence_marks import (
     Marks,
     check_marks,
     marks_of_label_map,
     marks_of_segmentation,
+    misplaced,
 )
 from medaug.verification.evidence_objects import object_differences
 from medaug.verification.instance_headers import (
@@ -93,7 +95,7 @@ def _check_other(check: UnitCheck, output: Output, found: Findings) -> Marks | N
             with coded():
                 _check_evidence(check.record, output, read.dataset, found)
                 _check_made_again(check, output, read.dataset, raw, found)
-                marks = marks_of_segmentation(read, check.record) if path.name == "regions.dcm" else None
+                marks = _marks(check.record, output, read, found) if path.name == "regions.dcm" else None
         else:
             _note(sha256_of(path), output, found)
             marks = marks_of_label_map(path, check.record) if output.path.startswith(label_map) else None
@@ -103,6 +105,16 @@ def _check_other(check: UnitCheck, output: Output, found: Findings) -> Marks | N
             )
     except (ReadError, OutputError) as error:
         _note_unreadable(check, output, str(error), found)
+    return marks
+
+
+def _marks(record: Record, output: Output, read: Instance, found: Findings) -> Marks:
+    """What a segmentation marks; that its frames lie where its images lie is checked on the way."""
+    assert record.geometry is not None
+    marks = marks_of_segmentation(read, record)
+    wrong = misplaced(read.dataset, record) if record.geometry.space == "patient" else []
+    if wrong:
+        found.add("regions-differ", f"{counted(len(wrong), 'frame')} lie elsewhere than the image", output.path)
     return marks
 
 

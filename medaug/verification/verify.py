@@ -116,7 +116,8 @@ def verify(
             ]
         if said and can_be_made_again(record):
             faults += check_gate(record, {str(name): limit for name, limit in said.profile.checks.items()})
-    faults += [*check_decisions(records, choice), *check_lists(output, choice.through(records))]
+    alike = said.profile if said and all(map(can_be_made_again, records)) else None
+    faults += [*check_decisions(records, choice), *check_lists(output, choice.through(records), alike)]
     there = Reiterable(lambda: (record for record in written if not choice.gone(record)))
     checks = _checks(output, there, source, said, keeps_boxes=profile.keeps_boxes)
     digests, problems, compared = _read_units(checks, len(there), workers, on_unit)

@@ -255,9 +255,8 @@ def test_a_value_of_an_unknown_kind_anywhere_in_an_object_is_a_sentence(kind: st
     path = WRITERS[kind](tmp_path, volume)
     file = next(each for each in (path, *path.rglob("*")) if each.is_file())
     data = file.read_bytes()
-    places = [
-        found.start(1) for found in re.finditer(rb"[\x08\x20\x40\x62\x70\x06\x30]\0..(CS|DS|IS|SH|UI|US|FL)", data)
-    ]
+    kinds = re.finditer(rb"[\x06\x08\x20\x40\x62\x70][\x00\x30].{2}(CS|DS|IS|SH|UI|US|FL)", data, re.DOTALL)
+    places = [found.start(1) for found in kinds]
     said = set()
     for place in places:
         file.write_bytes(data[:place] + b"ZZ" + data[place + 2 :])
@@ -265,5 +264,5 @@ def test_a_value_of_an_unknown_kind_anywhere_in_an_object_is_a_sentence(kind: st
             read_annotations(file, [volume])
         except AnnotationError as error:
             said.add(str(error).split(";")[0])
-    assert len(places) > 20
+    assert len(places) > 10
     assert any("can't be parsed (NotImplementedError)" in sentence for sentence in said)

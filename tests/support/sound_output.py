@@ -13,6 +13,7 @@ import yaml
 
 import medaug
 from medaug.audit import ledger
+from medaug.audit.crate import write_crate
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
 from medaug.audit.seal import seal
@@ -114,6 +115,7 @@ def rewrite(root: Path, unit: str, change: Callable[[Record], Record], *, lists:
         write_monai(changed, root, sources)
         write_coco(changed, root, sources)
         write_croissant(changed, root)
+        write_crate(changed, root)
     seal(root)
     return next(record for record in changed if record.unit == unit)
 

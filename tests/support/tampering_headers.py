@@ -6,14 +6,19 @@ Each attack stands with its code, and with what is needed to see it: nothing but
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
+from PIL import Image
 
+from medaug.audit.record import Record
+from medaug.audit.seal import seal
 from medaug.dicom.read.parse import instance
 from medaug.formats.nifti import FIELDS, HEADER
 from medaug.verification.evidence_marks import FREE, boxes_on, marks_of_segmentation
@@ -153,7 +158,52 @@ def _checks(change: Callable[[tuple], tuple]) -> Attack:
     return attack
 
 
-OUTPUT, SOURCE = "OUTPUT alone", "`--source`"
+def _record(change: Callable[[Record], Record]) -> Attack:
+    return lambda folder: cover(folder, "CR", change)
+
+
+def _file(name: str, change: Callable[[Any], object]) -> Attack:
+    """A JSON file of OUTPUT, or one of text, and a new seal."""
+
+    def attack(folder: Path) -> None:
+        path = folder / "out" / name
+        if path.suffix == ".json":
+            content = json.loads(path.read_text())
+            change(content)
+            path.write_text(json.dumps(content))
+        else:
+            path.write_text(f"{path.read_text()}{change(path)}")
+        seal(folder / "out")
+
+    return attack
+
+
+def _move_a_frame(ds: pydicom.Dataset) -> None:
+    ds.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0].ImagePositionPatient = [9, 9, 9]
+
+
+def _private(folder: Path) -> None:
+    path = image(folder, "CR", 0)
+    edit(path, lambda ds: ds.private_block(0x0029, "X", create=True).add_new(1, "LO", "hidden"))
+    cover(folder, "CR")
+
+
+def _page_changed(folder: Path) -> None:
+    path = folder / "out" / "index.html"
+    path.write_text(f"{path.read_text()}<p>all is well</p>")
+    cover(folder, "CR")
+
+
+def _preview_repainted(folder: Path) -> None:
+    record = of(folder / "out", "CR")
+    path = folder / "out" / next(output.path for output in record.outputs if output.path.endswith(".png"))
+    with Image.open(path) as picture:
+        blank = Image.new(picture.mode, picture.size)
+    blank.save(path)
+    cover(folder, "CR")
+
+
+OUTPUT, SOURCE, KEY = "OUTPUT alone", "`--source`", "`--public-key`"
 LUT = pydicom.Dataset()
 LUT.LUTDescriptor, LUT.ModalityLUTType = [2, 0, 16], "US"
 LUT.add_new("LUTData", "OW", b"\1\0\0\0")
@@ -189,4 +239,39 @@ REMADE: dict[str, tuple[Attack, str, str]] = {
         _checks(lambda found: (replace(found[0], limit=(None, 99.0)), *found[1:])), "gate", OUTPUT,
     ),
     "no check recorded": (_checks(lambda _: ()), "gate", OUTPUT),
+    "a check renamed": (_checks(lambda found: (replace(found[0], name="other"), *found[1:])), "gate", OUTPUT),
+    "METHODS.md changed": (_file("METHODS.md", lambda _: "no pixel was generated"), "list-differs", OUTPUT),
+    "licence in the crate changed": (
+        _file("ro-crate-metadata.json", lambda data: data["@graph"][1].update(license="mine")), "list-differs", OUTPUT,
+    ),
+    "croissant.json's words changed": (
+        _file("croissant.json", lambda data: data.update(description="real images")), "list-differs", OUTPUT,
+    ),
+    "a unit taken out of plan.json": (_file("plan.json", lambda data: data["units"].pop()), "list-differs", OUTPUT),
+    "another run named in FORMAT.json": (
+        _file("FORMAT.json", lambda data: data.update(run="f" * 16)), "uid-differs", OUTPUT,
+    ),
+    "a frame of the segmentation elsewhere": (_in_evidence("regions.dcm", _move_a_frame), "regions-differ", OUTPUT),
+    "report said to be verified": (
+        _in_evidence("boxes.dcm", lambda ds: setattr(ds, "VerificationFlag", "VERIFIED")), "evidence-differs", OUTPUT,
+    ),
+    "a finding taken out of the report": (
+        _in_evidence("boxes.dcm", lambda ds: ds.ContentSequence.pop()), "evidence-differs", OUTPUT,
+    ),
+    "another source series named": (
+        _record(lambda r: replace(r, source=replace(r.source, series_uid="1.2.3"))), "reference", SOURCE,
+    ),
+    "another prior named": (
+        _record(lambda r: replace(r, prior=replace(r.prior, name="other") if r.prior else None)),
+        "header-differs", SOURCE,
+    ),
+    "private element added": (_private, "header-differs", SOURCE),
+    "window changed": (_said("CR", "WindowCenter", 7), "header-differs", SOURCE),
+    "words of the derivation changed": (_said("CR", "DerivationDescription", "denoised"), "header-differs", SOURCE),
+    "preview repainted": (_preview_repainted, "seal-unsigned", KEY),
+    "index.html changed": (_page_changed, "seal-unsigned", KEY),
+    "another device recorded": (_record(lambda record: replace(record, device="cuda")), "seal-unsigned", KEY),
+    "a check's figure made better": (
+        _checks(lambda found: tuple(replace(each, value=each.value / 2) for each in found)), "seal-unsigned", KEY,
+    ),
 }  # fmt: skip

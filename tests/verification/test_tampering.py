@@ -19,7 +19,7 @@ from medaug.verification.faults import CODES
 from medaug.verification.verify import verify
 from tests.support.sound_output import of, records
 from tests.support.tampering import COVERED, PLAIN, _pixel_in_a_box, codes, cover, judged, paint
-from tests.support.tampering_headers import OUTPUT, REMADE
+from tests.support.tampering_headers import KEY, OUTPUT, REMADE, SOURCE
 
 pytestmark = pytest.mark.usefixtures("unchanged_units_are_checked_once")
 
@@ -101,9 +101,14 @@ def test_what_contradicts_source_or_record_is_found_when_it_is_made_again(folder
     attack(folder)
     alone = codes(verify(folder / "out"))
     assert (code in alone) == (needed == OUTPUT)
-    if needed != OUTPUT:
-        assert alone == set()
-        assert code in codes(verify(folder / "out", source=folder / "in"))
+    if needed == OUTPUT:
+        return
+    assert alone == set()
+    with_source = codes(verify(folder / "out", source=folder / "in"))
+    assert (code in with_source) == (needed == SOURCE)
+    if needed == KEY:
+        assert with_source == set()
+        assert codes(judged(folder)) == {code}
 
 
 def test_headers_of_another_version_are_not_made_again_and_that_is_said(
