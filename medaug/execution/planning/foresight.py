@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from medaug.dicom.read.parse import LastFile
 
 LOOKED_AT = 200  # sources; each is read, and its domain found
-# Pixels that a stack may have as the prior sees it (2,048 slices at 256 px, 1 GiB) for its law to be asked, too; 20,000
-# slices take 10 GB and minutes.
-PRESENTED = 2**27
+# Pixels that stacks may have as the prior sees them for their law to be asked, too: all together (256 slices at 256 px,
+# some seconds), or the first of them alone (2,048 slices, 1 GiB). 20,000 slices take 10 GB and minutes.
+PRESENTED, PRESENTED_FIRST = 2**24, 2**27
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,13 @@ def foresee(planned: Plan, limit: int = LOOKED_AT) -> Iterator[Foresight]:
     from medaug.dicom.read.parse import LastFile  # several sources may lie in one file
 
     tools, last = present_tools(planned.profile), LastFile()
+    shown = 0
     for unit in islice(firsts_of(planned.units), limit):
+        stack = 0 if unit.shape[0] == 1 or tools.set_in else unit.shape[0] * tools.size**2
+        presented = shown + stack <= (PRESENTED if shown else PRESENTED_FIRST)
+        shown += stack if presented else 0
         try:
-            yield Foresight(unit.recipe.source, _free(unit, tools, last))
+            yield Foresight(unit.recipe.source, _free(unit, tools, last, presented=presented))
         except SourceError as error:
             yield Foresight(unit.recipe.source, 0.0, error.code, str(error))
         except MedaugError as error:
@@ -72,10 +76,10 @@ def space_missing(planned: Plan, output: Path) -> str:
     return f"about {planned.bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free where OUTPUT lies"
 
 
-def _free(unit: Unit, tools: PresentTools, last: LastFile) -> float:
+def _free(unit: Unit, tools: PresentTools, last: LastFile, *, presented: bool) -> float:
     donor = unit.donor.load() if unit.donor else None
     case = Case(unit.source.volume(unit.recipe.source, last), unit.boxes, unit.mask, donor)
-    if unit.shape[0] * tools.size**2 > PRESENTED:
+    if not presented:
         return float(1 - np.mean(protected_in(case, tools)))
     prepared, _ = prepare(case, unit.recipe, tools)
     seed = unit.recipe.seed_of("regions")

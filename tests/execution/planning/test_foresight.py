@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import medaug
-from medaug.augmentation.prepare import PreparedCase
+from medaug.augmentation.case import Case
+from medaug.augmentation.prepare import PreparedCase, PresentTools
 from medaug.dicom.read import parse
 from medaug.dicom.read.discover import discover
 from medaug.dicom.read.read import read_series
@@ -54,17 +55,9 @@ def test_the_free_share_is_what_the_boxes_leave(tmp_path: Path) -> None:
     assert seen.code == ""
 
 
-def test_a_stack_too_long_to_be_presented_has_the_same_free_share(
+def test_phases_in_one_file_are_looked_at_with_one_parse_and_presented_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = planned(tmp_path, labelled(tmp_path, BODY=WHOLE, lesion=LESION), ignore_label="BO*")
-    (presented,) = foresee(asked)
-    monkeypatch.setattr(foresight, "PRESENTED", 0)
-    monkeypatch.setattr(PreparedCase, "of", None)  # it would take the memory
-    assert list(foresee(asked)) == [presented]
-
-
-def test_phases_in_one_file_are_looked_at_with_one_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     phases = [{"FrameContentSequence": {"TemporalPositionIndex": n + 1}} for n in range(3)]
     enhanced(tmp_path / "in", [placed(3.0 * k, **phase) for phase in phases for k in range(2)])
     series_uid = read_series(discover(tmp_path / "in").series[0])[0].source.series_uid
@@ -78,8 +71,23 @@ def test_phases_in_one_file_are_looked_at_with_one_parse(tmp_path: Path, monkeyp
         return parsed(path)
 
     monkeypatch.setattr(parse, "instance", counting)
-    assert len(list(foresee(asked))) == 3
-    assert count == 1
+    prepared, presented = PreparedCase.of, 0
+
+    def presenting(case: Case, tools: PresentTools) -> PreparedCase:
+        nonlocal presented
+        presented += 1
+        return prepared(case, tools)
+
+    monkeypatch.setattr(PreparedCase, "of", presenting)
+    everything = list(foresee(asked))
+    assert (len(everything), count, presented) == (3, 1, 3)
+    pixels = 2 * asked.profile.size**2
+    for limits, expected in (((2 * pixels, 2 * pixels), 2), ((pixels, pixels), 1), ((pixels, pixels - 1), 0)):
+        presented = 0
+        monkeypatch.setattr(foresight, "PRESENTED", limits[0])
+        monkeypatch.setattr(foresight, "PRESENTED_FIRST", limits[1])
+        assert list(foresee(asked)) == everything  # the same share, presented or not
+        assert presented == expected
 
 
 def test_what_the_run_would_refuse_is_foreseen_and_can_be_mended(tmp_path: Path) -> None:
