@@ -15,7 +15,7 @@ import pytest
 import medaug
 from medaug.execution.execute import execute
 from medaug.execution.output import quarantine
-from medaug.execution.worker import io_process
+from medaug.execution.worker import io_process, solver_process
 from medaug.execution.worker.io_process import IoProcess, ToFinish, ToPrepare
 from medaug.processes.shared_memory import AVAILABLE
 from tests.support.in_process import asked_here
@@ -82,6 +82,7 @@ def test_processes_that_are_killed_in_a_storm_lose_nothing(
             made.append(self)
 
     monkeypatch.setattr("medaug.execution.worker.worker.IoProcess", Kept)
+    monkeypatch.setattr(solver_process, "CHILD", "tests.support.quick_solver")
     over, killed = threading.Event(), [0]
 
     def storm() -> None:
