@@ -95,7 +95,7 @@ def main(options: argparse.Namespace) -> None:
     beaten = {name: [key for key in JUDGED if _off(table["medaug"], key) >= _off(table[name], key)] for name in made}
     report = {
         "images": len(subjects),
-        "prior": benches["bone"].prior.card.sha256,
+        "prior": benches["bone"].solve.prior.card.sha256,
         "methods": table,
         "diversity": {"least": round(float(min(apart)), 3), **_spread(apart)},
         "not better than": {name: keys for name, keys in beaten.items() if keys},

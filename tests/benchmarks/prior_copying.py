@@ -57,7 +57,7 @@ def main(options: argparse.Namespace) -> None:
         regions["regions, held out"].append(nearest[0])
         regions["regions, generated"] += nearest[1:]
         print(f"{name} {index}: {[round(value, 3) for value in nearest]}", flush=True)
-    prior = benches[profiles[0]].prior
+    prior = benches[profiles[0]].solve.prior
     assert isinstance(prior, LatentPrior)
     whole = _whole(pool, training, prior, options)
     table = {name: _told(values) for name, values in {**regions, **whole}.items()}
