@@ -235,7 +235,13 @@ def on_a_bad_disk(output: Path, key: Path, step: int, number: int) -> str | None
 
 @pytest.mark.parametrize(
     ("number", "stride"),
-    [(errno.ENOSPC, 7), (errno.EROFS, 11), (errno.EIO, 9), pytest.param(errno.ENOSPC, 1, marks=pytest.mark.slow)],
+    [
+        *((errno.ENOSPC, 7), (errno.EROFS, 11), (errno.EIO, 9)),
+        *(
+            pytest.param(number, stride, marks=pytest.mark.slow)
+            for number, stride in ((errno.ENOSPC, 1), (errno.EROFS, 3), (errno.EIO, 3))
+        ),
+    ],
 )
 def test_a_disk_that_is_full_read_only_or_broken_stops_the_run_at_any_step_and_it_continues(
     tmp_path: Path, number: int, stride: int

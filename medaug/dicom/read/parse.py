@@ -141,8 +141,9 @@ def coded() -> Iterator[None]:
 
 def _parsed(stream: BinaryIO, found: Outline, keywords: Sequence[str | int] | None) -> Dataset:
     stream.seek(0)
+    source = _with_length_of_frames(stream, found, whole=keywords is None) if found.open_frames else stream
     dataset = dcmread(
-        _with_length_of_frames(stream, found, whole=keywords is None) if found.open_frames else stream,
+        source,
         force=not found.preamble,
         stop_before_pixels=keywords is not None,
         specific_tags=None if keywords is None else [Tag(keyword) for keyword in keywords],
