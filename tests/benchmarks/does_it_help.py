@@ -1,8 +1,8 @@
 """docs/explanation/does-it-help.md from what was measured: ``python tests/benchmarks/does_it_help.py``.
 
-With ``--bench BENCH --export FOLDER`` (of `fracatlas_export.py`) its figures are first put before those that stand in
-docs/measurements/does-it-help.json, or take the place of the same comparison's; without, the page and its curves are
-made again from that file alone.
+With ``--bench BENCH --export FOLDER`` (of `fracatlas_export.py` or `brain_mr_export.py`) its figures are first put
+before those that stand in docs/measurements/does-it-help.json, or take the place of the same comparison's; without, the
+page and its curves are made again from that file alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ DATA = ROOT / "docs" / "measurements" / "does-it-help.json"
 PAGE = ROOT / "docs" / "explanation" / "does-it-help.md"
 FIGURES = {"ap50": "AP50 on validation", "objectness_loss": "objectness loss", "box_loss": "box loss"}
 MADE = """Made by `python tests/benchmarks/does_it_help.py` from `docs/measurements/does-it-help.json`; the figures are
-those of [`medaug benchmark`](../how-to/benchmark.md) on FracAtlas, newest first. Each comparison declared its primary
-contrast before its first training; between comparisons nothing is corrected for, so that a small p of one of several
-is worth less than it looks."""
+those of [`medaug benchmark`](../how-to/benchmark.md) on fractures of FracAtlas and on tumours in MR of heads, newest
+first. Each comparison declared its primary contrast before its first training; between comparisons nothing is corrected
+for, so that a small p of one of several is worth less than it looks."""
 LIMITS = """* A screening detector: frozen ImageNet features and a small head, on a share of the images. It is far below
   what is published on the official split (.39 to .58 AP50, YOLO models pretrained on COCO, 640 px); near the floor,
   arms that help a strong detector may look alike.
@@ -34,7 +34,8 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head, o
 * Only 8 % of the images that the arm of transplants adds hold a lesion that was set in (77 of 936); for the others no
   place of a host looked like any lesion's surroundings, and the real image stood again. So that arm says nothing yet.
 * Other strengths, the law `inside` and pretraining are arms of the same command, and weren't run here.
-* One detector, one data set, one machine. Confirm with your own: `--detector retinanet` or `command`."""
+* One detector, two data sets, one machine. Confirm with your own: `--detector retinanet` or `command`."""
+DATA_SETS = {"fracatlas": "Fractures, FracAtlas", "brain-mr": "Tumours, brain MR"}
 OLD_HEAD = """The detector's first head, which saw single places
 ([ADR 34](../adr/0034-the-screening-head-looks-around.md)): every arm ended at its floor, so this says little."""
 
@@ -84,7 +85,7 @@ def page(comparisons: list[dict[str, Any]]) -> str:
             *(f"![{up}](../measurements/does-it-help-{name.replace('_', '-')}.svg)\n" for name, up in FIGURES.items()),
             "## What this can't say",
             "",
-            *limits(newest["export"], newest["results"]),
+            *limits(comparisons),
             "",
         ]
     )
@@ -95,8 +96,9 @@ def section(comparison: dict[str, Any]) -> list[str]:
     results, plan = comparison["results"], comparison["plan"]
     ratios = ", ".join(f"{ratio:g}" for ratio in results["design"]["ratios"])
     real = results["real"][0]
+    laws = ", ".join(f"`{name}`" for name in laws_of(plan))
     return [
-        f"## {real} real images, ratio {ratios}: {', '.join(f'`{name}`' for name in laws_of(plan))}",
+        f"## {DATA_SETS[name_of(comparison)]}: {real} real images, ratio {ratios}: {laws}",
         "",
         *([] if "around" in plan["detector"]["head"] else [OLD_HEAD, ""]),
         *tables.facts(results),
@@ -132,7 +134,32 @@ def caution(results: dict[str, Any]) -> list[str]:
     return [told, ""]
 
 
-def limits(export: dict[str, Any], results: dict[str, Any]) -> list[str]:
+def name_of(comparison: dict[str, Any]) -> str:
+    """Of its data set; the first ones stated none."""
+    return str(comparison["export"].get("name", "fracatlas"))
+
+
+def limits(comparisons: list[dict[str, Any]]) -> list[str]:
+    newest = {name_of(one): one for one in reversed(comparisons)}
+    return [
+        *(seen_heads(newest["brain-mr"]["export"]) if "brain-mr" in newest else ()),
+        *seen_limbs(newest["fracatlas"]["export"], newest["fracatlas"]["results"]),
+        LIMITS,
+    ]
+
+
+def seen_heads(export: dict[str, Any]) -> list[str]:
+    return [
+        (
+            "* **The prior of heads saw the training images of brain MR** "
+            f"({export['trained_on']} slices, without boxes) and none of the {export['test']} tested ones: these are "
+            "of runs that its training held out. Runs were cut by number, 40 slices each, so a patient at a run's end "
+            "may be on both sides, in every arm alike."
+        )
+    ]
+
+
+def seen_limbs(export: dict[str, Any], results: dict[str, Any]) -> list[str]:
     used = results["images"]["labelled"]
     sample = f" Of the {export['labelled']} left, the newest comparison used {used}."
     return [
@@ -142,7 +169,6 @@ def limits(export: dict[str, Any], results: dict[str, Any]) -> list[str]:
             f"{export['trained_on']} it was trained on (10 of 240 bits of a fingerprint) were left out; normal images "
             f"are ones that its training held out.{sample if used < export['labelled'] else ''}"
         ),
-        LIMITS,
     ]
 
 
