@@ -10,7 +10,7 @@ from functools import partial
 
 from medaug.errors import MedaugError, counted
 from medaug.inverse.device import resolve_device
-from medaug.inverse.priors.carried import CARRIED
+from medaug.inverse.priors.embedded import EMBEDDED_PRIORS
 from medaug.inverse.priors.loaders.trained import load_trained
 from medaug.processes.processor import processor
 from medaug.processes.threads import of_a_solve
@@ -74,7 +74,7 @@ def _decoder(uid: str) -> str:
 
 
 def _embedded() -> str:
-    cards = [load_trained(folder).card for folder in CARRIED.values()]
+    cards = [load_trained(folder).card for folder in EMBEDDED_PRIORS.values()]
     return ", ".join(f"{card.name} {card.sha256}" for card in cards)
 
 

@@ -62,7 +62,7 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     """Find omega and gamma on a few of your images, and write them on the prior's card."""
     from medaug.errors import PriorError
     from medaug.inverse.priors.card import write_card
-    from medaug.inverse.priors.carried import is_carried
+    from medaug.inverse.priors.embedded import is_embedded
     from medaug.inverse.priors.latent_prior import padded
     from medaug.inverse.priors.library.lookup import folder_of
     from medaug.inverse.priors.loaders.load import load_folder
@@ -71,7 +71,7 @@ def prior_calibrate(  # noqa: PLR0913 - one parameter per option
     from medaug.training.own_images import presented
 
     folder = folder_of(prior)
-    if is_carried(folder):
+    if is_embedded(folder):
         raise PriorError(
             "an embedded prior's card is part of medaug: copy it with `medaug prior add`, then name it",
             code="prior-name",

@@ -23,11 +23,11 @@ Name = Annotated[str | None, typer.Option("--name", help="Name to store it under
 def prior_list(as_json: AsJson = False) -> None:
     """The embedded priors and the stored ones: name, digest, size, calibrated or not."""
     from medaug.inverse.priors.card import read_card
-    from medaug.inverse.priors.carried import CARRIED
+    from medaug.inverse.priors.embedded import EMBEDDED_PRIORS
     from medaug.inverse.priors.library.lookup import store_root, stored, stored_card
 
     root = store_root()
-    own = {name: read_card(folder) for name, folder in CARRIED.items()}
+    own = {name: read_card(folder) for name, folder in EMBEDDED_PRIORS.items()}
     cards = own | {name: stored_card(root, name) for name in stored(root)}
     if as_json:
         say_json([_facts(name, card) for name, card in cards.items()])

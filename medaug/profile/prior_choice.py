@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medaug.inverse.priors.card import SolverWeights, nearest
-from medaug.inverse.priors.carried import is_carried
+from medaug.inverse.priors.embedded import is_embedded
 from medaug.inverse.priors.library.lookup import folder_digest, folder_of, folder_weights, locate, store_root
 from medaug.profile.components import EmbeddedPrior, FolderPrior
 from medaug.profile.profile import Profile
@@ -23,7 +23,7 @@ def with_prior(profile: Profile, name_or_path: str) -> Profile:
     """
     folder = folder_of(name_or_path)
     solver = _weighted(profile.solver, folder_weights(folder))
-    if not is_carried(folder):
+    if not is_embedded(folder):
         return with_folder_prior(profile, name_or_path).model_copy(update={"solver": solver})
     prior = EmbeddedPrior(kind="embedded", sha256=folder_digest(folder))
     return profile.model_copy(update={"prior": prior, "solver": solver})

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
-from medaug.inverse.priors.carried import carried_with
+from medaug.inverse.priors.embedded import embedded_with
 from medaug.inverse.priors.loaders.load import card_of
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.training.from_prior import base_autoencoder
@@ -30,7 +30,7 @@ def named_trunk(recipe: TrainingRecipe, folder: Path | None) -> Path:
     Raises:
         PriorError: it doesn't.
     """
-    folder = folder or carried_with(str(recipe.trunk))
+    folder = folder or embedded_with(str(recipe.trunk))
     found = card_of(folder).sha256
     if found != recipe.trunk:
         raise PriorError(

@@ -28,7 +28,7 @@ import medaug
 from examples.unconditional import draw, with_attention_guidance
 from medaug.errors import RegionError
 from medaug.imaging.seeds import seed_for
-from medaug.inverse.priors.carried import carried_with
+from medaug.inverse.priors.embedded import embedded_with
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.training.autoencoder import to_tensor
 from medaug.training.image_pool import Pool, read_pool
@@ -104,7 +104,7 @@ def _region(pool: Pool, index: int, name: str, tools: medaug.Tools) -> tuple[tup
 
 def _whole(pool: Pool, training: np.ndarray, prior: LatentPrior, options: argparse.Namespace) -> dict[str, list[float]]:
     """The nearest training image of whole images, at 64 px; drawn as the samples of the demo are."""
-    guided = with_attention_guidance(carried_with(prior.card.sha256))
+    guided = with_attention_guidance(embedded_with(prior.card.sha256))
     seeds = [seed_for("prior-copying", n) for n in range(options.draws)]
     drawn = np.concatenate([_bytes(draw(guided, seeds[n : n + 8], 50, eta=1.0)) for n in range(0, len(seeds), 8)])
     held = pool.images[pool.held_out][:: max(1, int(pool.held_out.sum()) // options.draws)][: options.draws]

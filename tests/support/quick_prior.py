@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from medaug import assemble
 from medaug.inverse.priors.card import EMBEDDED, read_card
-from medaug.inverse.priors.carried import carried_with
+from medaug.inverse.priors.embedded import embedded_with
 from medaug.inverse.priors.latent_prior import LatentPrior
 
 LOWEST = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))  # of a patch's 64 cosines, one a channel
@@ -27,7 +27,7 @@ LOWEST = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))  # of 
 
 def quick_prior(device: str = "cpu", sha256: str | None = None) -> LatentPrior:
     """Eight cosines of each patch of 8 × 8 as latents, which are independent N(0, 1), or nearly."""
-    card = replace(read_card(carried_with(sha256) if sha256 else EMBEDDED), latent_channels=len(LOWEST))
+    card = replace(read_card(embedded_with(sha256) if sha256 else EMBEDDED), latent_channels=len(LOWEST))
     cosines = torch.zeros(len(LOWEST), 1, card.stride, card.stride)
     for channel, (down, across) in enumerate(LOWEST):
         cosines[channel, 0, down, across] = 1

@@ -18,7 +18,7 @@ from medaug.inverse.priors.card import (
     read_card,
     weights_in,
 )
-from medaug.inverse.priors.carried import CARRIED
+from medaug.inverse.priors.embedded import EMBEDDED_PRIORS
 from medaug.inverse.priors.loaders.layout import digests, layout_of
 from medaug.storage.plain_files import is_plain
 
@@ -33,8 +33,8 @@ def folder_of(name_or_path: str | None) -> Path:
         PriorError: none of them.
     """
     name = "radiograph-256" if name_or_path in {None, "embedded"} else str(name_or_path)
-    own = name in CARRIED and name not in stored(store_root())
-    return CARRIED[name] if own else locate(name, store_root())
+    own = name in EMBEDDED_PRIORS and name not in stored(store_root())
+    return EMBEDDED_PRIORS[name] if own else locate(name, store_root())
 
 
 def folder_digest(folder: Path) -> str:

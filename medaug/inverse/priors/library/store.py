@@ -18,7 +18,7 @@ from pathlib import Path
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, unwritable, write_card
-from medaug.inverse.priors.carried import RESERVED
+from medaug.inverse.priors.embedded import RESERVED
 from medaug.inverse.priors.library.lookup import NAME
 from medaug.inverse.priors.loaders.layout import layout_of, parts_of, shown
 from medaug.storage.atomic import new_folder

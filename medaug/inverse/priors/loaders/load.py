@@ -7,7 +7,7 @@ from typing import assert_never
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import PriorCard, digest_of, read_card
-from medaug.inverse.priors.carried import is_carried
+from medaug.inverse.priors.embedded import is_embedded
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.declared import told
 from medaug.inverse.priors.loaders.layout import Layout, digests, layout_of
@@ -51,7 +51,7 @@ def card_of(folder: Path) -> PriorCard:
     Raises:
         PriorError: as `load_folder`.
     """
-    return read_card(folder) if is_carried(folder) else load_folder(folder).card
+    return read_card(folder) if is_embedded(folder) else load_folder(folder).card
 
 
 def rehash(folder: Path, card: PriorCard) -> Layout:

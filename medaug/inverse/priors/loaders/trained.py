@@ -13,7 +13,7 @@ from torch import nn
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import CARD_BYTES, EMBEDDED, PriorCard, read_card
-from medaug.inverse.priors.carried import carried_with, is_carried
+from medaug.inverse.priors.embedded import embedded_with, is_embedded
 from medaug.inverse.priors.latent_prior import LatentPrior, Network, frozen
 from medaug.inverse.priors.loaders.declared import check_config, check_weights
 from medaug.inverse.priors.loaders.layout import TRAINED
@@ -36,7 +36,7 @@ def load_embedded(device: str = "cpu", sha256: str | None = None) -> LatentPrior
     Raises:
         PriorError: a file is missing or was changed.
     """
-    return load_trained(EMBEDDED if sha256 is None else carried_with(sha256), device)
+    return load_trained(EMBEDDED if sha256 is None else embedded_with(sha256), device)
 
 
 def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
@@ -50,7 +50,7 @@ def load_trained(folder: Path, device: str = "cpu") -> LatentPrior:
         PriorError: a file is missing, or isn't what the card says.
     """
     card = read_card(folder)
-    if not is_carried(folder):
+    if not is_embedded(folder):
         _check_declared(folder, card)
     content = {name: _verified(folder / name, card) for name in FILES}
     with torch.random.fork_rng(devices=[]):

@@ -8,21 +8,21 @@ from types import MappingProxyType
 
 from medaug.inverse.priors.card import EMBEDDED, read_card
 
-CARRIED: Mapping[str, Path] = MappingProxyType(
+EMBEDDED_PRIORS: Mapping[str, Path] = MappingProxyType(
     {"radiograph-256": EMBEDDED, "brain-mr-256": EMBEDDED.with_name("brain_mr_256")}
 )
-RESERVED = frozenset({"embedded", *CARRIED})  # no stored prior may be called so
+RESERVED = frozenset({"embedded", *EMBEDDED_PRIORS})  # no stored prior may be called so
 
 
-def is_carried(folder: Path) -> bool:
+def is_embedded(folder: Path) -> bool:
     """Whether a folder is one of the package's own."""
-    return folder in CARRIED.values()
+    return folder in EMBEDDED_PRIORS.values()
 
 
-def carried_with(sha256: str) -> Path:
+def embedded_with(sha256: str) -> Path:
     """The folder of the prior with a digest; where none has it, `EMBEDDED`, whose digest then differs.
 
     Raises:
         PriorError: a card is missing or malformed.
     """
-    return next((folder for folder in CARRIED.values() if read_card(folder).sha256 == sha256), EMBEDDED)
+    return next((folder for folder in EMBEDDED_PRIORS.values() if read_card(folder).sha256 == sha256), EMBEDDED)
