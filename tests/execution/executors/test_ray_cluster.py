@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import medaug
+from medaug import assemble
 from medaug.audit.record import Record
 from medaug.errors import OutputError, RunError
 from medaug.execution.execute import execute
@@ -25,6 +26,7 @@ from medaug.execution.executors import ray_cluster as module
 from medaug.execution.output import quarantine
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.unit_of_work import work_unit
+from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.profile.load import load_profile
 from medaug.verification.verify import verify
 from tests.support import null
@@ -33,6 +35,12 @@ from tests.support.poison import POISON, full, poisoned
 from tests.support.small_runs import contents
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(autouse=True)
+def prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded one itself, in place of the package's quick one: a cluster's workers have no other."""
+    monkeypatch.setattr(assemble, "load_embedded", load_embedded)
 
 
 @pytest.fixture
