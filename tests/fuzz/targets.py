@@ -45,7 +45,11 @@ class Target:
 def dicom(path: Path) -> Refusals:
     """The pre-flight, the listing, the parser and the decoder; archives are looked into."""
     notes: Notes = {}
-    found = discover(path, noting=noting(notes))
+    try:
+        found = discover(path, noting=noting(notes))
+    except ReadError as error:  # an archive without an entry is an export without a file
+        yield error.code, str(error)
+        return
     yield from ((skip.code, skip.reason) for skip in found.skipped)
     for group in found.series:
         facts = inspect(group, notes)
