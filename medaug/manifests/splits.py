@@ -72,23 +72,33 @@ def read_parts(path: Path) -> Mapping[str, str]:
     Raises:
         ManifestError: not such a table, or a series stands in two parts.
     """
-    try:
-        with text_of(open_plain(path), "utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"parts: the table can't be read ({type(error).__name__}); expected a CSV") from None
     parts: dict[str, str] = {}
-    for line, row in enumerate(rows, 2):
-        uid, part = (row.get("series_uid") or "").strip(), NAMES.get((row.get("part") or "").strip().lower())
-        if not uid or part is None:
-            raise ManifestError(
-                f"parts, line {line}: expected the columns series_uid and part, and as part one of {', '.join(PARTS)}"
-            )
+    for line, uid, part, _ in rows_of_parts(path, "series_uid"):
         if parts.setdefault(uid, part) != part:
             raise ManifestError(f"parts, line {line}: series {uid} stands in {parts[uid]} and in {part}")
     if not parts:
         raise ManifestError("parts: the table is empty; expected the columns series_uid and part")
     return parts
+
+
+def rows_of_parts(path: Path, column: str) -> Iterator[tuple[int, str, str, Mapping[str, str | None]]]:
+    """(line, what the column names, part, whole row) of a CSV with that column and ``part``.
+
+    Raises:
+        ManifestError: not such a table.
+    """
+    try:
+        with text_of(open_plain(path), "utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"parts: the table can't be read ({type(error).__name__}); expected a CSV") from None
+    for line, row in enumerate(rows, 2):
+        name, part = (row.get(column) or "").strip(), NAMES.get((row.get("part") or "").strip().lower())
+        if not name or part is None:
+            raise ManifestError(
+                f"parts, line {line}: expected the columns {column} and part, and as part one of {', '.join(PARTS)}"
+            )
+        yield line, name, part, row
 
 
 def for_training(records: Iterable[Record], parts: Mapping[str, str] | None, *, leave_out: bool) -> tuple[Record, ...]:

@@ -38,6 +38,7 @@ class _Work:
 
 _lock = threading.Lock()
 _going_on: list[_Work] = []
+_before: list[int] = []  # the limit that the process had when nothing went on; it is kept, and put back
 
 
 @contextmanager
@@ -62,6 +63,8 @@ def last_resort(seconds: float, trace: Path | None = None) -> Iterator[Callable[
             _arm()
 
     with _lock:
+        if not _going_on:
+            _before[:] = [resource.getrlimit(resource.RLIMIT_CPU)[0]]
         _going_on.append(work)
         _arm()
     try:
@@ -80,12 +83,12 @@ def ended_so(status: int) -> bool:
 
 
 def _arm() -> None:
-    """The limit of the process is the first end of all that goes on in it; without any there is none."""
+    """The limit of the process is the first end of all that goes on in it, or its own where that comes before."""
     first = min(_going_on, key=lambda work: work.end, default=None)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    end = hard if first is None else math.ceil(first.end) + 1
-    most = end if hard == resource.RLIM_INFINITY else min(end, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
+    (own,) = _before
+    end = own if first is None else math.ceil(first.end) + 1
+    most = end if own == resource.RLIM_INFINITY else min(end, own)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.getrlimit(resource.RLIMIT_CPU)[1]))
     if first is not None and first.trace is not None:
         faulthandler.register(signal.SIGXCPU, file=first.trace, all_threads=False, chain=True)
     else:

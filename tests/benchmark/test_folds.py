@@ -8,7 +8,7 @@ import pytest
 from medaug.benchmark.design.folds import Fold, folds_of, given_fold, normals_of, subset
 from medaug.benchmark.images.dataset import grouped
 from medaug.benchmark.images.places import Place, read_places
-from medaug.errors import RunError
+from medaug.errors import ManifestError, RunError
 
 GROUPS = [n // 3 for n in range(60)] + [100, 101, 102]
 
@@ -87,5 +87,5 @@ def test_a_table_of_parts_names_each_file_once_and_where_it_stands(tmp_path: Pat
 def test_another_table_is_refused_with_its_line(tmp_path: Path, text: str | None, said: str) -> None:
     if text is not None:
         (tmp_path / "parts.csv").write_text(text)
-    with pytest.raises(RunError, match=said):
+    with pytest.raises(ManifestError, match=said):
         read_places(tmp_path / "parts.csv")

@@ -74,3 +74,18 @@ def test_the_limit_is_as_before_when_all_is_done() -> None:
         assert hard == before[1]
         assert 500 <= soft < 3000
     assert resource.getrlimit(resource.RLIMIT_CPU) == before
+
+
+def test_a_limit_that_the_process_had_of_its_own_is_kept_and_put_back() -> None:
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    own = (500_000, before[1])
+    resource.setrlimit(resource.RLIMIT_CPU, own)
+    try:
+        with last_resort(1e6):
+            assert resource.getrlimit(resource.RLIMIT_CPU) == own
+            with last_resort(1e3):
+                assert resource.getrlimit(resource.RLIMIT_CPU)[0] < own[0]
+            assert resource.getrlimit(resource.RLIMIT_CPU) == own
+        assert resource.getrlimit(resource.RLIMIT_CPU) == own
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, before)

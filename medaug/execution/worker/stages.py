@@ -53,9 +53,8 @@ def _batch(worker: Worker) -> int:
 
 
 def _solve_slices(worker: Worker, rows: Sequence[PresentedSlice], prior: Prior) -> list[SolvedSlice]:
-    with no_step_for_ever(
-        worker, None
-    ) as step:  # of several units: whose call didn't end shows when each is solved alone
+    # No trace, for these are slices of several units: whose call didn't end shows when each is solved alone.
+    with no_step_for_ever(worker, None) as step:
         return worker.tools.solve_slices(rows, prior, worker.tools.solve, step)
 
 

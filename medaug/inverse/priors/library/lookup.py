@@ -11,6 +11,7 @@ from pathlib import Path
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import (
     CARD,
+    EMBEDDED,
     PriorCard,
     SolverWeights,
     card_text,
@@ -32,7 +33,9 @@ def folder_of(name_or_path: str | None) -> Path:
     Raises:
         PriorError: none of them.
     """
-    name = "radiograph-256" if name_or_path in {None, "embedded"} else str(name_or_path)
+    if name_or_path in {None, "embedded"}:
+        return EMBEDDED
+    name = str(name_or_path)
     own = name in EMBEDDED_PRIORS and name not in stored(store_root())
     return EMBEDDED_PRIORS[name] if own else locate(name, store_root())
 
