@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache, lru_cache
 from importlib import resources
@@ -108,7 +109,7 @@ def _fault(item: dict[str, Any]) -> str:
     location = [str(part)[:MAX_WORD] for part in item["loc"]]
     key = ".".join(location)
     if item["type"] == "extra_forbidden":
-        return f"unknown key {key!r}{_suggestion(location[-1], _known_keys())}"
+        return f"unknown key {key!r}{_suggestion(location[-1], _known_keys()) or _elsewhere(location)}"
     if location[:1] == ["checks"] and item["type"] == "literal_error":
         return f"checks: no limit can be set for {location[1]!r}{_suggestion(location[1], get_args(CheckName))}"
     return f"{key or 'profile'}: {item['msg']}"
@@ -121,8 +122,26 @@ def _known_keys() -> tuple[str, ...]:
     return tuple(sorted({key for item in objects for key in item.get("properties", {})}))
 
 
+def _elsewhere(location: Sequence[str]) -> str:
+    """Under which other top key it may stand."""
+    found = _sections().items()
+    sections = sorted(section for section, keys in found if location[-1] in keys and section != location[0])
+    return f" (it belongs under {' or '.join(map(repr, sections))})" if sections else ""
+
+
+@cache
+def _sections() -> Mapping[str, frozenset[str]]:
+    """Top key → the keys that may stand under it."""
+    schema = profile_schema()
+    kept = {title: frozenset(item.get("properties", {})) for title, item in schema["$defs"].items()}
+    return {
+        key: frozenset().union(*(keys for title, keys in kept.items() if f'"#/$defs/{title}"' in json.dumps(item)))
+        for key, item in schema["properties"].items()
+    }
+
+
 def _suggestion(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, n=1) if len(word) <= MAX_WORD else []
+    close = difflib.get_close_matches(word, known, n=1) if len(word) <= MAX_WORD and word not in known else []
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -78,6 +78,8 @@ def test_the_paper_profile_holds_the_published_settings() -> None:
         (edited(operator={"kind": "gaussian-blur", "sigma": 0}), "operator.gaussian-blur.sigma"),
         (edited(solver={"kind": "blend", "steps": 5, "start": 0.5}, levers={"noise_budget": 0.1}), "never decode"),
         (edited(levers={"guide_evry": 2}), "did you mean 'guide_every'?"),
+        (edited(precision="bfloat16"), "unknown key 'precision' (it belongs under 'levers')"),
+        (edited(levers={"start": 0.5}), "unknown key 'levers.start' (it belongs under 'solver'"),
         (edited(size=264), "size (264) must be a multiple of 32"),
         (edited(checks={"sharpnes": [0.5, 2]}), "no limit can be set for 'sharpnes' (did you mean 'sharpness'?)"),
         (edited(checks={"sharpness": [2, 0.5]}), "checks.sharpness: the least value (2)"),
