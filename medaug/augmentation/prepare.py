@@ -142,9 +142,8 @@ class PreparedCase:
 
     @classmethod
     def _of(cls, case: Case, window: Window, change: _Change, tools: PresentTools) -> PreparedCase:
-        volume, domain, grown, unknown = case.volume, change.domain, change.grown, change.unknown
+        volume, domain, unknown = case.volume, change.domain, change.unknown
         view, protected = _protected(volume, window, change, tools)
-        small = (_on_grid(view, box, volume) for box in grown)
         pixels = view.present(volume.modality)
         for shared in (domain, protected, pixels):
             shared.setflags(write=False)
@@ -157,7 +156,7 @@ class PreparedCase:
             pixels=pixels,
             taper=seam_taper(view.shrink(protected, 0.0), tools.feather),
             small=view.shrink(domain, 0.5),
-            small_boxes=tuple(box for box in small if box is not None),
+            small_boxes=_on_grids(view, change.grown, volume),
             sampling=_sampling(view, volume),
             baseline=Baseline.of(volume, protected, window),
             unknown=unknown,
@@ -198,14 +197,29 @@ def prepare(case: Case, recipe: Recipe, tools: PresentTools) -> tuple[PreparedCa
     return PreparedCase.of_moved(moved, domain, tools), moved
 
 
-def protected_in(case: Case, tools: PresentTools) -> Mask:
-    """(k, i, j), what no variant of a case that stays where it is may change; nothing is presented.
+def protected_in(case: Case, tools: PresentTools, seed: int | None = None) -> Mask:
+    """(k, i, j), what no variant of a case that stays where it is may change; none of its pixels are presented.
+
+    Args:
+        case: the case.
+        tools: how it is shown, and what may change.
+        seed: of its regions, to ask the law, too; None not to.
 
     Raises:
-        RegionError: nothing may change.
+        RegionError: nothing may change, or the law refuses.
     """
-    window, domain = tools.window(case.volume), tools.domain_of(case)
-    return _protected(case.volume, window, _Change(domain, domain, tools.grow(case.volume, case.boxes)), tools)[1]
+    volume, window, domain = case.volume, tools.window(case.volume), tools.domain_of(case)
+    change = _Change(domain, domain, tools.grow(volume, case.boxes))
+    view, protected = _protected(volume, window, change, tools)
+    if seed is not None:
+        boxes = _on_grids(view, change.grown, volume)
+        tools.law(view.shrink(domain, 0.5), boxes, seed, _sampling(view, volume))
+    return protected
+
+
+def presented_area(case: Case, domain: Mask, tools: PresentTools) -> Area | None:
+    """The part of a slice that is presented of a case with this domain; None for the whole."""
+    return tools.crop(_with_boxes(domain, tools.grow(case.volume, case.boxes)))
 
 
 class Latest(Generic[T]):
@@ -257,6 +271,11 @@ def _protected(volume: Volume, window: Window, change: _Change, tools: PresentTo
 def _sampling(view: Presentation, volume: Volume) -> Sampling:
     slice_step, _, column_step = volume.geometry.spacing
     return (slice_step / column_step * view.scale, 1.0, 1.0) if slice_step else (1.0, 1.0, 1.0)
+
+
+def _on_grids(view: Presentation, boxes: Sequence[Box], volume: Volume) -> tuple[Box, ...]:
+    small = (_on_grid(view, box, volume) for box in boxes)
+    return tuple(box for box in small if box is not None)
 
 
 def _on_grid(view: Presentation, box: Box, volume: Volume) -> Box | None:

@@ -32,8 +32,8 @@ def plan_data(
         "seed": str(planned.request.seed),
         "variants": len(planned.units),
         "sources": [
-            source | {"free": None if seen is None else seen.free, "code": seen.code if seen else ""}
-            | {"reason": seen.reason if seen else ""}
+            source | {"free": None if seen is None else seen.free, "about": bool(seen and seen.about)}
+            | {"code": seen.code if seen else "", "reason": seen.reason if seen else ""}
             for source in boxes_data(planned)["sources"]
             for seen in (foreseen.get(source["source"]),)
         ],

@@ -77,7 +77,7 @@ def _ahead(foreseen: Foresight | None) -> str:
         return ""
     if foreseen.code:
         return f"; the run would refuse it [{foreseen.code}]: {foreseen.reason}"
-    return f", {100 * foreseen.free:.0f} % free"
+    return f", {'about ' if foreseen.about else ''}{100 * foreseen.free:.0f} % free"
 
 
 def show_summary(

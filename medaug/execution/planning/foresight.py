@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from medaug.augmentation.case import Case
-from medaug.augmentation.prepare import PresentTools, prepare, protected_in
-from medaug.errors import MedaugError, SourceError
+from medaug.augmentation.prepare import PresentTools, prepare, presented_area, protected_in
+from medaug.errors import MedaugError, RegionError, SourceError
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Unit, firsts_of
+from medaug.imaging.boxes import Box
+from medaug.imaging.volume import Mask
 
 if TYPE_CHECKING:
     from medaug.dicom.read.parse import LastFile
 
-LOOKED_AT = 200  # sources; each is read, and its domain found
-# Pixels that stacks may have as the prior sees them for their law to be asked, too: all together (256 slices at 256 px,
-# some seconds), or the first of them alone (2,048 slices, 1 GiB). 20,000 slices take 10 GB and minutes.
-PRESENTED, PRESENTED_FIRST = 2**24, 2**27
+Indices = npt.NDArray[np.intp]
+Float64 = npt.NDArray[np.float64]
+
+LOOKED_AT = 200  # sources; each is read, and the domain found of some of its slices
+WITH_BOXES, WITHOUT = 4, 12  # slices of a stack that are looked at, of those that hold a box and of the others
+FEW = 32  # slices that are brought to the prior's grid at a time
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,14 @@ class Foresight:
     Attributes:
         source: its key.
         free: share of its voxels that may change; 0 where the run would refuse it.
+        about: whether ``free`` is taken from some of its slices.
         code: of the refusal, or "".
         reason: its sentence.
     """
 
     source: str
     free: float
+    about: bool = False
     code: str = ""
     reason: str = ""
 
@@ -54,17 +61,16 @@ def foresee(planned: Plan, limit: int = LOOKED_AT) -> Iterator[Foresight]:
     from medaug.dicom.read.parse import LastFile  # several sources may lie in one file
 
     tools, last = present_tools(planned.profile), LastFile()
-    shown = 0
     for unit in islice(firsts_of(planned.units), limit):
-        stack = 0 if unit.shape[0] == 1 or tools.set_in else unit.shape[0] * tools.size**2
-        presented = shown + stack <= (PRESENTED if shown else PRESENTED_FIRST)
-        shown += stack if presented else 0
+        source = unit.recipe.source
         try:
-            yield Foresight(unit.recipe.source, _free(unit, tools, last, presented=presented))
+            free, about = _looked_at(unit, tools, last)
         except SourceError as error:
-            yield Foresight(unit.recipe.source, 0.0, error.code, str(error))
+            yield Foresight(source, 0.0, code=error.code, reason=str(error))
         except MedaugError as error:
-            yield Foresight(unit.recipe.source, 0.0, "refused", str(error))
+            yield Foresight(source, 0.0, code="refused", reason=str(error))
+        else:
+            yield Foresight(source, free, about)
 
 
 def space_missing(planned: Plan, output: Path) -> str:
@@ -76,12 +82,108 @@ def space_missing(planned: Plan, output: Path) -> str:
     return f"about {planned.bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free where OUTPUT lies"
 
 
-def _free(unit: Unit, tools: PresentTools, last: LastFile, *, presented: bool) -> float:
+def free_share(case: Case, tools: PresentTools, seed: int) -> tuple[float, bool]:
+    """What of a case that stays where it is may change, for a law that regenerates or keeps boxes.
+
+    Args:
+        case: the case.
+        tools: of the profile.
+        seed: of the regions.
+
+    Returns:
+        The share of its voxels, and whether it is taken from some slices.
+
+    Raises:
+        RegionError: the run would refuse it.
+    """
+    if case.volume.colour is not None:
+        return float(1 - np.mean(protected_in(case, tools, seed))), False
+    try:
+        return _estimated(case, tools, seed)
+    except RegionError:  # these slices may be the wrong ones
+        return float(_free_of_slices(case, tools, seed).mean()), False
+
+
+def _looked_at(unit: Unit, tools: PresentTools, last: LastFile) -> tuple[float, bool]:
     donor = unit.donor.load() if unit.donor else None
     case = Case(unit.source.volume(unit.recipe.source, last), unit.boxes, unit.mask, donor)
-    if not presented:
-        return float(1 - np.mean(protected_in(case, tools)))
-    prepared, _ = prepare(case, unit.recipe, tools)
     seed = unit.recipe.seed_of("regions")
+    if tools.draw is None and tools.set_in is None:
+        return free_share(case, tools, seed)
+    prepared, _ = prepare(case, unit.recipe, tools)
     tools.law(prepared.small, prepared.small_boxes, seed, prepared.sampling)
-    return float(1 - np.mean(prepared.protected))
+    return float(1 - np.mean(prepared.protected)), False
+
+
+def _estimated(case: Case, tools: PresentTools, seed: int) -> tuple[float, bool]:
+    """By some slices with a box and some without; what is free there is free in the whole.
+
+    Raises:
+        RegionError: nothing may change in any of these.
+    """
+    grown, window = tools.grow(case.volume, case.boxes), tools.window(case.volume)
+    boxed = _boxed(grown, len(case.volume.stored))
+    kinds = [(slices, _spread(slices, most)) for slices, most in zip(_apart(boxed), (WITH_BOXES, WITHOUT), strict=True)]
+    wanted = np.sort(np.concatenate([some for _, some in kinds]))
+    free = _free_of_slices(*_at(case, wanted, grown, replace(tools, window=lambda _: window)), seed)
+    weighed = [slices.size * free[np.isin(wanted, some)].mean() for slices, some in kinds if some.size]
+    return float(sum(weighed) / boxed.size), wanted.size < boxed.size
+
+
+def _free_of_slices(case: Case, tools: PresentTools, seed: int) -> Float64:
+    """(slices,), the share of each that may change; the law is asked of a few, those with most of it first.
+
+    Raises:
+        RegionError: nothing may change in any of them.
+    """
+    window, domain, grown = tools.window(case.volume), tools.domain_of(case), tools.grow(case.volume, case.boxes)
+    area = presented_area(case, domain, tools)
+    tools = replace(tools, window=lambda _: window, crop=lambda _: area)
+    free: Float64 = 1 - protected_in(case, replace(tools, domain=lambda *_: domain)).mean((1, 2))
+    order = np.argsort(-free, kind="stable")
+    boxed = order[_boxed(grown, len(free))[order]][:1]  # without any box laws refuse
+    refused: list[RegionError] = []
+    for some in (order[:1], *(order[first : first + FEW] for first in range(1, len(order), FEW))):
+        wanted = np.union1d(some, boxed)
+        there = domain[wanted]
+        try:
+            protected_in(*_at(case, wanted, grown, replace(tools, domain=lambda *_, there=there: there)), seed)
+        except RegionError as error:
+            refused.append(error)
+        else:
+            return free
+    raise refused[0]
+
+
+def _at(case: Case, wanted: Indices, grown: Sequence[Box], tools: PresentTools) -> tuple[Case, PresentTools]:
+    """Some slices of a case as one, with the boxes as they are ``grown`` in the whole, and tools for it."""
+    volume = case.volume
+    geometry = replace(volume.geometry, shape=(len(wanted), *volume.geometry.shape[1:]))
+    rescale = tuple(volume.rescale[k] for k in wanted)
+    some = replace(volume, stored=volume.stored[wanted], geometry=geometry, rescale=rescale)
+    boxes = []
+    for box in grown:
+        first, last = (int(k) for k in np.searchsorted(wanted, (box.start[0], box.stop[0])))
+        if first < last:
+            boxes.append(replace(box, start=(first, *box.start[1:]), stop=(last, *box.stop[1:])))
+    kept = None if case.kept is None else case.kept[wanted]
+    return Case(some, tuple(boxes), kept), replace(tools, grow=lambda _, boxes: tuple(boxes))
+
+
+def _apart(boxed: Mask) -> tuple[Indices, Indices]:
+    return np.flatnonzero(boxed), np.flatnonzero(~boxed)
+
+
+def _boxed(boxes: Sequence[Box], slices: int) -> Mask:
+    """(slices,), where any box lies."""
+    boxed = np.zeros(slices, dtype=np.bool_)
+    for box in boxes:
+        boxed[box.slices[0]] = True
+    return boxed
+
+
+def _spread(slices: Indices, most: int) -> Indices:
+    """All of them, or so many at even distances, none at the ends."""
+    if slices.size <= most:
+        return slices
+    return slices[((np.arange(most) + 0.5) * slices.size / most).astype(np.intp)]
