@@ -49,10 +49,10 @@ def further(known: Tensor, plan: AmbientRecipe, draw: torch.Generator) -> Tensor
     return seen & ~inside
 
 
-def ambient_loss(  # noqa: PLR0913 - `v_loss` and the two masks
+def ambient_loss(  # noqa: PLR0913 - `diffusion_loss` and the two masks
     net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor, weight: Tensor, known: Tensor, seen: Tensor
 ) -> Tensor:
-    """`diffusion.v_loss` over the known cells, of a network that sees fewer of them.
+    """`diffusion.diffusion_loss` over the known cells, of a network that sees fewer of them.
 
     Args:
         net: takes the latents and, as one more channel, which cells it sees.

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.priors.card import PredictionType
-from medaug.inverse.priors.latent_prior import target_of
+from medaug.inverse.priors.latent_prior import asked, target_of
 from medaug.inverse.priors.loaders.trained import telling_all
-from medaug.inverse.priors.networks.unet import schedule
+from medaug.inverse.priors.networks.unet import SCHEDULERS, schedule
 from medaug.training.ambient_diffusion import ambient_loss, further
 from medaug.training.autoencoder import Log
 from medaug.training.recipe import TrainingRecipe
@@ -45,7 +45,8 @@ def train_diffusion(
         resume: go on from the checkpoint in ``out`` where there is one.
         start: sets the first weights; None leaves them random.
     """
-    plan, alphas = recipe.diffusion, schedule()
+    plan, kind = recipe.diffusion, recipe.diffusion.predicts
+    alphas = schedule(SCHEDULERS[kind])
     net = fresh_network(recipe, latents["train"].shape[-1])
     if start:
         start(net)
@@ -54,11 +55,11 @@ def train_diffusion(
         z0, t, noise, masks = batch(recipe, latents, step, len(alphas))
         rows = part_of(len(z0), plan.accumulate, part)
         if masks is None:
-            return v_loss(net, z0[rows], t[rows], noise[rows], alphas, amplitudes)
+            return diffusion_loss(net, (z0[rows], t[rows], noise[rows]), alphas, amplitudes, kind)
         return ambient_loss(net, z0[rows], t[rows], noise[rows], alphas, amplitudes, *(mask[rows] for mask in masks))
 
     seeing = telling_all(net, latents["train"].shape[2])
-    check = partial(validate, lambda z, t, _: seeing(z, t), latents["held_out"], alphas, amplitudes, recipe.seed)
+    check = partial(validate, lambda z, t, _: seeing(z, t), latents["held_out"], alphas, amplitudes, recipe.seed, kind)
     trainee = Trainee(dict(net.named_parameters()), loss, check, recipe.before_decay)
     train_loop(plan, trainee, out / CHECKPOINT, log, resume=resume)
     return net
@@ -87,16 +88,23 @@ def batch(
     return z0, t, noise, (known, further(known, recipe.ambient, draw))
 
 
-def v_loss(net: nn.Module, z0: Tensor, t: Tensor, noise: Tensor, alphas: Tensor, weight: Tensor) -> Tensor:
-    """Mean square of the error of v = sqrt(abar) noise − sqrt(1 − abar) z0, channels weighted by ``weight`` (c,).
+def diffusion_loss(
+    net: nn.Module, drawn: tuple[Tensor, Tensor, Tensor], alphas: Tensor, weight: Tensor, kind: PredictionType
+) -> Tensor:
+    """Mean square of the error of what ``kind`` predicts, channels weighted by ``weight`` (c,).
 
-    Source: Salimans & Ho 2022, arXiv 2202.00512, appendix D.
+    Args:
+        net: the network.
+        drawn: z0 (B, c, h, w), t (B,), noise as z0.
+        alphas: (T,) abar.
+        weight: (c,).
+        kind: see `latent_prior.target_of`.
     """
+    z0, t, noise = drawn
     a = alphas[t].reshape(-1, 1, 1, 1)
-    z_t = a.sqrt() * z0 + (1 - a).sqrt() * noise
-    v = a.sqrt() * noise - (1 - a).sqrt() * z0
-    output: Tensor = net(z_t, t, return_dict=False)[0]
-    return ((output.float() - v).square() * weight[:, None, None]).mean()
+    state, time = asked(kind, a.sqrt() * z0 + (1 - a).sqrt() * noise, t, a)
+    output: Tensor = net(state, time, return_dict=False)[0]
+    return ((output.float() - target_of(kind, z0, noise, a)).square() * weight[:, None, None]).mean()
 
 
 @torch.no_grad()
@@ -132,7 +140,8 @@ def validate(
         a = alphas[level]
         squares = []
         for clean, white, which in chunks:
-            output = predict(a.sqrt() * clean + (1 - a).sqrt() * white, torch.full((len(clean),), level), which)
+            times = torch.full((len(clean),), level)
+            output = predict(*asked(kind, a.sqrt() * clean + (1 - a).sqrt() * white, times, a), which)
             squares.append((output - target_of(kind, clean, white, a)).square().mean(dim=(2, 3)))
         by_level.append(torch.cat(squares).mean(dim=0))
     errors = torch.stack(by_level)  # (levels, channels)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import CARD, PriorCard, digest_of, read_card
-from medaug.inverse.priors.networks.unet import SCHEDULER
+from medaug.inverse.priors.networks.unet import SCHEDULERS
 from medaug.storage.plain_files import read_document
 from medaug.training.diffusion import CHECKPOINT
 from medaug.training.latents import AUTOENCODER, read_tensors
@@ -51,7 +51,7 @@ def export(recipe: TrainingRecipe, run: Path, folder: Path, psnr_db: float | Non
         stride=STRIDE,
         multiple=STRIDE * 2 ** (len(recipe.diffusion.channels) - 1),
         latent_channels=recipe.autoencoder.channels,
-        prediction_type="v_prediction",
+        prediction_type=recipe.diffusion.predicts,
         autoencoder_psnr_db=psnr_db,
         weights=earlier.weights if earlier else (),
         files=files,
@@ -75,7 +75,7 @@ def _contents(recipe: TrainingRecipe, run: Path) -> dict[str, bytes]:
     return {
         "autoencoder.json": _json({**recipe.autoencoder.model_dump(include={"channels", "width"}), "stride": STRIDE}),
         "autoencoder.safetensors": save(_half(autoencoder, keep={"mean", "std"})),
-        "scheduler.json": _json(SCHEDULER),
+        "scheduler.json": _json(SCHEDULERS[recipe.diffusion.predicts]),
         "unet.json": _json(network_config(recipe, recipe.data.size // STRIDE)),
         "unet.safetensors": save(_half(average)),
     }
@@ -97,10 +97,11 @@ def described(recipe: TrainingRecipe) -> str:
     trunk = f" from the network of {recipe.trunk[:16]}" if recipe.trunk else ""
     later = f" (of {plan.later.batch}, {plan.later.precision}, from {plan.later.start} on)" if plan.later else ""
     hidden = ", lesions hidden (ambient)" if recipe.ambient else ""
+    flow = ", rectified flow" if plan.predicts == "flow" else ""
     cycles = f" in {len(plan.restarts) + 1} cycles" if plan.restarts else ""
     return (
         f"recipe {recipe.name}{base}{trunk}, seed {recipe.seed}: autoencoder {recipe.autoencoder.steps} steps, network "
-        f"{plan.steps} steps{cycles} of {plan.batch} images, {plan.precision}{later}, averaged weights{hidden}"
+        f"{plan.steps} steps{cycles} of {plan.batch} images, {plan.precision}{later}{flow}, averaged weights{hidden}"
     )
 
 

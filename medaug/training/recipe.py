@@ -107,6 +107,7 @@ class DiffusionRecipe(Strict):
     ``accumulate`` is in how many parts a batch goes through the network, for a machine that can't hold all of it.
     At each of ``restarts`` a new cycle begins as if from a prior that the steps before it gave: from their averaged
     weights, rounded to 16 bits, with a new optimiser, and with ``warmup`` and ``decay`` of its own.
+    ``predicts`` is what the network learns: v of a diffusion, or the velocity of a rectified flow.
     ``later`` is what the batch and the precision are from a step on: small batches go further at first, and a run may
     go on where another precision is the faster one.
     """
@@ -127,6 +128,7 @@ class DiffusionRecipe(Strict):
     accumulate: int = Field(1, ge=1)
     restarts: tuple[int, ...] = Field((), strict=False)
     later: LaterRecipe | None = None
+    predicts: Literal["v_prediction", "flow"] = "v_prediction"
 
     @model_validator(mode="after")
     def _parts_of_a_batch(self) -> Self:
@@ -205,6 +207,12 @@ class TrainingRecipe(Strict):
     )
 
     @model_validator(mode="after")
+    def _ambient_predicts_v(self) -> Self:
+        if self.ambient and self.diffusion.predicts != "v_prediction":
+            raise ValueError("diffusion.predicts: flow can't go with ambient, whose loss is of v")
+        return self
+
+    @model_validator(mode="after")
     def _views_know_no_lesions(self) -> Self:
         if self.ambient and self.data.augment:
             raise ValueError("data.augment can't go with ambient: where a lesion lies in a further view isn't known")
@@ -221,6 +229,7 @@ class TrainingRecipe(Strict):
         lengths = {"steps", "restarts", "decay", "later", "validate_every", "checkpoint_every"}
         unused = {name: True for name in ("base", "ambient", "trunk") if getattr(self, name) is None}
         whole = {"accumulate"} if self.diffusion.accumulate == 1 else set()
+        whole |= {"predicts"} if self.diffusion.predicts == "v_prediction" else set()
         return digest(self.model_dump_json(exclude={"diffusion": lengths | whole, "card": True, **unused}))
 
     @property

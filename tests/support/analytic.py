@@ -13,12 +13,15 @@ from medaug.inverse.priors.card import PriorCard
 class GaussianPrior:
     """x ~ N(0, C) on a small square, with an orthonormal "autoencoder" z = Q x; Q is the identity unless ``mixed``.
 
-    Its denoiser is the exact posterior mean, so a solver's error is the solver's own.
+    Its denoiser is the exact posterior mean, so a solver's error is the solver's own. ``levels`` (1000,) are its noise
+    levels, by default a diffusion's.
     """
 
     card = None
 
-    def __init__(self, side: int = 8, smoothness: float = 2.0, seed: int = 0, mixed: bool = True) -> None:
+    def __init__(
+        self, side: int = 8, smoothness: float = 2.0, seed: int = 0, mixed: bool = True, levels: Tensor | None = None
+    ) -> None:
         n = side * side
         grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"), -1).reshape(-1, 2)
         distance = torch.cdist(grid.double(), grid.double())
@@ -30,7 +33,9 @@ class GaussianPrior:
         self.latent_covariance = self.Q @ self.covariance @ self.Q.T
         self.side = side
         time = (torch.arange(1000) + 0.5) / 1000
-        self.alphas_cumprod = (torch.cos(time * torch.pi / 2) ** 2).clamp(min=1e-4).float()
+        self.alphas_cumprod = (
+            (torch.cos(time * torch.pi / 2) ** 2).clamp(min=1e-4).float() if levels is None else levels
+        )
         self.calls: Counter[str] = Counter()
 
     def encode(self, x: Tensor) -> Tensor:

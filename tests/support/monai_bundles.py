@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from medaug.inverse.priors.loaders.monai import build
-from medaug.inverse.priors.loaders.monai_bundle import read_bundle
+from medaug.inverse.priors.loaders.monai_bundle import Bundle, read_bundle
 
 CONFIG: dict[str, Any] = {
     "imports": ["$import os", "$__import__('os').system('touch executed')"],
@@ -59,6 +59,19 @@ CONFIG: dict[str, Any] = {
     },
     "run": ["$@create_output_dir"],
 }
+FLOWING = CONFIG | {
+    "network_def": {key: value for key, value in CONFIG["network_def"].items() if key != "channels"}
+    | {
+        "_target_": "monai.apps.generation.maisi.networks.diffusion_model_unet_maisi.DiffusionModelUNetMaisi",
+        "num_channels": CONFIG["network_def"]["channels"],
+    },
+    "noise_scheduler": {
+        "_target_": "monai.networks.schedulers.rectified_flow.RFlowScheduler",
+        "num_train_timesteps": 1000,
+        "use_discrete_timesteps": False,
+        "sample_method": "uniform",
+    },
+}
 
 
 METADATA = {
@@ -70,16 +83,16 @@ METADATA = {
 }
 
 
-def bundle_folder(folder: Path, *, pickled: bool) -> Path:
+def bundle_folder(folder: Path, *, pickled: bool, config: dict[str, Any] = CONFIG) -> Path:
     """A bundle as the model zoo lays it out, with random weights; unpickling starts a process, which takes seconds."""
     (folder / "configs").mkdir(parents=True)
     (folder / "models").mkdir()
-    (folder / "configs" / "inference.json").write_text(json.dumps(CONFIG))
+    (folder / "configs" / "inference.json").write_text(json.dumps(config))
     (folder / "configs" / "metadata.json").write_text(json.dumps(METADATA))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         read = read_bundle(folder)
-        autoencoder, network = build("AutoencoderKL", read.autoencoder, folder), _network(read.network, folder)
+        autoencoder, network = build("AutoencoderKL", read.autoencoder, folder), _network(read, folder)
     if not pickled:
         save_file(autoencoder.state_dict(), folder / "models" / "model_autoencoder.safetensors")
         save_file(network.state_dict(), folder / "models" / "model.safetensors")
@@ -89,8 +102,8 @@ def bundle_folder(folder: Path, *, pickled: bool) -> Path:
     return folder
 
 
-def _network(arguments: dict[str, Any], folder: Path) -> torch.nn.Module:
-    net = build("DiffusionModelUNet", arguments, folder)
+def _network(read: Bundle, folder: Path) -> torch.nn.Module:
+    net = build(read.network_class, read.network, folder)
     with torch.no_grad():  # MONAI starts its last layer at zero
         for parameter in net.parameters():
             parameter.add_(torch.linspace(-0.05, 0.05, parameter.numel()).reshape(parameter.shape))

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import digest_of
 from medaug.inverse.priors.loaders.trained import load_trained
+from medaug.inverse.priors.networks.rectified_flow import flow_schedule
 from medaug.training import diffusion
 from medaug.training.diffusion import CHECKPOINT, batch
 from medaug.training.export import export, logged_psnr
@@ -58,13 +59,39 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(
     run: Path, images: Path, recipe_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion, "v_loss", _failing_at(3, diffusion.v_loss))
+        patch.setattr(diffusion, "diffusion_loss", _failing_at(3, diffusion.diffusion_loss))
         with pytest.raises(_InterruptedError):
             train(recipe_path, images, tmp_path)
     assert (tmp_path / CHECKPOINT).read_bytes() != (run / CHECKPOINT).read_bytes()
     train(recipe_path, images, tmp_path)
     for name in (AUTOENCODER, LATENTS, CHECKPOINT):
         assert (tmp_path / name).read_bytes() == (run / name).read_bytes(), name
+
+
+def test_a_recipe_of_a_rectified_flow_gives_a_prior_of_one(run: Path, images: Path, tmp_path: Path) -> None:
+    plan = {**RECIPE["diffusion"], "predicts": "flow"}  # type: ignore[dict-item]
+    (tmp_path / "flow.yaml").write_text(yaml.safe_dump({**RECIPE, "diffusion": plan}))
+    train(tmp_path / "flow.yaml", images, tmp_path / "run")
+    prior = load_trained(tmp_path / "run" / PRIOR)
+    assert prior.card.prediction_type == "flow"
+    assert torch.equal(prior.alphas_cumprod, flow_schedule(1000))
+    assert (tmp_path / "run" / LATENTS).read_bytes() == (run / LATENTS).read_bytes()
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() != (run / CHECKPOINT).read_bytes()
+
+
+def test_the_loss_of_a_flow_is_of_its_velocity_in_its_states() -> None:
+    z0, noise = torch.randn((2, 3, 1, 4, 4), generator=torch.Generator().manual_seed(1))
+    t, seen = torch.tensor([99, 499, 899]), []
+
+    def network(x: torch.Tensor, time: torch.Tensor, **_: bool) -> tuple[torch.Tensor]:
+        seen.append((x, time))
+        return (noise - z0,)
+
+    loss = diffusion.diffusion_loss(network, (z0, t, noise), flow_schedule(1000), torch.ones(1), "flow")  # type: ignore[arg-type]
+    s = ((t + 1) / 1000).reshape(-1, 1, 1, 1)
+    assert loss == 0
+    assert torch.allclose(seen[0][0], (1 - s) * z0 + s * noise, atol=1e-6)
+    assert torch.equal(seen[0][1], t + 1)
 
 
 @pytest.mark.parametrize("drop", [None, 3], ids=["whole", "interrupted after the restart"])
@@ -82,7 +109,7 @@ def test_a_second_cycle_goes_on_from_the_exported_prior_of_the_first(
     write_tensors(_as_a_checkpoint(run / PRIOR, 4), went_on / CHECKPOINT, recipe.before_decay)
     if drop:
         with monkeypatch.context() as patch:
-            patch.setattr(diffusion, "v_loss", _failing_at(drop, diffusion.v_loss))
+            patch.setattr(diffusion, "diffusion_loss", _failing_at(drop, diffusion.diffusion_loss))
             with pytest.raises(_InterruptedError):
                 train(tmp_path / "long.yaml", images, went_on)
     train(tmp_path / "long.yaml", images, went_on)

@@ -21,7 +21,7 @@ from medaug.storage.plain_files import read_document
 
 CARD = "card.json"
 CARD_BYTES = 1 << 20  # of a card, or another description of a prior
-PredictionType = Literal["epsilon", "v_prediction", "sample"]
+PredictionType = Literal["epsilon", "v_prediction", "sample", "flow"]
 
 
 def _checked(expected: str, holds: Callable[[Any], bool]) -> PlainValidator:

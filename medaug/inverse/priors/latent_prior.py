@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from medaug.inverse.aligned import aligned
 from medaug.inverse.device import constant
 from medaug.inverse.priors.card import PredictionType, PriorCard
+from medaug.inverse.priors.networks.rectified_flow import clean_of_flow, unscaled
 
 Map = Callable[[Tensor], Tensor]
 Network = Callable[[Tensor, Tensor], Tensor]
@@ -54,7 +55,8 @@ class LatentPrior:
     def denoise(self, z_t: Tensor, t: Tensor) -> Tensor:
         """Noisy latents and integer times (B,) → the estimate of z0."""
         abar = constant(self.alphas_cumprod, z_t.device, torch.float32)[t].reshape(-1, 1, 1, 1)
-        return clean_from(self.card.prediction_type, self.network(z_t, t), z_t, abar)
+        kind = self.card.prediction_type
+        return clean_from(kind, self.network(*asked(kind, z_t, t, abar)), z_t, abar)
 
 
 def with_fast_autoencoder(prior: P) -> P | LatentPrior:
@@ -90,7 +92,8 @@ def padded(prior: LatentPrior, size: int) -> LatentPrior:
 def clean_from(kind: PredictionType, output: Tensor, z_t: Tensor, abar: Tensor) -> Tensor:
     """The estimate of z0 from what the network predicts, where z_t = sqrt(abar) z0 + sqrt(1 − abar) eps.
 
-    Source: Salimans & Ho 2022, arXiv 2202.00512, appendix D: v = sqrt(abar) eps − sqrt(1 − abar) z0.
+    Source: Salimans & Ho 2022, arXiv 2202.00512, appendix D: v = sqrt(abar) eps − sqrt(1 − abar) z0;
+    for flow see `networks.rectified_flow`.
     """
     match kind:
         case "epsilon":
@@ -99,8 +102,15 @@ def clean_from(kind: PredictionType, output: Tensor, z_t: Tensor, abar: Tensor) 
             return abar.sqrt() * z_t - (1 - abar).sqrt() * output
         case "sample":
             return output
+        case "flow":
+            return clean_of_flow(output, z_t, abar)
         case _:
             assert_never(kind)
+
+
+def asked(kind: PredictionType, z_t: Tensor, t: Tensor, abar: Tensor) -> tuple[Tensor, Tensor]:
+    """The state and the time that a network of this kind is given; a flow's times count from 0, no noise."""
+    return (unscaled(z_t, abar), t + 1) if kind == "flow" else (z_t, t)
 
 
 def target_of(kind: PredictionType, z0: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
@@ -112,6 +122,8 @@ def target_of(kind: PredictionType, z0: Tensor, noise: Tensor, abar: Tensor) -> 
             return abar.sqrt() * noise - (1 - abar).sqrt() * z0
         case "sample":
             return z0
+        case "flow":
+            return noise - z0
         case _:
             assert_never(kind)
 

@@ -15,7 +15,7 @@ from medaug.errors import PriorError
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.aligned import from_array
 from medaug.inverse.priors.card import PredictionType, PriorCard
-from medaug.inverse.priors.latent_prior import target_of
+from medaug.inverse.priors.latent_prior import asked, target_of
 from medaug.inverse.priors.loaders.diffusers import autoencoder, load_network, scheduler_config
 from medaug.inverse.priors.loaders.layout import layout_of
 from medaug.inverse.priors.loaders.load import card_of, rehash
@@ -202,7 +202,8 @@ def _loss(
 ) -> Tensor:
     z0, t, noise, shows = drawn
     a = alphas[t].reshape(-1, 1, 1, 1)
-    output = predict(a.sqrt() * z0 + (1 - a).sqrt() * noise, t, shows)
+    state, time = asked(kind, a.sqrt() * z0 + (1 - a).sqrt() * noise, t, a)
+    output = predict(state, time, shows)
     return (output - target_of(kind, z0, noise, a)).square().mean()
 
 

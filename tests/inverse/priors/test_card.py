@@ -42,7 +42,7 @@ def test_optional_keys_have_defaults() -> None:
         (_edited(size="256"), "size: expected a whole number, found '256'"),
         (_edited(size=True), "size: expected a whole number"),
         (_edited(stride=0), "stride: expected greater than 0, found 0"),
-        (_edited(prediction_type="eps"), "expected 'epsilon', 'v_prediction' or 'sample', found 'eps'"),
+        (_edited(prediction_type="eps"), "expected 'epsilon', 'v_prediction', 'sample' or 'flow', found 'eps'"),
         (_edited(prediction_type=[]), "expected 'epsilon'"),
         (_edited(autoencoder_psnr_db="high"), "autoencoder_psnr_db: expected a number, found 'high'"),
         (_edited(files={"a": "short"}), "64 hex digits"),

@@ -8,6 +8,7 @@ import torch
 
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting, gaussian_blur, jpeg
+from medaug.inverse.priors.networks.rectified_flow import flow_schedule
 from medaug.inverse.protocols import Problem
 from medaug.inverse.sampling.conjugate_gradients import conjugate_gradients, explain
 from medaug.inverse.sampling.schedule import times
@@ -34,9 +35,11 @@ MEASUREMENTS = {
 }
 
 
-def problem(name: str = "", seed: int = 1) -> tuple[GaussianPrior, Inpainting, torch.Tensor]:
+def problem(
+    name: str = "", seed: int = 1, levels: torch.Tensor | None = None
+) -> tuple[GaussianPrior, Inpainting, torch.Tensor]:
     """A draw of the prior and which of its pixels are seen; blending needs latents that lie where their pixels do."""
-    prior = GaussianPrior(mixed=name != "blend")
+    prior = GaussianPrior(mixed=name != "blend", levels=levels)
     generator = torch.Generator().manual_seed(seed)
     x = prior.sample(generator)
     observed = torch.rand(1, 1, 8, 8, generator=generator) < 0.4
@@ -48,9 +51,13 @@ def problem(name: str = "", seed: int = 1) -> tuple[GaussianPrior, Inpainting, t
 BIASED = pytest.mark.xfail(reason="blending is biased, as published", strict=True)
 
 
+LEVELS = {"diffusion": None, "rectified flow": flow_schedule(1000)}
+
+
+@pytest.mark.parametrize("levels", LEVELS.values(), ids=LEVELS)
 @pytest.mark.parametrize("name", [pytest.param(n, marks=BIASED if n == "blend" else ()) for n in SOLVERS])
-def test_the_mean_of_draws_approaches_the_exact_posterior_mean(name: str) -> None:
-    prior, operator, x = problem(name)
+def test_the_mean_of_draws_approaches_the_exact_posterior_mean(name: str, levels: torch.Tensor | None) -> None:
+    prior, operator, x = problem(name, levels=levels)
     draws = 64
     y = operator.forward(x).expand(draws, -1, -1, -1)
     result = SOLVERS[name](Problem(prior, operator, y, SampleNoise(range(draws))))

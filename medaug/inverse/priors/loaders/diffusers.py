@@ -28,7 +28,7 @@ from medaug.inverse.priors.latent_prior import LatentPrior, Map, Network, frozen
 from medaug.inverse.priors.loaders.declared import check_weights, read_config
 from medaug.inverse.priors.loaders.layout import digests, shown
 from medaug.inverse.priors.loaders.text_encoder import null_embedding, prompt_embedding
-from medaug.inverse.priors.networks.unet import schedule
+from medaug.inverse.priors.networks.unet import FLOW, schedule
 from medaug.storage.plain_files import is_plain
 
 _CLASSES = {
@@ -120,14 +120,16 @@ def _config(path: Path, prior: str) -> dict[str, Any]:
 
 
 def scheduler_config(path: Path) -> dict[str, Any]:
-    """The scheduler's configuration, with its prediction type stated.
+    """The scheduler's configuration, with its prediction type stated: of a flow's, ``flow``.
 
     Raises:
-        PriorError: no betas or an unknown prediction type: a flow-matching scheduler would pass for one of epsilon.
+        PriorError: neither betas with a known prediction type, nor a flow's.
     """
     config = _config(path / "scheduler" / "scheduler_config.json", shown(path))
+    if config.get("_class_name") == FLOW:
+        return config | {"prediction_type": "flow"}
     config.setdefault("prediction_type", "epsilon")  # diffusers' own default
-    known = get_args(PredictionType)
+    known = [kind for kind in get_args(PredictionType) if kind != "flow"]
     if config["prediction_type"] not in known or not config.keys() & {"beta_schedule", "trained_betas"}:
         raise PriorError(
             f"prior {shown(path)}: scheduler: expected betas and a prediction type of {', '.join(known)}; found "

@@ -3,7 +3,7 @@
 folder/
   configs/inference.json              what the networks are; read by `bundle.py`, never executed
   models/autoencoder.safetensors      AutoencoderKL of monai.networks.nets
-  models/network.safetensors          DiffusionModelUNet of monai.networks.nets
+  models/network.safetensors          DiffusionModelUNet of monai.networks.nets, or MAISI's
   latent.json                         scale_factor, value_range and axes: what a bundle's files leave out
 """
 
@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from medaug.errors import PriorError
 from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import CARD, CARD_BYTES, PredictionType, PriorCard, card_text, digest_of, with_facts
-from medaug.inverse.priors.latent_prior import LatentPrior, Map, frozen
+from medaug.inverse.priors.latent_prior import LatentPrior, Map, Network, frozen
 from medaug.inverse.priors.loaders.declared import check_config, check_weights
 from medaug.inverse.priors.loaders.layout import digests, shown
-from medaug.inverse.priors.loaders.monai_bundle import Bundle, read_bundle, stated_facts
+from medaug.inverse.priors.loaders.monai_bundle import MAISI, Bundle, read_bundle, stated_facts
+from medaug.inverse.priors.networks.rectified_flow import flow_schedule
 from medaug.storage.plain_files import is_plain, read_document
 
 LATENT = "latent.json"
@@ -65,18 +66,27 @@ def load_monai(path: Path, device: str = "cpu") -> LatentPrior:
     bundle, facts = read_bundle(path), read_latent(path)
     _check_declared(bundle, path)
     autoencoder = filled(build("AutoencoderKL", bundle.autoencoder, path), path, "autoencoder", device)
-    network = filled(build("DiffusionModelUNet", bundle.network, path), path, "network", device)
+    network = filled(build(bundle.network_class, bundle.network, path), path, "network", device)
     alphas, kind = noise_schedule(bundle, path)
     card = _card(path, bundle, kind, facts)
     encode, decode = maps(autoencoder, facts, int(bundle.autoencoder.get("in_channels", 1)))
-    return LatentPrior(card, alphas, encode, decode, lambda z, t: network(z, timesteps=t))
+    return LatentPrior(card, alphas, encode, decode, _flowing(network) if bundle.flow else _asked(network))
+
+
+def _asked(network: nn.Module) -> Network:
+    return lambda z, t: network(z, timesteps=t)
+
+
+def _flowing(network: nn.Module) -> Network:
+    """MONAI's velocity points to the image, ours to the noise."""
+    return lambda z, t: -network(z, timesteps=t)
 
 
 def _check_declared(bundle: Bundle, path: Path) -> None:
     for part, config in (("autoencoder", bundle.autoencoder), ("network", bundle.network), ("", bundle.scheduler)):
         check_config(config, f"prior {shown(path)}: {part or 'noise_scheduler'}")
     _check_weights(path, "autoencoder", partial(build, "AutoencoderKL", bundle.autoencoder, path))
-    _check_weights(path, "network", partial(build, "DiffusionModelUNet", bundle.network, path))
+    _check_weights(path, "network", partial(build, bundle.network_class, bundle.network, path))
 
 
 def _check_weights(path: Path, part: str, make: Callable[[], nn.Module]) -> None:
@@ -143,17 +153,15 @@ def known_axes(name: str) -> Axes:
     )
 
 
-def build(name: Literal["AutoencoderKL", "DiffusionModelUNet"], arguments: dict[str, Any], path: Path) -> nn.Module:
-    """A network of monai.networks.nets with fresh weights; the global random state stays as it was.
+def build(name: str, arguments: dict[str, Any], path: Path) -> nn.Module:
+    """A network of MONAI's, by its class, with fresh weights; the global random state stays as it was.
 
     Raises:
         PriorError: MONAI refuses the arguments.
     """
-    from monai.networks import nets
-
     try:
         with torch.random.fork_rng(devices=[]):
-            net: nn.Module = getattr(nets, name)(**arguments)
+            net: nn.Module = _class_of(name)(**arguments)
     except ImportError as error:
         raise PriorError(
             f"prior {shown(path)}: {name}: expected what MONAI needs for attention, found it missing; "
@@ -167,6 +175,16 @@ def build(name: Literal["AutoencoderKL", "DiffusionModelUNet"], arguments: dict[
             code="prior-config",
         ) from error
     return net
+
+
+def _class_of(name: str) -> Callable[..., nn.Module]:
+    from monai.networks import nets
+
+    if name != MAISI:
+        return cast("Callable[..., nn.Module]", getattr(nets, name))
+    from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import DiffusionModelUNetMaisi
+
+    return lambda channels, **others: DiffusionModelUNetMaisi(num_channels=channels, **others)
 
 
 def filled(net: nn.Module, path: Path, part: str, device: str) -> nn.Module:
@@ -197,11 +215,15 @@ def filled(net: nn.Module, path: Path, part: str, device: str) -> nn.Module:
 def noise_schedule(bundle: Bundle, path: Path) -> tuple[Tensor, PredictionType]:
     """abar_t (T,) float32 by MONAI's own schedule, and what the network predicts.
 
+    Of a rectified flow's only the number of times counts: the others say which times are visited.
+
     Raises:
         PriorError: an unknown schedule or prediction type.
     """
     from monai.networks.schedulers import DDPMScheduler
 
+    if bundle.flow:
+        return flow_schedule(int(bundle.scheduler.get("num_train_timesteps", 1000))), "flow"
     ignored = {"prediction_type", "clip_sample", "set_alpha_to_one", "steps_offset", "variance_type"}
     betas = {key: value for key, value in bundle.scheduler.items() if key not in ignored}
     kind = bundle.scheduler.get("prediction_type", "epsilon")
@@ -213,7 +235,7 @@ def noise_schedule(bundle: Bundle, path: Path) -> tuple[Tensor, PredictionType]:
             f"{betas.get('schedule')!r}; correct configs/inference.json",
             code="prior-config",
         ) from error
-    if kind not in get_args(PredictionType):
+    if kind not in {"epsilon", "v_prediction", "sample"}:
         raise PriorError(
             f"prior {shown(path)}: noise_scheduler: expected epsilon, v_prediction or sample, found {kind!r}",
             code="prior-config",

@@ -20,16 +20,20 @@ from medaug.storage.plain_files import read_document
 
 CONFIG, METADATA = "configs/inference.json", "configs/metadata.json"
 CONFIG_BYTES = 1 << 20
+MAISI, FLOW = "DiffusionModelUNetMaisi", "RFlowScheduler"
 _MODULES = {
     "AutoencoderKL": ("nets", "autoencoderkl"),
     "DiffusionModelUNet": ("nets", "diffusion_model_unet"),
     "DDIMScheduler": ("schedulers", "ddim"),
     "DDPMScheduler": ("schedulers", "ddpm"),
+    FLOW: ("schedulers", "rectified_flow"),
 }
 TARGETS: Mapping[str, str] = {
     f"{package}.networks.{folder}.{module}{name}": name
     for name, (folder, own) in _MODULES.items()
     for package, module in product(("monai", "generative"), ("", f"{own}."))
+} | {
+    f"monai.apps.generation.maisi.networks.diffusion_model_unet_maisi.{MAISI}": MAISI,
 }
 _RENAMED = {"num_channels": "channels", "beta_schedule": "schedule"}  # MONAI Generative's words → MONAI 1.4's
 _SCHEDULES = {"linear": "linear_beta", "scaled_linear": "scaled_linear_beta"}
@@ -44,11 +48,22 @@ _KEYS = {
         "norm_num_groups", "norm_eps", "resblock_updown", "num_head_channels", "transformer_num_layers", "include_fc",
         "use_combined_linear",
     },
+    FLOW: {
+        "num_train_timesteps", "use_discrete_timesteps", "sample_method", "loc", "scale", "use_timestep_transform",
+        "transform_scale", "steps_offset", "base_img_size_numel", "spatial_dim",
+    },
     "scheduler": {
         "num_train_timesteps", "schedule", "beta_start", "beta_end", "sig_range", "s", "prediction_type",
         "clip_sample", "set_alpha_to_one", "steps_offset", "variance_type",
     },
 }  # fmt: skip
+
+_CLASSES = {
+    "AutoencoderKL": {"AutoencoderKL"},
+    "DiffusionModelUNet": {"DiffusionModelUNet", MAISI},
+    "scheduler": {"DDIMScheduler", "DDPMScheduler", FLOW},
+}
+_NETWORK_NAMES = ("network_def", "diffusion_def", "diffusion", "diffusion_unet_def")
 
 
 @dataclass(frozen=True)
@@ -57,13 +72,17 @@ class Bundle:
 
     Attributes:
         autoencoder: arguments of AutoencoderKL, 2-D.
-        network: arguments of DiffusionModelUNet, 2-D.
+        network: arguments of the network, 2-D.
         scheduler: arguments of the noise schedule.
+        network_class: ``DiffusionModelUNet``, or `MAISI`'s.
+        flow: the network was trained on rectified flow, and ``scheduler`` is `FLOW`'s.
     """
 
     autoencoder: dict[str, Any]
     network: dict[str, Any]
     scheduler: dict[str, Any]
+    network_class: str = "DiffusionModelUNet"
+    flow: bool = False
 
     @property
     def stride(self) -> int:
@@ -83,9 +102,9 @@ def read_bundle(folder: Path) -> Bundle:
         PriorError: not such a bundle, or one whose networks can't be known without executing it.
     """
     config = _json(folder, CONFIG)
-    autoencoder = _part(folder, config, ("autoencoder_def", "autoencoder"), "AutoencoderKL")
-    network = _part(folder, config, ("network_def", "diffusion_def", "diffusion"), "DiffusionModelUNet")
-    scheduler = _part(folder, config, ("noise_scheduler", "scheduler"), "scheduler")
+    _, autoencoder = _part(folder, config, ("autoencoder_def", "autoencoder"), "AutoencoderKL")
+    network_class, network = _part(folder, config, _NETWORK_NAMES, "DiffusionModelUNet")
+    scheduler_class, scheduler = _part(folder, config, ("noise_scheduler", "scheduler"), "scheduler")
     for name, part in (("autoencoder", autoencoder), ("network", network)):
         if part.get("spatial_dims") != 2:
             raise _not_such(folder, name, "spatial_dims 2", part.get("spatial_dims"), "use a bundle of 2-D slices")
@@ -94,7 +113,7 @@ def read_bundle(folder: Path) -> Bundle:
     if network.get("in_channels") != network.get("out_channels"):
         found = (network.get("in_channels"), network.get("out_channels"))
         raise _not_such(folder, "network", "as many channels in as out", found, "use an unconditional bundle")
-    return Bundle(autoencoder, network, scheduler)
+    return Bundle(autoencoder, network, scheduler, network_class, scheduler_class == FLOW)
 
 
 def stated_facts(folder: Path) -> dict[str, Any]:
@@ -102,25 +121,25 @@ def stated_facts(folder: Path) -> dict[str, Any]:
     return _json(folder, METADATA) if (folder / METADATA).is_file() else {}
 
 
-def _part(folder: Path, config: dict[str, Any], names: tuple[str, ...], kind: str) -> dict[str, Any]:
+def _part(folder: Path, config: dict[str, Any], names: tuple[str, ...], kind: str) -> tuple[str, dict[str, Any]]:
+    """The class of a part, and its arguments."""
     part = next((config[name] for name in names if isinstance(config.get(name), dict)), None)
     if part is None:
         raise _not_such(folder, names[0], f"the definition of {kind}", None, "use a latent diffusion bundle")
-    target = TARGETS.get(str(part.get("_target_")))
-    fits = target in {"DDIMScheduler", "DDPMScheduler"} if kind == "scheduler" else target == kind
-    if not fits:
+    target = TARGETS.get(str(part.get("_target_")), "")
+    if target not in _CLASSES[kind]:
         raise _not_such(folder, names[0], f"_target_ of {kind}", part.get("_target_"), "only these are built")
     arguments: dict[str, Any] = {}
     for key, value in part.items():
         name = _RENAMED.get(key, key)
         if key.startswith("_") and key in {"_target_", "_requires_", "_desc_"}:
             continue
-        if name not in _KEYS[kind]:
-            raise _not_such(folder, names[0], f"only {', '.join(sorted(_KEYS[kind]))}", key, "it isn't supported")
+        if name not in (known := _KEYS[FLOW if target == FLOW else kind]):
+            raise _not_such(folder, names[0], f"only {', '.join(sorted(known))}", key, "it isn't supported")
         arguments[name] = _plain(folder, config, value, 0)
-    if kind == "scheduler":
+    if kind == "scheduler" and target != FLOW:
         arguments["schedule"] = _SCHEDULES.get(str(arguments.get("schedule")), arguments.get("schedule", "linear_beta"))
-    return arguments
+    return target, arguments
 
 
 def _plain(folder: Path, config: dict[str, Any], value: Any, depth: int) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from medaug.inverse.priors.networks.diffusers_models import unaccompanied
+from medaug.inverse.priors.networks.rectified_flow import flow_schedule
 
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
@@ -16,7 +17,9 @@ SCHEDULER = {
     "beta_schedule": "squaredcos_cap_v2",
     "prediction_type": "v_prediction",
 }
-
+FLOW = "FlowMatchEulerDiscreteScheduler"
+FLOW_SCHEDULER = {"_class_name": FLOW, "num_train_timesteps": 1000, "prediction_type": "flow"}
+SCHEDULERS = {"v_prediction": SCHEDULER, "flow": FLOW_SCHEDULER}  # by what a network that medaug trains predicts
 
 _BETAS = frozenset(
     {"num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr"}
@@ -24,11 +27,15 @@ _BETAS = frozenset(
 
 
 def schedule(config: Mapping[str, Any] = SCHEDULER) -> Tensor:
-    """abar_t (T,) float32 of a scheduler in diffusers' words; what doesn't concern betas is ignored.
+    """abar_t (T,) float32 of a scheduler in diffusers' words; what doesn't concern noise levels is ignored.
+
+    Of a flow's scheduler the shift is ignored, too: it says which times are visited, not what a time means.
 
     Raises:
         ValueError: they are no shares that fall from 1 to 0.
     """
+    if config.get("_class_name") == FLOW:
+        return flow_schedule(int(config.get("num_train_timesteps", 1000)))
     with unaccompanied():
         from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from safetensors.torch import save_file
 
 from medaug.errors import PriorError
 from medaug.inverse.priors.loaders.diffusers import load_diffusers
+from medaug.inverse.priors.networks.unet import FLOW_SCHEDULER
 from tests.support import prior_models as models
 from tests.support.far_device import DEVICE, lies_whole
 from tests.support.prior_models import WIDTH
@@ -181,6 +183,16 @@ def test_weights_of_another_shape_are_refused(plain: Path) -> None:
     save_file({"conv_in.weight": torch.zeros(1)}, next((plain / "unet").glob("*.safetensors")))
     with pytest.raises(PriorError, match="expected weights of a UNet2DModel"):
         load_diffusers(plain)
+
+
+def test_a_flows_scheduler_makes_a_flow_of_the_network(plain: Path) -> None:
+    (plain / "scheduler" / "scheduler_config.json").write_text(json.dumps(FLOW_SCHEDULER))
+    prior = load_diffusers(plain)
+    z_t, t = torch.randn((2, 4, 8, 8), generator=torch.Generator().manual_seed(5)), torch.tensor([99, 699])
+    s = torch.tensor([0.1, 0.7]).reshape(-1, 1, 1, 1)
+    x_s = z_t * ((1 - s) ** 2 + s**2).sqrt()
+    assert prior.card.prediction_type == "flow"
+    assert torch.allclose(prior.denoise(z_t, t), x_s - s * prior.network(x_s, t + 1), atol=1e-5)
 
 
 @pytest.mark.parametrize(("old", "new"), [('"v_prediction"', '"flow"'), ('"beta_schedule"', '"shift"')])

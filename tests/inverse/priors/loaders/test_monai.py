@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from monai.networks.schedulers import RFlowScheduler
 from safetensors.torch import load_file, save_file
 
 from medaug.errors import PriorError
@@ -15,7 +16,7 @@ from medaug.inverse.priors.loaders.monai import LatentFacts, build, load_monai, 
 from medaug.inverse.priors.loaders.monai_bundle import read_bundle
 from medaug.inverse.priors.loaders.monai_convert import convert_bundle
 from tests.support.far_device import DEVICE, lies_whole
-from tests.support.monai_bundles import CONFIG, bundle_folder
+from tests.support.monai_bundles import CONFIG, FLOWING, bundle_folder
 
 
 def _images(size: int = 32) -> torch.Tensor:
@@ -66,6 +67,21 @@ def test_nothing_of_the_configuration_was_executed(bundle: Path, converted: Path
     assert not Path("executed").exists()
     assert not (bundle / "executed").exists()
     assert not (converted / "executed").exists()
+
+
+def test_a_bundle_with_maisis_network_and_a_rectified_flow_becomes_a_prior(tmp_path: Path) -> None:
+    folder = bundle_folder(tmp_path / "flow", pickled=False, config=FLOWING)
+    convert_bundle(folder, tmp_path / "prior", scale_factor=0.7)
+    prior, monai = load_folder(tmp_path / "prior"), RFlowScheduler()
+    z0, noise = torch.randn((2, 3, 2, 8, 8), generator=torch.Generator().manual_seed(6))
+    t = torch.tensor([99, 499, 899])
+    x = monai.add_noise(z0, noise, t + 1)
+    velocity = -prior.network(x, t + 1)  # to the image, as MONAI has it
+    s = ((t + 1) / 1000).reshape(-1, 1, 1, 1)
+    z_t = x / ((1 - s) ** 2 + s**2).sqrt()
+    assert (prior.card.prediction_type, read_bundle(folder).network_class) == ("flow", "DiffusionModelUNetMaisi")
+    assert torch.allclose(prior.denoise(z_t, t), x + s * velocity, atol=1e-5)
+    assert (velocity.abs() > 1e-3).any()
 
 
 def test_the_schedule_is_monais(converted: Path) -> None:
