@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.resample import block_means
-from medaug.imaging.volume import Float32, Mask, Volume, Window
+from medaug.imaging.volume import STRIP, Float32, Mask, Volume, Window
 from medaug.quality.levels import levels
 
 LONGEST = 256  # px, about: slices are reduced by a whole number
@@ -121,7 +121,13 @@ def band(x: Float32) -> Float32:
 
 
 def _shown(volume: Volume, window: Window, k: int, factor: int) -> Float32:
-    grey = np.clip(_shrunk(levels(volume, window, k), factor), 0, 1)
+    _, rows, columns = volume.stored.shape
+    at_once = max(1, STRIP // factor)  # grey levels are worked out where they are needed
+    grey = np.empty((rows // factor, columns // factor), dtype=np.float32)
+    for first in range(0, len(grey), at_once):
+        part = slice(first * factor, min(first + at_once, len(grey)) * factor), slice(0, columns)
+        grey[first : first + at_once] = _shrunk(levels(volume, window, k, part), factor)
+    np.clip(grey, 0, 1, out=grey)
     return 1 - grey if volume.inverted else grey
 
 

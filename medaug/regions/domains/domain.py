@@ -19,7 +19,7 @@ from medaug.errors import RegionError
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.regions.domains import markers, organs, projections, radiograph
 from medaug.regions.domains.body import ct_body, mr_body
-from medaug.regions.domains.morphology import grown, without_islands
+from medaug.regions.domains.morphology import Frame, grown, without_islands
 
 Part = Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"]
 
@@ -49,6 +49,11 @@ class Shown:
         """Modality values cut to the window; bright is high, also for MONOCHROME1."""
         cut = np.clip(self.values, self.window.low, self.window.high).astype(np.float32, copy=False)
         return np.asarray(-cut if self.volume.inverted else cut)
+
+    @cached_property
+    def frames(self) -> tuple[Frame, ...]:
+        """The slices of a radiograph."""
+        return tuple(Frame(one) for one in self.brightness)
 
     @property
     def is_radiograph(self) -> bool:
@@ -191,5 +196,5 @@ def _need(holds: bool, part: Part, kinds: str) -> None:
         )
 
 
-def _per_frame(shown: Shown, find: Callable[[Float32], Mask]) -> Mask:
-    return np.stack([find(frame) for frame in shown.brightness])
+def _per_frame(shown: Shown, find: Callable[[Frame], Mask]) -> Mask:
+    return np.stack([find(frame) for frame in shown.frames])

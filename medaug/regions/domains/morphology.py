@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from medaug.imaging.resample import block_means
 from medaug.imaging.volume import Float32, Mask
 
+T = TypeVar("T")
 SPARSE = 0.1  # share of a mask below which its own pixels are looked at one by one
 
 
@@ -17,6 +20,33 @@ def reduced(image: npt.NDArray[np.generic], longest: int) -> tuple[Float32, int]
     """Means over factor × factor px, so that no side is over ``longest``; the last row and column fill up."""
     factor = max(1, -(-max(image.shape) // longest))
     return block_means(image, factor) if factor > 1 else image.astype(np.float32), factor
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A radiograph as shown, and what several parts of a domain find in it, each found once.
+
+    Attributes:
+        brightness: (rows, columns), bright is high, in any units.
+    """
+
+    brightness: Float32
+    _found: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return self.brightness.shape
+
+    def once(self, key: object, find: Callable[[], T]) -> T:
+        """What ``find`` gives, or what it gave for this key; not to be changed."""
+        if key not in self._found:
+            self._found[key] = find()
+        return cast("T", self._found[key])
+
+    def reduced(self, longest: int) -> tuple[Float32, int]:
+        """`reduced` of the frame."""
+        return self.once(longest, lambda: reduced(self.brightness, longest))
 
 
 def enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:

@@ -9,8 +9,8 @@ import numpy as np
 
 from medaug.imaging.volume import Float32, Mask
 from medaug.regions.domains.body import otsu
-from medaug.regions.domains.morphology import enlarged, labelled, large_parts, normalised, reduced
-from medaug.regions.domains.radiograph import LONGEST, limb
+from medaug.regions.domains.morphology import Frame, enlarged, labelled, large_parts, normalised
+from medaug.regions.domains.radiograph import LONGEST, limb_of
 
 LUNG = (0.03, 0.25)  # share of the frame that one lung may take
 LEVELS = 24  # thresholds that are tried, at even shares of the pixels from the 10th to the 70th percentile
@@ -25,16 +25,13 @@ ABOVE = 0.3  # of the scatter there
 BONE_LEAST = 0.02  # share of the limb; smaller things aren't bone
 
 
-def bone(brightness: Float32) -> Mask:
+def bone(frame: Frame) -> Mask:
     """Bone on a radiograph of a limb: brighter than the soft tissue of its surroundings, in large parts.
 
     Casts, plates and the overlap of two soft parts look the same and count as bone. A chest's ribs aren't told apart.
-
-    Args:
-        brightness: (rows, columns).
     """
-    small, factor = reduced(brightness, LONGEST)
-    return enlarged(_bone(small, limb(small)), factor, brightness.shape)
+    inside, factor = limb_of(frame)
+    return enlarged(_bone(frame.reduced(LONGEST)[0], inside), factor, frame.shape)
 
 
 def _bone(small: Float32, inside: Mask) -> Mask:
@@ -55,17 +52,14 @@ def _bone(small: Float32, inside: Mask) -> Mask:
     return large_parts(filled, BONE_LEAST * inside.sum())
 
 
-def lungs(brightness: Float32) -> Mask:
+def lungs(frame: Frame) -> Mask:
     """Both lung fields of a frontal chest radiograph, without what lies over them (heart, diaphragm, dense disease).
 
     For each half of the frame: the largest dark field that touches no side of it and doesn't reach over the middle, at
     whichever threshold. Where the two differ in size or height, nothing is found.
-
-    Args:
-        brightness: (rows, columns).
     """
-    small, factor = reduced(brightness, LONGEST)
-    return enlarged(_lungs(small), factor, brightness.shape)
+    small, factor = frame.reduced(LONGEST)
+    return enlarged(_lungs(small), factor, frame.shape)
 
 
 def _lungs(small: Float32) -> Mask:

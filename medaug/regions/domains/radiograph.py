@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from medaug.imaging.volume import Float32, Mask
 from medaug.regions.domains.exposures import exposures
-from medaug.regions.domains.markers import marks
+from medaug.regions.domains.markers import marks_of
 from medaug.regions.domains.morphology import (
+    Frame,
     ends,
     enlarged,
     labelled,
     large_parts,
     normalised,
-    reduced,
     runs,
     touching,
 )
@@ -46,52 +46,42 @@ LEVEL, SHUT = 0.06, 0.4  # a dim shutter: spread along a line, share of the fram
 STEP, WHOLE = 0.1, 0.7  # and its edge: height, share of the side that has it
 
 
-def anatomy(brightness: Float32) -> Mask:
+def anatomy(frame: Frame) -> Mask:
     """Where a radiograph shows the patient, with the skin's edge.
-
-    Args:
-        brightness: (rows, columns).
 
     Returns:
         (rows, columns), True at anatomy, casts and implants; False at air, shutters, and things smaller than a
         hundredth of the frame that lie in the air.
     """
-    small, factor = reduced(brightness, LONGEST)
-    reduced_limb = limb(small)
-    full = enlarged(reduced_limb, factor, brightness.shape)
-    return full & ~_plates(full, brightness) if _islands(reduced_limb).any() else full
+    reduced_limb, factor = limb_of(frame)
+    full = enlarged(reduced_limb, factor, frame.shape)
+    return full & ~_plates(full, frame) if _islands(reduced_limb).any() else full
 
 
 def _islands(anatomy: Mask) -> Mask:
     return anatomy & ~large_parts(anatomy, ISLAND * anatomy.size)
 
 
-def _plates(anatomy: Mask, brightness: Float32) -> Mask:
+def _plates(anatomy: Mask, frame: Frame) -> Mask:
     """Small parts that are mostly a marker: the plate that holds it, its blur, the shade beside."""
     from scipy import ndimage
 
-    coarse, factor = reduced(brightness, 2 * LONGEST)
-    sizes = zip(coarse.shape, anatomy.shape, strict=True)
+    marked, factor = marks_of(frame)
+    sizes = zip(marked.shape, anatomy.shape, strict=True)
     middles = (np.minimum(np.arange(m) * factor + factor // 2, n - 1) for m, n in sizes)
     labels, count = labelled(_islands(anatomy[np.ix_(*middles)]))
-    share = np.bincount(labels[marks(coarse)], minlength=count + 1) / np.bincount(
-        labels.ravel(), minlength=count + 1
-    ).clip(1)
+    share = np.bincount(labels[marked], minlength=count + 1) / np.bincount(labels.ravel(), minlength=count + 1).clip(1)
     plates = share > HELD
     plates[0] = False
-    return enlarged(ndimage.binary_dilation(plates[labels], iterations=2), factor, brightness.shape)
+    return enlarged(ndimage.binary_dilation(plates[labels], iterations=2), factor, frame.shape)
 
 
-def within_frame(brightness: Float32) -> Mask:
-    """All but a frame of constant black or white lines, or a dim shutter, along the edges, and one line more.
-
-    Args:
-        brightness: (rows, columns).
-    """
-    small, factor = reduced(brightness, LONGEST)
+def within_frame(frame: Frame) -> Mask:
+    """All but a frame of constant black or white lines, or a dim shutter, along the edges, and one line more."""
+    small, factor = frame.reduced(LONGEST)
     x = normalised(small, np.ones(small.shape, dtype=np.bool_))
     rows, columns = _inner(x), _inner(x.T)
-    return enlarged(rows[:, None] & columns[None, :], factor, brightness.shape)
+    return enlarged(rows[:, None] & columns[None, :], factor, frame.shape)
 
 
 def _inner(x: Float32) -> npt.NDArray[np.bool_]:
@@ -125,6 +115,12 @@ def _grey_rows(x: Float32) -> int:
     step = smooth[min(len(x) - 1, count + 3)] - smooth[max(0, count - 8)]
     share = max((step > STEP).mean(), (step < -STEP).mean())
     return count + 1 if share >= WHOLE else 0
+
+
+def limb_of(frame: Frame) -> tuple[Mask, int]:
+    """`limb` of a frame that is reduced to `LONGEST` px, and the factor of that."""
+    small, factor = frame.reduced(LONGEST)
+    return frame.once(limb, lambda: limb(small)), factor
 
 
 def limb(small: Float32) -> Mask:

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medaug.imaging.volume import Mask
-from medaug.regions.domains.morphology import large_parts
+from medaug.imaging.volume import Float32, Mask
+from medaug.regions.domains import morphology
+from medaug.regions.domains.markers import without_markers
+from medaug.regions.domains.morphology import Frame, large_parts, reduced
+from medaug.regions.domains.radiograph import anatomy, within_frame
+from tests.support import make
 
 DRAW = np.random.default_rng(0)
 MASKS = {
@@ -36,3 +40,19 @@ def test_large_parts_are_those_of_the_plain_way(name: str, least: float) -> None
     before = mask.copy()
     np.testing.assert_array_equal(large_parts(mask, least), plainly(mask, least))
     np.testing.assert_array_equal(mask, before)
+
+
+def test_a_frame_is_reduced_once_for_all_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(image: Float32, longest: int) -> tuple[Float32, int]:
+        asked.append(longest)
+        return reduced(image, longest)
+
+    monkeypatch.setattr(morphology, "reduced", counted)
+    frame = Frame(make.limb(420, 400, seed=2))
+    apart = [part(Frame(frame.brightness)) for part in (anatomy, within_frame, without_markers)]
+    asked.clear()
+    together = [part(frame) for part in (anatomy, within_frame, without_markers)]
+    assert len(asked) == len({*asked}) == 2
+    assert all(np.array_equal(*pair) for pair in zip(apart, together, strict=True))
