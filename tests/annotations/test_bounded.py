@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -90,3 +91,10 @@ def test_limits_follow_what_is_there_and_not_what_is_promised(tmp_path: Path, ra
     assert memory < 8 << 30
     assert seconds < 600
     assert bounded.limits(tmp_path, [radiograph])[0] == memory
+
+
+def test_the_child_reads_json_without_what_decodes_images() -> None:
+    """It starts in each run; with pydicom come its decoders, and take as long as all else that it loads."""
+    script = "import sys, medaug.children.annotations; print({'pydicom', 'scipy', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -14,11 +14,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import BinaryIO
 
-from pydicom.datadict import dictionary_VR
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
-
 from medaug.errors import ReadError
 
+IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"  # PS3.6 A
 MAX_DEPTH = 32  # sequences in sequences; real objects stay below 10, pydicom's parser fails near 200
 # Bytes that pydicom holds of an element (beside its value) and of an item of a sequence. An item holds 700 and takes as
 # long to parse as five elements: what a file at the limit holds takes 1 GiB, and 10 to 20 s.
@@ -87,7 +85,7 @@ def outline(stream: BinaryIO, size: int) -> Outline:
     start = _start(stream)
     syntax, start_of_data = _meta(stream, size, start)
     found = Outline(syntax, preamble=start == 132)
-    if syntax == DeflatedExplicitVRLittleEndian:
+    if syntax == DEFLATED:
         stream.seek(start_of_data)
         left = min(size - start_of_data, MAX_INFLATED)  # a longer one does not end, and is refused as truncated
         inflated = _inflated(stream.read(left))
@@ -162,10 +160,10 @@ class _Walk:
 
     def __init__(self, stream: BinaryIO, size: int, found: Outline) -> None:
         self.stream, self.size, self.found = stream, size, found
-        order = ">" if found.transfer_syntax == ExplicitVRBigEndian else "<"
+        order = ">" if found.transfer_syntax == BIG_ENDIAN else "<"
         self.plain = struct.Struct(order + "H2x2sH")
         self.tag, self.short, self.long = (struct.Struct(order + code) for code in ("HH", "H", "I"))
-        self.implicit = found.transfer_syntax == ImplicitVRLittleEndian
+        self.implicit = found.transfer_syntax == IMPLICIT
         self.open: list[tuple[int, bool]] = []  # of each sequence and item: its end (or UNDEFINED), implicit before it
         self._from, self._bytes = 0, b""
         self._held = 0
@@ -302,6 +300,8 @@ def _is_vr(code: bytes) -> bool:
 
 @cache
 def _known_sequence(tag: int) -> bool:
+    from pydicom.datadict import dictionary_VR  # here, since all its decoders come along: a child may read JSON alone
+
     try:
         return dictionary_VR(tag) == "SQ"
     except KeyError:

@@ -36,7 +36,9 @@ def correction(problem: Problem, z0: Tensor, rho: float, iterations: int) -> tup
         x0 = prior.decode(leaf)
 
     def pull(x: Tensor) -> Tensor:
-        (back,) = torch.autograd.grad(x0, leaf, x, retain_graph=True)
+        with torch.enable_grad():
+            inner = (x0 * x).sum()  # Jᵀ x to the bit; asked for by grad_outputs, torch imports sympy: half a second
+        (back,) = torch.autograd.grad(inner, leaf, retain_graph=True)
         return back
 
     def normal(v: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from importlib.util import find_spec, module_from_spec
+from unittest.mock import patch
 
 COMPANIONS = ("transformers", "peft")
 COMPILER = "torch._dynamo"  # 2 s; where it is missing, diffusers.utils leaves the mark out
@@ -20,7 +22,7 @@ PACKAGES = ("diffusers.models.unets", "diffusers.models.transformers")  # 1.6 s,
 @contextmanager
 def unaccompanied() -> Iterator[None]:
     """While modules of diffusers are imported here, they are alone; afterwards all can be imported as ever."""
-    with _missing(COMPILER):
+    with _missing(COMPILER), _without_map():
         from diffusers.utils import import_utils
 
     flags = {name: getattr(import_utils, name) for name in (f"_{each}_available" for each in COMPANIONS)}
@@ -32,6 +34,17 @@ def unaccompanied() -> Iterator[None]:
     finally:
         for name, there in flags.items():
             setattr(import_utils, name, there)
+
+
+@contextmanager
+def _without_map() -> Iterator[None]:
+    """No reading of the file lists of all that is installed; three quantizers that no prior has are found by them."""
+    if "diffusers.utils.import_utils" in sys.modules:
+        yield
+        return
+    with patch.object(metadata, "packages_distributions", dict):
+        yield
+    sys.modules["diffusers.utils.import_utils"].__dict__["_package_map"] = None  # made when it is asked for
 
 
 @contextmanager
