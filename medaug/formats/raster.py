@@ -162,14 +162,28 @@ def states_raster(path: Path, volume: Volume, channels: int) -> bool:
 
 
 def _said(stream: BinaryIO) -> tuple[object, ...]:
-    """Size, kind and every text or tag of a picture, but for where its pixels lie."""
+    """Size, kind and every text, tag or chunk of a picture, but for where its pixels lie."""
     from PIL import Image
 
+    stream.seek(0)
+    beside = _chunks(stream.read())
     stream.seek(0)
     with quiet(), Image.open(stream, formats=("PNG", "TIFF")) as image:
         image.load()
         tags = {tag: value for tag, value in getattr(image, "tag_v2", {}).items() if tag not in _PLACES}
-        return image.format, image.mode, image.size, dict(image.info), tags
+        return image.format, image.mode, image.size, dict(image.info), tags, beside
+
+
+def _chunks(data: bytes) -> tuple[bytes, ...]:
+    """Of a PNG whatever stands beside the pixels, also what Pillow passes over and what follows the end."""
+    if not data.startswith(MAGIC[0][0]):
+        return ()
+    found, at = [], len(MAGIC[0][0])
+    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        found += [data[at:end]] if data[at + 4 : at + 8] != b"IDAT" else []
+        at = end
+    return *found, data[at:]
 
 
 def _in_channels(stored: Stored, channels: int) -> Stored:

@@ -18,9 +18,8 @@ from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
 from medaug.audit.seal import seal
 from medaug.audit.source_names import read_sources
-from medaug.audit.stored_pixels import decoded
-from medaug.dicom.read.parse import instance
-from medaug.formats.nifti import read_nifti, write_nifti
+from medaug.audit.stored_pixels import stored_of
+from medaug.formats.nifti import write_nifti
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.pixels import pixels_digest
 from medaug.imaging.volume import Rescale
@@ -134,7 +133,7 @@ def redigest(root: Path, record: Record) -> Record:
         image = output in record.images
         pixels = output.pixels_sha256
         if image:
-            pixels = pixels_digest(decoded(instance(path)) if path.suffix == ".dcm" else read_nifti(path).stored)
+            pixels = pixels_digest(stored_of(path))
         return replace(output, sha256=sha256_of(path), pixels_sha256=pixels)
 
     return replace(record, outputs=tuple(again(output) for output in record.outputs))

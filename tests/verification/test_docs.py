@@ -10,6 +10,7 @@ from medaug.verification.faults import CODES, Fault
 from tests.support.paths import ROOT
 from tests.support.tables import write_table
 from tests.support.tampering import COVERED, IN_A_UNIT, JUNK, PLAIN, TOP_LEVEL, UNIT_JUNK
+from tests.support.tampering_files import IN_FILES
 from tests.support.tampering_headers import REMADE
 from tests.verification import test_frames
 
@@ -67,11 +68,11 @@ def test_the_documents_table_of_tamperings_is_what_the_tests_find() -> None:
 
 def test_the_documents_count_them_right() -> None:
     replaced = len(TOP_LEVEL) * len(JUNK) + len(IN_A_UNIT) * len(UNIT_JUNK)
-    count = len(PLAIN) + len(COVERED) + len(test_frames.COVERED) + len(REMADE) + replaced
+    count = len(PLAIN) + len(COVERED) + len(test_frames.COVERED) + len(REMADE) + len(IN_FILES) + replaced
     assert f"\n{count} tamperings, each a test" in (ROOT / "docs" / "how-to" / "verify.md").read_text()
 
 
 def test_the_documents_table_of_what_is_made_again_is_what_the_tests_find() -> None:
     lines = ["| what was done | found as | needs |", "|---|---|---|"]
-    lines += [f"| {what} | `{code}` | {needed} |" for what, (_, code, needed) in REMADE.items()]
+    lines += [f"| {what} | `{code}` | {needed} |" for what, (_, code, needed) in (REMADE | IN_FILES).items()]
     write_table("docs/how-to/verify.md", "remade", "\n".join(lines))
