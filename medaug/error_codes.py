@@ -17,7 +17,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "dicomdir": "An index of a medium; the files that it lists are found by themselves.",
         "duplicate": "The same image content was found twice; one copy is used.",
         "duplicate-file": "A copy of another file, byte by byte; one copy is used.",
-        "empty": "The file holds no byte.",
+        "empty": "The file holds no byte, or the archive no file.",
         "nested-archive": "A zip archive inside another one; unpack it beside the other files.",
         "label-map": "A label map beside the image that it is named like; give it with --annotations.",
         "localizer": "An overview for planning, not part of a volume.",

@@ -136,9 +136,19 @@ def test_discovery_goes_on_past_bad_archives_and_does_not_open_nested_ones(tmp_p
         archive.writestr("b.dcm", image)
     zipped(tmp_path / "outer.zip", {"inner.zip": inner.getvalue(), "image": image, "note.txt": b"hello"})
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04" + bytes(50))
+    zipped(tmp_path / "empty.zip", {})
+    zipped(tmp_path / "folders.zip", {"a/": b"", "a/b/": b""})
     found = discover(tmp_path)
     assert len(found.series) == 1
-    assert sorted(s.code for s in found.skipped) == ["damaged", "duplicate-file", "nested-archive", "not-dicom"]
+    told = [(s.code, s.count) for s in found.skipped]
+    assert sorted(told) == [
+        ("damaged", 1),
+        ("duplicate-file", 1),
+        ("empty", 2),
+        ("nested-archive", 1),
+        ("not-dicom", 1),
+    ]
+    assert {s.reason for s in found.skipped if s.code == "empty"} == {"the zip archive holds no file"}
 
 
 def test_a_file_that_left_its_archive_is_said_so(tmp_path: Path) -> None:

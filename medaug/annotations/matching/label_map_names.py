@@ -1,7 +1,8 @@
 """Which images a label map is named like: case7 for case7, case7_seg and, as nnU-Net's channel, case7_0000.
 
-A map of a case with several sequences (BraTS: case7_t1, case7_flair and one case7_seg) is named like all of them, and
-one that has a folder's only image beside or above it (TotalSegmentator: ct and segmentations/liver) is that image's.
+A map of a case with several sequences (BraTS: case7_t1, case7_flair and one case7_seg) is named like all of them. One
+in a folder that is named like an image (TotalSegmentator: case7 and case7/liver), or that has a folder's only image
+beside or above it (ct and segmentations/liver), is that image's.
 """
 
 from __future__ import annotations
@@ -88,8 +89,14 @@ class ImageNames:
 
 
 def match_by_folder(path: Path, files: Iterable[str]) -> NameMatch:
-    """The one of these images whose folder is the map's own or the one above, in its tree or in another like it."""
-    own = folders(str(path))
+    """The one of these images that the map's folder is named like, or whose folder is that or the one above.
+
+    In its tree or in another like it.
+    """
+    own, files = folders(str(path)), tuple(files)
+    called = tuple(file for file in files if stem(file) in _called(path.parent))
+    if len(called) == 1:
+        return NameMatch(called, BY_FOLDER)
     scores = {file: max(common(own, folders(file)), common(own[:-1], folders(file))) for file in files}
     best = [file for file, score in scores.items() if score and score == max(scores.values())]
     return NameMatch(tuple(best), BY_FOLDER) if len(best) == 1 else NameMatch()
@@ -100,8 +107,17 @@ def maps_beside(files: Iterable[Path]) -> frozenset[Path]:
     every = [file for file in files if file.name.lower().endswith(SUFFIXES)]
     called = {file for file in every if _map_word(file)}
     names = ImageNames.among(set(every) - called)
-    homes = {file.parent for file in set(every) - called}
-    return frozenset(file for file in called if names.match(file).files or not homes.isdisjoint(file.parents[:2]))
+    images = set(every) - called
+    homes, beside = {file.parent for file in images}, {(file.parent, stem(file.name)) for file in images}
+    named = (file for file in images if any((file.parent.parent, name) in beside for name in _called(file.parent)))
+    return frozenset((*named, *(f for f in called if names.match(f).files or not homes.isdisjoint(f.parents[:2]))))
+
+
+def _called(folder: Path) -> tuple[str, ...]:
+    """What images a folder is named like: case7 for case7, and for case7_segmentations."""
+    name = folder.name.casefold()
+    shorter = name.rpartition("_")
+    return (name, shorter[0]) if shorter[2] in MAP_WORDS else (name,)
 
 
 def _map_word(file: Path) -> bool:

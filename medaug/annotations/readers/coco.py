@@ -15,6 +15,7 @@ from medaug.annotations.shapes import around, turned_about_centre
 from medaug.errors import AnnotationError
 
 Corners = tuple[tuple[float, float], tuple[float, float]]
+ANGLES = frozenset({"rotation", "rotate", "angle", "theta"})  # keys, in lower case
 OFF_PX, OFF = 2.0, 0.05  # px, and of its size: how far a box may differ from its own outline, as rounded ones do
 
 
@@ -23,8 +24,8 @@ def read(path: Path, images: Images) -> ReaderResult:
 
     An image is named by ``sop_instance_uid`` or by ``file_name``; ``slice`` (0-based) is needed where that file
     holds several slices. A stated width and height above 0 must be the image's. A box is turned by
-    ``attributes.rotation``, clockwise about its centre, as CVAT means it. It must agree with the outline and the area
-    stated beside it, and holds all of the outline.
+    ``attributes.rotation``, clockwise about its centre, as CVAT means it; an angle that stands elsewhere withholds. It
+    must agree with the outline and the area stated beside it, and holds all of the outline.
 
     An annotation that can't be used withholds its image.
 
@@ -104,12 +105,23 @@ def _corners(annotation: dict[str, Any], where: str) -> Corners:
     x, y, width, height = (number(n, where, "bbox") for n in box)
     low, high = corners((x, y), (x + width, y + height), where)
     _refuse_other_area(annotation.get("area"), (x, y, width, height), where)
-    attributes = annotation.get("attributes")
-    angle = number(attributes.get("rotation") or 0, where, "rotation") if isinstance(attributes, dict) else 0.0
-    if angle:
+    if angle := _angle(annotation, where):
         low, high = around(turned_about_centre(low, high, angle), where)
     outlined = isinstance(drawn, dict) or _are_polygons(drawn)  # what else stands there says nothing beside a box
     return _with_outline((low, high), _around(drawn, where), where) if outlined else (low, high)
+
+
+def _angle(annotation: dict[str, Any], where: str) -> float:
+    """Degrees by which a box is turned clockwise about its centre."""
+    attributes = annotation.get("attributes")
+    known = attributes if isinstance(attributes, dict) else {}
+    angles = [(one, key) for one in (annotation, known) for key in one if str(key).casefold() in ANGLES]
+    for one, key in angles:
+        if (one is not known or key != "rotation") and number(one[key] or 0, where, str(key).casefold()):
+            raise AnnotationError(
+                f"{where}: expected an upright box, found a turned one, about which point isn't known"
+            )
+    return number(known.get("rotation") or 0, where, "rotation")
 
 
 def _refuse_other_area(area: object, box: tuple[float, float, float, float], where: str) -> None:

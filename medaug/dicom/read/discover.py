@@ -105,7 +105,10 @@ def _outcomes(root: Path, noting: Noting | None) -> Iterator[tuple[Path | None, 
 
 def _members(archive: Path, noting: Noting | None) -> Iterator[tuple[Path | None, tuple[ImageHeader, ...] | Skipped]]:
     try:
-        for member in places.members(archive):
+        held = tuple(places.members(archive))
+        if not held:
+            yield None, Skipped("", "empty", "the zip archive holds no file", 1)
+        for member in held:
             if isinstance(member, places.Refused):
                 yield None, Skipped("", member.code, member.reason, 1)
                 continue

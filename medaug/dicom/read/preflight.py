@@ -99,7 +99,7 @@ def _start(stream: BinaryIO) -> int:
     head = stream.read(132)
     if head[128:132] == b"DICM":
         return 132
-    if head[:4] == b"PK\x03\x04":
+    if head[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:  # a zip archive, or one without a file in it
         raise ReadError("an archive is not opened: unpack it beside the other files", code="archive")
     if len(head) >= 8:
         group, element, vr = struct.unpack("<HH2s", head[:6])

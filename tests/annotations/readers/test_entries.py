@@ -72,6 +72,8 @@ TWICE = ((1, "x"), (3, "y"), (3, "z"))
 ROBND = "<object><name>x</name><robndbox><cx>1</cx></robndbox></object>"
 TURNED = "<attributes><attribute><name>rotation</name><value>90</value></attribute></attributes>"
 BAD = {
+    "coco: turned, and not as CVAT says it": lambda d: coco(d, {"bbox": [105, 45, 40, 50], "rotation": 90.0}),
+    "coco: turned by an angle": lambda d: coco(d, {"bbox": [105, 45, 40, 50], "attributes": {"Angle": 1.5}}),
     "coco: no height": lambda d: coco(d, {"bbox": [96.65, 88.33, 1.03, 0.0]}),
     "coco: an unknown category": lambda d: coco(d, {"bbox": [96, 88, 20, 20], "category_id": 7}),
     "coco: one id for two categories": lambda d: coco(

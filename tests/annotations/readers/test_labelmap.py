@@ -188,6 +188,7 @@ def test_labels_of_64_bits_are_read(tmp_path: Path) -> None:
         (("sub-1/anat/sub-1_T1w",), {"derivatives/sub-1/anat/sub-1_desc-lesion_mask": "sub-1/anat/sub-1_T1w"}),
         (("s1/ct", "s2/ct"), {"s1/segmentations/tumour": "s1/ct", "s2/segmentations/tumour": "s2/ct"}),
         (("s1/image", "s2/image"), {"s1/mask": "s1/image", "s2/mask": "s2/image"}),
+        (("case1", "case2"), {"case1/tumour": "case1", "case2_segmentations/tumour": "case2"}),
     ],
 )
 def test_maps_beside_their_images(tmp_path: Path, images: tuple[str, ...], maps: dict[str, str]) -> None:
@@ -203,10 +204,12 @@ def test_maps_beside_their_images(tmp_path: Path, images: tuple[str, ...], maps:
     assert not found.unmatched_annotations
 
 
-def test_a_file_for_each_structure_gives_the_structure_s_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", ["{}/ct", "{}"], ids=["folders alike", "folders named like images"])
+def test_a_file_for_each_structure_gives_the_structure_s_name(tmp_path: Path, named: str) -> None:
     """As TotalSegmentator writes them, empty ones too; the folder says whose they are."""
     cases = ("s1", "s2")
-    volumes = [read_nifti(written(tmp_path / f"in/{n}/ct.nii.gz", image() + np.int16(k))) for k, n in enumerate(cases)]
+    paths = [tmp_path / "in" / f"{named.format(case)}.nii.gz" for case in cases]
+    volumes = [read_nifti(written(path, image() + np.int16(k))) for k, path in enumerate(paths)]
     for k, case in enumerate(cases):
         written(tmp_path / f"out/{case}/liver.nii.gz", labels(((1, 2, 3 + k), (2, 9, 9))))
         written(tmp_path / f"out/{case}/lung_upper_lobe_left.nii.gz", labels())

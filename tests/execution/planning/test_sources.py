@@ -31,6 +31,7 @@ def written(path: Path, seed: int, *, labels: bool = False) -> Path:
         ("a/image.nii.gz", "a/mask.nii.gz"),
         ("imagesTr/c_0000.nii.gz", "labelsTr/c.nii.gz"),
         ("s1/ct.nii.gz", "s1/segmentations/tumour.nii.gz"),
+        ("case1.nii.gz", "case1/tumour.nii.gz"),
     ],
 )
 def test_a_map_beside_its_image_is_none(tmp_path: Path, names: tuple[str, str]) -> None:
@@ -46,7 +47,14 @@ def test_a_map_beside_its_image_is_none(tmp_path: Path, names: tuple[str, str]) 
 
 
 @pytest.mark.parametrize(
-    "names", [("t1.nii.gz", "t2.nii.gz"), ("seg1.nii.gz",), ("case_seg.nii.gz",), ("a/x.nii.gz", "b/y_seg.nii.gz")]
+    "names",
+    [
+        ("t1.nii.gz", "t2.nii.gz"),
+        ("seg1.nii.gz",),
+        ("case_seg.nii.gz",),
+        ("a/x.nii.gz", "b/y_seg.nii.gz"),
+        ("case1.nii.gz", "case2/x.nii.gz"),
+    ],
 )
 def test_an_image_without_another_beside_it_is_one(tmp_path: Path, names: tuple[str, ...]) -> None:
     for seed, name in enumerate(names):
