@@ -50,7 +50,7 @@ Receive = Annotated[
 ]
 
 
-def _access(
+def access_of(
     credentials: CredentialsFile = None,
     authorities: Authorities = None,
     certificate: Certificate = None,
@@ -67,11 +67,11 @@ def _access(
 
 def speaking(command: Callable[..., None]) -> Callable[..., None]:
     """Turn ``command(access, …)`` into a command that takes the shared options in place of the access."""
-    shared = signature(_access, eval_str=True, locals={"Access": Any}).parameters
+    shared = signature(access_of, eval_str=True, locals={"Access": Any}).parameters
     own = list(signature(command, eval_str=True, locals={"Access": Any}).parameters.values())[1:]
 
     def called(**given: Any) -> None:
-        command(_access(**{name: given.pop(name) for name in shared}), **given)
+        command(access_of(**{name: given.pop(name) for name in shared}), **given)
 
     parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
     called.__doc__ = command.__doc__

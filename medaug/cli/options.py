@@ -33,20 +33,26 @@ app.add_typer(profile_app, name="profile")
 app.add_typer(prior_app, name="prior")
 
 
+def address_in(given: Path) -> str:
+    """The archive's address that INPUT is, with the slash that paths lose; "" for files."""
+    text = given.as_posix()
+    return text.replace(":/", "://", 1) if re.match(r"(dicomweb|dimse|https?)(\+\w+)?:/", text) else ""
+
+
 def _files(given: Path) -> Path:
-    """INPUT, which is never an archive's address: a run opens no socket."""
-    if re.match(r"(dicomweb|dimse|https?)(\+\w+)?:/", given.as_posix()):
+    if address_in(given):
         raise RunError(
-            "INPUT: expected a folder or a file, found an archive's address; a run opens no connection: first `medaug "
-            "fetch ARCHIVE -o FOLDER`, then `medaug run FOLDER/images`"
+            "INPUT: expected a folder or a file, found an archive's address, which `medaug run` alone takes: first "
+            "`medaug fetch ARCHIVE -o FOLDER`, then give FOLDER/images"
         )
     return given
 
 
+INPUTS = "Folder, file or zip archive of DICOM, NIfTI, NRRD, PNG, JPEG or TIFF; never changed."
 Input = Annotated[
     Path,
     typer.Argument(
-        help="Folder, file or zip archive of DICOM, NIfTI, NRRD, PNG, JPEG or TIFF; never changed.",
+        help=INPUTS,
         show_default=False,
         callback=_files,
     ),

@@ -13,6 +13,7 @@ from medaug.cli.file_names import by_code, of_units
 from medaug.cli.messages import show_plan, show_summary
 from medaug.cli.options import AsJson, ShowNames, app, asking
 from medaug.cli.progress import Voice, following
+from medaug.cli.run_archive import or_archive
 
 if TYPE_CHECKING:
     from medaug.execution.planning.plan import Plan
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @app.command("run")
+@or_archive
 @asking()
 def run_command(  # noqa: PLR0913 - one parameter per option
     request: RunRequest,

@@ -163,7 +163,7 @@ def opened(root: Path, asked: Asked, key: Path | None = None) -> Iterator[FetchF
         with locked(private / LOCK):
             segments.mend(private)
             secret = _secret(private, key)
-            _same(private, asked)
+            _same(root, asked)
             yield FetchFolder(root, secret)
 
 
@@ -212,11 +212,16 @@ def _read_key(path: Path) -> bytes:
     return secret
 
 
-def _same(private: Path, asked: Asked) -> None:
-    path = private / ASKED
-    if not path.exists():
-        replace_file(path, (json.dumps(asdict(asked), indent=2) + "\n").encode())
-    elif parse(read_plain(path, MAX_ASKED, follow=False)) != asdict(asked):
-        raise OutputError(
-            "FOLDER: it was filled from another archive, or with another --deidentify; give a new folder, or the same"
-        )
+def _same(root: Path, asked: Asked) -> None:
+    """Into a folder where nothing has its place yet anything may be fetched; what was on its way goes."""
+    path = root / PRIVATE / ASKED
+    if path.exists():
+        if parse(read_plain(path, MAX_ASKED, follow=False)) == asdict(asked):
+            return
+        if next(arrivals(root), None) is not None or (root / IMAGES).exists():
+            raise OutputError(
+                "FOLDER: it was filled from another archive, or with another --deidentify; give a new folder, or the "
+                "same"
+            )
+        shutil.rmtree(root / INCOMING, ignore_errors=True)
+    replace_file(path, (json.dumps(asdict(asked), indent=2) + "\n").encode())

@@ -127,6 +127,25 @@ def test_from_one_archive_to_another_and_back(protocol: str, orthanc: Any, tmp_p
     assert len(back) == count
 
 
+@pytest.mark.parametrize("protocol", ["dicomweb", "dicom"])
+def test_a_run_of_an_address_is_a_fetch_and_a_run_and_goes_on(protocol: str, orthanc: Any, tmp_path: Path) -> None:
+    hospital = orthanc("hospital")
+    for path in clinical(tmp_path / "clinical"):
+        hospital.put(path.read_bytes())
+    profile, out = tmp_path / "small.yaml", tmp_path / "out"
+    profile.write_text(yaml.safe_dump(load_profile("bone-xray").model_dump(mode="json") | SMALL))
+    command = ("run", getattr(hospital, protocol), "-o", out, "-p", profile, "--modality", "CT")
+    assert "[identity]" in medaug(*command, code=3)
+    said = medaug(*command, "--deidentify", "basic:labels=tumour")
+    assert "4 images of 1 series, 1 seg\n" in said
+    assert "1 written (0 were done before)\n" in said
+    said = medaug(*command, "--deidentify", "basic:labels=tumour")
+    assert "5 of them before\n" in said
+    assert "(1 were done before)\n" in said
+    hospital.kill()
+    medaug("verify", out, "--source", tmp_path / "out-fetched" / "images")
+
+
 def _refusal(what: Any) -> str:
     with pytest.raises(ArchiveError) as caught:
         what()

@@ -167,13 +167,26 @@ def test_another_instance_than_was_asked_for_is_not_taken(tmp_path: Path) -> Non
     assert done.images <= 1
 
 
+def test_a_folder_in_which_nothing_arrived_takes_another_profile(tmp_path: Path) -> None:
+    """As after a first try, which says that --deidentify is needed; what was on its way may be somebody's."""
+    archive = archive_of(tmp_path / "a", identified)
+    assert fetched(archive, tmp_path / "f").series == 0
+    with opened(tmp_path / "f", Asked("here", "")) as there:
+        there.put("left", "left.dcm", CANARY.encode())
+    done = fetched(archive, tmp_path / "f", replace(ALL, how=deidentification_of("basic")))
+    assert done.series == 2
+    assert not [path for path in (tmp_path / "f").rglob("*.dcm") if CANARY.encode() in path.read_bytes()]
+    with pytest.raises(OutputError, match="another archive"), opened(tmp_path / "f", Asked("here", "")):
+        pass
+
+
 def test_a_folder_belongs_to_one_archive_and_one_profile(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis").touch()
     with pytest.raises(OutputError, match="not empty"), opened(tmp_path / "full", Asked("here", "")):
         pass
-    with opened(tmp_path / "f", Asked("here", "")):
-        pass
+    with opened(tmp_path / "f", Asked("here", "")) as there:
+        there.put_at("images/series", "one.dcm", b"")
     for asked in (Asked("there", ""), Asked("here", "basic")):
         with pytest.raises(OutputError, match="another archive"), opened(tmp_path / "f", asked):
             pass
