@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from medaug.errors import PriorError
 from medaug.inverse.priors.card import digest_of
 from medaug.inverse.priors.loaders.trained import load_trained
-from medaug.inverse.priors.networks.rectified_flow import flow_schedule
+from medaug.inverse.priors.rectified_flow import flow_schedule
 from medaug.training import diffusion
 from medaug.training.diffusion import CHECKPOINT, batch
 from medaug.training.export import export, logged_psnr

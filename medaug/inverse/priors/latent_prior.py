@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from medaug.inverse.aligned import aligned
 from medaug.inverse.device import constant
 from medaug.inverse.priors.card import PredictionType, PriorCard
-from medaug.inverse.priors.networks.rectified_flow import clean_of_flow, unscaled
+from medaug.inverse.priors.rectified_flow import clean_of_flow, unscaled
 
 Map = Callable[[Tensor], Tensor]
 Network = Callable[[Tensor, Tensor], Tensor]
@@ -93,7 +93,7 @@ def clean_from(kind: PredictionType, output: Tensor, z_t: Tensor, abar: Tensor) 
     """The estimate of z0 from what the network predicts, where z_t = sqrt(abar) z0 + sqrt(1 − abar) eps.
 
     Source: Salimans & Ho 2022, arXiv 2202.00512, appendix D: v = sqrt(abar) eps − sqrt(1 − abar) z0;
-    for flow see `networks.rectified_flow`.
+    for flow see `priors.rectified_flow`.
     """
     match kind:
         case "epsilon":

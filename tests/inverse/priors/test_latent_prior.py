@@ -8,7 +8,7 @@ import torch
 
 from medaug.inverse.priors.card import PredictionType
 from medaug.inverse.priors.latent_prior import LatentPrior, clean_from, target_of
-from medaug.inverse.priors.networks.rectified_flow import flow_schedule, unscaled
+from medaug.inverse.priors.rectified_flow import flow_schedule, unscaled
 from tests.support.prior_cards import CARD
 
 ABAR = torch.linspace(0.999, 0.01, 20)

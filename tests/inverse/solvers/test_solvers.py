@@ -8,7 +8,7 @@ import torch
 
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting, gaussian_blur, jpeg
-from medaug.inverse.priors.networks.rectified_flow import flow_schedule
+from medaug.inverse.priors.rectified_flow import flow_schedule
 from medaug.inverse.protocols import Problem
 from medaug.inverse.sampling.conjugate_gradients import conjugate_gradients, explain
 from medaug.inverse.sampling.schedule import times

@@ -27,7 +27,7 @@ from medaug.inverse.priors.latent_prior import LatentPrior, Map, Network, frozen
 from medaug.inverse.priors.loaders.declared import check_config, check_weights
 from medaug.inverse.priors.loaders.layout import digests, shown
 from medaug.inverse.priors.loaders.monai_bundle import MAISI, Bundle, read_bundle, stated_facts
-from medaug.inverse.priors.networks.rectified_flow import flow_schedule
+from medaug.inverse.priors.rectified_flow import flow_schedule
 from medaug.storage.plain_files import is_plain, read_document
 
 LATENT = "latent.json"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from medaug.inverse.priors.networks.diffusers_models import unaccompanied
-from medaug.inverse.priors.networks.rectified_flow import flow_schedule
+from medaug.inverse.priors.rectified_flow import flow_schedule
 
 SCHEDULER = {
     "_class_name": "DDPMScheduler",
