@@ -52,15 +52,24 @@ def _figure(rate: float) -> str:
 def finish_command(output: Output) -> None:
     """Write the manifests and the page again, for what is there now: after the last shard.
 
-    A unit that was removed stays in the ledger and so in the lists: `medaug run` makes it again.
+    A unit whose folder was removed by hand is in no list, but stays in the ledger, so `medaug verify` misses it: the
+    same `medaug run` makes it again.
     """
     from medaug.audit.layout import PAGE
     from medaug.execution.output.lists import write_lists
     from medaug.execution.output.open import attach
     from medaug.manifests.monai import MONAI
 
-    write_lists(attach(output))
+    store = attach(output)
+    gone = sum(record.status == "written" and not store.holds(record.unit) for record in write_lists(store))
     say(f"look at {output / PAGE}; train on {output / MONAI}")
+    if gone:
+        say(
+            f"{counted(gone, 'written unit')} of the ledger not there, and in no list: `medaug verify` calls that a "
+            "fault; give the same `medaug run` again to make what is missing",
+            err=True,
+        )
+        raise typer.Exit(4)
 
 
 @quarantine_app.command("list")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ import pytest
 from typer.main import get_command
 
 from medaug.annotations.registry import READERS
+from medaug.audit.layout import unit_folder
 from medaug.benchmark.arms.table import ARMS
 from medaug.cli import app
 from medaug.execution.output import open as opening
@@ -257,6 +259,19 @@ def test_an_output_says_how_far_it_is_and_lists_are_written_again(tmp_path: Path
     wrong = medaug("status", tmp_path)
     assert wrong.returncode == 2
     quiet(wrong)
+
+
+def test_finish_says_which_units_were_removed_and_a_run_makes_them_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    null.run(out, 1, 2)
+    shutil.rmtree(out / unit_folder(null.unit(1).recipe.id))
+    said = medaug("finish", out)
+    assert said.returncode == 4
+    assert "1 written unit of the ledger not there, and in no list" in said.stderr
+    assert json.loads((out / "monai.json").read_text())["numTraining"] == 1
+    null.run(out, 1, 2)
+    assert medaug("finish", out).returncode == 0
+    assert json.loads((out / "monai.json").read_text())["numTraining"] == 2
 
 
 def test_quarantine_is_listed_explained_and_retried(tmp_path: Path) -> None:
