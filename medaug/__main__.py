@@ -1,5 +1,5 @@
 """``python -m medaug``."""
 
-from medaug.cli import main
+from medaug.cli import program
 
-main()
+program()

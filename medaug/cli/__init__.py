@@ -2,13 +2,14 @@
 
 Exit codes: 0 all done, 1 unexpected, 2 usage or profile, 3 nothing usable, 4 partial, 5 verification failed, 130
 interrupted (give the same command again). The system ends a process with 152 over a call that never returns
-(`processes.last_resort`).
+(`processes.last_resort`); `medaug run` goes on without that unit (`processes.run_on`).
 """
 
 from __future__ import annotations
 
 import gc
 import signal
+import sys
 from typing import NoReturn
 
 import typer
@@ -37,12 +38,20 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
 from medaug.cli.console import ClickError, say, usage_words
 from medaug.cli.options import app
 from medaug.errors import MedaugError, SourceError, place_of
+from medaug.processes.run_on import run_on
 
 OBJECTS = 200_000  # made before circles are looked for; by Python's 700, loading spends a quarter of its time on that
 
 
+def program() -> None:
+    """Entry point of a process: `main`, and a run goes on after one endless call."""
+    if sys.argv[1:2] == ["run"]:
+        run_on(lambda sentence: say(f"medaug: {sentence}", err=True))
+    main()
+
+
 def main() -> None:
-    """Entry point: turns known errors into one sentence and an exit code."""
+    """Turn known errors into one sentence and an exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     gc.set_threshold(OBJECTS)

@@ -14,6 +14,7 @@ from medaug.cli.messages import show_plan, show_summary
 from medaug.cli.options import AsJson, ShowNames, app, asking
 from medaug.cli.progress import Voice, following
 from medaug.cli.run_archive import or_archive
+from medaug.processes.run_on import at_work
 
 if TYPE_CHECKING:
     from medaug.execution.planning.plan import Plan
@@ -106,6 +107,7 @@ def _planned(request: RunRequest, voice: Voice, output: Path | None = None) -> P
 def _done(planned: Plan, output: Path, voice: Voice) -> Summary:
     from medaug.execution.execute import execute
 
+    at_work()
     on_step = voice.step if voice.steps else None
     return execute(planned, output, on_progress=voice.progress, on_step=on_step, on_stage=voice.stage)
 

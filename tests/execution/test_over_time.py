@@ -57,6 +57,21 @@ def test_the_next_run_leaves_the_unit_alone_and_does_the_rest(tmp_path: Path) ->
     assert null.run(out, 1, 2, 3, key=key).already_done == 3
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the same command goes on when it is given again")
+def test_a_command_goes_on_by_itself(tmp_path: Path) -> None:
+    key, out = tmp_path / "key", tmp_path / "out"
+    key.write_bytes(bytes(range(32)))
+    begin = "from medaug.processes.run_on import at_work, run_on\nrun_on(print)\nat_work()\n"
+    command = [sys.executable, "-c", begin + RUN, str(out), str(key)]
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(list(written(out))) == 2
+    (entry,) = quarantine.entries(out)
+    assert (entry.unit, entry.code) == (null.unit(2).recipe.id, TIME_LIMIT)
+
+
 def test_processes_that_were_ended_so_say_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A process that solves, or reads and writes, is started anew, and the unit is not tried again."""
 
