@@ -38,8 +38,8 @@ def prior(*arguments: object) -> Result:
 def test_a_prior_is_added_listed_shown_checked_and_carried(root: Path, tmp_path: Path) -> None:
     assert prior("add", EMBEDDED, "--name", "mine").exit_code == 0
     listed = prior("list").output.splitlines()
-    assert [line.split()[0] for line in listed] == ["radiograph-256", "brain-mr-256", "mine"]
-    assert "calibrated for psld" in listed[2]
+    assert [line.split()[0] for line in listed] == ["radiograph-256", "brain-mr-256", "head-ct-256", "mine"]
+    assert "calibrated for psld" in listed[-1]
     assert json.loads(prior("show", "mine").output)["sha256"] == read_card(EMBEDDED).sha256
     assert json.loads(prior("show").output)["name"] == read_card(EMBEDDED).name
     checked = prior("check", "mine")

@@ -9,7 +9,11 @@ from types import MappingProxyType
 from medaug.inverse.priors.card import EMBEDDED, read_card
 
 EMBEDDED_PRIORS: Mapping[str, Path] = MappingProxyType(
-    {"radiograph-256": EMBEDDED, "brain-mr-256": EMBEDDED.with_name("brain_mr_256")}
+    {
+        "radiograph-256": EMBEDDED,
+        "brain-mr-256": EMBEDDED.with_name("brain_mr_256"),
+        "head-ct-256": EMBEDDED.with_name("head_ct_256"),
+    }
 )
 RESERVED = frozenset({"embedded", *EMBEDDED_PRIORS})  # no stored prior may be called so
 
