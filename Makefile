@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-ray test-browser test-pacs check lint types contracts site clean
+.PHONY: demo test test-slow test-ray test-browser test-pacs test-s3 check lint types contracts site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,11 @@ test-browser: $(STAMP)
 test-pacs: $(STAMP)
 	command -v Orthanc && command -v storescp || RUNLEVEL=1 timeout 180 sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends orthanc orthanc-dicomweb dcmtk' || true
 	$(BIN)/python -m pytest -m pacs -rs tests/pacs
+
+# moto's server of object storage, on this machine.
+test-s3: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,s3,s3-server]'
+	$(BIN)/python -m pytest -m s3 -rs tests/object_storage
 
 check: lint types contracts site
 

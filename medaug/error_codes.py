@@ -152,6 +152,13 @@ CODES: Mapping[str, str] = MappingProxyType(
         "not-synthetic": "An instance doesn't say that it is synthetic, and is never sent.",
         "not-about-these": "An annotation of the archive refers to none of the images that were fetched.",
         "not-asked-for": "The archive gave a series that the query excludes.",
+        # object storage
+        "object-changed": "An object has another version than the one that was listed, or that arrived.",
+        "object-lost": "An object that was listed, or that arrived, or its bucket, isn't in the store.",
+        "object-name": "An object's name can't be a file's: it leads out of its folder, or a folder has it.",
+        "object-size": "A unit in the store, or what lies beside its units, is larger than any that a run writes.",
+        "object-taken": "Something else lies where an OUTPUT is to be put, and nothing is overwritten.",
+        "store-conditional": "The store overwrites objects where it is asked to create them; use another one.",
         # profiles, priors and training
         "list": "A list or a data set would put an image where it may not be, or can't be read.",
         "output": "OUTPUT can't be used as it is, or what the command needs of it isn't there.",

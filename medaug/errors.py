@@ -6,7 +6,7 @@
     ├── OutputError         OUTPUT can't be used: full, read-only, another run's             exit 2
     ├── RunError            a run can't go on as it was set up                               exit 2
     ├── ManifestError       a list or a data set would put an image where it may not be      exit 2
-    ├── ArchiveError        a PACS can't be reached, refuses, or didn't keep what it took    exit 2
+    ├── ArchiveError        a PACS or a store can't be reached, refuses, or has something else   exit 2
     └── SourceError         one source can't be used; the rest of the export goes on
         ├── ReadError       a file or a series is not readable, or not safe to read as a volume
         ├── IdentityError   a person may be identified and nobody stated that it was checked
@@ -75,7 +75,7 @@ class ManifestError(MedaugError):
 
 
 class ArchiveError(MedaugError):
-    """A PACS can't be asked, refuses, or didn't keep what it took; messages don't hold its address."""
+    """A PACS or a store can't be asked, refuses, or didn't keep what it took; messages don't hold its address."""
 
     default_code = "archive-answer"
 

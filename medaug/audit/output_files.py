@@ -66,7 +66,7 @@ def _results(root: Path, folder: str, others: list[str], closed: list[str] | Non
         raise OutputError(f"OUTPUT: a folder can't be listed ({error.strerror}); check its rights") from None
 
 
-def digests(root: Path, names: Iterable[str], digest: Callable[[Path], str] | None = None) -> Iterator[tuple[str, str]]:
+def digests(root: Path, names: Iterable[str], digest: Callable[[str], str] | None = None) -> Iterator[tuple[str, str]]:
     """Names and SHA-256 of files below ``root``, in the order of the names.
 
     Hashing goes on in several threads; few names and no file are in memory whole.
@@ -74,15 +74,15 @@ def digests(root: Path, names: Iterable[str], digest: Callable[[Path], str] | No
     Args:
         root: OUTPUT.
         names: of the files.
-        digest: of a file; `sha256_of` if left out.
+        digest: of a file by its name; of the one below ``root`` if left out.
 
     Raises:
         OutputError: a file can't be read.
     """
-    left, of = iter(names), digest or sha256_of
+    left, of = iter(names), digest or (lambda name: sha256_of(root / name))
     with ThreadPoolExecutor(THREADS) as pool:
         while some := list(islice(left, AT_ONCE)):
-            yield from zip(some, pool.map(lambda name: of(root / name), some), strict=True)
+            yield from zip(some, pool.map(of, some), strict=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -22,6 +22,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
     export,
     fetch,
     inspect,
+    object_storage,
     preview,
     prior_convert,
     prior_training,

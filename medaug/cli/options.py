@@ -33,10 +33,19 @@ app.add_typer(profile_app, name="profile")
 app.add_typer(prior_app, name="prior")
 
 
+STORE = re.compile(r"(s3|gs|gcs|az|abfs)s?:/", re.IGNORECASE)  # a path has lost a slash
+
+
 def address_in(given: Path) -> str:
     """The archive's address that INPUT is, with the slash that paths lose; "" for files."""
     text = given.as_posix()
     return text.replace(":/", "://", 1) if re.match(r"(dicomweb|dimse|https?)(\+\w+)?:/", text) else ""
+
+
+def store_in(given: Path) -> str:
+    """The address of object storage that INPUT is, with the slash that paths lose; "" for others."""
+    text = given.as_posix()
+    return text.replace(":/", "://", 1) if STORE.match(text) else ""
 
 
 def _files(given: Path) -> Path:
@@ -44,6 +53,21 @@ def _files(given: Path) -> Path:
         raise RunError(
             "INPUT: expected a folder or a file, found an archive's address, which `medaug run` alone takes: first "
             "`medaug fetch ARCHIVE -o FOLDER`, then give FOLDER/images"
+        )
+    if store_in(given):
+        raise RunError(
+            "INPUT: expected a folder or a file, found an address of object storage, which `medaug run` alone takes: "
+            "first `medaug pull STORE -o FOLDER`, then give FOLDER/export"
+        )
+    return given
+
+
+def not_stored(given: Path) -> Path:
+    """OUTPUT, which is never an address: a run opens no socket."""
+    if store_in(given):
+        raise RunError(
+            "OUTPUT: expected a folder, found an address of object storage; a run opens no connection: run into a "
+            "folder, and give it to `medaug push OUTPUT STORE` while the run is on, or after it"
         )
     return given
 

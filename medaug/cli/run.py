@@ -11,7 +11,7 @@ import typer
 from medaug.cli.as_data import plan_data, say_json, summary_data, with_names
 from medaug.cli.file_names import by_code, of_units
 from medaug.cli.messages import show_plan, show_summary
-from medaug.cli.options import AsJson, ShowNames, app, asking
+from medaug.cli.options import AsJson, ShowNames, app, asking, not_stored
 from medaug.cli.progress import Voice, following
 from medaug.cli.run_archive import or_archive
 from medaug.processes.run_on import at_work
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @asking()
 def run_command(  # noqa: PLR0913 - one parameter per option
     request: RunRequest,
-    output: Annotated[Path, typer.Option("--output", "-o", help="New folder, or one of the same run to continue.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="New folder, or one of the same run to continue.", callback=not_stored),
+    ],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, xpu or mps; cuda:N, xpu:N.")] = "auto",
     key: Annotated[
         Path | None, typer.Option("--key", help="32 secret bytes for a new OUTPUT: the same key gives the same bytes.")

@@ -1,4 +1,4 @@
-"""`medaug run` of an archive's address: a fetch into a folder that stays, and then a run on it like any other."""
+"""`medaug run` of an address: what is there is fetched into a folder that stays, then comes a run like any other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import typer
 from medaug.cli.archives import access_of, installed
 from medaug.cli.console import say
 from medaug.cli.fetching import BodyPart, Date, Deidentify, Modality, Studies, Study, Wanted, carry_out, partial, show
-from medaug.cli.options import INPUTS, address_in
+from medaug.cli.object_storage import brought
+from medaug.cli.options import INPUTS, address_in, store_in
 
 if TYPE_CHECKING:
     from medaug.pacs.access import Access
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 FilesOrArchive = Annotated[
     Path,
     typer.Argument(
-        help=f"{INPUTS} Or an archive's address (dicomweb://…, dimse://…): its images are fetched first.",
+        help=f"{INPUTS} Or an address (dicomweb://…, dimse://…, s3://…): what is there is fetched first.",
         show_default=False,
     ),
 ]
@@ -60,21 +61,27 @@ def or_archive(command: Callable[..., None]) -> Callable[..., None]:
     def called(**given: Any) -> None:
         asked = {name: given.pop(name) for name in wanted}
         who = {name: given.pop(name) for name in access}
-        archive = address_in(given["input"])
+        archive, store = address_in(given["input"]), store_in(given["input"])
+        folder, series = _wanted(**asked)
         if not archive:
-            _refuse({**wanted, **access}, asked | who)
+            _refuse({**wanted, **access}, asked | who, but="fetched" if store else "")
+        if not archive and not store:
             command(**given)
             return
-        folder, series = _wanted(**asked)
         folder = folder or given["output"].with_name(f"{given['output'].name}-fetched")
         _check(given, folder)
-        with installed("run"):
-            done = _fetched(archive, access_of(**who), folder, series, quiet=given["quiet"])
-        labels = given["annotations"] or [folder / "annotations" / kind for kind in sorted(done.annotations)]
+        if store:
+            files, held_back = brought(store, folder, quiet=given["quiet"])
+            there: dict[str, Any] = {"input": files}
+        else:
+            with installed("run"):
+                done = _fetched(archive, access_of(**who), folder, series, quiet=given["quiet"])
+            labels = given["annotations"] or [folder / "annotations" / kind for kind in sorted(done.annotations)]
+            there, held_back = {"input": folder / "images", "annotations": labels}, partial(done)
         try:
-            command(**given | {"input": folder / "images", "annotations": labels})
+            command(**given | there)
         except typer.Exit as ended:
-            raise typer.Exit(ended.exit_code or (4 if partial(done) else 0)) from None
+            raise typer.Exit(ended.exit_code or (4 if held_back else 0)) from None
 
     parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *wanted.values(), *access.values())]
     called.__doc__ = command.__doc__
@@ -86,9 +93,9 @@ def _either(parameter: Parameter) -> Parameter:
     return parameter.replace(annotation=FilesOrArchive) if parameter.name == "input" else parameter
 
 
-def _refuse(parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> None:
+def _refuse(parameters: Mapping[str, Parameter], given: Mapping[str, Any], *, but: str) -> None:
     for name, parameter in parameters.items():
-        if given[name] not in (parameter.default, []):
+        if name != but and given[name] not in (parameter.default, []):
             raise typer.BadParameter("only an archive's address takes it", param_hint=f"--{name.replace('_', '-')}")
 
 

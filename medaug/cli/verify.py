@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medaug.cli.console import say
-from medaug.cli.options import AsJson, PriorChoice, app
+from medaug.cli.options import STORE, AsJson, PriorChoice, app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ Source = Annotated[Path | None, typer.Option("--source", "-s", help="What it was
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, xpu or mps; cuda:N, xpu:N.")]
 
 
+Anywhere = Annotated[
+    str, typer.Argument(help="The folder that `medaug run` made, or s3://BUCKET/PREFIX; only read.", show_default=False)
+]
+
+
 @app.command("verify")
 def verify_command(  # noqa: PLR0913 - one parameter per option
-    output: Output,
+    output: Anywhere,
     source: Source = None,
     public_key: Annotated[Path | None, typer.Option(help="The key that must have signed the seal.")] = None,
     anchor: Annotated[
@@ -49,21 +55,17 @@ def verify_command(  # noqa: PLR0913 - one parameter per option
     as_json: AsJson = False,
 ) -> None:
     """Check that an OUTPUT is what its record says; with --source, that every protected voxel is the source's."""
+    stored, folder = STORE.match(output) is not None, Path(output)
+    if stored and (replay or by_pixels):
+        raise typer.BadParameter("--replay and --by-pixels read a folder, not object storage")
     if by_pixels is not None:
-        _link(output, by_pixels, names=show_names, as_json=as_json)
+        _link(folder, by_pixels, names=show_names, as_json=as_json)
         return
     if replay and source is None:
         raise typer.BadParameter("--replay makes units again from the source: give --source, too")
-    from medaug.benchmark.folder_format import is_benchmark
-    from medaug.verification.verify import verify
-
-    if is_benchmark(output):
-        from medaug.benchmark.verify import verify_benchmark
-
-        verdict = verify_benchmark(output)
-    else:
-        verdict = verify(output, source=source, public_key=public_key, anchor=anchor, workers=workers)
-    again = _replayed(output, replay, source, prior) if replay and source and verdict.units else ()
+    judge = partial(_verdict_stored, output) if stored else partial(_verdict, folder)
+    verdict = judge(source=source, public_key=public_key, anchor=anchor, workers=workers)
+    again = _replayed(folder, replay, source, prior) if replay and source and verdict.units else ()
     faults = (*verdict.faults, *(fault for replayed in again for fault in _replay_faults(replayed)))
     if as_json:
         say(json.dumps(_as_data(verdict, faults, again), indent=2))
@@ -118,6 +120,26 @@ def keys_new(
 
     private, public = new_keys(output)
     say(f"{private.name}: keep it secret (mode 0600)\n{public.name}: give it to those who verify")
+
+
+def _verdict(output: Path, **how: Any) -> Verdict:
+    from medaug.benchmark.folder_format import is_benchmark
+    from medaug.verification.verify import verify
+
+    if is_benchmark(output):
+        from medaug.benchmark.verify import verify_benchmark
+
+        return verify_benchmark(output)
+    return verify(output, **how)
+
+
+def _verdict_stored(address: str, **how: Any) -> Verdict:
+    from medaug.object_storage.place import place_of
+    from medaug.object_storage.stored_output import opened
+    from medaug.verification.verify import verify
+
+    with opened(place_of(address)) as files:
+        return verify(files, **how)
 
 
 def _replayed(output: Path, count: int, source: Path, prior: str | Path | None) -> tuple[Replay, ...]:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,6 +29,7 @@ from medaug.verification.decision_words import check_decisions
 from medaug.verification.derivation import Statement, can_be_made_again, statement_of
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
+from medaug.verification.places import Files, OnDisk, digest_of
 from medaug.verification.records import (
     check_gate,
     check_labels,
@@ -70,7 +72,7 @@ class Verdict:
 
 
 def verify(
-    output: Path,
+    output: Path | Files,
     *,
     source: Path | None = None,
     public_key: Path | None = None,
@@ -81,7 +83,7 @@ def verify(
     """Check an OUTPUT from its files alone. Nothing is written in it; memory holds one record and one image per worker.
 
     Args:
-        output: OUTPUT.
+        output: OUTPUT; or where its files are, if that is no folder.
         source: what it was made from; its files are found by their digests, whatever their names. With it, every
             protected voxel is compared with the source's stored value; where a lesion was set in, with its donor's.
         public_key: the key that must have signed the seal. None that lies beside the data is ever used.
@@ -93,19 +95,21 @@ def verify(
         OutputError: OUTPUT or the key can't be read.
         ReadError: there is no such source.
     """
-    faults = [*run_level.check_format(output)]
+    files = OnDisk(output) if isinstance(output, Path) else output
+    root = files.root
+    faults = [*run_level.check_format(root)]
     if faults:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the format is unknown",))
-    faults += run_level.check_chain(output)
+    faults += run_level.check_chain(root)
     try:
-        records = ledger.shelved(output / layout.LEDGER)
-        choice = Choice.of(output, damaged=True)
+        records = ledger.shelved(root / layout.LEDGER)
+        choice = Choice.of(root, damaged=True)
     except OutputError:
         return Verdict(tuple(faults), 0, 0, 0, False, ("everything else: the ledger is damaged",))
     written = Reiterable(lambda: (record for record in records if record.status == "written"))
-    profile, problems = _profile(output)
+    profile, problems = _profile(root)
     faults += problems
-    said = statement_of(output)
+    said = statement_of(root)
     for record in records:
         faults += check_record(record, profile.sha256)
         if profile.moves is not None:
@@ -117,34 +121,35 @@ def verify(
         if said and can_be_made_again(record):
             faults += check_gate(record, {str(name): limit for name, limit in said.profile.checks.items()})
     alike = said.profile if said and all(map(can_be_made_again, records)) else None
-    faults += [*check_decisions(records, choice), *check_lists(output, choice.through(records), alike)]
+    faults += [*check_decisions(records, choice), *check_lists(root, choice.through(records), alike)]
     there = Reiterable(lambda: (record for record in written if not choice.gone(record)))
-    checks = _checks(output, there, source, said, keeps_boxes=profile.keeps_boxes)
-    digests, problems, compared = _read_units(checks, len(there), workers, on_unit)
-    faults += [*problems, *run_level.check_anchor(output, anchor)]
-    problems, signed, files = _check_files(output, there, digests, public_key)
+    checks = _checks(root, there, source, said, keeps_boxes=profile.keeps_boxes)
+    digests, problems, compared = _read_units(files, checks, len(there), workers, on_unit)
+    faults += [*problems, *run_level.check_anchor(root, anchor)]
+    problems, signed, count = _check_files(files, there, digests, public_key)
     unchecked = _unchecked(there, source, public_key, said, keeps_boxes=profile.keeps_boxes)
     removed = len(written) - len(there)
     unchecked += (f"files of {counted(removed, 'unit')}: a decision removed them",) if removed else ()
-    return Verdict(tuple(sorted({*faults, *problems})), len(there), files, compared, signed, unchecked)
+    return Verdict(tuple(sorted({*faults, *problems})), len(there), count, compared, signed, unchecked)
 
 
 def _check_files(
-    root: Path, written: Iterable[Record], read: DiskMap[str], public_key: Path | None
+    files: Files, written: Iterable[Record], read: DiskMap[str], public_key: Path | None
 ) -> tuple[tuple[Fault, ...], bool, int]:
     """The set of files and the seal. Gives the faults, whether the key's owner signed, and the number of results.
 
     Args:
-        root: OUTPUT.
+        files: of OUTPUT.
         written: records of written units.
         read: digests of the files that were read before.
         public_key: as given.
     """
     closed: list[str] = []
-    listed = output_files.take(root, closed=closed)
+    root, listed = files.root, files.take(closed)
     faults = [*run_level.check_variants(listed.results, listed.others, written)]
     faults += [Fault("unreadable", "a folder can't be listed", name.rstrip("/")) for name in closed]
-    for name, digest in output_files.digests(root, (name for name in listed.results if name not in read), _digest):
+    unread = (name for name in listed.results if name not in read)
+    for name, digest in output_files.digests(root, unread, files.digest):
         read[name] = digest
         if not digest:
             faults.append(Fault("unreadable", "a file can't be read", name))
@@ -168,7 +173,7 @@ def find_files(folder: Path, wanted: Iterable[str]) -> DiskMap[Path]:
     paths = regular_files(folder)
     with ThreadPoolExecutor(THREADS) as pool:
         while some := list(islice(paths, AT_ONCE)):
-            for path, digest in zip(some, pool.map(_digest, some), strict=True):
+            for path, digest in zip(some, pool.map(digest_of, some), strict=True):
                 if digest in digests:
                     found[digest] = path
     return found
@@ -200,13 +205,6 @@ def _with_members(path: Path) -> Iterator[Path]:
             yield from (member for member in archive.members(path) if isinstance(member, Path))
     except (OSError, ReadError):
         return  # what can't be read is as good as not there
-
-
-def _digest(path: Path) -> str:
-    try:
-        return archive.sha256_of(path)
-    except (OSError, ReadError):
-        return ""  # what can't be read is as good as not there
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,7 @@ def _checks(
 
 
 def _read_units(
-    checks: Iterator[UnitCheck], total: int, workers: int, on_unit: Callable[[int, int], None] | None
+    files: Files, checks: Iterator[UnitCheck], total: int, workers: int, on_unit: Callable[[int, int], None] | None
 ) -> tuple[DiskMap[str], tuple[Fault, ...], int]:
     """Digests, faults and compared voxels of all units; UIDs are compared across them."""
     digests: DiskMap[str] = DiskMap()
@@ -255,7 +253,7 @@ def _read_units(
     compared = 0
     instances: DiskMap[int] = DiskMap()
     series: DiskMap[int] = DiskMap()
-    for done, found in enumerate(_checked(checks, total, workers), 1):
+    for done, found in enumerate(_checked(files, checks, total, workers), 1):
         faults += found.faults
         compared += found.compared
         for name, digest in found.digests.items():
@@ -274,12 +272,18 @@ def _read_units(
     return digests, tuple(faults), compared
 
 
-def _checked(checks: Iterator[UnitCheck], total: int, workers: int) -> Iterator[Findings]:
+def _checked(files: Files, checks: Iterator[UnitCheck], total: int, workers: int) -> Iterator[Findings]:
+    check = partial(_check, files)
     if workers < 2 or total < 2:
-        yield from map(check_unit, checks)
+        yield from map(check, checks)
         return
     with ProcessPoolExecutor(min(workers, total), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(check_unit, checks, chunksize=CHUNK)
+        yield from pool.map(check, checks, chunksize=CHUNK)
+
+
+def _check(files: Files, unit: UnitCheck) -> Findings:
+    with files.brought(unit.record.folder):
+        return check_unit(unit)
 
 
 def _unchecked(
