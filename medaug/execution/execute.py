@@ -15,7 +15,7 @@ from typing import Unpack, assert_never
 from medaug.audit.layout import FORMAT
 from medaug.audit.record import Record
 from medaug.errors import MedaugError, OutputError, RunError, counted
-from medaug.execution.executors.executor import MANY, Executor, serial
+from medaug.execution.executors.executor import Executor, serial
 from medaug.execution.executors.processes import processes
 from medaug.execution.executors.ray_cluster import cluster
 from medaug.execution.output import quarantine
@@ -25,7 +25,7 @@ from medaug.execution.output.open import open_store
 from medaug.execution.output.store import Ended, Store
 from medaug.execution.planning.naming import Naming
 from medaug.execution.planning.plan import Plan, plan
-from medaug.execution.planning.request import RunOptions, RunRequest
+from medaug.execution.planning.request import MANY, RunOptions, RunRequest
 from medaug.execution.planning.units import Unit
 from medaug.execution.summary import Progress, Stage, Summary
 from medaug.execution.worker.job import Work

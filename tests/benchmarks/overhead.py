@@ -45,7 +45,7 @@ import numpy as np
 import medaug
 from medaug import assemble
 from medaug.augmentation import augment
-from medaug.augmentation.prepare import Latest
+from medaug.augmentation.prepare import Latest, PresentTools
 from medaug.augmentation.tools import Tools
 from medaug.execution.execute import execute, moment
 from medaug.execution.output.lists import listing_of
@@ -74,7 +74,7 @@ PAGE = (
     "process of its own, one thread for it. Written by `tests/benchmarks/overhead.py`, which says what is measured."
 )
 STAGES = {  # label → where the functions of a stage are looked up
-    "domain": [(Tools, "domain")],
+    "domain": [(PresentTools, "domain_of")],
     "preparation: presentation, taper, the source's side of the checks": [(Latest, "of")],
     "regions": [(unit_of_work, "present")],
     "restoring": [(Volume, "with_strips")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,9 @@ def test_a_run_writes_into_folders_and_brings_from_s3_alone(tmp_path: Path) -> N
     other = medaug("run", "gs://bucket/export", "-o", tmp_path / "out", "-a", tmp_path)
     assert (other.returncode, "archive-address" in other.stderr) == (2, True)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_its_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    said = medaug("pull", "s3://bucket/export", "-o", tmp_path / "in")
+    assert (said.returncode, "pip install 'medaug[s3]'" in said.stderr) == (2, True)

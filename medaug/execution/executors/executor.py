@@ -13,7 +13,6 @@ from medaug.execution.worker.pipeline import Done, Step, work_through
 from medaug.execution.worker.worker import Worker
 
 STRETCH = 16
-MANY = 32  # units from which on processes that only solve, or only read and write, are worth their start, some 3 s
 T = TypeVar("T")
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from medaug.errors import MedaugError, RunError
-from medaug.execution.executors.executor import MANY, guarded, stretch
+from medaug.execution.executors.executor import guarded, stretch
 from medaug.execution.output.open import attach
 from medaug.execution.planning.request import RunRequest, io_workers_beside
 from medaug.execution.planning.units import Queue, Unit
@@ -91,7 +91,7 @@ def _io_workers(request: RunRequest, units: int, cpus: int, gpus: int) -> int:
     """Processes that read and write for each worker: what is asked for, or a device's share of the processors."""
     if request.io_workers is not None:
         return request.io_workers
-    return io_workers_beside("cuda", cpus // gpus) if gpus and units >= MANY else 0
+    return io_workers_beside("cuda", cpus // gpus, units) if gpus else 0
 
 
 def _spread(ray: Any, start: Callable[[], Any], count: int, queue: Queue, io_workers: int = 0) -> Iterator[Done]:

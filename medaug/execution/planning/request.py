@@ -19,6 +19,7 @@ from medaug.profile.strength import with_strength
 
 ExecutorName = Literal["serial", "processes", "ray"]
 Paths = str | Path | Sequence[str | Path]
+MANY = 32  # units from which on processes that only solve, or only read and write, are worth their start, some 3 s
 PICTURES = ("file", "secondary-capture")
 UNLABELLED = ("skip", "keep-nothing")
 CHANGES = ("prior", "strength", "slices", "pictures", "unlabelled")  # of the profile
@@ -175,14 +176,15 @@ class RunRequest:
         return cls(Path(input), _changed(profile, **change), **given)
 
 
-def io_workers_beside(device: str, share: int) -> int:
+def io_workers_beside(device: str, share: int, units: int = MANY) -> int:
     """Processes that read and write for a worker where no number was asked for.
 
     Args:
         device: by its name. On a processor there are none: its solves take longer than all else.
         share: cores that the worker may use; what launches its solves needs one.
+        units: of the run; for fewer than `MANY` there are none.
     """
-    return max(0, share - 1) if AVAILABLE and device != "cpu" else 0
+    return max(0, share - 1) if AVAILABLE and device != "cpu" and units >= MANY else 0
 
 
 def _paths(given: Paths) -> tuple[Path, ...]:

@@ -51,7 +51,7 @@ def forecast(planned: Plan) -> Forecast | None:
     if planned.profile.prior_path is not None or not count:
         return None
     device, workers = resolve_device(request.device), request.workers or 1
-    io_workers = _io_workers(request, device, workers)
+    io_workers = _io_workers(request, device, workers, count)
     mine = max(1, count // workers)
     batch = 1 if device == "cpu" else planned.profile.rows
     machine = Machine(max(1, io_workers), batch, DISK / workers)
@@ -73,8 +73,8 @@ def costs_of(planned: Plan, device: str) -> Costs:
     return Costs(READ_FIRST * millions, READ_FURTHER * millions, write, row, slices, planned.bytes / count)
 
 
-def _io_workers(request: RunRequest, device: str, workers: int) -> int:
-    """As `Worker.io_workers` has it."""
+def _io_workers(request: RunRequest, device: str, workers: int, units: int) -> int:
+    """As a run has it."""
     if request.io_workers is not None:
         return request.io_workers
-    return io_workers_beside(device, max(2, cores() // workers))
+    return io_workers_beside(device, max(2, cores() // workers), units)

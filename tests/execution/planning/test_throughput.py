@@ -10,6 +10,7 @@ from medaug.cli.as_data import plan_data
 from medaug.cli.messages import show_plan
 from medaug.execution.planning import throughput
 from medaug.execution.planning.plan import Plan
+from medaug.execution.planning.request import MANY
 from medaug.execution.planning.throughput import forecast
 from tests.support import null
 
@@ -48,6 +49,15 @@ def test_on_a_device_reading_does_until_the_disk_does(monkeypatch: pytest.Monkey
     slow = forecast(of(400))
     assert slow is not None
     assert slow.advice == "disk: write to a faster one"
+
+
+def test_few_units_on_a_device_start_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "resolve_device", lambda _: "cuda")
+    few, many = (forecast(of(count)) for count in (MANY - 1, MANY))
+    assert few is not None
+    assert many is not None
+    assert (few.io_workers, many.io_workers) == (0, 15)
+    assert few.seconds > many.seconds
 
 
 def test_nothing_is_foretold_of_nothing_or_of_an_unknown_prior() -> None:
