@@ -29,7 +29,8 @@ STATED = "public test data, see its README"
 def fewer_steps(folder: Path, name: str, **changes: object) -> str:
     """A shipped profile with few steps: what is tested is the line, not the picture."""
     base = load_profile(name).model_dump(mode="json")
-    base["solver"] |= {"steps": 4, "omega": 0.04, "gamma": 0.004}
+    weights = {"omega": 0.04, "gamma": 0.004} if "omega" in base["solver"] else {}
+    base["solver"] |= {"steps": 4, **weights}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(base | {"name": f"{name}-few"} | changes))
     return str(path)
