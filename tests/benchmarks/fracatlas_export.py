@@ -6,12 +6,14 @@ The prior was trained on FracAtlas's normals and on 82 of its fractures. What it
              aren't among the labelled images of DATA; these are other exposures of the same limbs, or look alike)
   normal     only images that the prior's training held out
 
-FOLDER gets export/, boxes.json and export.json, which says how many were left out.
+FOLDER gets export/, boxes.json, parts.csv (the official split of the labelled ones, for --parts) and export.json,
+which says how many were left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -43,6 +45,9 @@ def main(options: argparse.Namespace) -> None:
         shutil.copy(options.data / "pool" / name, options.out / "export" / f"normal_{Path(name).name}")
     told = {"images": kept, "annotations": boxes, "categories": [{"id": 1, "name": "fracture"}]}
     (options.out / "boxes.json").write_text(json.dumps(told))
+    rows = [(image["file_name"], files[image["id"]].parent.parent.name) for image in kept]
+    with (options.out / "parts.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "part"), *rows])
     counts = {
         "labelled": len(kept),
         "left_out_as_near_a_training_image": int(near.sum()),
