@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError
+from medaug.formats.gzip_member import HEAD, says_nothing
 from medaug.formats.nifti_affine import affine_of, quaternion_of, writable_affine
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, usable_rescale
@@ -170,7 +171,7 @@ def write_nifti(volume: Volume, path: Path) -> None:
 
 
 def states_nifti(path: Path, volume: Volume) -> bool:
-    """Whether all that stands before a file's voxels is what `write_nifti` puts there for this volume.
+    """Whether all that stands before a file's voxels is what `write_nifti` puts there for this volume, packed or not.
 
     Raises:
         ReadError: it can't be read.
@@ -178,7 +179,9 @@ def states_nifti(path: Path, volume: Volume) -> bool:
     """
     expected = _new_header(volume).tobytes() + bytes(4)
     with _opened(path) as stream:
-        return stream.read(len(expected)) == expected
+        same = stream.read(len(expected)) == expected
+    with archive.opened(path) as file:
+        return same and says_nothing(file.read(HEAD))
 
 
 @contextmanager

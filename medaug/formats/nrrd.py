@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError, counted
+from medaug.formats.gzip_member import HEAD, says_nothing
 from medaug.imaging.geometry import Float64, Geometry, Shape, usable_affine
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
 from medaug.storage import archive
@@ -152,10 +153,10 @@ def write_nrrd(volume: Volume, path: Path) -> None:
 
 
 def states_nrrd(path: Path, volume: Volume) -> bool:
-    """Whether a file's header is, byte by byte, what `write_nrrd` writes for this volume; raises as `nrrd_geometry`."""
+    """Whether a file's header, and its gzip stream's, is what `write_nrrd` writes; raises as `nrrd_geometry`."""
     expected = _text(volume, f"{volume.stored.dtype.kind}{volume.stored.dtype.itemsize}").encode("ascii")
     with _opened(path) as stream:
-        return stream.read(len(expected)) == expected
+        return stream.read(len(expected)) == expected and says_nothing(stream.read(HEAD))
 
 
 def _text(volume: Volume, kind: str) -> str:

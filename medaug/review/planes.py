@@ -15,6 +15,7 @@ import numpy.typing as npt
 from medaug.audit.decisions import seen_digest
 from medaug.audit.layout import EVIDENCE, PROFILE
 from medaug.audit.record import Record
+from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import instance
 from medaug.errors import MedaugError, ReadError
 from medaug.execution.output.store import Store
@@ -179,7 +180,7 @@ class Planes:
             return (
                 marks_of_segmentation(instance(path), record)
                 if path.suffix == ".dcm"
-                else marks_of_label_map(path, record)
+                else marks_of_label_map(stored_of(path), record)
             )
         except (ReadError, ValueError, AttributeError, OSError, IndexError):
             raise MedaugError(f"unit {record.unit[:16]}: its evidence can't be read; verify it") from None

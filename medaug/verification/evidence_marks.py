@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medaug.audit.record import Record
-from medaug.audit.stored_pixels import stored_of
 from medaug.dicom.read.parse import Instance
 from medaug.errors import ReadError
 from medaug.imaging.boxes import Box
 from medaug.imaging.graft import mask_of
 from medaug.imaging.moved import lost_of
-from medaug.imaging.volume import Mask
+from medaug.imaging.volume import Mask, Stored
 from medaug.regions.marks import FREE, LABEL, OBSERVED, bit
 from medaug.verification.faults import Fault
 
@@ -52,14 +50,13 @@ def marks_of_segmentation(read: Instance, record: Record) -> Marks:
     return mark
 
 
-def marks_of_label_map(path: Path, record: Record) -> Marks:
-    """The bits of ``evidence/regions.nii.gz``, ``.nrrd``, ``.png`` or ``.tif``.
+def marks_of_label_map(stored: Stored, record: Record) -> Marks:
+    """The bits of ``evidence/regions.nii.gz``, ``.nrrd``, ``.png`` or ``.tif``, by its stored values.
 
     Raises:
         ReadError: not a label map on the image's grid.
     """
     assert record.geometry is not None
-    stored = stored_of(path)
     if stored.dtype != np.uint8 or stored.shape != record.geometry.shape:
         raise ReadError(f"expected a label map of uint8 and {record.geometry.shape}, found {stored.shape}")
     return lambda segment, k: np.asarray(stored[k] & bit(segment), dtype=np.bool_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -11,13 +12,13 @@ from pydicom.dataset import Dataset
 from medaug.audit.layout import EVIDENCE, RECORD
 from medaug.audit.output_files import sha256_of
 from medaug.audit.record import Output, Record
-from medaug.audit.stored_pixels import decoded, stored_of
+from medaug.audit.stored_pixels import decoded, stored_of, volume_of
 from medaug.dicom.evidence.evidence_headers import IDENTITY
 from medaug.dicom.read.parse import Instance, coded, instance
-from medaug.errors import OutputError, ReadError, counted
+from medaug.errors import OutputError, ReadError, WriteError, counted
 from medaug.formats.registry import FORMATS, REGIONS
 from medaug.imaging.pixels import pixels_digest
-from medaug.imaging.volume import Stored
+from medaug.imaging.volume import Rescale, Stored
 from medaug.storage.plain_files import is_plain, read_plain
 from medaug.verification.against_source import check_source
 from medaug.verification.derivation import as_read, can_be_made_again, in_short
@@ -98,13 +99,28 @@ def _check_other(check: UnitCheck, output: Output, found: Findings) -> Marks | N
                 marks = _marks(check.record, output, read, found) if path.name == "regions.dcm" else None
         else:
             _note(sha256_of(path), output, found)
-            marks = marks_of_label_map(path, check.record) if output.path.startswith(label_map) else None
+            marks = _label_map(check.record, path, output, found) if output.path.startswith(label_map) else None
         if marks:
             found.faults += check_marks(
                 marks, check.record, output.path, grown=grown(check), keeps_boxes=check.keeps_boxes
             )
     except (ReadError, OutputError) as error:
         _note_unreadable(check, output, str(error), found)
+    return marks
+
+
+def _label_map(record: Record, path: Path, output: Output, found: Findings) -> Marks:
+    """What a label map marks; that it lies where the image lies, and says what medaug writes, is checked on the way."""
+    assert record.geometry is not None
+    volume = volume_of(path, record.source.format)
+    marks, grid = marks_of_label_map(volume.stored, record), volume.geometry
+    plain = replace(volume, rescale=(Rescale(),) * len(volume.rescale))
+    try:
+        said = not can_be_made_again(record) or FORMATS[volume.source.format].states(path, plain, None)
+    except WriteError:
+        said = False
+    if not said or (grid.space == "patient" and not grid.close_to(record.geometry.geometry, CLOSE)):
+        found.add("evidence-differs", "its header isn't what is written beside this image", output.path)
     return marks
 
 

@@ -57,11 +57,12 @@ def build(folder: Path) -> Path:
     return folder / "out"
 
 
-def _changed(kind: str, change: Callable[[Path], None]) -> Attack:
+def _changed(kind: str, change: Callable[[Path], None], *, evidence: bool = False) -> Attack:
     def attack(folder: Path) -> None:
         root = folder / "out"
         (record,) = (record for record in records(root) if record.source.format == kind)
-        change(root / record.images[0].path)
+        marks = next(output for output in record.outputs if "/evidence/" in output.path)
+        change(root / (marks if evidence else record.images[0]).path)
         rewrite(root, record.unit, partial(redigest, root))
 
     return attack
@@ -169,6 +170,15 @@ IN_FILES: dict[str, tuple[Attack, str, str]] = {
     ),
     "a name in NRRD": (
         _changed(NRRD, _nrrd_lines(lambda lines: [*lines, "patient:=DOE^JANE"])), "header-differs", OUTPUT,
+    ),
+    "NRRD's label map mirrored": (
+        _changed(NRRD, _nrrd_lines(_directions(-1)), evidence=True), "evidence-differs", OUTPUT,
+    ),
+    "SYNTHETIC taken out of PNG's label map": (
+        _changed(PNG, _png_saved(texts=False), evidence=True), "evidence-differs", OUTPUT,
+    ),
+    "SYNTHETIC taken out of TIFF's label map": (
+        _changed(TIFF, _tiff_saved(description=""), evidence=True), "evidence-differs", OUTPUT,
     ),
     "NRRD's voxel in a box": (_changed(NRRD, _pixel), "protected-changed", SOURCE),
 }  # fmt: skip

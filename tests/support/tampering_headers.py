@@ -6,6 +6,7 @@ Each attack stands with its code, and with what is needed to see it: nothing but
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,14 +58,38 @@ def _in_nifti(change: Callable[[np.ndarray], None]) -> Attack:
     """Through the header's fields, both transforms alike."""
 
     def attack(folder: Path) -> None:
-        path = image(folder, "", 0)
-        content = bytearray(gzip.decompress(path.read_bytes()))
-        header = np.frombuffer(content[: HEADER.itemsize], HEADER).copy()
-        change(header)
-        path.write_bytes(gzip.compress(header.tobytes() + bytes(content[HEADER.itemsize :]), 6, mtime=0))
+        _change_header(image(folder, "", 0), change)
         cover(folder, "")
 
     return attack
+
+
+def _change_header(path: Path, change: Callable[[np.ndarray], None]) -> None:
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    header = np.frombuffer(content[: HEADER.itemsize], HEADER).copy()
+    change(header)
+    path.write_bytes(gzip.compress(header.tobytes() + bytes(content[HEADER.itemsize :]), 6, mtime=0))
+
+
+def _in_label_map(change: Callable[[np.ndarray], None]) -> Attack:
+    """Of a NIfTI's evidence."""
+
+    def attack(folder: Path) -> None:
+        root = folder / "out"
+        path = root / next(o.path for o in of(root, "").outputs if Path(o.path).name == "regions.nii.gz")
+        _change_header(path, change)
+        cover(folder, "")
+
+    return attack
+
+
+def _packed_under_a_name(folder: Path) -> None:
+    path = image(folder, "", 0)
+    content, packed = gzip.decompress(path.read_bytes()), io.BytesIO()
+    with gzip.GzipFile("DOE_JANE.nii", "wb", 6, packed, mtime=1) as stream:
+        stream.write(content)
+    path.write_bytes(packed.getvalue())
+    cover(folder, "")
 
 
 def _affine(factor: float) -> Callable[[np.ndarray], None]:
@@ -140,15 +165,18 @@ def _margin_painted_and_marked_free(folder: Path) -> None:
     cover(folder, "CR")
 
 
-def _variants_swapped(folder: Path) -> None:
-    root = run(folder, variants=2)
-    both = [record for record in records(root) if record.source.modality == "CR"]
-    one, two = (root / record.folder / "image" for record in both)
-    one.rename(folder / "passing")
-    two.rename(one)
-    (folder / "passing").rename(two)
-    for record in both:
-        rewrite(root, record.unit, partial(redigest, root))
+def _variants_swapped(part: str) -> Attack:
+    def attack(folder: Path) -> None:
+        root = run(folder, variants=2)
+        both = [record for record in records(root) if record.source.modality == "CR"]
+        one, two = (root / record.folder / part for record in both)
+        one.rename(folder / "passing")
+        two.rename(one)
+        (folder / "passing").rename(two)
+        for record in both:
+            rewrite(root, record.unit, partial(redigest, root))
+
+    return attack
 
 
 def _checks(change: Callable[[tuple], tuple]) -> Attack:
@@ -220,7 +248,8 @@ REMADE: dict[str, tuple[Attack, str, str]] = {
     "derivation code taken out": (_taken_out("DerivationCodeSequence"), "header-differs", OUTPUT),
     "contributing equipment taken out": (_taken_out("ContributingEquipmentSequence"), "header-differs", OUTPUT),
     "qualified as a product": (_said("CT", "ContentQualification", "PRODUCT"), "header-differs", OUTPUT),
-    "variants' images swapped": (_variants_swapped, "uid-differs", OUTPUT),
+    "variants' images swapped": (_variants_swapped("image"), "uid-differs", OUTPUT),
+    "variants' folders swapped": (_variants_swapped(""), "uid-differs", OUTPUT),
     "boxes.dcm moved by 50 px": (_in_evidence("boxes.dcm", _move), "evidence-differs", OUTPUT),
     "finding's code changed": (_in_evidence("boxes.dcm", _harmless), "evidence-differs", OUTPUT),
     "segments' labels swapped": (_in_evidence("regions.dcm", _swap_labels), "evidence-differs", OUTPUT),
@@ -232,6 +261,10 @@ REMADE: dict[str, tuple[Attack, str, str]] = {
     "NIfTI's spacing doubled": (_in_nifti(_affine(2)), "grid-differs", OUTPUT),
     "NIfTI's slope 7": (_in_nifti(_field("scl_slope", 7)), "header-differs", SOURCE),
     "SYNTHETIC taken out of NIfTI": (_in_nifti(_field("descrip", b"")), "header-differs", OUTPUT),
+    "a name in NIfTI's gzip stream": (_packed_under_a_name, "header-differs", OUTPUT),
+    "NIfTI's label map mirrored": (_in_label_map(_affine(-1)), "evidence-differs", OUTPUT),
+    "NIfTI's label map with slope 2": (_in_label_map(_field("scl_slope", 2)), "evidence-differs", OUTPUT),
+    "SYNTHETIC taken out of NIfTI's label map": (_in_label_map(_field("descrip", b"")), "evidence-differs", OUTPUT),
     "check outside its limit passed": (
         _checks(lambda found: (replace(found[0], value=9.0), *found[1:])), "gate", OUTPUT,
     ),
@@ -257,6 +290,9 @@ REMADE: dict[str, tuple[Attack, str, str]] = {
     ),
     "a finding taken out of the report": (
         _in_evidence("boxes.dcm", lambda ds: ds.ContentSequence.pop()), "evidence-differs", OUTPUT,
+    ),
+    "another source instance named": (
+        _record(lambda r: replace(r, source=replace(r.source, instance_uids=("1.2.3",)))), "reference", OUTPUT,
     ),
     "another source series named": (
         _record(lambda r: replace(r, source=replace(r.source, series_uid="1.2.3"))), "reference", SOURCE,
