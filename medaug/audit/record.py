@@ -143,7 +143,7 @@ class Record:
         moved: for a law that moves the source; None, and no key, for others.
         labels: ``box-alone`` where the pixels in the boxes were generated, so that a label is kept by its box alone;
             "", and no key, where they are the source's.
-        converted: how one grey channel was made of a picture's three, where they differ: ``near-grey`` or ``tint``
+        converted: how grey was made of an image's three channels, where they differ: ``near-grey`` or ``tint``
             (`greying.to_grey`); "", and no key, for others. The boxes are that grey's, bit for bit.
         transplant: for a law that sets a lesion of another source in; None, and no key, for others.
     """

@@ -47,14 +47,17 @@ def _cells(facts: dict[str, Any], codestream: bytes) -> bytes:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = facts["syntax"]
-    ds.Rows, ds.Columns, ds.SamplesPerPixel = facts["rows"], facts["columns"], 1
+    ds.Rows, ds.Columns, ds.SamplesPerPixel = facts["rows"], facts["columns"], facts["samples"]
+    colour = facts["samples"] > 1
+    if colour:
+        ds.PlanarConfiguration = 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = facts["allocated"], facts["stored"], facts["stored"] - 1
     ds.PixelRepresentation, ds.PhotometricInterpretation = facts["signed"], facts["photometric"]
     ds.PixelData = encapsulate([codestream], has_bot=False)
     ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
     with quiet():
-        cells = pixel_array(ds, raw=True, index=0, decoding_plugin=facts["plugin"])
-    if cells.shape != (ds.Rows, ds.Columns):
+        cells = pixel_array(ds, raw=not colour, index=0, decoding_plugin=facts["plugin"])  # colour: to RGB
+    if cells.shape != (ds.Rows, ds.Columns, *((3,) if colour else ())):
         raise ValueError("shape")
     return cells.astype(np.dtype(f"u{ds.BitsAllocated // 8}"), copy=False).tobytes()
 

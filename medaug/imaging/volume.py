@@ -152,7 +152,7 @@ class Volume:
         lut: a table in place of slope and intercept, for all slices; ``rescale`` is 1 and 0 then.
         windows: all VOI windows that the source states, the first of which is ``window``.
         colour: the source's samples (slices, rows, columns, 3) where ``stored`` holds their grey levels; else None.
-        converted: how one channel was made of a picture's three, where they differ (`greying.to_grey`).
+        converted: how grey was made of three channels that differ (`greying.to_grey`).
     """
 
     stored: Stored

@@ -87,7 +87,7 @@ class Profile(Spec):
     colour: Literal["refuse", "grey"] = Field(
         "refuse",
         description="DICOM in colour is refused, or its grey pixels may change and coloured ones stay; a tinted "
-        "picture is refused, or converted by its luminance",
+        "image is refused, or converted by its luminance",
     )
     pictures: Literal["file", "secondary-capture"] = Field(
         "file", description="what a variant of a PNG, JPEG or TIFF is: a picture, or a DICOM Secondary Capture"

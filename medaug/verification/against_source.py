@@ -12,7 +12,7 @@ from medaug.audit.record import Output, Record
 from medaug.audit.recorded_source import RecordedSource
 from medaug.audit.stored_pixels import decoded
 from medaug.dicom import fields
-from medaug.dicom.colour_encoding import colour_of
+from medaug.dicom.colour_encoding import colour_of, of_source, settle
 from medaug.dicom.frames import is_enhanced
 from medaug.dicom.read.parse import Instance, coded, instance
 from medaug.dicom.write.attribute_values import Facts
@@ -21,6 +21,7 @@ from medaug.errors import ReadError, RegionError, WriteError, counted
 from medaug.formats.registry import FORMATS
 from medaug.imaging.colour import Colour
 from medaug.imaging.graft import grafted_plane
+from medaug.imaging.greying import Converted
 from medaug.imaging.moved import moved_plane
 from medaug.imaging.volume import Mask, Stored, Volume
 from medaug.regions.marks import FREE
@@ -38,8 +39,8 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
     if path is None or (check.record.transplant and check.donor is None):
         return
     try:
-        read, volume, original = _read(check.record.source, path)
-        _check_converted(check.record, output, volume, found)
+        read, volume, original, converted = _read(check.record.source, path)
+        _check_converted(check.record, output, converted, found)
         _check_named(check.record, first, read, found)
         if read and image.dataset:
             pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
@@ -69,14 +70,16 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
         _check_header(check, output, image, (read, volume, np.stack(changed)), found)
 
 
-def _read(source: RecordedSource, path: Path) -> tuple[Instance | None, Volume | None, Stored]:
-    """A source's file: a DICOM instance, or a volume; and all its stored values."""
+def _read(source: RecordedSource, path: Path) -> tuple[Instance | None, Volume | None, Stored, Converted]:
+    """A source's file: a DICOM instance, or a volume; all its stored values, and how they were made grey."""
     kind = FORMATS.get(source.format or "")
     if kind is None:
         read = instance(path)
-        return read, None, decoded(read)
+        samples, converted = of_source(read.dataset, decoded(read))
+        settle(read.dataset)
+        return read, None, samples, converted
     volume = kind.read(path)
-    return None, volume, volume.stored
+    return None, volume, volume.stored, volume.converted
 
 
 def _check_named(record: Record, k: int, read: Instance | None, found: Findings) -> None:
@@ -89,10 +92,10 @@ def _check_named(record: Record, k: int, read: Instance | None, found: Findings)
         found.add("reference", f"slice {k + 1}: the record names another source: {', '.join(wrong)}")
 
 
-def _check_converted(record: Record, output: Output, volume: Volume | None, found: Findings) -> None:
-    """A picture of three channels is made grey as the record says."""
-    if volume is not None and volume.converted != record.converted:
-        said, does = (each or "nothing" for each in (record.converted, volume.converted))
+def _check_converted(record: Record, output: Output, converted: Converted, found: Findings) -> None:
+    """An image of three channels is made grey as the record says."""
+    if converted != record.converted:
+        said, does = (each or "nothing" for each in (record.converted, converted))
         found.add("meaning-differs", f"the record says converted: {said}, and reading the source: {does}", output.path)
 
 
@@ -163,7 +166,7 @@ def _expected(check: UnitCheck, plane: Stored) -> Stored:
         assert check.donor is not None
         made = record.transplant
         frame = made.donor.frames[0] if made.donor.frames else 0
-        _, _, theirs = _read(made.donor, check.donor)
+        theirs = _read(made.donor, check.donor)[2]
         return grafted_plane(plane, theirs[frame], made.graft)
     return plane if record.moved is None else moved_plane(plane, record.moved.motions)
 

@@ -16,10 +16,22 @@ from pydicom.uid import ExplicitVRBigEndian, RLELossless
 from medaug.audit.stored_pixels import image_digest
 from medaug.dicom.colour_encoding import laid_out
 from medaug.dicom.read.discover import discover
+from medaug.dicom.read.read import read_series
 from medaug.dicom.write.stored_values import check_change
 from medaug.errors import ReadError, WriteError
 from medaug.imaging.colour import Colour
-from tests.support.dicom_colour import COLUMNS, ENCODINGS, OVERLAY, ROWS, is_grey, packed, samples, stored, ultrasound
+from tests.support.dicom_colour import (
+    COLUMNS,
+    ENCODINGS,
+    OVERLAY,
+    ROWS,
+    compressed,
+    is_grey,
+    packed,
+    samples,
+    stored,
+    ultrasound,
+)
 from tests.support.dicom_edit import edit, load
 
 
@@ -106,11 +118,25 @@ def test_colour_that_is_not_handled(tmp_path: Path, encoding: str, change: dict[
     assert [series.colour for series in found.series] == [True] * (not code)
 
 
-def test_compressed_colour_is_refused_with_what_was_found(tmp_path: Path) -> None:
+def test_compressed_colour_of_another_kind_is_refused_with_what_was_found(tmp_path: Path) -> None:
     edit(ultrasound(tmp_path), lambda ds: ds.compress(RLELossless))
+    edit(tmp_path / "x1.dcm", PhotometricInterpretation="YBR_PARTIAL_420")
     (entry,) = discover(tmp_path).skipped
     assert entry.code == "colour"
-    assert "found RGB, compressed" in entry.reason
+    assert "found YBR_PARTIAL_420, compressed" in entry.reason
+
+
+@pytest.mark.parametrize("kind", ["rle", "jpeg", "jpeg-ls", "jpeg2000"])
+def test_compressed_colour_is_read_as_red_green_and_blue(tmp_path: Path, kind: str) -> None:
+    found = compressed(ultrasound(tmp_path), kind)
+    (series,) = discover(tmp_path).series
+    (volume,) = read_series(series)
+    assert series.colour
+    assert volume.colour is not None
+    assert not volume.colour.luminance
+    np.testing.assert_allclose(volume.colour.samples[0], found, atol=0 if kind != "jpeg" else 2)
+    np.testing.assert_array_equal(volume.stored[0], volume.colour.plane[0])
+    assert volume.colour.coloured.mean() < 0.2
 
 
 @pytest.mark.parametrize(("encoding", "planar"), ENCODINGS)

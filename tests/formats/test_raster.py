@@ -251,3 +251,10 @@ def test_a_tint_is_told_from_a_colour(tmp_path: Path, suffix: str) -> None:
     sepia[:6, :6] = (255, 0, 0)  # 0.3 % of another colour, and it is no tint
     with pytest.raises(ReadError, match="aren't those of a tint"):
         read_raster(saved(tmp_path / f"marked.{suffix}", sepia))
+
+
+def test_bars_of_as_many_colours_as_brightnesses_are_no_tint(tmp_path: Path) -> None:
+    colours = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (90, 90, 90)], np.uint8)
+    bars = np.repeat(np.repeat(colours[None], 12, axis=1), 40, axis=0)
+    with pytest.raises(ReadError, match="aren't those of a tint"):
+        read_raster(saved(tmp_path / "bars.png", bars))

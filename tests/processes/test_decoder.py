@@ -16,7 +16,7 @@ import pytest
 from pydicom.encaps import get_frame
 from pydicom.uid import RLELossless
 
-from medaug.dicom.read.decode import GreyFrame, decoded
+from medaug.dicom.read.decode import CodedFrame, decoded
 from medaug.errors import ReadError
 from medaug.processes import asking, decoder
 from tests.support import make
@@ -25,12 +25,12 @@ LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits 
 
 
 @pytest.fixture
-def compressed(tmp_path: Path) -> tuple[GreyFrame, bytes, np.ndarray]:
+def compressed(tmp_path: Path) -> tuple[CodedFrame, bytes, np.ndarray]:
     """A frame, its codestream and its cells."""
     ds = pydicom.dcmread(make.radiograph(tmp_path, rows=40, columns=48))
     cells = ds.pixel_array
     ds.compress(RLELossless, generate_instance_uid=False)
-    frame = GreyFrame(str(RLELossless), "pydicom", 40, 48, 16, 12, 0, "MONOCHROME2")
+    frame = CodedFrame(str(RLELossless), "pydicom", 40, 48, 16, 12, 0, "MONOCHROME2")
     return frame, get_frame(ds.PixelData, 0, number_of_frames=1), cells
 
 
@@ -64,7 +64,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[asking.Kept]:
 
 @pytest.fixture
 def broken_child(
-    kept: asking.Kept, compressed: tuple[GreyFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    kept: asking.Kept, compressed: tuple[CodedFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, good, _ = compressed
     monkeypatch.setenv("GOOD", good.hex())
@@ -85,7 +85,7 @@ def broken_child(
     ],
 )
 def test_what_becomes_of_the_child_is_one_refusal(
-    compressed: tuple[GreyFrame, bytes, np.ndarray], codestream: bytes, code: str, monkeypatch: pytest.MonkeyPatch
+    compressed: tuple[CodedFrame, bytes, np.ndarray], codestream: bytes, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, good, cells = compressed
     with monkeypatch.context() as patch:
@@ -98,14 +98,14 @@ def test_what_becomes_of_the_child_is_one_refusal(
 
 @pytest.mark.usefixtures("broken_child")
 def test_what_a_codec_prints_is_no_answer_and_reaches_no_console(
-    compressed: tuple[GreyFrame, bytes, np.ndarray], capfd: pytest.CaptureFixture[str]
+    compressed: tuple[CodedFrame, bytes, np.ndarray], capfd: pytest.CaptureFixture[str]
 ) -> None:
     frame, _, cells = compressed
     np.testing.assert_array_equal(decoded(frame, b"print"), cells)
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_cells_are_the_decoders_and_can_be_written(compressed: tuple[GreyFrame, bytes, np.ndarray]) -> None:
+def test_the_cells_are_the_decoders_and_can_be_written(compressed: tuple[CodedFrame, bytes, np.ndarray]) -> None:
     frame, good, cells = compressed
     found = decoded(frame, good)
     np.testing.assert_array_equal(found, cells)
@@ -114,7 +114,7 @@ def test_the_cells_are_the_decoders_and_can_be_written(compressed: tuple[GreyFra
 
 
 def test_a_refusal_leaves_the_child_and_a_death_between_two_images_costs_nothing(
-    compressed: tuple[GreyFrame, bytes, np.ndarray],
+    compressed: tuple[CodedFrame, bytes, np.ndarray],
 ) -> None:
     frame, good, cells = compressed
     decoded(frame, good)
@@ -128,7 +128,7 @@ def test_a_refusal_leaves_the_child_and_a_death_between_two_images_costs_nothing
 
 
 def test_an_interrupt_leaves_no_half_answer(
-    compressed: tuple[GreyFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    compressed: tuple[CodedFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, good, cells = compressed
     decoded(frame, good)
@@ -143,7 +143,7 @@ def test_an_interrupt_leaves_no_half_answer(
     np.testing.assert_array_equal(decoded(frame, good), cells)
 
 
-def test_a_forked_process_has_a_child_of_its_own(compressed: tuple[GreyFrame, bytes, np.ndarray]) -> None:
+def test_a_forked_process_has_a_child_of_its_own(compressed: tuple[CodedFrame, bytes, np.ndarray]) -> None:
     frame, good, cells = compressed
     decoded(frame, good)
     pid = os.fork()
@@ -174,7 +174,7 @@ def test_more_bytes_may_take_more_time_and_a_small_file_never_more_than_ten_seco
 
 
 def test_no_more_than_was_asked_for_is_taken(
-    compressed: tuple[GreyFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    compressed: tuple[CodedFrame, bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, good, _ = compressed
     monkeypatch.setattr(asking, "ENDING", 0.1)

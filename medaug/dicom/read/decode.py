@@ -79,8 +79,9 @@ def stored_values(ds: Dataset, outline: Outline) -> Stored:
 
 
 def stored_frames(ds: Dataset, outline: Outline, frames: Iterable[int]) -> Iterator[Stored]:
-    """Decode frames of grey levels, or all samples of a colour image in the colour space that they are stored in.
+    """Decode frames of grey levels, or all samples of a colour image.
 
+    Uncompressed colour stays in the colour space that it is stored in, compressed colour becomes red, green and blue.
     Bits above BitsStored, where old objects keep an overlay, are masked, and the sign is extended into them.
 
     Args:
@@ -132,8 +133,8 @@ def check_encoding(ds: Dataset) -> None:
     if stated not in {"MONOCHROME1", "MONOCHROME2"}:
         compressed = "compressed" if ds.file_meta.TransferSyntaxUID.is_encapsulated else "uncompressed"
         raise ReadError(
-            f"colour image: expected MONOCHROME1, MONOCHROME2, or {', '.join(BYTES)} with three samples of 8 bits, "
-            f"uncompressed; found {stated if stated in KNOWN else 'another'}, {compressed}; export it in grey",
+            f"colour image: expected MONOCHROME1, MONOCHROME2, or {', '.join(BYTES)} with three samples of 8 bits in "
+            f"one frame; found {stated if stated in KNOWN else 'another'}, {compressed}; export it in grey",
             code="colour",
         )
     names = ("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
@@ -197,8 +198,8 @@ def _native(ds: Dataset, frame: int, expected: tuple[int, ...]) -> Stored:
     return cells
 
 
-def _asked(ds: Dataset, plugin: str) -> GreyFrame:
-    return GreyFrame(
+def _asked(ds: Dataset, plugin: str) -> CodedFrame:
+    return CodedFrame(
         syntax=str(ds.file_meta.TransferSyntaxUID),
         plugin=plugin,
         rows=fields.integer(ds, "Rows"),
@@ -207,6 +208,7 @@ def _asked(ds: Dataset, plugin: str) -> GreyFrame:
         stored=fields.integer(ds, "BitsStored"),
         signed=fields.integer(ds, "PixelRepresentation"),
         photometric=photometric(ds),
+        samples=3 if is_colour(ds) else 1,
     )
 
 
@@ -216,7 +218,7 @@ def _codestreams(ds: Dataset) -> Sequence[bytes]:
     return list(generate_frames(ds.PixelData, number_of_frames=frame_count(ds), extended_offsets=offsets))
 
 
-def _whole(code: bytes, frame: GreyFrame) -> bytes:
+def _whole(code: bytes, frame: CodedFrame) -> bytes:
     """One frame's bytes, of the size that the header says: `check_size` saw the first one only."""
     _same_size(code[:HEAD], frame.rows, frame.columns)
     if not ended(code):
@@ -297,8 +299,8 @@ def _stored(ds: Dataset) -> Callable[[Stored], Stored]:
 
 
 @dataclass(frozen=True)
-class GreyFrame:
-    """What a codec must know of a grey frame.
+class CodedFrame:
+    """What a codec must know of a frame.
 
     Attributes:
         syntax: transfer syntax UID.
@@ -309,6 +311,7 @@ class GreyFrame:
         stored: BitsStored.
         signed: PixelRepresentation.
         photometric: PhotometricInterpretation.
+        samples: of a pixel: 1, or 3 that are decoded to red, green and blue.
     """
 
     syntax: str
@@ -319,20 +322,22 @@ class GreyFrame:
     stored: int
     signed: int
     photometric: str
+    samples: int = 1
 
 
-def decoded(frame: GreyFrame, codestream: bytes) -> Stored:
+def decoded(frame: CodedFrame, codestream: bytes) -> Stored:
     """Decode one frame.
 
     Returns:
-        (rows, columns), uint8 or uint16: the cells as the decoder gives them, writable.
+        (rows, columns[, 3]), uint8 or uint16: the cells as the decoder gives them, writable.
 
     Raises:
         ReadError: see `medaug.processes.decoder.ask`.
     """
     pixels = frame.rows * frame.columns
-    size = pixels * frame.allocated // 8
+    size = pixels * frame.samples * frame.allocated // 8
     _, cells = decoder.ask("frame", asdict(frame), codestream, pixels=pixels, most=size)
     if len(cells) != size:
         raise ReadError(f"expected {size} bytes of pixels, decoded {len(cells)}", code="pixels")
-    return np.frombuffer(cells, dtype=f"u{frame.allocated // 8}").reshape(frame.rows, frame.columns)
+    shape = (frame.rows, frame.columns, *((frame.samples,) if frame.samples > 1 else ()))
+    return np.frombuffer(cells, dtype=f"u{frame.allocated // 8}").reshape(shape)

@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from medaug.dicom import fields
-from medaug.dicom.colour_encoding import BYTES, is_colour
+from medaug.dicom.colour_encoding import BYTES, DECODED, is_colour
 from medaug.dicom.fields import Elements
 from medaug.dicom.frames import ENHANCED, GROUPS, differs_in_position_alone, dimensions_of, flat_frames, frame_count
 from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
@@ -140,7 +140,7 @@ class InstanceHeader:
     @property
     def colour(self) -> bool:
         """Whether it has three samples per pixel."""
-        return self.photometric.upper() in BYTES
+        return self.photometric.upper() in {*BYTES, *DECODED}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -317,7 +317,9 @@ def _notes(ds: Dataset, kind: Kind) -> tuple[str, ...]:
             f"{sop_class.name.removesuffix(' Storage')} without BurnedInAnnotation: look for text in the pixels"
         )
     if is_colour(ds):
-        notes.append("colour: usable where the profile says colour: grey and half of the pixels are grey; others stay")
+        notes.append(
+            "colour: usable where the profile says colour: grey, if half of the pixels are grey (others stay) or tinted"
+        )
     if kind == "radiograph":
         notes += [f"{keyword} isn't above 0: taken as unknown" for keyword in unknown_spacing(ds)]
     notes += [f"window {window} leaves no grey levels: left aside" for window in unused_windows(ds)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from medaug.dicom.colour_encoding import colour_of, mostly_grey
+from medaug.dicom.colour_encoding import colour_of, mostly_grey, of_source
 from medaug.dicom.frames import MEANING, flat_frames, frame_count
 from medaug.dicom.identity import identity_of_all
 from medaug.dicom.read import parse
@@ -25,6 +25,7 @@ from medaug.dicom.read.stack import Plane, slice_grid, stack_grid
 from medaug.errors import ReadError
 from medaug.imaging.colour import Colour
 from medaug.imaging.geometry import Geometry, planar
+from medaug.imaging.greying import Converted
 from medaug.imaging.volume import SourceRef, Stored, Volume
 from medaug.processes.quiet import quiet
 
@@ -49,6 +50,7 @@ class _Image:
     meaning: Interpretation
     stored: Stored
     colour: Colour | None
+    converted: Converted
 
     @property
     def plane(self) -> Plane:
@@ -127,9 +129,10 @@ def _of_file(path: Path, frames: Sequence[int], last: parse.LastFile) -> Iterato
     decoded = stored_frames(ds, read.outline, frames)
     meanings = meanings_of(flat_frames(ds, frames, MEANING, read.known), placed=header.kind == "slice")
     for number, meaning, stored in zip(frames, meanings, decoded, strict=True):
-        colour = colour_of(ds, stored)
+        samples, converted = of_source(ds, stored)
+        colour = colour_of(ds, samples)
         grey = mostly_grey(colour).plane if colour else stored
-        yield _Image(file, number, meaning, grey, colour)
+        yield _Image(file, number, meaning, grey, colour, converted)
 
 
 def _planar(image: _Image) -> Geometry:
@@ -142,7 +145,7 @@ def _planar(image: _Image) -> Geometry:
 
 def _encoding(image: _Image) -> tuple[object, ...]:
     luminance = image.colour.luminance if image.colour else None
-    return image.stored.dtype, image.file.stored_range, image.file.inverted, luminance
+    return image.stored.dtype, image.file.stored_range, image.file.inverted, luminance, image.converted
 
 
 def _stacked(colours: Sequence[Colour | None]) -> Colour | None:
@@ -203,4 +206,5 @@ def _volume(files: SeriesFiles, images: Sequence[_Image], geometry: Geometry, pa
         inverted=middle.file.inverted,
         source=source,
         colour=_stacked([image.colour for image in images]),
+        converted=middle.converted,
     )

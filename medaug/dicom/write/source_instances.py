@@ -9,6 +9,7 @@ from weakref import ReferenceType, ref
 import numpy as np
 from pydicom.dataset import Dataset
 
+from medaug.dicom.colour_encoding import of_source
 from medaug.dicom.frames import is_enhanced
 from medaug.dicom.read import parse
 from medaug.dicom.read.decode import stored_frames, stored_values
@@ -99,7 +100,7 @@ def _read_again(source: Volume, k: int) -> tuple[bytes, Instance]:
 
 def _check_values(read: Instance, source: Volume, slices: Sequence[int]) -> None:
     frames = frames_of(read.dataset, source, slices)
-    original = decoded(read, frames)
+    original, _ = of_source(read.dataset, decoded(read, frames))
     if original.dtype != source.stored.dtype or not np.array_equal(original, samples_of(source, slices, frames)):
         raise WriteError(
             f"slice {slices[0] + 1}: its file, read again, holds other stored values than the volume; a defect",

@@ -14,6 +14,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRBigEndian
 
+from medaug.dicom.colour_encoding import settle
 from medaug.dicom.frames import is_enhanced
 from medaug.dicom.read.parse import MAX_FILE, Instance, parsed
 from medaug.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -175,6 +176,7 @@ def _derived(
     """The instance of these slices and what it must store: (rows, columns), with frames first or samples last."""
     ds = policy.originals.dataset(source, slices)
     syntax, frames = ds.file_meta.TransferSyntaxUID, frames_of(ds, source, slices)
+    settle(ds)
     which = list(slices) if frames else slices[0]
     start = policy.before or source
     original, generated = (samples_of(volume, slices, frames) for volume in (start, variant))
