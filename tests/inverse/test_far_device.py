@@ -9,9 +9,11 @@ from functools import partial
 import pytest
 import torch
 
+from medaug import assemble
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Downsampling, Inpainting, gaussian_blur, jpeg, motion_blur
 from medaug.inverse.priors.latent_prior import LatentPrior, frozen, padded
+from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
 from medaug.inverse.priors.networks.classifier_free_guidance import guided
 from medaug.inverse.priors.networks.precision import economical
@@ -23,6 +25,7 @@ from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
+from medaug.profile.load import load_profile
 from tests.support.analytic import PixelPrior
 from tests.support.far_device import DEVICE, FarDevice
 
@@ -128,6 +131,30 @@ def test_an_adapter_brings_no_tensor_of_the_processor_s(way: str, prior: LatentP
         made = psld(asked, steps=STEPS, t0=0.6)
     assert made.shape == (2, 1, 16, 16)
     assert not device.waits
+
+
+def shipped(prior: LatentPrior, rows: int, seed: int) -> FarDevice:
+    """What a solve of the shipped profile asks of a device, for so many rows."""
+    solver = assemble.tools(load_profile("bone-xray"), "cpu", prior).solve.solver
+    x = torch.zeros(rows, 1, 256, 256, device=DEVICE)
+    regions = Inpainting(torch.zeros(rows, 1, 256, 256, dtype=torch.bool, device=DEVICE))
+    with torch.no_grad():
+        start = prior.encode(x)
+        prior.denoise(start, torch.zeros(rows, dtype=torch.long, device=DEVICE))
+    noise = SampleNoise(range(seed, seed + rows), DEVICE)
+    with FarDevice() as device:
+        solver(Problem(prior, regions, regions.forward(x), noise, start))
+    return device
+
+
+def test_a_shipped_solve_is_one_sequence_of_calls_of_fixed_shapes_whatever_the_batch() -> None:
+    """What a captured graph needs, and what it would save: docs/how-to/gpu.md tells the number."""
+    embedded = load_embedded(DEVICE)
+    few, many = shipped(embedded, 2, 1), shipped(embedded, 32, 500)
+    assert few.order == many.order
+    assert 5000 < many.kernels < 7000
+    assert many.sent == 1
+    assert shipped(embedded, 64, 1).kernels - few.kernels == 12  # diffusers copies there before it enlarges
 
 
 def test_what_waits_is_seen() -> None:

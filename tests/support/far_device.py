@@ -26,12 +26,14 @@ class FarDevice(TorchDispatchMode):
     Attributes:
         sent: tensors that were copied there.
         kernels: calls that are neither.
+        order: what was called with tensors of which shapes, the rows of a batch aside.
         waits: looks at one value, copies back, and calls that are checked on the device.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.sent = self.kernels = 0
+        self.order: list[tuple[str, tuple[torch.Size, ...]]] = []
         self.waits: Counter[str] = Counter()
 
     def __torch_dispatch__(
@@ -51,6 +53,9 @@ class FarDevice(TorchDispatchMode):
         if there and name in CHECKED:
             self.waits[name] += 1
         self.kernels += there
+        if there:
+            shapes = tuple(each.shape[1:] for each in args if isinstance(each, torch.Tensor))
+            self.order.append((name, shapes))
         return func(*args, **kwargs)
 
 
