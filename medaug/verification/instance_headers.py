@@ -17,6 +17,7 @@ from medaug.dicom.write.secondary_capture import study_uid
 from medaug.errors import ReadError, counted
 from medaug.verification.derivation import Statement, can_be_made_again, expected_uids, in_short, table_faults
 from medaug.verification.encoded import same_bytes
+from medaug.verification.file_beginning import begins_as_written
 
 Slices = Sequence[tuple[int, int]]  # (slice k, its 0-based frame in the file) of one image file
 Found = Iterator[tuple[str, str]]  # (code, sentence)
@@ -68,7 +69,9 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance, said
         meta = str(ds.file_meta.get("MediaStorageSOPInstanceUID", ""))
         synthetic, kind = fields.text(ds, "SyntheticData"), _first(ds.get("ImageType"))
         faults = list(_frames(record, slices, ds) if is_enhanced(ds) else _classic(record, slices, ds))
-        constant = tuple(table_faults(ds, said.profile if said else None)) if can_be_made_again(record) else ()
+        again = can_be_made_again(record)
+        constant = tuple(table_faults(ds, said.profile if said else None)) if again else ()
+        begins = not again or begins_as_written(ds)
     if not own == meta == uid:
         yield "uid-differs", "SOPInstanceUID, the file meta's and the record's are not one"
     if said and (own, series) != expected_uids(record, said.run, slices[0][0]):
@@ -77,6 +80,8 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance, said
         yield "uid-differs", "it has its source's SOPInstanceUID or SeriesInstanceUID"
     if constant:
         yield "header-differs", f"not as every derived instance has it: {in_short(constant)}"
+    if not begins:
+        yield "header-differs", "its preamble or file meta information isn't what medaug writes"
     if synthetic != "YES":
         yield "not-synthetic", "SyntheticData (0008,001C) isn't YES"
     if kind != "DERIVED":

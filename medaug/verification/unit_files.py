@@ -31,6 +31,7 @@ from medaug.verification.evidence_marks import (
     misplaced,
 )
 from medaug.verification.evidence_objects import object_differences
+from medaug.verification.file_beginning import begins_as_written
 from medaug.verification.instance_headers import (
     Slices,
     header_faults,
@@ -152,6 +153,8 @@ def _check_made_again(check: UnitCheck, output: Output, ds: Dataset, raw: Elemen
     for keyword, value in (("SyntheticData", "YES"), ("ContentQualification", "RESEARCH")):
         if ds.get(keyword) != value:
             found.add("not-synthetic", f"{keyword} isn't {value}", output.path)
+    if can_be_made_again(check.record) and not begins_as_written(ds):
+        found.add("evidence-differs", "its preamble or file meta information isn't what medaug writes", output.path)
     images = [check.root / image.path for image in check.record.images]
     if check.said is None or not can_be_made_again(check.record) or not all(map(is_plain, images)):
         return

@@ -216,6 +216,18 @@ def _private(folder: Path) -> None:
     cover(folder, "CR")
 
 
+def _beginning(change: Callable[[pydicom.Dataset], None]) -> Attack:
+    def attack(folder: Path) -> None:
+        edit(image(folder, "CR", 0), change)
+        cover(folder, "CR")
+
+    return attack
+
+
+def _private_meta(ds: pydicom.Dataset) -> None:
+    ds.file_meta.PrivateInformationCreatorUID, ds.file_meta.PrivateInformation = "1.2.3", b"DOE^JANE"
+
+
 def _page_changed(folder: Path) -> None:
     path = folder / "out" / "index.html"
     path.write_text(f"{path.read_text()}<p>all is well</p>")
@@ -232,6 +244,7 @@ def _preview_repainted(folder: Path) -> None:
 
 
 OUTPUT, SOURCE, KEY = "OUTPUT alone", "`--source`", "`--public-key`"
+NAME = b"DOE^JANE".ljust(128, b"\0")
 LUT = pydicom.Dataset()
 LUT.LUTDescriptor, LUT.ModalityLUTType = [2, 0, 16], "US"
 LUT.add_new("LUTData", "OW", b"\1\0\0\0")
@@ -290,6 +303,15 @@ REMADE: dict[str, tuple[Attack, str, str]] = {
     ),
     "a finding taken out of the report": (
         _in_evidence("boxes.dcm", lambda ds: ds.ContentSequence.pop()), "evidence-differs", OUTPUT,
+    ),
+    "a name in the preamble": (_beginning(lambda ds: setattr(ds, "preamble", NAME)), "header-differs", OUTPUT),
+    "a title in the file meta": (
+        _beginning(lambda ds: setattr(ds.file_meta, "SourceApplicationEntityTitle", "DOE_JANE")),
+        "header-differs", OUTPUT,
+    ),
+    "a private value in the file meta": (_beginning(_private_meta), "header-differs", OUTPUT),
+    "a name in the report's preamble": (
+        _in_evidence("boxes.dcm", lambda ds: setattr(ds, "preamble", NAME)), "evidence-differs", OUTPUT,
     ),
     "another source instance named": (
         _record(lambda r: replace(r, source=replace(r.source, instance_uids=("1.2.3",)))), "reference", OUTPUT,
