@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from medaug.storage.plain_files import open_plain
 
 BLOCK = 16 << 20  # bytes that are asked for at once
 CLOSING = 5.0  # seconds
+WAITS = (0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before a request that met another writer's is made again
 PARTS = 2  # of 50 MB of a large file, in memory
 DIGEST = "sha256"  # the metadata in which an object says what it was put as
 _INSTALL = "object storage: expected s3fs; install it: pip install 'medaug[s3]'"
 _NOT_READ = {"InvalidRange", "PreconditionFailed", "412", "416"}
+_CONFLICT = {"ConditionalRequestConflict", "OperationAborted", "409"}
 _BUSY = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "503"}
 _WHO = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403", "401"}
 
@@ -43,6 +46,10 @@ class StoredObject:
     size: int
     etag: str
     sha256: str = ""
+
+
+class _ConflictError(ArchiveError):
+    """Two conditional requests met; one may be made again."""
 
 
 class ObjectStore:
@@ -137,6 +144,14 @@ class ObjectStore:
             ArchiveError: the store can't be reached, or refuses.
             OSError: the file can't be read.
         """
+        for wait in WAITS:
+            try:
+                return self._create(name, path, sha256)
+            except _ConflictError:  # another writer of it is amid its request
+                time.sleep(wait)
+        return self._create(name, path, sha256)
+
+    def _create(self, name: str, path: Path, sha256: str) -> bool:
         target = f"{self.place.bucket}/{self.place.key(name)}"
         with open_plain(path, follow=False) as file:
             try:
@@ -188,6 +203,8 @@ def _told(error: Exception) -> ArchiveError:
     cause = error.__cause__ or error
     answer = getattr(cause, "response", {})
     code, kind = str(answer.get("Error", {}).get("Code", "")), type(cause).__name__
+    if code in _CONFLICT:
+        return _ConflictError("another writer creates the same object, again and again", code="archive-refused")
     if code in _NOT_READ:
         return ArchiveError(
             "an object changed since it was listed; leave it alone, and ask again", code="object-changed"

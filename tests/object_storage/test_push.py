@@ -11,6 +11,7 @@ import pytest
 
 from medaug.audit import output_files
 from medaug.errors import ArchiveError, OutputError
+from medaug.object_storage import store as store_module
 from medaug.object_storage.place import place_of
 from medaug.object_storage.push import Pushed, push
 from medaug.object_storage.store import ObjectStore
@@ -133,6 +134,19 @@ def test_of_two_runs_the_second_is_refused_and_nothing_changes(sound: Path, serv
         push(other, store("one"))
     assert caught.value.code == "object-taken"
     assert server.objects("one") == before
+
+
+def test_a_request_that_met_another_writers_is_made_again(
+    sound: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "WAITS", (0, 0))
+    server.conflicts = 2
+    assert store("met").create("FORMAT.json", sound / "FORMAT.json", "")
+    server.conflicts = 3
+    with pytest.raises(ArchiveError) as caught:
+        store("met").create("profile.yaml", sound / "profile.yaml", "")
+    assert caught.value.code == "archive-refused"
+    assert set(server.objects("met")) == {"FORMAT.json"}
 
 
 def test_something_else_below_the_prefix_is_left_alone(sound: Path, server: Server) -> None:

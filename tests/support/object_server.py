@@ -19,12 +19,14 @@ class Server:
     Attributes:
         url: of it.
         conditional: whether it knows If-None-Match; without it, it overwrites as older stores do.
+        conflicts: puts that are still to be answered as if another writer were amid the same one.
         asked: methods and paths of the requests, in order.
         client: another client of it, for what somebody else does.
     """
 
     url: str = ""
     conditional: bool = True
+    conflicts: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
     client: Any = None
 
@@ -58,6 +60,11 @@ def served(environment: Callable[[str, str], None]) -> Iterator[Server]:
         server.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if not server.conditional:
             environ.pop("HTTP_IF_NONE_MATCH", None)
+        if environ["REQUEST_METHOD"] == "PUT" and "HTTP_IF_NONE_MATCH" in environ and server.conflicts:
+            server.conflicts -= 1
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start("409 Conflict", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>ConditionalRequestConflict</Code><Message>again</Message></Error>"]
         return application(environ, start)
 
     behind = make_server("127.0.0.1", 0, listening, threaded=True)
