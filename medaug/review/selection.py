@@ -6,7 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ class Selection:
         admission: what became of the candidates.
         refused: variants that a reader had rejected, and which were no candidates.
         decisions: what was recorded: nothing where it stood so already.
+        scores: unit → score, where there was one.
     """
 
     rules: Rules
     admission: Admission
     refused: int
     decisions: tuple[Decision, ...]
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     def report(self) -> dict[str, Any]:
         """The admission report as JSON data."""
@@ -50,9 +52,13 @@ class Selection:
             "admitted": len(admitted),
             "left_out": dict(sorted(Counter(left_out.values()).items())),
             "admitted_by": {stratum: dict(sorted(self.admission.by(stratum).items())) for stratum in STRATA},
-            "units": [{"unit": one.unit, "admitted": True, "reason": ""} for one in admitted]
-            + [{"unit": unit, "admitted": False, "reason": reason} for unit, reason in sorted(left_out.items())],
+            "units": [self._told(one.unit, "") for one in admitted]
+            + [self._told(unit, reason) for unit, reason in sorted(left_out.items())],
         }
+
+    def _told(self, unit: str, reason: str) -> dict[str, Any]:
+        scored = {"score": round(self.scores[unit], 6)} if unit in self.scores else {}
+        return {"unit": unit, "admitted": not reason, "reason": reason, **scored}
 
 
 def select(store: Store, rules: Rules, scores: Mapping[str, float], *, dry: bool = False) -> Selection:
@@ -77,7 +83,7 @@ def select(store: Store, rules: Rules, scores: Mapping[str, float], *, dry: bool
     if made and not dry:
         put(store, made)
         write_lists(store)
-    return Selection(rules, admission, len(entries) - len(candidates), () if dry else tuple(made))
+    return Selection(rules, admission, len(entries) - len(candidates), () if dry else tuple(made), scores)
 
 
 def write_report(selection: Selection, path: Path) -> None:

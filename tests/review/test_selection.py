@@ -91,6 +91,8 @@ def test_scores_decide_who_comes_first(output: Path, tmp_path: Path) -> None:
     table.write_text("unit,score\n" + "".join(f"{unit[:12]},{n}\n" for n, unit in enumerate(chosen, 1)))
     told = json.loads(call("select", output, "--keep", 2, "--scores", table, "--dry-run", "--json").output)
     assert [one["unit"] for one in told["units"] if one["admitted"]] == chosen[::-1]
+    assert [one.get("score") for one in told["units"] if one["admitted"]] == [2, 1]
+    assert not any("score" in one for one in told["units"] if not one["admitted"])
     for text in ("unit\nabc\n", "unit,score\n0123456789,1\n", "unit,score\n,1\n", f"unit,score\n{chosen[0][:8]}zz,1\n"):
         table.write_text(text)
         assert "scores: " in str(call("select", output, "--scores", table, "--dry-run").exception)
