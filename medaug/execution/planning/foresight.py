@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,8 +28,8 @@ Indices = npt.NDArray[np.intp]
 Float64 = npt.NDArray[np.float64]
 
 LOOKED_AT = 200  # sources; each is read, and the domain found of some of its slices
-WITH_BOXES, WITHOUT = 4, 12  # slices of a stack that are looked at, of those that hold a box and of the others
-FEW = 32  # slices that are brought to the prior's grid at a time
+FEW = 32  # slices: of a stack of more some are looked at; so many are brought to the prior's grid at a time
+WITH_BOXES, WITHOUT = 4, 12  # of the slices that hold a box, and of the others
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,13 @@ def free_share(case: Case, tools: PresentTools, seed: int) -> tuple[float, bool]
     Raises:
         RegionError: the run would refuse it.
     """
-    if case.volume.colour is not None:
+    slices = len(case.volume.stored)
+    if slices == 1 or case.volume.colour is not None:
         return float(1 - np.mean(protected_in(case, tools, seed))), False
-    try:
-        return _estimated(case, tools, seed)
-    except RegionError:  # these slices may be the wrong ones
-        return float(_free_of_slices(case, tools, seed).mean()), False
+    if slices > FEW:
+        with suppress(RegionError):  # these slices may be the wrong ones
+            return _estimated(case, tools, seed), True
+    return float(_free_of_slices(case, tools, seed).mean()), False
 
 
 def _looked_at(unit: Unit, tools: PresentTools, last: LastFile) -> tuple[float, bool]:
@@ -115,7 +117,7 @@ def _looked_at(unit: Unit, tools: PresentTools, last: LastFile) -> tuple[float, 
     return float(1 - np.mean(prepared.protected)), False
 
 
-def _estimated(case: Case, tools: PresentTools, seed: int) -> tuple[float, bool]:
+def _estimated(case: Case, tools: PresentTools, seed: int) -> float:
     """By some slices with a box and some without; what is free there is free in the whole.
 
     Raises:
@@ -127,7 +129,7 @@ def _estimated(case: Case, tools: PresentTools, seed: int) -> tuple[float, bool]
     wanted = np.sort(np.concatenate([some for _, some in kinds]))
     free = _free_of_slices(*_at(case, wanted, grown, replace(tools, window=lambda _: window)), seed)
     weighed = [slices.size * free[np.isin(wanted, some)].mean() for slices, some in kinds if some.size]
-    return float(sum(weighed) / boxed.size), wanted.size < boxed.size
+    return float(sum(weighed) / boxed.size)
 
 
 def _free_of_slices(case: Case, tools: PresentTools, seed: int) -> Float64:
