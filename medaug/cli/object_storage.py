@@ -77,7 +77,7 @@ def push_command(
         before = f"; {done.before} of them before" if done.before else ""
         say(f"{counted(done.units, 'unit')} in the store{before}; {counted(done.files, 'file')} put")
         if done.sealed:
-            say(f"whole and sealed; check it with: medaug verify {store}")
+            say("whole and sealed; `medaug verify STORE` checks it there")
         else:
             say("not sealed yet: when the run has ended, give the same command again")
     if not done.sealed:
