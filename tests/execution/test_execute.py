@@ -271,7 +271,17 @@ def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 
 
-@pytest.mark.parametrize("change", [_overwritten, _cut, Path.unlink])
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _zeros(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("change", [_overwritten, _cut, Path.unlink, _fifo, _zeros])
 def test_an_input_that_changes_while_the_run_is_on_fails_by_itself_and_is_planned_anew(
     arguments: dict[str, object], change: Callable[[Path], None]
 ) -> None:

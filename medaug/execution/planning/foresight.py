@@ -145,7 +145,8 @@ def _free_of_slices(case: Case, tools: PresentTools, seed: int) -> Float64:
     order = np.argsort(-free, kind="stable")
     boxed = order[_boxed(grown, len(free))[order]][:1]  # without any box laws refuse
     refused: list[RegionError] = []
-    for some in (order[:1], *(order[first : first + FEW] for first in range(1, len(order), FEW))):
+    nearest = boxed if free[boxed].any() else order[:1]  # one slice is enough where it holds both
+    for some in (nearest, order[:1], *(order[first : first + FEW] for first in range(1, len(order), FEW))):
         wanted = np.union1d(some, boxed)
         there = domain[wanted]
         try:
