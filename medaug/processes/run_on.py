@@ -91,4 +91,4 @@ def _end(status: int) -> None:
         with suppress(OSError):  # SIGKILL can't be handled
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
-    os._exit(status)
+    os._exit(status if status >= 0 else 128 - status)  # the first process of a container can't end by a signal
