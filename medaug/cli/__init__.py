@@ -39,7 +39,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
 from medaug.cli.console import ClickError, say, usage_words
 from medaug.cli.options import app
 from medaug.errors import MedaugError, SourceError, place_of
-from medaug.processes.run_on import run_on
+from medaug.processes.run_on import PASSED_ON, run_on
 
 OBJECTS = 200_000  # made before circles are looked for; by Python's 700, loading spends a quarter of its time on that
 
@@ -48,6 +48,8 @@ def program() -> None:
     """Entry point of a process: `main`, and a run goes on after one endless call."""
     if sys.argv[1:2] == ["run"]:
         run_on(lambda sentence: say(f"medaug: {sentence}", err=True))
+        if PASSED_ON is not None:
+            signal.signal(PASSED_ON, _interrupt)
     main()
 
 
@@ -82,6 +84,8 @@ class Interrupted(BaseException):
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # a second one is immediate
+    if PASSED_ON is not None and signal.getsignal(PASSED_ON) is _interrupt:
+        signal.signal(PASSED_ON, signal.SIG_IGN)  # it tells of the first
     raise Interrupted
 
 

@@ -12,6 +12,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -19,12 +20,17 @@ from medaug.processes.last_resort import ended_so
 
 MOST = 100  # times; each leaves one unit alone, at least
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG (prctl(2))
+PASSED_ON = getattr(signal, "SIGUSR1", None)  # how the child is told of a first SIGINT or SIGTERM
+AGAIN = 1.0  # seconds after which another one is passed on as it is
 _TOLD = frozenset({signal.SIGINT, signal.SIGTERM})
 _begun: list[int] = []  # where the child says that it works
 
 
 def run_on(say: Callable[[str], object]) -> None:
     """Return in a child that is to work. Its parent never returns: it ends as the last child ended.
+
+    A SIGINT or SIGTERM that another process sends to the parent comes to the child as `PASSED_ON`. It may have gone to
+    both, as to all of a group, so the child takes it for the one that it got already, and not for a second.
 
     Args:
         say: called with a sentence when another child goes on.
@@ -66,6 +72,7 @@ def _awaited(child: int) -> int:
 
     What a terminal signals, the child got by itself, as one of its group.
     """
+    first = 0.0
     while True:
         came = signal.sigwaitinfo(_TOLD | {signal.SIGCHLD})
         if came.si_signo == signal.SIGCHLD:
@@ -73,7 +80,12 @@ def _awaited(child: int) -> int:
             if found:
                 return os.waitstatus_to_exitcode(status)
         elif came.si_code <= 0:  # SI_USER and the like (sigaction(2))
-            os.kill(child, came.si_signo)
+            now = time.monotonic()
+            if not first:
+                first = now
+                os.kill(child, PASSED_ON or came.si_signo)
+            elif now - first > AGAIN:
+                os.kill(child, came.si_signo)
 
 
 def _read(reading: int) -> bytes:

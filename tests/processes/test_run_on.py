@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from medaug.processes.last_resort import ENDED
+from medaug.processes.run_on import AGAIN
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the work is done in the process started")
@@ -20,15 +21,21 @@ WORK = """
 import os, re, signal, sys, time
 from pathlib import Path
 from medaug.processes.last_resort import last_resort
-from medaug.processes.run_on import at_work, run_on
+from medaug.processes.run_on import PASSED_ON, at_work, run_on
 run_on(lambda sentence: print(sentence, file=sys.stderr))
 starts, what = Path(sys.argv[1]), sys.argv[2]
 with starts.open("a") as file:
     file.write(f"{os.getpid()}\\n")
 count = len(starts.read_text().splitlines())
 if what == "wait":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    signal.signal(PASSED_ON, lambda *_: sys.exit(130))
     time.sleep(60)
+if what == "note":
+    for number in (signal.SIGTERM, PASSED_ON):
+        signal.signal(number, lambda number, _: print(signal.Signals(number).name, flush=True))
+    print("ready", flush=True)
+    for _ in range(600):
+        time.sleep(0.1)
 if what == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 if what != "before work":
@@ -74,6 +81,22 @@ def test_a_signal_to_the_one_that_waits_ends_the_one_that_works(tmp_path: Path, 
                 break
             time.sleep(0.1)
         assert not alive(child)
+
+
+def test_what_a_whole_group_is_sent_comes_once_and_later_ones_are_passed_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WORK, str(tmp_path / "starts"), "note"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGTERM)
+        assert {process.stdout.readline() for _ in range(2)} == {"SIGTERM\n", "SIGUSR1\n"}
+        time.sleep(AGAIN + 0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "SIGTERM\n"
+        process.kill()
 
 
 def alive(pid: int) -> bool:
