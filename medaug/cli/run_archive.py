@@ -28,7 +28,7 @@ FilesOrArchive = Annotated[
 ]
 
 
-def _wanted(
+def wanted_of(
     fetched: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +54,7 @@ def or_archive(command: Callable[..., None]) -> Callable[..., None]:
     Without an address nothing is loaded that could open a connection; with one, the last is closed before the command
     begins. Labels that came along are taken where none are given.
     """
-    wanted = signature(_wanted, eval_str=True).parameters
+    wanted = signature(wanted_of, eval_str=True).parameters
     access = signature(access_of, eval_str=True, locals={"Access": Any}).parameters
     own = [_either(each) for each in signature(command).parameters.values()]
 
@@ -62,7 +62,7 @@ def or_archive(command: Callable[..., None]) -> Callable[..., None]:
         asked = {name: given.pop(name) for name in wanted}
         who = {name: given.pop(name) for name in access}
         archive, store = address_in(given["input"]), store_in(given["input"])
-        folder, series = _wanted(**asked)
+        folder, series = wanted_of(**asked)
         if not archive:
             _refuse({**wanted, **access}, asked | who, but="fetched" if store else "")
         if not archive and not store:

@@ -13,7 +13,9 @@ from typing import get_type_hints
 import pytest
 
 import medaug
+from medaug.cli.archives import access_of
 from medaug.cli.run import run_command
+from medaug.cli.run_archive import wanted_of
 from medaug.errors import MedaugError, RunError
 from medaug.execution.planning.request import RunOptions, RunRequest
 from medaug.execution.worker.worker import Worker
@@ -64,7 +66,8 @@ def test_a_run_without_the_package_says_what_to_install(tmp_path: Path, monkeypa
 
 def test_python_takes_the_command_lines_options_by_their_names() -> None:
     said = {"dry_run", "quiet", "verbose", "log_file", "show_names", "as_json"}  # what is told, and where
-    on_the_command_line = set(inspect.signature(run_command).parameters) - {"input", "output", *said}
+    of_an_address = {*inspect.signature(wanted_of).parameters, *inspect.signature(access_of).parameters}  # fetch's
+    on_the_command_line = set(inspect.signature(run_command).parameters) - {"input", "output", *said, *of_an_address}
     assert set(get_type_hints(RunOptions)) == on_the_command_line
     held = {each.name for each in fields(RunRequest)} - {"input"}
     of_the_profile = {"prior", "strength", "slices", "pictures", "unlabelled"}
