@@ -126,6 +126,7 @@ class Measured(Spec):
     change: float = Field(ge=0, description="mean change of the free region, in grey levels of 255")
     share: float = Field(ge=0, le=1, description="of the free region that changed by more than the source's own noise")
     passed: float = Field(ge=0, le=1, description="share of the variants that passed all checks")
+    auc: float | None = Field(None, ge=0, le=1, description="of the judge of realism; none where it wasn't asked")
 
 
 class Rung(Sampled):

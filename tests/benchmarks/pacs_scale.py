@@ -1,11 +1,14 @@
 """Seconds and memory of fetching and sending many images, against an Orthanc of this machine's own.
 
-python -m tests.benchmarks.pacs_scale FOLDER [SLICES]
+python -m tests.benchmarks.pacs_scale FOLDER [SLICES]          three series are fetched, four ways
+python -m tests.benchmarks.pacs_scale FOLDER --send OUTPUT     an OUTPUT (`verify_scale.py` makes large ones) is sent,
+                                                               two ways, each to an empty archive
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -35,7 +38,33 @@ print(json.dumps({"images": done.images, "seconds": round(time.perf_counter() - 
 
 
 def main() -> None:
-    folder, slices = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 300
+    folder = Path(sys.argv[1])
+    if sys.argv[2:3] == ["--send"]:
+        send(folder, Path(sys.argv[3]))
+    else:
+        fetch(folder, int(sys.argv[2]) if len(sys.argv) > 2 else 300)
+
+
+def send(folder: Path, output: Path) -> None:
+    for name in ("dicomweb", "dimse"):
+        archive = Orthanc(folder / name)
+        archive.start()
+        try:
+            address = archive.dicomweb if name == "dicomweb" else archive.dicom
+            command = [sys.executable, "-m", "medaug", "send", str(output), address, "--json", "--no-evidence"]
+            started = time.perf_counter()
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            said = child.stdout.read() if child.stdout else ""
+            _, status, used = os.wait4(child.pid, 0)
+            seconds = time.perf_counter() - started
+            cpu = used.ru_utime + used.ru_stime
+            peak = used.ru_maxrss // 1024
+            print(name, said.strip(), f"exit {status >> 8}, {seconds:.1f} s, {cpu:.1f} s of CPU, peak {peak} MB")
+        finally:
+            archive.kill()
+
+
+def fetch(folder: Path, slices: int) -> None:
     archive = Orthanc(folder / "archive")
     archive.start()
     try:
