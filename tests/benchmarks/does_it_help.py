@@ -33,7 +33,7 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head, o
 * FracAtlas names no patients: an image is its own patient here but for near-duplicates.
 * Only 8 % of the images that the arm of transplants adds hold a lesion that was set in (77 of 936); for the others no
   place of a host looked like any lesion's surroundings, and the real image stood again. So that arm says nothing yet.
-* Other strengths, the law `inside` and pretraining are arms of the same command, and weren't run here.
+* Variants are of one law each (surroundings bent, the whole image moved, lesions set in). Other strengths, the law `inside` and pretraining are arms of the same command, and weren't run here.
 * One detector, two data sets, one machine. Confirm with your own: `--detector retinanet` or `command`."""
 DATA_SETS = {"fracatlas": "Fractures, FracAtlas", "brain-mr": "Tumours, brain MR"}
 OLD_HEAD = """The detector's first head, which saw single places
@@ -116,7 +116,12 @@ def section(comparison: dict[str, Any]) -> list[str]:
 
 def laws_of(plan: dict[str, Any]) -> list[str]:
     """Names of the profiles that variants were made by; a digest where the shipped one has changed since."""
-    names = {load_profile(name).sha256: name for name in shipped_profiles()}
+    names = {}
+    for name in shipped_profiles():
+        profile = load_profile(name)
+        halved = profile.levers.model_copy(update={"precision": "bfloat16"})
+        names[profile.model_copy(update={"levers": halved}).sha256] = f"{name}, in bfloat16"
+        names[profile.sha256] = name
     return sorted({names.get(digest, f"a profile {digest[:8]}…") for digest in plan["profiles"].values()})
 
 
