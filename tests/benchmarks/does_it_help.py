@@ -33,7 +33,8 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head, o
 * FracAtlas names no patients: an image is its own patient here but for near-duplicates.
 * Only 8 % of the images that the arm of transplants adds hold a lesion that was set in (77 of 936); for the others no
   place of a host looked like any lesion's surroundings, and the real image stood again. So that arm says nothing yet.
-* Variants are of one law each (surroundings bent, the whole image moved, lesions set in). Other strengths, the law `inside` and pretraining are arms of the same command, and weren't run here.
+* Variants are of one law each (surroundings bent, the whole image moved, lesions set in). Other strengths, the law
+  `inside` and pretraining are arms of the same command, and weren't run here.
 * One detector, two data sets, one machine. Confirm with your own: `--detector retinanet` or `command`."""
 DATA_SETS = {"fracatlas": "Fractures, FracAtlas", "brain-mr": "Tumours, brain MR"}
 OLD_HEAD = """The detector's first head, which saw single places
