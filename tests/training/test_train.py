@@ -19,7 +19,9 @@ from medaug.inverse.priors.rectified_flow import flow_schedule
 from medaug.training import diffusion
 from medaug.training.diffusion import CHECKPOINT, batch
 from medaug.training.export import export, logged_psnr
-from medaug.training.latents import AUTOENCODER, LATENTS, write_tensors
+from medaug.training.image_pool import read_pool
+from medaug.training.latents import AUTOENCODER, LATENTS
+from medaug.training.next_cycle import begin_last_cycle
 from medaug.training.recipe import TrainingRecipe, read_recipe
 from medaug.training.train import LOG, PRIOR, train
 from tests.support.training import RECIPE
@@ -103,10 +105,7 @@ def test_a_second_cycle_goes_on_from_the_exported_prior_of_the_first(
     (tmp_path / "long.yaml").write_text(yaml.safe_dump({**RECIPE, "diffusion": plan}))
     recipe = read_recipe(tmp_path / "long.yaml")
     went_on = tmp_path / "went on"
-    went_on.mkdir()
-    for name in (AUTOENCODER, LATENTS):
-        (went_on / name).write_bytes((run / name).read_bytes())
-    write_tensors(_as_a_checkpoint(run / PRIOR, 4), went_on / CHECKPOINT, recipe.before_decay)
+    begin_last_cycle(recipe, lambda: read_pool(images, recipe.data), went_on, run / PRIOR)
     if drop:
         with monkeypatch.context() as patch:
             patch.setattr(diffusion, "diffusion_loss", _failing_at(drop, diffusion.diffusion_loss))
@@ -116,16 +115,6 @@ def test_a_second_cycle_goes_on_from_the_exported_prior_of_the_first(
     train(tmp_path / "long.yaml", images, tmp_path / "anew")
     assert (went_on / CHECKPOINT).read_bytes() == (tmp_path / "anew" / CHECKPOINT).read_bytes()
     assert (went_on / CHECKPOINT).read_bytes() != (run / CHECKPOINT).read_bytes()
-
-
-def _as_a_checkpoint(prior: Path, step: int) -> dict[str, torch.Tensor]:
-    """A shipped prior in the place of the checkpoint that gave it; of the optimiser nothing is known."""
-    tensors = {"step": torch.tensor(step)}
-    for name, value in load_file(prior / "unet.safetensors").items():
-        weight, nothing = value.float(), torch.zeros(value.shape)
-        tensors |= {f"net.{name}": weight, f"average.{name}": weight.clone()}
-        tensors |= {f"first.{name}": nothing, f"second.{name}": nothing.clone()}
-    return tensors
 
 
 def _failing_at(call: int, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
