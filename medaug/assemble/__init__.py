@@ -294,7 +294,7 @@ def _degradation(spec: solvers.OperatorSpec) -> Operator | None:
             assert_never(spec)
 
 
-def _domain(latest: Latest[Mask], parts: Sequence[domains.Part], volume: Volume, window: Window) -> Mask:
+def _domain(latest: Latest[Mask], parts: Sequence[domains.DomainPart], volume: Volume, window: Window) -> Mask:
     """A volume's domain, found once while it is worked on: all its variants share it."""
 
     def find() -> Mask:

@@ -21,13 +21,13 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from medaug.audit.record import HEX64, Record
-from medaug.audit.segments import Kind, all_segments, append, edited, now, texts, unreadable
+from medaug.audit.segments import LineKind, all_segments, append, edited, now, texts, unreadable
 from medaug.imaging.boxes import plain
 from medaug.storage.canonical_json import canonical
 from medaug.storage.disk_map import DiskMap
 from medaug.storage.json_dataclass import decode
 
-Verdict = Literal["accepted", "rejected", "withdrawn"]
+ReaderVerdict = Literal["accepted", "rejected", "withdrawn"]
 How = Literal["page", "command", "rule"]
 
 PREFIX = "decisions-"  # of a segment's name; no worker is called so
@@ -73,7 +73,7 @@ class Decision:
     """
 
     unit: str
-    verdict: Verdict
+    verdict: ReaderVerdict
     reader: str
     reason: str
     seen: str
@@ -126,7 +126,7 @@ class Words:
         return speaking[-1] if speaking else None
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> ReaderVerdict | None:
         """``accepted`` or ``rejected``; None where nothing stands."""
         return self.deciding.verdict if self.deciding else None
 
@@ -228,4 +228,4 @@ def _read(text: bytes, number: int) -> DecisionLine:
     return line
 
 
-KIND = Kind(partial(decode, DecisionLine, where="line"), spell)
+KIND = LineKind(partial(decode, DecisionLine, where="line"), spell)

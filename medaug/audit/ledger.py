@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from medaug.audit import decisions
-from medaug.audit.record import Record, Status, to_data
+from medaug.audit.record import Record, RecordStatus, to_data
 from medaug.audit.segments import (
-    Kind,
+    LineKind,
     all_segments,
     edited,
     problems,
@@ -33,7 +33,7 @@ from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.disk_map import DiskMap
 from medaug.storage.json_dataclass import decode
 
-RANK: Mapping[Status, int] = {"written": 3, "rejected": 2, "failed": 1, "crashed": 0}
+RANK: Mapping[RecordStatus, int] = {"written": 3, "rejected": 2, "failed": 1, "crashed": 0}
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,13 @@ def shelved(folder: Path, units: Container[str] | None = None) -> Records:
     return Records(found)
 
 
-def outcomes(folder: Path) -> DiskMap[Status]:
+def outcomes(folder: Path) -> DiskMap[RecordStatus]:
     """Unit → status of its decisive record, as in `shelved`, without building records: fast and small.
 
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    found: DiskMap[Status] = DiskMap()
+    found: DiskMap[RecordStatus] = DiskMap()
     for path in segments(folder):
         for number, text in enumerate(readable(path), 1):
             if not text.endswith(b"\n"):
@@ -205,4 +205,4 @@ def spell(line: Line) -> bytes:
     return canonical(data)
 
 
-_KIND = Kind(partial(decode, Line, where="line"), spell)
+_KIND = LineKind(partial(decode, Line, where="line"), spell)

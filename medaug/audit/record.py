@@ -13,14 +13,14 @@ from typing import Any, Literal
 import numpy as np
 
 from medaug.audit.layout import IMAGE, unit_folder
-from medaug.audit.recorded_source import Moved, RecordedSource, Transplanted
+from medaug.audit.recorded_source import RecordedMotion, RecordedSource, Transplanted
 from medaug.imaging.boxes import Box, plain
 from medaug.imaging.geometry import Geometry, Shape, Space
 from medaug.imaging.greying import Converted
 from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
 
-Status = Literal["written", "rejected", "failed", "crashed"]
+RecordStatus = Literal["written", "rejected", "failed", "crashed"]
 AffineRow = tuple[float, float, float, float]
 Limit = tuple[float | None, float | None]
 
@@ -149,7 +149,7 @@ class Record:
     """
 
     unit: str
-    status: Status
+    status: RecordStatus
     source: RecordedSource
     variant: int
     seed: str
@@ -169,7 +169,7 @@ class Record:
     geometry: Grid | None = None
     threads: int | None = None
     processor: str = ""
-    moved: Moved | None = field(default=None, metadata={"optional": True})
+    moved: RecordedMotion | None = field(default=None, metadata={"optional": True})
     labels: Literal["", "box-alone"] = field(default="", metadata={"optional": True})
     converted: Converted = field(default="", metadata={"optional": True})
     transplant: Transplanted | None = field(default=None, metadata={"optional": True})

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from medaug.audit.listed import LEFT_OUT
-from medaug.audit.record import PriorRef, Record, Status
+from medaug.audit.record import PriorRef, Record, RecordStatus
 from medaug.formats.registry import FORMATS
 from medaug.imaging.boxes import Box, Coded, code_of_each, coded
 from medaug.storage.disk_map import DiskMap, Reiterable
@@ -36,7 +36,7 @@ class Tally:
         classes: label → its codes.
     """
 
-    statuses: Counter[Status] = field(default_factory=Counter)
+    statuses: Counter[RecordStatus] = field(default_factory=Counter)
     left_out: int = 0
     checks: set[str] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)

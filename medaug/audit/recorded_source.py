@@ -72,7 +72,7 @@ class RecordedSource:
 
 
 @dataclass(frozen=True)
-class Moved:
+class RecordedMotion:
     """How the source's one slice was moved before anything was generated.
 
     Attributes:

@@ -48,7 +48,7 @@ class LedgerSegment:
 
 
 @dataclass(frozen=True)
-class Kind:
+class LineKind:
     """What the lines of a segment are.
 
     Attributes:
@@ -161,7 +161,7 @@ def edited(path: Path, what: str) -> OutputError:
     return OutputError(f"ledger: segment {path.stem}: {what}. Restore the ledger from a copy, or write to a new OUTPUT")
 
 
-def problems(path: Path, kind: Kind) -> Iterator[str]:
+def problems(path: Path, kind: LineKind) -> Iterator[str]:
     """Everything that is wrong with a segment by itself, one sentence each."""
     try:
         yield from _broken(path, kind)
@@ -187,7 +187,7 @@ def _chained(last: bytes, spelled: Iterable[Callable[[str], bytes]]) -> bytes:
     return b"".join(lines)
 
 
-def _broken(path: Path, kind: Kind) -> Iterator[str]:
+def _broken(path: Path, kind: LineKind) -> Iterator[str]:
     previous = START
     for number, text in enumerate(texts(path), 1):
         if not text.endswith(b"\n"):

@@ -14,7 +14,7 @@ from medaug.cli.options import AsJson, app
 from medaug.errors import counted
 
 if TYPE_CHECKING:
-    from medaug.audit.decisions import Decision, Verdict
+    from medaug.audit.decisions import Decision, ReaderVerdict
 
 decisions_app = typer.Typer(help="What readers and rules decided of variants.", no_args_is_help=True)
 app.add_typer(decisions_app, name="decisions")
@@ -125,7 +125,7 @@ def agreement_command(output: Output, as_json: AsJson = False) -> None:
 def _decide(
     output: Path,
     units: list[str],
-    verdict: Verdict,
+    verdict: ReaderVerdict,
     reader: str,
     *,
     reason: str = "",

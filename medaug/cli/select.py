@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medaug.review.selection import Selection
 
 
-class Kind(StrEnum):
+class StratumChoice(StrEnum):
     """Strata of a selection."""
 
     label = "label"
@@ -49,7 +49,7 @@ def select_command(  # noqa: PLR0913 - one parameter per option
     per_label: Most = None,
     per_patient: Most = None,
     balance: Annotated[
-        list[Kind] | None, typer.Option(help="Strata that take turns; may be given several times.")
+        list[StratumChoice] | None, typer.Option(help="Strata that take turns; may be given several times.")
     ] = None,
     scores: Annotated[Path | None, typer.Option(help="CSV with unit and score: the greater come first.")] = None,
     judge: Annotated[
@@ -65,7 +65,7 @@ def select_command(  # noqa: PLR0913 - one parameter per option
     from medaug.review.catalogue import catalogue
     from medaug.review.selection import read_scores, select, write_report
 
-    most = {Kind.source: per_source, Kind.label: per_label, Kind.patient: per_patient}
+    most = {StratumChoice.source: per_source, StratumChoice.label: per_label, StratumChoice.patient: per_patient}
     rules = Rules(
         keep,
         dict(map(_limit, limit or ())),

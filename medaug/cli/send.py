@@ -26,7 +26,7 @@ class Study(StrEnum):
     new = "new"
 
 
-class Proof(StrEnum):
+class ProofChoice(StrEnum):
     """How an archive is held to what it took."""
 
     pixels = "pixels"
@@ -45,8 +45,8 @@ def send_command(  # noqa: PLR0913 - one parameter per option
     ] = Study.keep,
     evidence: Annotated[bool, typer.Option(help="Send segmentations and reports of the variants, too.")] = True,
     proof: Annotated[
-        Proof, typer.Option(help="pixels: retrieve all and compare; count: ask whether they are there; none.")
-    ] = Proof.pixels,
+        ProofChoice, typer.Option(help="pixels: retrieve all and compare; count: ask whether they are there; none.")
+    ] = ProofChoice.pixels,
     allow_same_archive: Annotated[
         str, typer.Option("--allow-same-archive", help="Why it may be where the sources came from; recorded.")
     ] = "",

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from medaug.dicom import fields
 from medaug.errors import ReadError
 
-Identity = Literal["declared", "identified", "unknown"]
+IdentityStatement = Literal["declared", "identified", "unknown"]
 SUBJECT = ("PatientName", "PatientID", "PatientBirthDate")
 CLEAN_PIXEL_DATA = "113101"  # DCM, "Clean Pixel Data Option": text in the pixels was removed (PS3.16 CID 7050)
 NEEDED = (
@@ -24,7 +24,7 @@ NEEDED = (
 )
 
 
-def identity_of(ds: Dataset) -> Identity:
+def identity_of(ds: Dataset) -> IdentityStatement:
     """What an instance says about its patient's identity.
 
     ``declared``: PatientIdentityRemoved is YES and a method is stated, in words or codes. ``identified``: no such
@@ -39,7 +39,7 @@ def identity_of(ds: Dataset) -> Identity:
     return "identified" if any(fields.text(ds, keyword) for keyword in SUBJECT) else "unknown"
 
 
-def identity_of_all(states: Iterable[str]) -> Identity:
+def identity_of_all(states: Iterable[str]) -> IdentityStatement:
     """The state of a series: that of its least safe instance."""
     found = set(states)
     if "identified" in found:

@@ -61,7 +61,7 @@ def items_of(element: DataElement | RawDataElement, encoding: Encoding) -> Seque
     if not isinstance(element, RawDataElement) or element.VR not in {"SQ", None} or not element.value:
         return None
     try:
-        walk = _Walk(element.value, element.is_implicit_VR, element.is_little_endian, encoding)
+        walk = _ItemWalk(element.value, element.is_implicit_VR, element.is_little_endian, encoding)
         return walk.items(0, len(element.value))[0]
     except (_UnusualError, struct.error):
         return None
@@ -94,7 +94,7 @@ class _UnusualError(Exception):
     """Something that pydicom may understand."""
 
 
-class _Walk:
+class _ItemWalk:
     """Over the bytes of one sequence."""
 
     def __init__(self, data: bytes, implicit: bool, little: bool, encoding: Encoding) -> None:
@@ -153,7 +153,7 @@ class _Walk:
         if length != UNDEFINED:
             return at + length
         if vr == "UN":
-            return _Walk(self.data, True, True, self.encoding).sequence_end(at)  # PS3.5 6.2.2
+            return _ItemWalk(self.data, True, True, self.encoding).sequence_end(at)  # PS3.5 6.2.2
         if vr not in {"SQ", None}:
             raise _UnusualError
         return self.sequence_end(at)

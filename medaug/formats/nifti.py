@@ -52,7 +52,7 @@ DATATYPES: dict[int, str] = {2: "u1", 256: "i1", 4: "i2", 512: "u2", 8: "i4", 76
 LABEL_TYPES = DATATYPES | {1024: "i8", 1280: "u8"}  # many a tool writes the labels of its masks so
 FREE_TEXT = ("data_type", "db_name", "descrip", "aux_file", "intent_name")
 
-Order = Literal["<", ">"]
+ByteOrder = Literal["<", ">"]
 Header = Any  # one record of HEADER; numpy has no static type for its fields
 
 
@@ -217,9 +217,9 @@ def _refused(text: str, code: str = "unreadable") -> ReadError:
     return ReadError(f"NIfTI file: {text}", code=code)
 
 
-def _header(data: bytes | bytearray) -> tuple[Header, Order]:
+def _header(data: bytes | bytearray) -> tuple[Header, ByteOrder]:
     """The header in native byte order, and the order the file is in."""
-    orders: tuple[Order, ...] = ("<", ">")
+    orders: tuple[ByteOrder, ...] = ("<", ">")
     for order in orders:
         header = np.frombuffer(data, HEADER.newbyteorder(order)).astype(HEADER)[0]
         if header["sizeof_hdr"] == 348 and header["magic"] == b"n+1":
@@ -244,7 +244,7 @@ def _shape(header: Header) -> tuple[int, int, int]:
     return dim[3], dim[2], dim[1]
 
 
-def _dtype(header: Header, order: Order, datatypes: Mapping[int, str]) -> np.dtype[Any]:
+def _dtype(header: Header, order: ByteOrder, datatypes: Mapping[int, str]) -> np.dtype[Any]:
     code = int(header["datatype"])
     if code not in datatypes:
         kinds = ", ".join(f"{c} ({np.dtype(t).name})" for c, t in datatypes.items())

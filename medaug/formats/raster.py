@@ -26,10 +26,10 @@ from medaug.storage import archive
 from medaug.storage.atomic import replacing
 from medaug.version import __version__
 
-Kind = Literal["png", "jpeg", "tiff"]
+RasterKind = Literal["png", "jpeg", "tiff"]
 _PLACES = frozenset({273, 278, 279, 324, 325})  # TIFF tags: where strips and tiles lie, and their lengths
-SUFFIX: dict[Kind, str] = {"png": ".png", "jpeg": ".png", "tiff": ".tif"}  # of a variant
-MAGIC: tuple[tuple[bytes, Kind], ...] = (
+SUFFIX: dict[RasterKind, str] = {"png": ".png", "jpeg": ".png", "tiff": ".tif"}  # of a variant
+MAGIC: tuple[tuple[bytes, RasterKind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"II*\0", "tiff"), (b"MM\0*", "tiff"),
 )  # fmt: skip
 HEAD = 132  # bytes that tell a file's kind
@@ -47,7 +47,7 @@ WHITE_IS_ZERO = 0
 NOTICE = "SYNTHETIC: some or all pixels were generated; for research and training only"
 
 
-def kind_of(path: Path) -> Kind | None:
+def kind_of(path: Path) -> RasterKind | None:
     """What a file is by its first bytes, or None; a DICOM file may begin like a TIFF and is none.
 
     Raises:
@@ -106,7 +106,7 @@ def channels_of(path: Path) -> int:
         return (3 if mode.startswith("RGB") else 1) + mode.endswith("A")
 
 
-def taken(kind: Kind, data: bytes) -> tuple[Stored, Converted, bool]:
+def taken(kind: RasterKind, data: bytes) -> tuple[Stored, Converted, bool]:
     """Decode a file's bytes: (rows, columns), what made them grey, and whether no name can lie beside. Runs apart.
 
     Raises:
@@ -211,7 +211,7 @@ def _save(pixels: Stored, file: BinaryIO, suffix: str) -> None:
 
 
 @contextmanager
-def _image(kind: Kind, stream: BinaryIO) -> Iterator[Any]:
+def _image(kind: RasterKind, stream: BinaryIO) -> Iterator[Any]:
     """The image behind its checks."""
     from PIL import Image
 
@@ -239,12 +239,12 @@ def _coded() -> Iterator[None]:
         raise _refused(f"it can't be decoded ({type(error).__name__}); save it again", "unreadable") from error
 
 
-def _kind(path: Path) -> Kind:
+def _kind(path: Path) -> RasterKind:
     with _coded():
         return _kind_within_limits(path)
 
 
-def _kind_within_limits(path: Path) -> Kind:
+def _kind_within_limits(path: Path) -> RasterKind:
     if archive.size(path) > MAX_FILE:
         raise _refused(f"it has {archive.size(path)} bytes (limit {MAX_FILE})", "too-large")
     kind = kind_of(path)
@@ -321,7 +321,7 @@ def _nameless(image: Any) -> bool:
     return not (image.info.keys() - NAMELESS) and not image.getexif()
 
 
-def _source(path: Path, kind: Kind, digest: str, stored: Stored, *, nameless: bool) -> SourceRef:
+def _source(path: Path, kind: RasterKind, digest: str, stored: Stored, *, nameless: bool) -> SourceRef:
     content = hashlib.sha256(f"{stored.shape} {stored.dtype.name}".encode())
     content.update(stored.data)
     name = f"raster-{content.hexdigest()[:32]}"

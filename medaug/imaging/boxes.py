@@ -16,7 +16,7 @@ OWN_SCHEME = "99MEDAUG"  # the private coding scheme of what medaug itself has t
 # stands in another frame or unit, or its numbers mean something else, such as corners for a size.
 MAX_BEYOND_PX, MAX_BEYOND = 8.0, 0.1
 
-Outside = Literal["outside", "beyond"]  # nothing of a box lies inside its image; it reaches far beyond it
+Misfit = Literal["outside", "beyond"]  # nothing of a box lies inside its image; it reaches far beyond it
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def enclosing(
     label: str,
     identifier: str = "",
     code: Code | None = None,
-) -> Box | Outside:
+) -> Box | Misfit:
     """The smallest box on voxel edges that holds a continuous one.
 
     Rounds outward, so that no part of a lesion falls outside, and cuts what was drawn a little over the image's edge.

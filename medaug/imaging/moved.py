@@ -28,7 +28,7 @@ BEFORE = TAPS // 2 - 1  # taps on the near side of a position's pixel
 
 
 @dataclass(frozen=True, eq=False)
-class Fetched:
+class MovedStrip:
     """A strip of rows of the moved slice, and where each of its pixels is fetched from.
 
     Attributes:
@@ -54,7 +54,7 @@ class Fetched:
         return np.asarray((self.down | self.along) & (STEP - 1) == 0)
 
 
-def fetched(motions: Motions, shape: tuple[int, int]) -> Iterator[Fetched]:
+def fetched(motions: Motions, shape: tuple[int, int]) -> Iterator[MovedStrip]:
     """All strips in which anything moves; the rest of the slice is the source's, pixel by pixel."""
     if not motions.parts:
         return
@@ -69,7 +69,7 @@ def fetched(motions: Motions, shape: tuple[int, int]) -> Iterator[Fetched]:
         (top, bottom, left, right), trim = motions.strips, motions.trim
         down = _inside(down, (trim[0], shape[0] - trim[1]), top, bottom)
         across = _inside(across, (trim[2], shape[1] - trim[3]), left, right)
-        yield Fetched((rows, columns), down, across, outside)
+        yield MovedStrip((rows, columns), down, across, outside)
 
 
 def moved_plane(plane: Stored, motions: Motions) -> Stored:
@@ -181,7 +181,7 @@ class _Source:
     finish: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
     wide: Any
 
-    def at(self, strip: Fetched) -> npt.NDArray[Any]:
+    def at(self, strip: MovedStrip) -> npt.NDArray[Any]:
         """The values at a strip's positions."""
         where = ((strip.down >> BITS) + (TAPS - BEFORE)) * self.width + (strip.along >> BITS) + (TAPS - BEFORE)
         by_row, by_column = _weights(strip.down, self.flat.dtype), _weights(strip.along, self.flat.dtype)

@@ -21,7 +21,7 @@ from medaug.monai.box_conventions import STANDARD, Float64, standard_boxes
 from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
 from medaug.regions.domains.markers import without_markers
-from medaug.regions.domains.morphology import Frame
+from medaug.regions.domains.morphology import ShownRadiograph
 
 SIDES = (
     "00200060",
@@ -177,7 +177,7 @@ def _marked(image: Any) -> bool:
     array: npt.NDArray[Any] = convert_to_numpy(image)
     if array.ndim != 3:
         return False
-    return not without_markers(Frame(np.ascontiguousarray(array.mean(axis=0).T, dtype=np.float32))).all()
+    return not without_markers(ShownRadiograph(np.ascontiguousarray(array.mean(axis=0).T, dtype=np.float32))).all()
 
 
 def _spelled_as(given: Any, boxes: Any, box_mode: str | None, axes: int) -> Any:

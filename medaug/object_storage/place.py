@@ -13,7 +13,7 @@ _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.+)")
 
 
 @dataclass(frozen=True)
-class Place:
+class Prefix:
     """A prefix in a bucket.
 
     Attributes:
@@ -29,7 +29,7 @@ class Place:
         return f"{self.prefix}/{name}"
 
 
-def place_of(text: str) -> Place:
+def place_of(text: str) -> Prefix:
     """The place that an address names.
 
     Raises:
@@ -42,7 +42,7 @@ def place_of(text: str) -> Place:
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE and AWS_ENDPOINT_URL",
             code="archive-address",
         )
-    return Place(found[1], found[2])
+    return Prefix(found[1], found[2])
 
 
 def is_safe(name: str) -> bool:

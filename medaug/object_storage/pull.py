@@ -32,7 +32,7 @@ ENDING = {"archive-unreachable", "archive-credentials", "archive-refused"}
 
 
 @dataclass(frozen=True)
-class Arrival:
+class PulledObject:
     """One object that arrived.
 
     Attributes:
@@ -150,14 +150,14 @@ class _Pull:
             raise ArchiveError("an object is named as a folder of others", code="object-name")
         digest = hashlib.sha256()
         replace_file(path, self._hashed(one, digest.update))
-        self._note(Arrival(one.name, one.etag, one.size, digest.hexdigest()))
+        self._note(PulledObject(one.name, one.etag, one.size, digest.hexdigest()))
 
     def _hashed(self, one: StoredObject, update: Callable[[bytes], object]) -> Iterator[bytes]:
         for block in self._store.blocks(one):
             update(block)
             yield block
 
-    def _note(self, one: Arrival) -> None:
+    def _note(self, one: PulledObject) -> None:
         segments.append(self._folder / PRIVATE, ARRIVALS, lambda prev: canonical(asdict(one) | {"prev": prev}))
 
 
@@ -180,11 +180,11 @@ def _opened(folder: Path, store: ObjectStore) -> Iterator[None]:
             yield
 
 
-def _arrivals(folder: Path) -> Iterator[Arrival]:
+def _arrivals(folder: Path) -> Iterator[PulledObject]:
     path = folder / PRIVATE / f"{ARRIVALS}{segments.SUFFIX}"
     if not path.exists():
         return
-    read = partial(decode, Arrival, where="arrival")
+    read = partial(decode, PulledObject, where="arrival")
     for number, line in enumerate(segments.readable(path), 1):
         if line.endswith(b"\n"):
             try:

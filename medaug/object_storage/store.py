@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from medaug.errors import ArchiveError, RunError
-from medaug.object_storage.place import Place
+from medaug.object_storage.place import Prefix
 from medaug.storage.plain_files import open_plain
 
 BLOCK = 16 << 20  # bytes that are asked for at once
@@ -59,7 +59,7 @@ class ObjectStore:
         place: of it.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Prefix) -> None:
         self.place = place
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class ObjectStore:
             with suppress(Exception):  # what is gone is closed
                 sync(get_loop(), client.__aexit__, None, None, None, timeout=CLOSING)
 
-    def __reduce__(self) -> tuple[type[ObjectStore], tuple[Place]]:
+    def __reduce__(self) -> tuple[type[ObjectStore], tuple[Prefix]]:
         return ObjectStore, (self.place,)
 
     def listed(self, under: str = "") -> Iterator[StoredObject]:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from medaug.audit import layout
 from medaug.audit.output_files import OutputFiles
 from medaug.errors import ArchiveError
-from medaug.object_storage.place import Place, is_safe
+from medaug.object_storage.place import Prefix, is_safe
 from medaug.object_storage.store import ObjectStore, StoredObject
 from medaug.storage.archive import sha256_of
 from medaug.storage.disk_map import DiskMap
@@ -69,7 +69,7 @@ class StoredOutput:
 
 
 @contextmanager
-def opened(place: Place) -> Iterator[StoredOutput]:
+def opened(place: Prefix) -> Iterator[StoredOutput]:
     """An OUTPUT in object storage; what isn't a unit's is brought into a folder for temporary files.
 
     Raises:

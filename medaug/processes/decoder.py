@@ -20,7 +20,7 @@ PIXELS_PER_SECOND = 16e6  # and for its size; wavelets and predictors do 30 mill
 BYTES_PER_SECOND = 1.5e6  # and for its bytes; JPEG 2000 decodes 6 million of the least compressible
 CHILD = "medaug.children.decode"
 
-Task = Literal["frame", "raster", "segmentation"]
+DecoderTask = Literal["frame", "raster", "segmentation"]
 
 
 def seconds(pixels: int, length: int) -> float:
@@ -29,7 +29,7 @@ def seconds(pixels: int, length: int) -> float:
 
 
 def ask(
-    task: Task, facts: Mapping[str, Any], data: bytes, *, pixels: int, most: int
+    task: DecoderTask, facts: Mapping[str, Any], data: bytes, *, pixels: int, most: int
 ) -> tuple[Mapping[str, Any], bytearray]:
     """Have the child do a task.
 

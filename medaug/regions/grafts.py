@@ -15,7 +15,7 @@ from medaug.imaging.graft import GREY, STEEPEST, Edges, Graft, GreyMap, area_of,
 from medaug.imaging.seeds import generator
 from medaug.imaging.volume import Mask, Stored, Volume
 from medaug.regions import places
-from medaug.regions.places import Lesion, Wanted
+from medaug.regions.places import Lesion, WantedWindow
 
 LONGEST = 128  # px: the host as it is searched first; a plan remembers images at this size, too
 FINER = 4  # times, around what was found
@@ -182,9 +182,9 @@ class _Search:
             if shift is not None:
                 yield shift
 
-    def _shown(self, factor: int) -> tuple[places.Whole, Wanted]:
+    def _shown(self, factor: int) -> tuple[places.Whole, WantedWindow]:
         host, donor = places.levelled(*(places.reduced(plane, factor) for plane in self._planes))
-        return host, Wanted.of(donor, self.lesion, factor)
+        return host, WantedWindow.of(donor, self.lesion, factor)
 
     @property
     def _planes(self) -> tuple[Stored, Stored]:

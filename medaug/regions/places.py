@@ -52,7 +52,7 @@ class Lesion:
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
+class WantedWindow:
     """What a place is to look like, on a coarser grid.
 
     Attributes:
@@ -72,7 +72,7 @@ class Wanted:
     reach: int
 
     @classmethod
-    def of(cls, donor: Whole, lesion: Lesion, factor: int) -> Wanted:
+    def of(cls, donor: Whole, lesion: Lesion, factor: int) -> WantedWindow:
         """From the donor's slice, reduced by ``factor``."""
         top, bottom, left, right = _shrunk(lesion.window, factor, donor.shape)
         inner = _shrunk(lesion.area, factor, donor.shape)
@@ -124,7 +124,7 @@ def detail_of(plane: Whole, reach: int) -> Whole:
     )
 
 
-def likeness(host: Whole, wanted: Wanted, least: int) -> Whole:
+def likeness(host: Whole, wanted: WantedWindow, least: int) -> Whole:
     """How well each place of the window's corner fits, in thousandths: the least of all three.
 
     Args:
@@ -142,7 +142,7 @@ def likeness(host: Whole, wanted: Wanted, least: int) -> Whole:
     return np.minimum(nearby(host, wanted), whole)
 
 
-def _whole(host: Whole, wanted: Wanted, shape: tuple[int, int]) -> Whole:
+def _whole(host: Whole, wanted: WantedWindow, shape: tuple[int, int]) -> Whole:
     """Both images laid over each other for each place of the corner, in blocks of two: it varies slowly."""
     score = overlaid(reduced(host, 2), reduced(wanted.frame, 2))
     at = [
@@ -154,7 +154,7 @@ def _whole(host: Whole, wanted: Wanted, shape: tuple[int, int]) -> Whole:
     return np.where(np.outer(*inside), score[np.ix_(rows, columns)], NEVER)
 
 
-def nearby(host: Whole, wanted: Wanted) -> Whole:
+def nearby(host: Whole, wanted: WantedWindow) -> Whole:
     """`likeness` by rim and detail alone."""
     height, width = wanted.values.shape
     if height > host.shape[0] or width > host.shape[1] or not wanted.rim.any():
@@ -179,7 +179,7 @@ def overlaid(host: Whole, donor: Whole) -> Whole:
     return np.where((n >= OVERLAP * donor.size) & (spreads[0] > 0) & (spreads[1] > 0), score, NEVER)
 
 
-def allowed(wanted: Wanted, domain: Mask, taken: Mask) -> Mask:
+def allowed(wanted: WantedWindow, domain: Mask, taken: Mask) -> Mask:
     """Places where the lesion lies in the domain, and nothing of the window on what is taken; as `likeness`.
 
     Args:

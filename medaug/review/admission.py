@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from medaug.review.catalogue import STRENGTH, Entry
+from medaug.review.catalogue import STRENGTH, CatalogueEntry
 
 Stratum = Literal["label", "source", "patient", "modality", "strength"]
 
@@ -54,7 +54,7 @@ class Admission:
         counts: (stratum, value) → admitted, of the strata that the rules bound.
     """
 
-    admitted: list[Entry] = field(default_factory=list)
+    admitted: list[CatalogueEntry] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -63,7 +63,7 @@ class Admission:
         return Counter(value for one in self.admitted for value in values_of(one, stratum))
 
 
-def admit(candidates: Sequence[Entry], rules: Rules, alike: Alike, scores: Mapping[str, float]) -> Admission:
+def admit(candidates: Sequence[CatalogueEntry], rules: Rules, alike: Alike, scores: Mapping[str, float]) -> Admission:
     """Go through candidates, the best first, and admit those that the rules allow.
 
     Args:
@@ -85,7 +85,7 @@ def admit(candidates: Sequence[Entry], rules: Rules, alike: Alike, scores: Mappi
     return found
 
 
-def values_of(one: Entry, stratum: Stratum) -> tuple[str, ...]:
+def values_of(one: CatalogueEntry, stratum: Stratum) -> tuple[str, ...]:
     """What a variant is of that kind; several labels where it has them."""
     values: dict[Stratum, tuple[str, ...]] = {
         "label": one.labels,
@@ -97,9 +97,11 @@ def values_of(one: Entry, stratum: Stratum) -> tuple[str, ...]:
     return values[stratum]
 
 
-def _in_turns(ordered: Iterable[Entry], balance: tuple[Stratum, ...], found: Admission) -> Iterator[Entry]:
+def _in_turns(
+    ordered: Iterable[CatalogueEntry], balance: tuple[Stratum, ...], found: Admission
+) -> Iterator[CatalogueEntry]:
     """The strata's candidates in turns: the next turn has the stratum of which fewest were admitted, then by name."""
-    strata: dict[tuple[tuple[str, ...], ...], deque[Entry]] = {}
+    strata: dict[tuple[tuple[str, ...], ...], deque[CatalogueEntry]] = {}
     for one in ordered:
         strata.setdefault(tuple(values_of(one, stratum) for stratum in balance), deque()).append(one)
     counts = dict.fromkeys(strata, 0)
@@ -112,7 +114,7 @@ def _in_turns(ordered: Iterable[Entry], balance: tuple[Stratum, ...], found: Adm
             del strata[name]
 
 
-def _refused(one: Entry, rules: Rules, alike: Alike, found: Admission) -> str:
+def _refused(one: CatalogueEntry, rules: Rules, alike: Alike, found: Admission) -> str:
     """Why a candidate isn't admitted; "" where it is."""
     for name, (low, high) in rules.limits.items():
         if not (name in one.checks and low <= one.checks[name] <= high):
@@ -127,7 +129,7 @@ def _refused(one: Entry, rules: Rules, alike: Alike, found: Admission) -> str:
     return "near-variant" if _near_another(one, rules, alike, found) else ""
 
 
-def _near_another(one: Entry, rules: Rules, alike: Alike, found: Admission) -> bool:
+def _near_another(one: CatalogueEntry, rules: Rules, alike: Alike, found: Admission) -> bool:
     """Of variants of its source that were admitted, or of another's that shows the same image."""
     siblings = [other.unit for other in found.admitted if other.source == one.source]
     if rules.least_change and any(alike.share(other, one.unit) < rules.least_change for other in siblings):

@@ -21,7 +21,7 @@ UNDECIDED = "undecided"  # the state of what a reader said nothing of
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """A written variant.
 
     Attributes:
@@ -52,7 +52,7 @@ class Entry:
         return digest_of_shown(**self.shown)
 
 
-def catalogue(root: Path) -> tuple[Entry, ...]:
+def catalogue(root: Path) -> tuple[CatalogueEntry, ...]:
     """The written variants of the plan whose files are there, by source and variant.
 
     Records are not built, which would take most of the time; whoever looks at one closely reads it strictly.
@@ -92,12 +92,12 @@ def _line(text: bytes) -> tuple[str, tuple[int, str], dict[str, Any]]:
     return record["unit"], (RANK[record["status"]], line["logged"]), record
 
 
-def _entry(record: dict[str, Any]) -> Entry:
+def _entry(record: dict[str, Any]) -> CatalogueEntry:
     source = record["source"]
     folder = layout.unit_folder(record["unit"])
     starts = (f"{folder}/{layout.IMAGE}/", f"{folder}/{layout.IMAGE}.")
     images = [one["pixels_sha256"] or one["sha256"] for one in record["outputs"] if one["path"].startswith(starts)]
-    return Entry(
+    return CatalogueEntry(
         unit=record["unit"],
         source=source["key"],
         patients=tuple(dict.fromkeys(one["patient"] for one in (source, *_donors(record)))),
@@ -113,17 +113,17 @@ def _donors(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [record["transplant"]["donor"]] if record.get("transplant") else []
 
 
-def _in_thirds(entries: list[Entry]) -> tuple[Entry, ...]:
+def _in_thirds(entries: list[CatalogueEntry]) -> tuple[CatalogueEntry, ...]:
     known = sorted(one.checks[STRENGTH] for one in entries if STRENGTH in one.checks)
 
-    def third(one: Entry) -> str:
+    def third(one: CatalogueEntry) -> str:
         value = one.checks.get(STRENGTH)
         return "" if value is None else THIRDS[sum(value >= known[len(known) * n // 3] for n in (1, 2))]
 
     return tuple(replace(one, strength=third(one)) for one in entries)
 
 
-def facets(entries: tuple[Entry, ...]) -> dict[str, list[str]]:
+def facets(entries: tuple[CatalogueEntry, ...]) -> dict[str, list[str]]:
     """What can be chosen among."""
     return {
         "labels": sorted({label for one in entries for label in one.labels}),
@@ -134,7 +134,7 @@ def facets(entries: tuple[Entry, ...]) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class Query:
+class CatalogueQuery:
     """What of the catalogue is asked for.
 
     Attributes:
@@ -157,10 +157,12 @@ class Query:
     down: bool = False
 
 
-def chosen(entries: tuple[Entry, ...], query: Query, states: Mapping[str, str]) -> list[Entry]:
+def chosen(
+    entries: tuple[CatalogueEntry, ...], query: CatalogueQuery, states: Mapping[str, str]
+) -> list[CatalogueEntry]:
     """The entries that fit, in the order asked; those without the figure that is sorted by come last."""
     fitting = [one for one in entries if all(_fits(one, query, states.get(one.unit, UNDECIDED)))]
-    words: Mapping[str, Callable[[Entry], Any]] = {
+    words: Mapping[str, Callable[[CatalogueEntry], Any]] = {
         "source": lambda one: (one.source, one.variant),
         "label": lambda one: one.labels,
         "modality": lambda one: one.modality,
@@ -174,7 +176,7 @@ def chosen(entries: tuple[Entry, ...], query: Query, states: Mapping[str, str]) 
     return known + [one for one in fitting if name not in one.checks]
 
 
-def _fits(one: Entry, query: Query, state: str) -> Iterator[bool]:
+def _fits(one: CatalogueEntry, query: CatalogueQuery, state: str) -> Iterator[bool]:
     yield not query.label or query.label in one.labels
     yield one.source.startswith(query.source)
     yield query.modality is None or one.modality == query.modality

@@ -32,7 +32,7 @@ KEPT = 4  # volumes in memory: a variant, its source and those looked at before
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class SliceBytes:
     """A slice as bytes: little-endian, row by row.
 
     Attributes:
@@ -46,7 +46,7 @@ class Plane:
     columns: int
 
     @classmethod
-    def of(cls, plane: npt.NDArray[Any], kind: str) -> Plane:
+    def of(cls, plane: npt.NDArray[Any], kind: str) -> SliceBytes:
         """A two-dimensional array as this kind of number."""
         return cls(np.ascontiguousarray(plane, dtype=kind).tobytes(), *plane.shape)
 
@@ -109,7 +109,7 @@ class Planes:
             ],
         }
 
-    def values(self, unit: str, which: str, k: int) -> Plane:
+    def values(self, unit: str, which: str, k: int) -> SliceBytes:
         """Slice ``k`` of the ``result`` or the ``source``, in modality units.
 
         Raises:
@@ -121,9 +121,9 @@ class Planes:
         volume = read[which](record)
         if not 0 <= k < len(volume.stored):
             raise KeyError(k)
-        return Plane.of(volume.modality_of(k, (slice(0, None), slice(0, None))), "<f4")
+        return SliceBytes.of(volume.modality_of(k, (slice(0, None), slice(0, None))), "<f4")
 
-    def marks(self, unit: str, k: int) -> Plane:
+    def marks(self, unit: str, k: int) -> SliceBytes:
         """What evidence marks on slice ``k``, as bits.
 
         Raises:
@@ -137,7 +137,7 @@ class Planes:
         found = np.zeros(record.geometry.shape[1:], dtype=np.uint8)
         for mark in MARKS:
             found[marks(mark, k)] |= np.uint8(bit(mark))
-        return Plane.of(found, "u1")
+        return SliceBytes.of(found, "u1")
 
     def result(self, record: Record) -> Volume:
         """The variant's image, after its digests were compared with the record."""

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medaug.audit.decisions import Decision, Verdict, Words, decided
+from medaug.audit.decisions import Decision, ReaderVerdict, Words, decided
 from medaug.errors import OutputError, counted
 from medaug.execution.output.decide import LEAST_DIGITS, Word, put
 from medaug.execution.output.lists import write_lists
 from medaug.execution.output.store import Store
 from medaug.review.admission import Admission, Rules, Stratum, admit
-from medaug.review.catalogue import Entry, catalogue
+from medaug.review.catalogue import CatalogueEntry, catalogue
 from medaug.review.likeness import Likeness
 from medaug.storage.plain_files import open_plain, text_of
 
@@ -100,7 +100,7 @@ def write_report(selection: Selection, path: Path) -> None:
         raise OutputError("report: the file exists; give a new name, nothing is overwritten") from None
 
 
-def read_scores(path: Path, entries: Sequence[Entry]) -> dict[str, float]:
+def read_scores(path: Path, entries: Sequence[CatalogueEntry]) -> dict[str, float]:
     """Unit → score, from a CSV with the columns ``unit`` (the first 8 or more digits of a key) and ``score``.
 
     Raises:
@@ -124,12 +124,14 @@ def _rejected_by_people(words: Words) -> bool:
     return people.verdict == "rejected"
 
 
-def _decisions(candidates: Sequence[Entry], admission: Admission, words: Mapping[str, Words]) -> list[Decision]:
+def _decisions(
+    candidates: Sequence[CatalogueEntry], admission: Admission, words: Mapping[str, Words]
+) -> list[Decision]:
     """What isn't recorded yet."""
     made = []
     for one in candidates:
         reason = admission.left_out.get(one.unit, "")
-        verdict: Verdict = "rejected" if reason else "accepted"
+        verdict: ReaderVerdict = "rejected" if reason else "accepted"
         before = words.get(one.unit, Words()).of(READER)
         if before is None or (before.verdict, before.reason) != (verdict, reason):
             made.append(Word(verdict, READER, reason, how="rule").on(one.unit, one.seen))

@@ -22,9 +22,9 @@ from medaug.audit.layout import PREVIEW, unit_folder
 from medaug.errors import MedaugError
 from medaug.execution.output.decide import Word
 from medaug.report.pictures import NAMES
-from medaug.review.catalogue import UNDECIDED, Entry, Query, chosen, facets
+from medaug.review.catalogue import UNDECIDED, CatalogueEntry, CatalogueQuery, chosen, facets
 from medaug.review.guard import Guard
-from medaug.review.planes import Plane, Planes
+from medaug.review.planes import Planes, SliceBytes
 from medaug.review.session import Session
 from medaug.storage.canonical_json import parse
 from medaug.storage.plain_files import is_plain
@@ -62,9 +62,9 @@ def application(session: Session, planes: Planes, token: str, port: int) -> Star
     return Starlette(routes=[inside], middleware=[Middleware(Guard, token=token, port=port)])
 
 
-def query_of(asked: QueryParams) -> Query:
+def query_of(asked: QueryParams) -> CatalogueQuery:
     """What the gallery is asked for."""
-    return Query(
+    return CatalogueQuery(
         label=asked.get("label", ""),
         source=asked.get("source", ""),
         modality=asked.get("modality"),
@@ -166,7 +166,7 @@ def _marks(session: Session, planes: Planes, request: Request) -> Response:
     return _bytes(planes.marks(session.entry(request.path_params["unit"]).unit, request.path_params["k"]))
 
 
-def _bytes(plane: Plane) -> Response:
+def _bytes(plane: SliceBytes) -> Response:
     shape = {"X-Rows": str(plane.rows), "X-Columns": str(plane.columns)}
     return Response(plane.data, media_type="application/octet-stream", headers=shape)
 
@@ -191,7 +191,7 @@ def _answered(answer: Callable[[Request], Response]) -> Callable[[Request], Resp
     return answered
 
 
-def _plain(one: Entry, state: str) -> dict[str, Any]:
+def _plain(one: CatalogueEntry, state: str) -> dict[str, Any]:
     return {
         "unit": one.unit,
         "source": one.source,

@@ -16,7 +16,7 @@ from medaug.execution.output.decide import Word, put
 from medaug.execution.output.lists import write_lists
 from medaug.execution.output.open import attach
 from medaug.execution.output.store import Store
-from medaug.review.catalogue import UNDECIDED, Entry, catalogue
+from medaug.review.catalogue import UNDECIDED, CatalogueEntry, catalogue
 
 BY_RULE = "left out by a rule"
 
@@ -35,7 +35,7 @@ class Session:
     """
 
     store: Store
-    entries: tuple[Entry, ...]
+    entries: tuple[CatalogueEntry, ...]
     reasons: Mapping[str, str]
     words: dict[str, Words]
     taken: int = 0
@@ -61,7 +61,7 @@ class Session:
         with self._lock:
             self.words = dict(decided(self.store.ledger).items())
 
-    def entry(self, unit: str) -> Entry:
+    def entry(self, unit: str) -> CatalogueEntry:
         """The variant of this key.
 
         Raises:

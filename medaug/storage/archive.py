@@ -52,7 +52,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Archive:
+class ArchiveContents:
     """What an archive holds: entries by their name inside, in name order, and those that are refused."""
 
     entries: Mapping[str, ArchiveEntry]
@@ -117,7 +117,7 @@ def members(path: Path) -> Iterator[Path | Refused]:
     yield from found.refused
 
 
-def archive(path: Path) -> Archive:
+def archive(path: Path) -> ArchiveContents:
     """What an archive holds.
 
     Raises:
@@ -128,7 +128,7 @@ def archive(path: Path) -> Archive:
 
 
 @lru_cache(maxsize=8)
-def _archive(path: Path, length: int, _changed: int) -> Archive:
+def _archive(path: Path, length: int, _changed: int) -> ArchiveContents:
     try:
         with open_plain(path, follow=False) as stream, zipfile.ZipFile(stream) as zipped:
             listed = [info for info in zipped.infolist() if not _name(info).endswith("/")]
@@ -148,7 +148,7 @@ def _archive(path: Path, length: int, _changed: int) -> Archive:
             entries[name] = ArchiveEntry(
                 info.header_offset, info.compress_type, info.compress_size, info.file_size, info.CRC
             )
-    return Archive(dict(sorted(entries.items())), tuple(refused))
+    return ArchiveContents(dict(sorted(entries.items())), tuple(refused))
 
 
 def _by_name(listed: list[zipfile.ZipInfo]) -> dict[str, list[zipfile.ZipInfo]]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from medaug.audit import ledger
-from medaug.audit.record import Status
+from medaug.audit.record import RecordStatus
 from medaug.manifests.coco import write_coco
 from medaug.manifests.monai import write_monai
 from tests.support.paths import ROOT
@@ -37,7 +37,7 @@ def test_every_key_of_a_record_is_described() -> None:
 
 
 def test_every_status_is_described() -> None:
-    assert all(f"`{status}`" in TEXT for status in get_args(Status))
+    assert all(f"`{status}`" in TEXT for status in get_args(RecordStatus))
 
 
 @pytest.mark.parametrize("write", [write_monai, write_coco])

@@ -7,7 +7,7 @@ import pytest
 
 from medaug.benchmark.design.folds import Fold, folds_of, given_fold, normals_of, subset
 from medaug.benchmark.images.dataset import grouped
-from medaug.benchmark.images.places import Place, read_places
+from medaug.benchmark.images.places import StatedPart, read_places
 from medaug.errors import ManifestError, RunError
 
 GROUPS = [n // 3 for n in range(60)] + [100, 101, 102]
@@ -68,9 +68,9 @@ def test_a_table_of_parts_names_each_file_once_and_where_it_stands(tmp_path: Pat
     table = tmp_path / "parts.csv"
     table.write_text("file,part,patient\na/1.png,train,p\n2.png,val,\n3.png,test,q\n")
     assert read_places(table) == {
-        "a/1.png": Place("training", "p"),
-        "2.png": Place("validation", ""),
-        "3.png": Place("test", "q"),
+        "a/1.png": StatedPart("training", "p"),
+        "2.png": StatedPart("validation", ""),
+        "3.png": StatedPart("test", "q"),
     }
 
 

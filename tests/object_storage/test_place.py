@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from medaug.errors import ArchiveError
-from medaug.object_storage.place import Place, is_safe, place_of
+from medaug.object_storage.place import Prefix, is_safe, place_of
 from tests.support.command_line import medaug
 
 
 def test_an_address_is_a_bucket_and_a_prefix() -> None:
-    assert place_of("s3://bucket/site a/2024/") == Place("bucket", "site a/2024")
+    assert place_of("s3://bucket/site a/2024/") == Prefix("bucket", "site a/2024")
     assert place_of("s3://bucket/x").key("a/b") == "x/a/b"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from medaug.imaging.boxes import Box
 from medaug.regions import places
-from medaug.regions.places import Lesion, Place, Wanted
+from medaug.regions.places import Lesion, Place, WantedWindow
 from tests.support import make
 
 AREA = Box((0, 40, 30), (1, 56, 44), "")
@@ -22,7 +22,7 @@ def slices() -> tuple[places.Whole, places.Whole]:
 
 def test_likeness_is_the_least_of_three_correlations() -> None:
     host, donor = places.levelled(*slices())
-    wanted = Wanted.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
+    wanted = WantedWindow.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
     near = places.nearby(host, wanted)
     height, width = wanted.values.shape
     i, j = 50, 33
@@ -45,7 +45,7 @@ def test_two_slices_are_laid_over_each_other_at_every_shift() -> None:
 
 def test_the_same_surroundings_are_found_where_they_went() -> None:
     host, donor = places.levelled(*slices())
-    wanted = Wanted.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
+    wanted = WantedWindow.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
     score = places.likeness(host, wanted, 600)
     best = places.best_places(score, 600, 3, 10)
     assert (best[0].row - wanted.corner[0], best[0].column - wanted.corner[1]) == (6, 4)
@@ -55,7 +55,7 @@ def test_the_same_surroundings_are_found_where_they_went() -> None:
 
 def test_nothing_is_placed_on_a_lesion_or_off_the_domain() -> None:
     host, donor = places.levelled(*slices())
-    wanted = Wanted.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
+    wanted = WantedWindow.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
     domain, taken = np.ones(host.shape, dtype=bool), np.zeros(host.shape, dtype=bool)
     at = (6 + wanted.corner[0], 4 + wanted.corner[1])
     assert places.allowed(wanted, domain, taken)[at]
@@ -81,5 +81,5 @@ def test_sizes_are_reduced_by_powers_of_two(longer: int, factor: int) -> None:
 
 def test_a_host_smaller_than_the_window_has_no_place() -> None:
     host, donor = slices()
-    wanted = Wanted.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
+    wanted = WantedWindow.of(donor, Lesion.of(AREA, 8, donor.shape), 1)
     assert places.likeness(host[:20, :20], wanted, 600).size == 0

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from medaug.review.admission import Admission, Rules, admit
-from medaug.review.catalogue import Entry
+from medaug.review.catalogue import CatalogueEntry
 
 
-def entry(unit: str, source: str = "s", **more: Any) -> Entry:
+def entry(unit: str, source: str = "s", **more: Any) -> CatalogueEntry:
     given = {"patients": (source,), "variant": 0, "modality": "CR", "labels": ("nodule",), "checks": {}, "shown": {}}
-    return Entry(unit=unit, source=source, **{**given, **more})
+    return CatalogueEntry(unit=unit, source=source, **{**given, **more})
 
 
 class Unlike:
@@ -27,7 +27,7 @@ class Unlike:
         return 0.01 if frozenset((one, other)) in self.pairs else 0.7
 
 
-def admitted(entries: list[Entry], rules: Rules, alike: Unlike | None = None, **scores: float) -> Admission:
+def admitted(entries: list[CatalogueEntry], rules: Rules, alike: Unlike | None = None, **scores: float) -> Admission:
     return admit(entries, rules, alike or Unlike(), scores)
 
 

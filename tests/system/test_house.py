@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -66,6 +67,26 @@ def test_no_import_hides_behind_type_checking_for_lack_of_a_floor() -> None:
     """Imports for annotations alone are lazy where the command line must start fast, and nowhere else."""
     hidden = [p.relative_to(ROOT / "medaug") for p in PACKAGE if "if TYPE_CHECKING" in p.read_text()]
     assert {path.parts[0] for path in hidden} <= {"__init__.py", "audit", "cli", "execution"}
+
+
+def test_a_name_of_a_class_or_of_a_set_of_words_means_one_thing() -> None:
+    """`Downsampling` is an operator and its spec, whose name stands in the profile's JSON Schema: ADR 25."""
+    named = Counter(
+        name
+        for path in PACKAGE
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in ([node.name] if isinstance(node, ast.ClassDef) else literals(node))
+    )
+    assert len(named) > 300
+    assert sorted(name for name, count in named.items() if count > 1) == ["Downsampling"]
+
+
+def literals(node: ast.AST) -> list[str]:
+    """The name that a statement gives to a Literal."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript(value=ast.Name(id="Literal"))):
+            return [name]
+    return []
 
 
 def test_no_test_module_imports_another() -> None:

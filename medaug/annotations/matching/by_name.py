@@ -10,7 +10,7 @@ from pathlib import Path
 from medaug.annotations.model import Entry, Images, Note, ReaderResult, Rectangle, joined, withheld
 from medaug.annotations.parsing import base_name, beside, common, folders, stem
 from medaug.errors import AnnotationError
-from medaug.imaging.boxes import Box, Outside, enclosing
+from medaug.imaging.boxes import Box, Misfit, enclosing
 from medaug.imaging.volume import Volume
 
 # A number written with four decimals is known to ±0.00005 of the width. An edge that lies within that of a whole pixel
@@ -222,7 +222,7 @@ def _doubt(entry: Entry, hit: Hit, claims: Claims, images: Images) -> str:
     return ""
 
 
-def _box(rectangle: Rectangle, volume: Volume, k: int) -> Box | Outside:
+def _box(rectangle: Rectangle, volume: Volume, k: int) -> Box | Misfit:
     """The rectangle on slice k, or the code of why it can't be what it says."""
     shape = volume.geometry.shape
     x0, x1 = (_pixels(rectangle, corner[0], shape[2]) for corner in (rectangle.low, rectangle.high))

@@ -10,7 +10,7 @@ import numpy as np
 from medaug.annotations.model import Note, ReaderResult
 from medaug.annotations.shapes import extent, thickened
 from medaug.errors import AnnotationError
-from medaug.imaging.boxes import Box, Code, Outside, enclosing
+from medaug.imaging.boxes import Box, Code, Misfit, enclosing
 from medaug.imaging.geometry import Float64
 from medaug.imaging.volume import Volume
 
@@ -36,7 +36,7 @@ class Figure:
     code: Code | None = None
 
 
-def box_of(figure: Figure, volume: Volume, *, cut: bool = False) -> Box | Outside:
+def box_of(figure: Figure, volume: Volume, *, cut: bool = False) -> Box | Misfit:
     """The voxels that a figure passes through or holds.
 
     All points are mapped before the box is taken, so that no orientation cuts a corner off. Along the slices a figure

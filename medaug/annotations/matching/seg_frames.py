@@ -26,7 +26,7 @@ class FramePlane:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class SegFrame:
     """One frame, without its pixels.
 
     Attributes:
@@ -55,11 +55,11 @@ class Placement:
     """
 
     volume: Volume
-    frames: list[tuple[Frame, Step]] = field(default_factory=list)
-    misfits: list[Frame] = field(default_factory=list)
+    frames: list[tuple[SegFrame, Step]] = field(default_factory=list)
+    misfits: list[SegFrame] = field(default_factory=list)
 
 
-def frames_of(dataset: Any) -> tuple[Frame, ...]:
+def frames_of(dataset: Any) -> tuple[SegFrame, ...]:
     """All frames, by their functional groups, per frame or shared (PS3.3 C.7.6.16)."""
     shared = dataset.SharedFunctionalGroupsSequence[0]
     shape = (int(dataset.Rows), int(dataset.Columns))
@@ -69,11 +69,11 @@ def frames_of(dataset: Any) -> tuple[Frame, ...]:
         segment = None
         if dataset.SegmentationType != "LABELMAP":
             segment = int(_item(groups, "SegmentIdentificationSequence").ReferencedSegmentNumber)
-        frames.append(Frame(number, segment, _source(groups), _plane(groups), shape))
+        frames.append(SegFrame(number, segment, _source(groups), _plane(groups), shape))
     return tuple(frames)
 
 
-def placements(dataset: Any, frames: Sequence[Frame], volumes: Sequence[Volume], where: str) -> list[Placement]:
+def placements(dataset: Any, frames: Sequence[SegFrame], volumes: Sequence[Volume], where: str) -> list[Placement]:
     """Every volume that the Segmentation speaks of, with the frames that lie on it.
 
     A frame goes to the slice with its source's SOP Instance UID. Without one it goes by position, onto volumes of the
@@ -103,7 +103,7 @@ def placements(dataset: Any, frames: Sequence[Frame], volumes: Sequence[Volume],
     return [p for p in result if p.frames or p.misfits or instances.intersection(p.volume.source.instance_uids)]
 
 
-def _file(placement: Placement, frame: Frame, step: Step | None, *, known: bool) -> None:
+def _file(placement: Placement, frame: SegFrame, step: Step | None, *, known: bool) -> None:
     """A frame of the same series that lies beside the volume belongs to a slice that isn't here."""
     if step is None:
         placement.misfits.append(frame)
@@ -114,7 +114,7 @@ def _file(placement: Placement, frame: Frame, step: Step | None, *, known: bool)
         placement.frames.append((frame, step))
 
 
-def _step(frame: Frame, volume: Volume, slices: list[int], where: str) -> Step | None:
+def _step(frame: SegFrame, volume: Volume, slices: list[int], where: str) -> Step | None:
     """The frame's position on a volume that its object refers to, or None when it doesn't share the volume's voxels.
 
     Another Frame of Reference UID is no obstacle: tools that take out identities give each object a new one, while the

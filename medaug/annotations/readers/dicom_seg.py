@@ -14,7 +14,7 @@ import numpy.typing as npt
 from medaug.annotations.dicom_codes import code_of
 from medaug.annotations.dicom_objects import every, loaded, objects, parsing
 from medaug.annotations.matching.connected_components import component_spans
-from medaug.annotations.matching.seg_frames import Frame, Placement, frames_of, placements, referenced
+from medaug.annotations.matching.seg_frames import Placement, SegFrame, frames_of, placements, referenced
 from medaug.annotations.model import ClassMask, Images, Note, ReaderResult
 from medaug.annotations.parsing import text
 from medaug.errors import AnnotationError, ReadError
@@ -47,7 +47,7 @@ class Masks:
     dataset: Any
     pixels: npt.NDArray[np.integer]
 
-    def marked(self, frame: Frame, segment: int) -> npt.NDArray[np.int64]:
+    def marked(self, frame: SegFrame, segment: int) -> npt.NDArray[np.int64]:
         """(N, 2) rows and columns of the pixels of a segment on a frame."""
         pixels, kind = self.pixels[frame.number], self.dataset.SegmentationType
         if kind == "LABELMAP":
@@ -60,7 +60,7 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Segment:
+class ReadSegment:
     """One segment: its number, its SegmentLabel, and the code of its property type."""
 
     number: int
@@ -68,9 +68,9 @@ class Segment:
     code: Code | None
 
 
-def _segment(item: Any, where: str) -> Segment:
+def _segment(item: Any, where: str) -> ReadSegment:
     label = text(item.SegmentLabel, where, "SegmentLabel")
-    return Segment(int(item.SegmentNumber), label, code_of(item, "SegmentedPropertyTypeCodeSequence"))
+    return ReadSegment(int(item.SegmentNumber), label, code_of(item, "SegmentedPropertyTypeCodeSequence"))
 
 
 def masks(path: Path, images: Images) -> Iterator[ClassMask]:
@@ -96,9 +96,9 @@ class _Parsed:
     ``meant`` are the UIDs of the series and instances that it says it was drawn on.
     """
 
-    frames: Sequence[Frame]
+    frames: Sequence[SegFrame]
     found: Sequence[Placement]
-    segments: Sequence[Segment]
+    segments: Sequence[ReadSegment]
     masks: Masks | None
     meant: frozenset[str]
 
@@ -136,7 +136,7 @@ def _one(path: Path, images: Images, where: str) -> ReaderResult:
     return ReaderResult(tuple(boxes), named, doubted.union(unsure), tuple(notes))
 
 
-def _unlisted(frames: Sequence[Frame], segments: Sequence[Segment], masks: Masks) -> Iterator[int]:
+def _unlisted(frames: Sequence[SegFrame], segments: Sequence[ReadSegment], masks: Masks) -> Iterator[int]:
     """Frames with something drawn that belongs to no segment."""
     numbers = {segment.number for segment in segments}
     for frame in frames:
@@ -146,7 +146,7 @@ def _unlisted(frames: Sequence[Frame], segments: Sequence[Segment], masks: Masks
             yield frame.number
 
 
-def _unplaced(frames: Sequence[Frame], found: Sequence[Placement], images: Images) -> Iterator[tuple[int, str]]:
+def _unplaced(frames: Sequence[SegFrame], found: Sequence[Placement], images: Images) -> Iterator[tuple[int, str]]:
     """Frames that lie on no volume, and why."""
     placed = {frame.number for placement in found for frame, _ in placement.frames}
     misfit = {frame.number for placement in found for frame in placement.misfits}
@@ -155,7 +155,7 @@ def _unplaced(frames: Sequence[Frame], found: Sequence[Placement], images: Image
             yield frame.number, "grid-differs" if frame.number in misfit else images.missing(frame.uid)
 
 
-def _boxes(masks: Masks, placement: Placement, segment: Segment, where: str) -> Iterator[Box]:
+def _boxes(masks: Masks, placement: Placement, segment: ReadSegment, where: str) -> Iterator[Box]:
     """One box per connected component of a segment on a volume; what lies outside the volume is cut."""
     marked = _marked(masks, placement, segment)
     if marked is not None:
@@ -163,7 +163,7 @@ def _boxes(masks: Masks, placement: Placement, segment: Segment, where: str) -> 
             yield Box(start, stop, segment.label, f"{segment.number}.{n}", segment.code)
 
 
-def _marked(masks: Masks, placement: Placement, segment: Segment) -> Mask | None:
+def _marked(masks: Masks, placement: Placement, segment: ReadSegment) -> Mask | None:
     """True where a segment lies on a volume, (slices, rows, columns); None where it doesn't."""
     shape = placement.volume.geometry.shape
     points = [step.points(masks.marked(frame, segment.number)) for frame, step in placement.frames]

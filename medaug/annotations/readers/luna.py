@@ -38,7 +38,7 @@ def read(path: Path, images: Images) -> ReaderResult:
 
 
 @dataclass(frozen=True)
-class Row:
+class LunaRow:
     """The series that a row names, and its cells."""
 
     uid: str
@@ -46,7 +46,7 @@ class Row:
     where: str
 
 
-def _placed(row: Row, images: Images, series: dict[str, list[int]]) -> ReaderResult:
+def _placed(row: LunaRow, images: Images, series: dict[str, list[int]]) -> ReaderResult:
     uid = row.uid
     meant = [images.volumes[n] for n in series.get(stem(uid), series.get(uid.casefold(), []))]
     if not meant:
@@ -59,7 +59,7 @@ def _placed(row: Row, images: Images, series: dict[str, list[int]]) -> ReaderRes
         return withheld(meant, "bad-entry", str(error))
 
 
-def _figure(row: Row) -> Figure:
+def _figure(row: LunaRow) -> Figure:
     x, y, z, diameter = (number(row.cells[name], row.where, name) for name in COLUMNS[1:])
     if diameter <= 0:
         raise AnnotationError(f"{row.where}: expected a diameter above 0 mm, found {diameter:g}")
@@ -67,13 +67,13 @@ def _figure(row: Row) -> Figure:
     return Figure("POLYGON", cube, text(row.cells.get("label") or "nodule", row.where, "label"), row.where)
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path) -> Iterator[LunaRow]:
     rows = csv.DictReader(io.StringIO(read_text(path, "CSV file"), newline=""), strict=True)
     rows.fieldnames = [name.strip().casefold() for name in rows.fieldnames or ()]
     if not set(COLUMNS) <= set(rows.fieldnames):
         raise AnnotationError(f"line 1: expected the columns {', '.join(COLUMNS)}")
     try:
         for row in rows:
-            yield Row((row["seriesuid"] or "").strip(), row, f"line {rows.line_num}")
+            yield LunaRow((row["seriesuid"] or "").strip(), row, f"line {rows.line_num}")
     except csv.Error:
         raise AnnotationError(f"line {rows.line_num}: expected CSV; check quotes and line ends") from None

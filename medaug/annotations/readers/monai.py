@@ -54,7 +54,7 @@ class MonaiBox:
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class DatalistImage:
     """One image of a datalist: its name (a file or a folder), or the UID of its first instance, and its boxes."""
 
     name: str
@@ -102,7 +102,7 @@ def _one_frame(placed: ReaderResult, *, stated: bool) -> ReaderResult:
     return replace(placed, unsure=placed.unsure | placed.named, notes=(*placed.notes, *doubted))
 
 
-def _items(content: Any) -> Iterator[Item]:
+def _items(content: Any) -> Iterator[DatalistImage]:
     names = content.get("labels") or {}
     if not isinstance(names, dict):
         raise AnnotationError('MONAI datalist: expected labels as {"0": "name"}')
@@ -112,7 +112,7 @@ def _items(content: Any) -> Iterator[Item]:
                 yield _item(entry, f"{_plain(split)} {n}", content.get("box_mode"), names)
 
 
-def _item(entry: object, where: str, mode: object, names: dict[str, object]) -> Item:
+def _item(entry: object, where: str, mode: object, names: dict[str, object]) -> DatalistImage:
     image = get(entry, "image", where)
     if not isinstance(image, str) or not image:
         raise AnnotationError(f"{where}: expected one path for 'image', found something else")
@@ -129,7 +129,7 @@ def _item(entry: object, where: str, mode: object, names: dict[str, object]) -> 
         return _turned(_marked(box, _name(label, names, where), mode, spot), axes)
 
     kept, faults = sound(pairs, marked)
-    return Item(image, str(uid or ""), kept, where, faults)
+    return DatalistImage(image, str(uid or ""), kept, where, faults)
 
 
 def _turned(box: MonaiBox, axes: object) -> MonaiBox:
@@ -160,7 +160,7 @@ def _name(label: object, names: dict[str, object], where: str) -> str:
     return text(names.get(str(number), f"class-{number}"), where, "a label's name")
 
 
-def _stated(item: Item, images: Images) -> list[Volume]:
+def _stated(item: DatalistImage, images: Images) -> list[Volume]:
     """The volumes of the folder that an item names, or of its first instance; in order along the normal."""
     if item.uid:
         keys = carriers(item.uid, images.volumes)
@@ -185,13 +185,13 @@ def _ordered(volumes: Sequence[Volume]) -> list[Volume]:
     return sorted(volumes, key=along)
 
 
-def _probe(n: int, item: Item) -> Entry:
+def _probe(n: int, item: DatalistImage) -> Entry:
     """Which image is meant is asked with a rectangle that lies on any; its ``id`` is the item."""
     asked = Rectangle((0, 0), (1, 1), "asked", item.where, str(n))
     return Entry((asked,) if item.boxes else (), name=item.name, slice=0, faults=item.faults)
 
 
-def _placed(item: Item, volumes: Sequence[Volume], space: str) -> ReaderResult:
+def _placed(item: DatalistImage, volumes: Sequence[Volume], space: str) -> ReaderResult:
     keys = frozenset(volume.source.key for volume in volumes)
     stack = len(volumes) == 1 or all(
         v.geometry.shape[0] == 1 and v.source.series_uid == volumes[0].source.series_uid for v in volumes

@@ -36,7 +36,7 @@ def xml_files(path: Path) -> list[Path]:
     return [file for file in files_below(path).files if file.suffix.lower() == ".xml"]
 
 
-class _Bounded(ET.TreeBuilder):
+class _PlainTree(ET.TreeBuilder):
     """Builds the tree of a document that declares no type, and so no entities, and is as deep as annotations are."""
 
     depth = 0
@@ -71,7 +71,7 @@ def tree(content: str, where: str, top: str) -> ET.Element:
     Raises:
         AnnotationError: not XML, with a document type, or another element.
     """
-    parser = ET.XMLParser(target=_Bounded())  # noqa: S314 - a document type is refused, so nothing can be expanded or fetched
+    parser = ET.XMLParser(target=_PlainTree())  # noqa: S314 - a document type is refused, so nothing can be expanded or fetched
     try:
         parser.feed(content)
         root = parser.close()

@@ -11,14 +11,14 @@ from medaug.benchmark.detectors.frozen import IMAGENET, RANDOM, Frozen
 from medaug.benchmark.detectors.retinanet import RetinaNet
 from medaug.errors import RunError
 
-Kind = Literal["frozen", "random-features", "retinanet", "command"]
+DetectorKind = Literal["frozen", "random-features", "retinanet", "command"]
 
 
 def detector_of(name: str, cache: Path, classes: tuple[str, ...], command: str = "") -> Detector:
     """The detector of a name.
 
     Args:
-        name: of `Kind`.
+        name: of `DetectorKind`.
         cache: a folder for what it may keep.
         classes: labels by name.
         command: of the detector ``command``.
@@ -26,9 +26,9 @@ def detector_of(name: str, cache: Path, classes: tuple[str, ...], command: str =
     Raises:
         RunError: there is no such detector, or no command.
     """
-    if name not in get_args(Kind):
-        raise RunError(f"benchmark: no detector {name!r}; there are {', '.join(get_args(Kind))}")
-    kind = cast("Kind", name)
+    if name not in get_args(DetectorKind):
+        raise RunError(f"benchmark: no detector {name!r}; there are {', '.join(get_args(DetectorKind))}")
+    kind = cast("DetectorKind", name)
     match kind:
         case "frozen":
             return Frozen(IMAGENET, cache)

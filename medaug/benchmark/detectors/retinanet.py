@@ -120,7 +120,7 @@ def _detector(backbone: Backbone, classes: int) -> Any:
     from monai.apps.detection.networks.retinanet_network import RetinaNet as Network
     from monai.apps.detection.utils.anchor_utils import AnchorGeneratorWithAnchorShape
 
-    class Detector(RetinaNetDetector):  # type: ignore[misc]
+    class MonaiDetector(RetinaNetDetector):  # type: ignore[misc]
         """The override that MONAI points to for matchers of one's own."""
 
         def compute_anchor_matched_idxs(
@@ -135,7 +135,7 @@ def _detector(backbone: Backbone, classes: int) -> Any:
             ]
 
     shapes = AnchorGeneratorWithAnchorShape(feature_map_scales=(1, 2, 4), base_anchor_shapes=ANCHORS)
-    detector = Detector(Network(2, classes, len(ANCHORS), _Levels(backbone), size_divisible=32), shapes)
+    detector = MonaiDetector(Network(2, classes, len(ANCHORS), _Levels(backbone), size_divisible=32), shapes)
     detector.set_atss_matcher(num_candidates=4, center_in_gt=False)
     detector.set_hard_negative_sampler(batch_size_per_image=64, positive_fraction=0.25, pool_size=20, min_neg=16)
     detector.set_target_keys(box_key="box", label_key="label")

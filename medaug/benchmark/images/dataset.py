@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from medaug.assemble import window_of
 from medaug.benchmark.evaluation import Boxes
-from medaug.benchmark.images.places import Place
+from medaug.benchmark.images.places import StatedPart
 from medaug.errors import RunError, counted
 from medaug.execution.planning.plan import Usable, survey
 from medaug.execution.planning.request import RunRequest
@@ -26,7 +26,7 @@ from medaug.profile.profile import Profile
 from medaug.storage.canonical_json import canonical
 from medaug.training.image_pool import duplicate_groups, fingerprints, on_canvas
 
-NOWHERE = Place("", "")
+NOWHERE = StatedPart("", "")
 UInt8 = npt.NDArray[np.uint8]
 
 
@@ -82,7 +82,7 @@ class Dataset:
         return (*self.labelled, *self.normals)
 
 
-def read_dataset(request: RunRequest, size: int, places: Mapping[str, Place] | None = None) -> Dataset:
+def read_dataset(request: RunRequest, size: int, places: Mapping[str, StatedPart] | None = None) -> Dataset:
     """Read an export as `medaug run` would, through the profile's window.
 
     Args:
@@ -154,7 +154,7 @@ def picture_of(volume: Volume, boxes: Sequence[Box], profile: Profile, size: int
     return Picture(volume.source.key, pixels, Boxes.labelled(rounded, numbers))
 
 
-def _place(one: Usable, root: Path, places: Mapping[str, Place] | None) -> Place:
+def _place(one: Usable, root: Path, places: Mapping[str, StatedPart] | None) -> StatedPart:
     """Where the user put an image, by its file: with its folders, or by its last name."""
     path = one.source.file or (one.source.series.images[0][0] if one.source.series else root)
     names = (path.relative_to(root).as_posix() if path.is_relative_to(root) else "", path.name)

@@ -10,7 +10,7 @@ from medaug.manifests.splits import rows_of_parts
 
 
 @dataclass(frozen=True)
-class Place:
+class StatedPart:
     """Where an image stands.
 
     Attributes:
@@ -22,7 +22,7 @@ class Place:
     patient: str
 
 
-def read_places(path: Path) -> dict[str, Place]:
+def read_places(path: Path) -> dict[str, StatedPart]:
     """File → place, from a CSV with the columns ``file`` and ``part``, and ``patient`` where it is known.
 
     A file is named as in the export: relative to it with ``/``, or by its last name alone.
@@ -30,9 +30,9 @@ def read_places(path: Path) -> dict[str, Place]:
     Raises:
         ManifestError: not such a table, or a file stands in it twice.
     """
-    places: dict[str, Place] = {}
+    places: dict[str, StatedPart] = {}
     for line, name, part, row in rows_of_parts(path, "file"):
         if name in places:
             raise ManifestError(f"parts, line {line}: the same file as in another line; name each once")
-        places[name] = Place(part, (row.get("patient") or "").strip())
+        places[name] = StatedPart(part, (row.get("patient") or "").strip())
     return places

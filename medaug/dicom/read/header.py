@@ -29,7 +29,7 @@ from medaug.dicom import fields
 from medaug.dicom.colour_encoding import BYTES, DECODED, is_colour
 from medaug.dicom.fields import Elements
 from medaug.dicom.frames import ENHANCED, GROUPS, differs_in_position_alone, dimensions_of, flat_frames, frame_count
-from medaug.dicom.identity import NEEDED, Identity, identity_of, patient_of, refuse_burned_in
+from medaug.dicom.identity import NEEDED, IdentityStatement, identity_of, patient_of, refuse_burned_in
 from medaug.dicom.modalities import MODALITIES
 from medaug.dicom.read.decode import check_encoding, check_size
 from medaug.dicom.read.interpretation import INTERPRETED, unknown_spacing, unused_windows
@@ -37,8 +37,8 @@ from medaug.dicom.read.mosaic import MOSAIC, several_pictures
 from medaug.dicom.read.preflight import Outline
 from medaug.errors import ReadError, counted
 
-Kind = Literal["radiograph", "slice"]
-KINDS: dict[str, Kind] = {
+ImageKind = Literal["radiograph", "slice"]
+KINDS: dict[str, ImageKind] = {
     ComputedRadiographyImageStorage: "radiograph",
     DigitalXRayImageStorageForPresentation: "radiograph",
     DigitalXRayImageStorageForProcessing: "radiograph",
@@ -121,14 +121,14 @@ class InstanceHeader:
     """
 
     path: Path
-    kind: Kind
+    kind: ImageKind
     sop_class: UID
     syntax: UID
     instance_uid: str
     study_uid: str
     series_uid: str
     modality: str
-    identity: Identity
+    identity: IdentityStatement
     patient: str
     rows: int
     columns: int
@@ -270,7 +270,7 @@ def _numbered(frame: Elements, keyword: str) -> str:
     return ",".join(f"{x:g}" for x in (values if keyword in VECTORS else values[:1]))
 
 
-def kind_of(ds: Dataset, outline: Outline) -> Kind:
+def kind_of(ds: Dataset, outline: Outline) -> ImageKind:
     """How an instance is read, by its SOP class.
 
     Raises:
@@ -308,7 +308,7 @@ def modality_of(ds: Dataset) -> str:
     return stated
 
 
-def _notes(ds: Dataset, kind: Kind) -> tuple[str, ...]:
+def _notes(ds: Dataset, kind: ImageKind) -> tuple[str, ...]:
     unflagged = not fields.text(ds, "BurnedInAnnotation")
     sop_class = UID(fields.text(ds, "SOPClassUID"))
     notes = []

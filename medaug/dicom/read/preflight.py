@@ -89,8 +89,8 @@ def outline(stream: BinaryIO, size: int) -> Outline:
         stream.seek(start_of_data)
         left = min(size - start_of_data, MAX_INFLATED)  # a longer one does not end, and is refused as truncated
         inflated = _inflated(stream.read(left))
-        return _Walk(io.BytesIO(inflated), len(inflated), found).run(0)
-    return _Walk(stream, size, found).run(start_of_data)
+        return _ElementWalk(io.BytesIO(inflated), len(inflated), found).run(0)
+    return _ElementWalk(stream, size, found).run(start_of_data)
 
 
 def _start(stream: BinaryIO) -> int:
@@ -155,7 +155,7 @@ def _inflated(data: bytes) -> bytes:
     return out
 
 
-class _Walk:
+class _ElementWalk:
     """One pass over the elements of a data set, iterative, so that nesting costs no Python stack."""
 
     def __init__(self, stream: BinaryIO, size: int, found: Outline) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from medaug.dicom.identity import Identity, identity_of_all, unnamed_patient
+from medaug.dicom.identity import IdentityStatement, identity_of_all, unnamed_patient
 from medaug.dicom.read.header import ImageHeader, InstanceHeader
 from medaug.storage import archive
 
@@ -59,7 +59,7 @@ class SeriesFiles:
 
     first: InstanceHeader
     images: tuple[tuple[Path, int], ...]
-    identity: Identity
+    identity: IdentityStatement
     part: str = ""
     notes: tuple[str, ...] = ()
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from medaug.audit import decisions, layout
-from medaug.audit.decisions import Decision, How, Verdict, seen_digest
+from medaug.audit.decisions import Decision, How, ReaderVerdict, seen_digest
 from medaug.audit.ledger import Records
 from medaug.audit.listed import Choice
 from medaug.errors import OutputError, counted
@@ -35,7 +35,7 @@ class Word:
         final: whether it outweighs the words that aren't.
     """
 
-    verdict: Verdict
+    verdict: ReaderVerdict
     reader: str
     reason: str = ""
     how: How = "command"

@@ -22,7 +22,7 @@ from pathlib import Path
 from medaug.audit import layout, ledger
 from medaug.audit.decisions import Decided, decided
 from medaug.audit.ledger import Records
-from medaug.audit.record import Record, Status
+from medaug.audit.record import Record, RecordStatus
 from medaug.execution.output import leases
 from medaug.execution.output.leases import Lease
 from medaug.imaging.volume import SourceRef
@@ -45,20 +45,20 @@ class Ended:
         decided: what was said of units.
     """
 
-    statuses: DiskMap[Status]
+    statuses: DiskMap[RecordStatus]
     folders: DiskMap[None]
     decided: Decided
 
-    def get(self, unit: str) -> Status | None:
+    def get(self, unit: str) -> RecordStatus | None:
         """How a unit ended; None where it is to be done, or done again."""
         status = self.statuses.get(unit)
         return status if status and self._stands(unit, status) else None
 
-    def items(self) -> Iterator[tuple[str, Status]]:
+    def items(self) -> Iterator[tuple[str, RecordStatus]]:
         """Units and how they ended, in the order of their keys."""
         return ((unit, status) for unit, status in self.statuses.items() if self._stands(unit, status))
 
-    def _stands(self, unit: str, status: Status) -> bool:
+    def _stands(self, unit: str, status: RecordStatus) -> bool:
         """False where the folder of a written unit was removed since, unless a decision rejected it."""
         if status != "written" or unit[: layout.UNIT_DIGITS] in self.folders:
             return True

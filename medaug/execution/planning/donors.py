@@ -25,7 +25,7 @@ from medaug.profile.profile import Profile
 from medaug.regions import places
 from medaug.regions.grafts import LONGEST, check_planar_whole, ring_px, unlike
 from medaug.regions.laws import with_margin
-from medaug.regions.places import Lesion, Wanted
+from medaug.regions.places import Lesion, WantedWindow
 from medaug.storage.disk_map import DiskMap
 
 FARTHEST = 50  # lesions looked at by name for each one looked at by its pixels
@@ -170,7 +170,7 @@ class Donors:
         looked = Lesion.of(area, ring_px(self.spec.ring, volume.geometry), donor.geometry.shape[1:])
         (mine, domain), (theirs, _) = there.at(factor), giver.at(factor)
         plane, other = places.levelled(mine, theirs)
-        wanted = Wanted.of(other, looked, factor)
+        wanted = WantedWindow.of(other, looked, factor)
         score = places.likeness(plane, wanted, self._least)
         if not score.size:
             return places.NEVER

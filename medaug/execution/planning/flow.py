@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["reading", "solving", "disk"]
+Bottleneck = Literal["reading", "solving", "disk"]
 LEAST, MOST, BATCHES = 3, 6, 3  # units inside, as `worker.tickets` has them
 ALIKE = 8  # units of one source that a process gets at once
 
@@ -66,7 +66,7 @@ class Flow:
 
     rate: float
     seconds: float
-    busy: dict[Part, float]
+    busy: dict[Bottleneck, float]
 
     @property
     def waiting(self) -> float:
@@ -74,7 +74,7 @@ class Flow:
         return 1 - self.busy["solving"]
 
     @property
-    def held_by(self) -> Part:
+    def held_by(self) -> Bottleneck:
         """The part that holds units back: the one that is busiest."""
         return max(self.busy, key=lambda part: self.busy[part])
 
@@ -93,7 +93,7 @@ def simulated(costs: Costs, machine: Machine, units: int, variants: int) -> Flow
     middle = units // 3  # before it, the pipeline fills; and at the end it runs empty
     span = ends[-1] - ends[middle] if units > 2 else 0.0
     rate = (units - 1 - middle) / span if span else units / ends[-1]
-    parts: tuple[Part, ...] = ("reading", "solving", "disk")
+    parts: tuple[Bottleneck, ...] = ("reading", "solving", "disk")
     capacity = {"reading": machine.io_workers, "solving": 1, "disk": 1}
     busy = {part: min(1.0, model.spent[part] / (ends[-1] * capacity[part])) for part in parts}
     return Flow(rate, ends[-1], busy)
@@ -104,7 +104,7 @@ class _Model:
 
     def __init__(self, costs: Costs, machine: Machine, units: int, variants: int) -> None:
         self.costs, self.machine = costs, machine
-        self.now, self.spent = 0.0, Counter[Part]()
+        self.now, self.spent = 0.0, Counter[Bottleneck]()
         self._events: list[tuple[float, int, str, tuple[int, ...]]] = []
         self._order = 0
         self._sources = deque(min(variants, units - first) for first in range(0, units, variants))
@@ -186,7 +186,7 @@ class _Model:
                 self._missing[who] = 0
                 self._solved[who] += 1
 
-    def _spend(self, part: Part, seconds: float) -> float:
+    def _spend(self, part: Bottleneck, seconds: float) -> float:
         self.spent[part] += seconds  # type: ignore[assignment]  # a Counter of seconds
         return seconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from medaug.execution.planning.flow import Costs, Machine, Part, simulated
+from medaug.execution.planning.flow import Bottleneck, Costs, Machine, simulated
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.request import RunRequest, io_workers_beside
 from medaug.inverse.device import resolve_device
@@ -34,7 +34,7 @@ class Forecast:
     """
 
     seconds: float
-    held_by: Part
+    held_by: Bottleneck
     cores: int
     device: str
     io_workers: int

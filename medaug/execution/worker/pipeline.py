@@ -29,7 +29,7 @@ from medaug.execution.worker.job import Job, Work
 from medaug.execution.worker.remote_stages import stages_of
 from medaug.execution.worker.stages import Stages
 from medaug.execution.worker.step_limit import no_step_for_ever
-from medaug.execution.worker.tickets import BATCHES, Hand, Inside, Ticket
+from medaug.execution.worker.tickets import BATCHES, Hand, Ticket, UnitsInside
 from medaug.execution.worker.unit_of_work import out_of_memory, work_unit
 from medaug.execution.worker.worker import Worker
 from medaug.inverse.protocols import Prior
@@ -87,7 +87,7 @@ class _Pipeline:
         self._dealer = Dealer(units, len(stages))
         self._read: SimpleQueue[Ticket | None] = SimpleQueue()
         self._done: SimpleQueue[Done] = SimpleQueue()
-        self._inside = Inside(len(stages))
+        self._inside = UnitsInside(len(stages))
         self._ending = Lock()
         self._cores = Semaphore(worker.spare)  # one thread too many would take a solve's core from it, again and again
         self._written = Event()

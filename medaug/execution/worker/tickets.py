@@ -50,7 +50,7 @@ class Ticket:
             self.lease.__exit__(type(error) if error else None, error, trace)
 
 
-class Inside:
+class UnitsInside:
     """The units inside, those on their way in, and whether any more may come.
 
     Args:

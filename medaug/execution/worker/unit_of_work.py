@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from medaug.audit.layout import PREVIEW
-from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, Status
-from medaug.audit.recorded_source import Moved, RecordedSource, Transplanted
+from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordStatus
+from medaug.audit.recorded_source import RecordedMotion, RecordedSource, Transplanted
 from medaug.augmentation.augment import Presented, bring_back, present
 from medaug.augmentation.augment import solve_slices as solve_case
 from medaug.augmentation.case import Case, Variant
@@ -191,7 +191,7 @@ def failure(job: Job, error: Exception, where: str) -> Record:
     if out_of_memory(error) and not isinstance(error, SourceError):
         words = "the machine's memory doesn't hold this unit; give it more, or start fewer workers"
         error = SourceError(words, code=OUT_OF_MEMORY)
-    status: Status = "failed" if isinstance(error, SourceError) else "crashed"
+    status: RecordStatus = "failed" if isinstance(error, SourceError) else "crashed"
     code = error.code if isinstance(error, SourceError) else "crashed"
     message = str(error) if isinstance(error, SourceError) else f"{type(error).__name__} at {where}"
     try:
@@ -219,7 +219,7 @@ def provenance(job: Job) -> Provenance:
 
 def to_record(
     job: Job,
-    status: Status,
+    status: RecordStatus,
     code: str = "",
     message: str = "",
     variant: Variant | None = None,
@@ -252,7 +252,7 @@ def to_record(
         created=job.store.created.isoformat(),
         threads=worker.threads if variant else None,
         processor=processor(),
-        moved=Moved(variant.motions, unit.boxes) if variant and variant.motions else None,
+        moved=RecordedMotion(variant.motions, unit.boxes) if variant and variant.motions else None,
         labels="box-alone" if variant and not keeps_boxes(worker.profile.regions.kind) else "",
         converted=variant.volume.converted if variant else "",
         transplant=_transplanted(job, variant),

@@ -19,9 +19,9 @@ from medaug.errors import RegionError
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.regions.domains import markers, organs, projections, radiograph
 from medaug.regions.domains.body import ct_body, mr_body
-from medaug.regions.domains.morphology import Frame, grown, without_islands
+from medaug.regions.domains.morphology import ShownRadiograph, grown, without_islands
 
-Part = Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"]
+DomainPart = Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"]
 
 SPECK = 25  # px
 NOISE = 0.1  # of the window's width
@@ -51,9 +51,9 @@ class Shown:
         return np.asarray(-cut if self.volume.inverted else cut)
 
     @cached_property
-    def frames(self) -> tuple[Frame, ...]:
+    def frames(self) -> tuple[ShownRadiograph, ...]:
         """The slices of a radiograph."""
-        return tuple(Frame(one) for one in self.brightness)
+        return tuple(ShownRadiograph(one) for one in self.brightness)
 
     @property
     def is_radiograph(self) -> bool:
@@ -71,13 +71,13 @@ class Shown:
         return np.ones(self.volume.geometry.shape, dtype=np.bool_)
 
 
-def domain(volume: Volume, window: Window, parts: Sequence[Part]) -> Mask:
+def domain(volume: Volume, window: Window, parts: Sequence[DomainPart]) -> Mask:
     """Where a volume may change: what all ``parts`` agree on; everywhere, when there are none.
 
     Args:
         volume: the source.
         window: what is presented to the prior, in modality units.
-        parts: any of `Part`.
+        parts: any of `DomainPart`.
 
     Returns:
         (k, i, j) on the native grid, True where a voxel may change. May be empty: the laws refuse that.
@@ -175,7 +175,7 @@ def not_marker(shown: Shown) -> Mask:
     return _per_frame(shown, markers.without_markers) if shown.is_radiograph else shown.everywhere
 
 
-PARTS: dict[Part, Callable[[Shown], Mask]] = {
+PARTS: dict[DomainPart, Callable[[Shown], Mask]] = {
     "body": body,
     "bone": bone,
     "lung": lung,
@@ -187,7 +187,7 @@ PARTS: dict[Part, Callable[[Shown], Mask]] = {
 }
 
 
-def _need(holds: bool, part: Part, kinds: str) -> None:
+def _need(holds: bool, part: DomainPart, kinds: str) -> None:
     if not holds:
         raise RegionError(
             f"regions: domain part {part!r} is told on {kinds} only, found another image; "
@@ -196,5 +196,5 @@ def _need(holds: bool, part: Part, kinds: str) -> None:
         )
 
 
-def _per_frame(shown: Shown, find: Callable[[Frame], Mask]) -> Mask:
+def _per_frame(shown: Shown, find: Callable[[ShownRadiograph], Mask]) -> Mask:
     return np.stack([find(frame) for frame in shown.frames])

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.volume import Float32, Mask
-from medaug.regions.domains.morphology import Frame, enlarged, labelled, normalised
+from medaug.regions.domains.morphology import ShownRadiograph, enlarged, labelled, normalised
 
 LONGEST = 768  # px; letters are thin
 WHITE, CONTRAST, SMALL = 0.85, 0.35, 0.005  # white things: brightness, height above what is around, share of the frame
@@ -47,13 +47,13 @@ class Letter:
         return self.bottom - self.top
 
 
-def without_markers(frame: Frame) -> Mask:
+def without_markers(frame: ShownRadiograph) -> Mask:
     """All but side markers, burned-in text, and other small white things, with a margin; (rows, columns)."""
     marked, factor = marks_of(frame)
     return enlarged(~marked, factor, frame.shape)
 
 
-def marks_of(frame: Frame) -> tuple[Mask, int]:
+def marks_of(frame: ShownRadiograph) -> tuple[Mask, int]:
     """`marks` of a frame that is reduced to `LONGEST` px, and the factor of that."""
     small, factor = frame.reduced(LONGEST)
     return frame.once(marks, lambda: marks(small)), factor

@@ -23,7 +23,7 @@ def reduced(image: npt.NDArray[np.generic], longest: int) -> tuple[Float32, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class ShownRadiograph:
     """A radiograph as shown, and what several parts of a domain find in it, each found once.
 
     Attributes:

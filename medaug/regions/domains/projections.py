@@ -9,7 +9,7 @@ import numpy as np
 
 from medaug.imaging.volume import Float32, Mask
 from medaug.regions.domains.body import otsu
-from medaug.regions.domains.morphology import Frame, enlarged, labelled, large_parts, normalised
+from medaug.regions.domains.morphology import ShownRadiograph, enlarged, labelled, large_parts, normalised
 from medaug.regions.domains.radiograph import LONGEST, limb_of
 
 LUNG = (0.03, 0.25)  # share of the frame that one lung may take
@@ -25,7 +25,7 @@ ABOVE = 0.3  # of the scatter there
 BONE_LEAST = 0.02  # share of the limb; smaller things aren't bone
 
 
-def bone(frame: Frame) -> Mask:
+def bone(frame: ShownRadiograph) -> Mask:
     """Bone on a radiograph of a limb: brighter than the soft tissue of its surroundings, in large parts.
 
     Casts, plates and the overlap of two soft parts look the same and count as bone. A chest's ribs aren't told apart.
@@ -52,7 +52,7 @@ def _bone(small: Float32, inside: Mask) -> Mask:
     return large_parts(filled, BONE_LEAST * inside.sum())
 
 
-def lungs(frame: Frame) -> Mask:
+def lungs(frame: ShownRadiograph) -> Mask:
     """Both lung fields of a frontal chest radiograph, without what lies over them (heart, diaphragm, dense disease).
 
     For each half of the frame: the largest dark field that touches no side of it and doesn't reach over the middle, at

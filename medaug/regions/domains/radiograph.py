@@ -17,7 +17,7 @@ from medaug.imaging.volume import Float32, Mask
 from medaug.regions.domains.exposures import exposures
 from medaug.regions.domains.markers import marks_of
 from medaug.regions.domains.morphology import (
-    Frame,
+    ShownRadiograph,
     ends,
     enlarged,
     labelled,
@@ -46,7 +46,7 @@ LEVEL, SHUT = 0.06, 0.4  # a dim shutter: spread along a line, share of the fram
 STEP, WHOLE = 0.1, 0.7  # and its edge: height, share of the side that has it
 
 
-def anatomy(frame: Frame) -> Mask:
+def anatomy(frame: ShownRadiograph) -> Mask:
     """Where a radiograph shows the patient, with the skin's edge.
 
     Returns:
@@ -62,7 +62,7 @@ def _islands(anatomy: Mask) -> Mask:
     return anatomy & ~large_parts(anatomy, ISLAND * anatomy.size)
 
 
-def _plates(anatomy: Mask, frame: Frame) -> Mask:
+def _plates(anatomy: Mask, frame: ShownRadiograph) -> Mask:
     """Small parts that are mostly a marker: the plate that holds it, its blur, the shade beside."""
     from scipy import ndimage
 
@@ -76,7 +76,7 @@ def _plates(anatomy: Mask, frame: Frame) -> Mask:
     return enlarged(ndimage.binary_dilation(plates[labels], iterations=2), factor, frame.shape)
 
 
-def within_frame(frame: Frame) -> Mask:
+def within_frame(frame: ShownRadiograph) -> Mask:
     """All but a frame of constant black or white lines, or a dim shutter, along the edges, and one line more."""
     small, factor = frame.reduced(LONGEST)
     x = normalised(small, np.ones(small.shape, dtype=np.bool_))
@@ -117,7 +117,7 @@ def _grey_rows(x: Float32) -> int:
     return count + 1 if share >= WHOLE else 0
 
 
-def limb_of(frame: Frame) -> tuple[Mask, int]:
+def limb_of(frame: ShownRadiograph) -> tuple[Mask, int]:
     """`limb` of a frame that is reduced to `LONGEST` px, and the factor of that."""
     small, factor = frame.reduced(LONGEST)
     return frame.once(limb, lambda: limb(small)), factor

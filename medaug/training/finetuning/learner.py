@@ -25,7 +25,7 @@ from medaug.training.autoencoder import to_tensor
 from medaug.training.diffusion import validate
 from medaug.training.finetuning.lora import put_in
 from medaug.training.finetuning.recipe import FinetuneRecipe
-from medaug.training.finetuning.textual_inversion import Words, token_of, words
+from medaug.training.finetuning.textual_inversion import TokenEncoder, token_of, words
 from medaug.training.image_pool import Pool, UInt8
 from medaug.training.latents import LATENTS, read_tensors, write_tensors
 from medaug.training.train_loop import Trainee, part_of
@@ -44,7 +44,7 @@ class Learner:
     """
 
     unet: Any
-    words: Words | None
+    words: TokenEncoder | None
     trainee: Trainee
 
 
@@ -207,7 +207,7 @@ def _loss(
     return (output - target_of(kind, z0, noise, a)).square().mean()
 
 
-def _contexts(recipe: FinetuneRecipe, spoken: Words | None, null: Tensor, shows: Tensor) -> Tensor:
+def _contexts(recipe: FinetuneRecipe, spoken: TokenEncoder | None, null: Tensor, shows: Tensor) -> Tensor:
     """(B, tokens, width): the embedding of each row's prompt; each prompt goes through the encoder once."""
     if spoken is None:
         return null.expand(len(shows), -1, -1)

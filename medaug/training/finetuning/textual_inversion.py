@@ -38,7 +38,7 @@ class _Table(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class TokenEncoder:
     """A tokenizer and a text encoder that know the new tokens.
 
     Attributes:
@@ -87,7 +87,7 @@ def token_of(label: str) -> str:
     return f"<{plain}>"
 
 
-def words(path: Path, labels: Sequence[str], device: str) -> Words:
+def words(path: Path, labels: Sequence[str], device: str) -> TokenEncoder:
     """The text encoder of a prior's folder, with a token for each label.
 
     Raises:
@@ -111,7 +111,7 @@ def words(path: Path, labels: Sequence[str], device: str) -> Words:
     first = [known.weight[i].detach() if i < before else start for i, start in zip(ids, starts, strict=True)]
     table = _Table(known, ids, torch.stack(first) if first else known.weight[:0].detach())
     encoder.set_input_embeddings(table)
-    return Words(tokenizer, encoder.to(device), table.learned)
+    return TokenEncoder(tokenizer, encoder.to(device), table.learned)
 
 
 @torch.no_grad()

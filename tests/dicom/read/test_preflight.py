@@ -126,7 +126,7 @@ def test_a_run_of_short_elements_is_stepped_over_as_each_is_alone(
             data[draw.randrange(132, len(data))] = draw.choice((0, 1, 8, 0xFE, 0xFF, draw.randrange(256)))
         found = outcome(bytes(data))
         with monkeypatch.context() as patch:
-            patch.setattr("medaug.dicom.read.preflight._Walk._plain", lambda _, position: position)
+            patch.setattr("medaug.dicom.read.preflight._ElementWalk._plain", lambda _, position: position)
             assert outcome(bytes(data)) == found
 
 

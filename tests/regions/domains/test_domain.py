@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from medaug.imaging.volume import Mask, Window
 from medaug.regions.domains.body import otsu
-from medaug.regions.domains.domain import Part, domain
+from medaug.regions.domains.domain import DomainPart, domain
 from medaug.regions.domains.morphology import enlarged, large_parts, reduced, runs, touching
 from tests.support.radiographs import WIDE, leg, of
 
-ALL: tuple[Part, ...] = ("body", "window", "not-padding", "not-border", "not-marker")
+ALL: tuple[DomainPart, ...] = ("body", "window", "not-padding", "not-border", "not-marker")
 
 
 def overlap(one: Mask, other: Mask) -> float:
@@ -66,7 +66,7 @@ def test_a_frame_full_of_anatomy_is_all_domain() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 5), (3, 900), (1, 3000), (2000, 2)])
 @pytest.mark.parametrize("part", ALL)
-def test_tiny_and_constant_images_are_survived(shape: tuple[int, int], part: Part) -> None:
+def test_tiny_and_constant_images_are_survived(shape: tuple[int, int], part: DomainPart) -> None:
     for level in (0, 2000):
         found = domain(of(np.full(shape, level, dtype=np.int16)), WIDE, [part])
         assert found.shape == (1, *shape)
@@ -165,7 +165,7 @@ def test_markers_stay_out_and_bones_do_not() -> None:
 
 
 @pytest.mark.parametrize("part", ["not-border", "not-marker"])
-def test_parts_for_radiographs_leave_series_alone(part: Part) -> None:
+def test_parts_for_radiographs_leave_series_alone(part: DomainPart) -> None:
     values, _, _ = trunk()
     assert domain(of(values, "CT"), Window(40, 400), [part]).all()
 

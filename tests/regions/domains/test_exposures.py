@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from medaug.imaging.volume import Mask
-from medaug.regions.domains.domain import Part, domain
+from medaug.regions.domains.domain import DomainPart, domain
 from tests.support.radiographs import WIDE, leg, of
 
 Image = npt.NDArray[np.floating]
@@ -44,7 +44,7 @@ def raised(image: Image, where: Mask, height: float, blur: float = 0.5) -> Image
     return np.asarray(image + height * ndimage.gaussian_filter(where.astype(np.float64), blur))
 
 
-def found(image: Image, part: Part) -> Mask:
+def found(image: Image, part: DomainPart) -> Mask:
     return domain(of(np.clip(image, 0, 4095).astype(np.int16)), WIDE, [part])[0]
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 from medaug.imaging.volume import Float32, Mask
 from medaug.regions.domains import morphology
 from medaug.regions.domains.markers import without_markers
-from medaug.regions.domains.morphology import Frame, large_parts, reduced
+from medaug.regions.domains.morphology import ShownRadiograph, large_parts, reduced
 from medaug.regions.domains.radiograph import anatomy, within_frame
 from tests.support import make
 
@@ -50,8 +50,8 @@ def test_a_frame_is_reduced_once_for_all_parts(monkeypatch: pytest.MonkeyPatch) 
         return reduced(image, longest)
 
     monkeypatch.setattr(morphology, "reduced", counted)
-    frame = Frame(make.limb(420, 400, seed=2))
-    apart = [part(Frame(frame.brightness)) for part in (anatomy, within_frame, without_markers)]
+    frame = ShownRadiograph(make.limb(420, 400, seed=2))
+    apart = [part(ShownRadiograph(frame.brightness)) for part in (anatomy, within_frame, without_markers)]
     asked.clear()
     together = [part(frame) for part in (anatomy, within_frame, without_markers)]
     assert len(asked) == len({*asked}) == 2

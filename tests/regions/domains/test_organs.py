@@ -13,7 +13,7 @@ from medaug.errors import RegionError
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Mask, Volume, Window
 from medaug.profile.profile import Profile
-from medaug.regions.domains.domain import PARTS, Part, domain
+from medaug.regions.domains.domain import PARTS, DomainPart, domain
 from tests.support.radiographs import leg, of
 
 HU = Window(0, 4000)
@@ -176,7 +176,7 @@ def test_bone_on_a_radiograph_of_a_leg() -> None:
         ("lung", "MG", True),
     ],
 )
-def test_what_can_t_be_told_is_refused(part: Part, modality: str, flat: bool) -> None:
+def test_what_can_t_be_told_is_refused(part: DomainPart, modality: str, flat: bool) -> None:
     shape = (64, 64) if flat else (2, 64, 64)
     with pytest.raises(RegionError, match=f"domain part '{part}' is told on") as caught:
         domain(of(np.zeros(shape, dtype=np.int16), modality), HU, [part])
@@ -194,4 +194,6 @@ def test_tiny_and_constant_slices_are_survived(shape: tuple[int, int, int], moda
 
 
 def test_parts_are_the_profile_s() -> None:
-    assert set(PARTS) == set(get_args(Part)) == set(get_args(get_args(Profile.model_fields["domain"].annotation)[0]))
+    assert (
+        set(PARTS) == set(get_args(DomainPart)) == set(get_args(get_args(Profile.model_fields["domain"].annotation)[0]))
+    )
