@@ -91,21 +91,20 @@ SHOWN = 5  # places a sentence names; the rest is a count
 
 @dataclass(frozen=True)
 class Matched:
-    """Boxes by volume, and what stayed unmatched on either side.
+    """Boxes by volume, and what stayed unmatched.
 
     Attributes:
         boxes: volume key → its boxes, sorted. An empty tuple means "looked at, nothing found".
         unmatched_annotations: one sentence per reason, with a frozen code, a count and places in the file; no names.
-        unmatched_volumes: keys of the volumes without an entry in ``boxes``.
-        withheld: those of them on which something is annotated that could not be placed, a lesion that nobody can
-            protect. They must not be augmented, even when another file has boxes for them.
+        withheld: keys of volumes without an entry in ``boxes``, on which something is annotated that could not be
+            placed, a lesion that nobody can protect. They must not be augmented, even when another file has boxes for
+            them.
         context: volume key → boxes that are no labels and must be kept.
         names: every label that was read, and the types that are stated for them.
     """
 
     boxes: dict[str, tuple[Box, ...]]
     unmatched_annotations: tuple[str, ...]
-    unmatched_volumes: tuple[str, ...]
     withheld: frozenset[str]
     context: dict[str, tuple[Box, ...]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
@@ -155,9 +154,8 @@ def read_annotations(  # noqa: PLR0913 - one parameter for each thing that decid
     sure = placed.named - placed.unsure
     boxes = {key: tuple(sorted(drawn["lesion"][key])) for key in keys if key in sure}
     context = {key: tuple(sorted(drawn["context"][key])) for key in keys if key in sure and drawn["context"][key]}
-    missing = tuple(key for key in keys if key not in boxes)
     names = frozenset(box.label for _, box in placed.boxes) | {name for pair in placed.types for name in pair}
-    return Matched(boxes, tuple(_sentences(placed.notes)), missing, placed.unsure, context, names)
+    return Matched(boxes, tuple(_sentences(placed.notes)), placed.unsure, context, names)
 
 
 def _by_role(placed: ReaderResult, choice: LabelChoice) -> dict[Role, dict[str, list[Box]]]:

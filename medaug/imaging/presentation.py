@@ -79,18 +79,8 @@ class Presentation:
         """A *difference* of display values → a difference of modality values."""
         return np.asarray(display * self.gain)
 
-    def to_native(self, images: Float32) -> Float32:
-        """(K, size, size) on the prior's square → (K, I, J) on the native grid; 0 outside the area."""
-        rows, columns = self.area
-        resized = resize(images[:, *self._inner_area], (rows.stop - rows.start, columns.stop - columns.start))
-        if resized.shape[1:] == self.shape:
-            return resized
-        native = np.zeros((images.shape[0], *self.shape), dtype=np.float32)
-        native[:, rows, columns] = resized
-        return native
-
     def native_strips(self, image: Float32) -> Iterator[tuple[Area, Float32]]:
-        """`to_native` of one image (size, size), some rows of the area at a time; and where they lie."""
+        """(size, size) on the prior's square → the native grid, some rows of the area at a time; and where they lie."""
         rows, columns = self.area
         shape = rows.stop - rows.start, columns.stop - columns.start
         for some, values in resized_rows(image[self._inner_area], shape):

@@ -57,11 +57,6 @@ class Address:
             return self.host == "localhost"
 
 
-def is_archive(text: str) -> bool:
-    """Whether a text is meant as an archive's address, and not as a path."""
-    return text.partition(":")[0].lower() in SCHEMES
-
-
 def address_of(text: str) -> Address:
     """Take an address apart.
 

@@ -139,7 +139,7 @@ def modelled(costs: Costs, disk: float) -> list[dict[str, Any]]:
         best = min(n for n in counts if flows[n].rate > 0.98 * max(flow.rate for flow in flows.values()))
         for n, flow in flows.items():
             line = {"cores": cores, "processes": f"**{n}**" if n == best else n, "units a second": f"{flow.rate:.1f}"}
-            lines.append(line | {"device waits": f"{flow.waiting:.0%}", "held back by": flow.held_by})
+            lines.append(line | {"device waits": f"{1 - flow.busy['solving']:.0%}", "held back by": flow.held_by})
     return lines
 
 

@@ -51,6 +51,7 @@ from tests.benchmarks.measures import patches, sliced_wasserstein
 from tests.benchmarks.tables import markdown
 from tests.benchmarks.tiles import tiled
 from tests.support.cases import changed
+from tests.support.presented import to_native
 
 REACH = 2.0  # px of the prior: how far around a pixel its local contrast is taken
 COARSE = 4  # native px per px of the second distance
@@ -96,8 +97,8 @@ def kept_contrast(solution: Solution) -> Image:
 
 def restore_edges(volume: Volume, view: Presentation, solution: Solution) -> Iterator[Strip]:
     display = view.to_display(volume.modality)
-    fine = display - view.to_native(view.present(volume.modality))
-    lost = view.to_native(solution.taper * (1 - kept_contrast(solution)))
+    fine = display - to_native(view, view.present(volume.modality))
+    lost = to_native(view, solution.taper * (1 - kept_contrast(solution)))
     step = view.to_modality_step(lost * fine)
     for strip in restore_delta(volume, view, solution):
         yield replace(strip, values=strip.values - step[strip.slice][strip.area])
@@ -155,7 +156,7 @@ def figures(scene: Scene, made: Image, seconds: float) -> dict[str, float]:
     change = resize((result - source)[None], side)[0]
     line = _line(change, resize(free[None].astype(np.float32), side)[0] > 0.99)
     fine = [x - ndimage.gaussian_filter(x, 1 / scene.view.scale) for x in (source, result)]
-    lost = scene.view.to_native(scene.solution.taper * (kept_contrast(scene.solution) < KEPT))[0][scene.crop] > 0.5
+    lost = to_native(scene.view, scene.solution.taper * (kept_contrast(scene.solution) < KEPT))[0][scene.crop] > 0.5
     lost &= free
     ghost = float(np.corrcoef(fine[0][lost], fine[1][lost])[0, 1]) if lost.sum() > 300 else float("nan")
     row = {"distance": _distance(source, result, free), "coarse": _coarse(source, result, free)}

@@ -39,6 +39,7 @@ from medaug.quality.figures import Pair, noise, seam, sharpness
 from medaug.training.image_pool import Pool, read_pool
 from medaug.training.recipe import read_recipe
 from tests.benchmarks.measures import FILLS, Image, Mask, patches, sliced_wasserstein
+from tests.support.presented import to_native
 
 RECIPE = Path("medaug/training/recipes/radiograph-256.yaml")
 AUTOENCODED = "autoencoded Gaussian fill"
@@ -140,7 +141,7 @@ def _methods(subject: Subject, tools: Tools) -> dict[str, Volume]:
     presented = view.present(_volume(source, filled["Gaussian fill"], regions.free).modality)
     with torch.no_grad():
         again = tools.solve.prior.decode(tools.solve.prior.encode(torch.from_numpy(presented[None]))).numpy()[0]
-    filled[AUTOENCODED] = view.to_native(again)[0]
+    filled[AUTOENCODED] = to_native(view, again)[0]
     made = {name: _volume(source, fill, regions.free) for name, fill in filled.items()}
     return {"medaug": subject.variants[0].volume, **made}
 

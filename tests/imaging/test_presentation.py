@@ -9,6 +9,7 @@ from medaug.imaging.presentation import Presentation
 from medaug.imaging.resample import coverage, coverage_matrix, cubic_matrix, resize, spread_matrix
 from medaug.imaging.volume import Window
 from tests.support import make
+from tests.support.presented import to_native
 
 WINDOW = Window(2000, 4000)
 
@@ -70,7 +71,7 @@ def test_a_smooth_image_survives_the_way_there_and_back() -> None:
     i, j = np.mgrid[0:300, 0:200]
     values = (2000 + 900 * np.sin(i / 40) * np.cos(j / 30))[None]
     whole = view(300, 200, size=96)
-    back = whole.to_modality_step(whole.to_native(whole.present(values))) + WINDOW.center
+    back = whole.to_modality_step(to_native(whole, whole.present(values))) + WINDOW.center
     assert np.abs(back - values)[:, 8:-8, 8:-8].max() < 30
 
 
@@ -96,7 +97,7 @@ def test_an_area_presents_only_itself() -> None:
     values = np.zeros((1, 100, 100))
     values[:, 20:60, 30:70] = 4000.0
     assert part.present(values).min() == pytest.approx(1)
-    native = part.to_native(np.ones((1, 32, 32), dtype=np.float32))
+    native = to_native(part, np.ones((1, 32, 32), dtype=np.float32))
     assert native.sum() == 1600
     assert not part.enlarge(np.ones((1, 32, 32), dtype=bool))[0, :20].any()
 

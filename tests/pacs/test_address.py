@@ -6,7 +6,7 @@ import pytest
 
 from medaug.errors import ArchiveError
 from medaug.pacs.access import Access, Credentials, credentials_of, guard
-from medaug.pacs.address import address_of, is_archive
+from medaug.pacs.address import address_of
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,6 @@ from medaug.pacs.address import address_of, is_archive
 )
 def test_an_address_of_dicomweb_is_a_url(text: str, url: str) -> None:
     assert address_of(text).url == url
-    assert is_archive(text)
 
 
 def test_an_address_of_dimse_names_the_archives_title() -> None:

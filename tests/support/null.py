@@ -55,7 +55,8 @@ def work(job: Job, _on_step: OnStep | None = None) -> Record:
     (folder / "image" / "0001.dcm").write_bytes(key.encode() * (PAYLOAD // 64))
     made = record(unit=key, outputs=(Output(f"variants/{key[:16]}/image/0001.dcm", digest(key), "", ""),))
     made = replace(made, source=replace(made.source, key=unit.recipe.source, patient=store.token(unit.reference)))
-    store.commit(folder, made, 0.0)
+    store.complete(folder, made)
+    store.publish(folder, made, 0.0)
     return made
 
 

@@ -143,15 +143,6 @@ class Store:
         """
         return leases.lease(self.staging, unit, self.worker)
 
-    def commit(self, staged: Path, record: Record, seconds: float) -> None:
-        """Make a staged unit visible and log it. If another worker was first, this one's copy is dropped.
-
-        Raises:
-            OutputError: the disk didn't take it.
-        """
-        self.complete(staged, record)
-        self.publish(staged, record, seconds)
-
     def complete(self, staged: Path, record: Record) -> None:
         """Lay its record beside a staged unit's files, and flush all of them to disk; nothing is visible yet.
 
@@ -163,7 +154,7 @@ class Store:
             flush_tree(staged)
 
     def publish(self, staged: Path, record: Record, seconds: float) -> None:
-        """The second half of a commit: make a complete unit visible, and log it.
+        """The second half of a commit: make a complete unit visible, and log it. Where another was first, drop it.
 
         Raises:
             OutputError: the disk didn't take it.

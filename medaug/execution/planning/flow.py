@@ -69,11 +69,6 @@ class Flow:
     busy: dict[Bottleneck, float]
 
     @property
-    def waiting(self) -> float:
-        """Share of the time that the device waits."""
-        return 1 - self.busy["solving"]
-
-    @property
     def held_by(self) -> Bottleneck:
         """The part that holds units back: the one that is busiest."""
         return max(self.busy, key=lambda part: self.busy[part])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -147,12 +147,6 @@ def checked(answer: requests.Response) -> requests.Response:
     """
     answer.raise_for_status()
     return answer
-
-
-def asked(ask: Callable[[], Any]) -> Any:
-    """Ask once; raises as `coded`."""
-    with coded():
-        return ask()
 
 
 def _auth(credentials: Credentials) -> AuthBase | None:
