@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from medaug.benchmark import results_folder
-from medaug.benchmark.arms.table import Chosen, chosen
+from medaug.benchmark.arms.arm_table import Chosen, chosen
+from medaug.benchmark.benchmark_plan import plan_of, setup_of
 from medaug.benchmark.design.design import Design, Training
 from medaug.benchmark.detectors.build import detector_of
 from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.images.dataset import Dataset, Picture, read_dataset
-from medaug.benchmark.images.places import read_places
+from medaug.benchmark.images.stated_parts import read_places
 from medaug.benchmark.making.fills import Fills, filling
 from medaug.benchmark.making.variants import Variants, make_variants, profile_of
-from medaug.benchmark.plan import plan_of, setup_of
-from medaug.benchmark.report.page import page
+from medaug.benchmark.report.results_page import page
 from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.request import BenchmarkRequest
 from medaug.benchmark.results import results_of

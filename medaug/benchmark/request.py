@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
-from medaug.benchmark.arms.table import Chosen
+from medaug.benchmark.arms.arm_table import Chosen
 from medaug.benchmark.design.design import Design
 from medaug.benchmark.making.variants import profile_of
 from medaug.execution.planning.request import RunRequest
@@ -21,7 +21,7 @@ class BenchmarkRequest:
         root: BENCH.
         design: what is compared.
         command: of the detector ``command``, with {data} and {project}.
-        parts: a table of parts (`images.places.read_places`); None: folds are dealt.
+        parts: a table of parts (`images.stated_parts.read_places`); None: folds are dealt.
     """
 
     run: RunRequest

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from medaug.benchmark.arms.table import chosen
+from medaug.benchmark.arms.arm_table import chosen
 from medaug.benchmark.design.design import Training
 from medaug.benchmark.making.variants import profile_of
 from medaug.benchmark.request import BenchmarkRequest

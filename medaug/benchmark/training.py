@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from medaug.benchmark.arms.arm import Material
-from medaug.benchmark.arms.table import chosen
+from medaug.benchmark.arms.arm_table import chosen
 from medaug.benchmark.design.design import Design, Training
 from medaug.benchmark.design.folds import Fold, folds_of, given_fold, normals_of, subset
 from medaug.benchmark.detectors.detector import Detector, Task, TrainingPhase

@@ -37,9 +37,9 @@ def pull_command(
     as_json: AsJson = False,
 ) -> None:
     """Bring an export out of object storage, for `medaug run FOLDER/export`; given again, it continues."""
+    from medaug.object_storage.object_store import ObjectStore
     from medaug.object_storage.place import place_of
     from medaug.object_storage.pull import EXPORT, pull
-    from medaug.object_storage.store import ObjectStore
 
     with ObjectStore(place_of(store)) as place:
         done = pull(place, folder, most, _told(_files))
@@ -64,9 +64,9 @@ def push_command(
     as_json: AsJson = False,
 ) -> None:
     """Put an OUTPUT into object storage, unit by unit and its seal last; nothing there is overwritten."""
+    from medaug.object_storage.object_store import ObjectStore
     from medaug.object_storage.place import place_of
     from medaug.object_storage.push import push
-    from medaug.object_storage.store import ObjectStore
 
     with ObjectStore(place_of(store)) as place:
         done = push(output, place, _told(_units))
@@ -86,9 +86,9 @@ def push_command(
 
 def brought(store: str, folder: Path, *, quiet: bool) -> tuple[Path, bool]:
     """`medaug pull` before a run: where the export lies, and whether any of it isn't as in the store."""
+    from medaug.object_storage.object_store import ObjectStore
     from medaug.object_storage.place import place_of
     from medaug.object_storage.pull import EXPORT, pull
-    from medaug.object_storage.store import ObjectStore
 
     with ObjectStore(place_of(store)) as place:
         done = pull(place, folder, MOST, _told(_files))

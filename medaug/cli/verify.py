@@ -127,7 +127,7 @@ def _verdict(output: Path, **how: Any) -> Verdict:
     from medaug.verification.verify import verify
 
     if is_benchmark(output):
-        from medaug.benchmark.verify import verify_benchmark
+        from medaug.benchmark.verify_results import verify_benchmark
 
         return verify_benchmark(output)
     return verify(output, **how)

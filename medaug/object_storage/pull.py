@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from medaug.audit import segments
 from medaug.errors import ArchiveError, OutputError
+from medaug.object_storage.object_store import ObjectStore, StoredObject
 from medaug.object_storage.place import is_safe
-from medaug.object_storage.store import ObjectStore, StoredObject
 from medaug.storage.atomic import disk_errors, replace_file
 from medaug.storage.canonical_json import canonical, parse
 from medaug.storage.disk_map import DiskMap

@@ -19,7 +19,7 @@ from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal
 from medaug.audit.segments import all_segments, head
 from medaug.errors import ArchiveError, OutputError, counted
-from medaug.object_storage.store import ObjectStore
+from medaug.object_storage.object_store import ObjectStore
 from medaug.storage.disk_map import DiskMap, Reiterable
 from medaug.storage.plain_files import is_plain, read_document, sha256_of_plain
 

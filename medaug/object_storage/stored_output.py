@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from medaug.audit import layout
 from medaug.audit.output_files import OutputFiles
 from medaug.errors import ArchiveError
+from medaug.object_storage.object_store import ObjectStore, StoredObject
 from medaug.object_storage.place import Prefix, is_safe
-from medaug.object_storage.store import ObjectStore, StoredObject
 from medaug.storage.archive import sha256_of
 from medaug.storage.disk_map import DiskMap
 

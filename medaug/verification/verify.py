@@ -29,7 +29,7 @@ from medaug.verification.decision_words import check_decisions
 from medaug.verification.derivation import Statement, can_be_made_again, statement_of
 from medaug.verification.faults import Fault
 from medaug.verification.list_entries import check_lists
-from medaug.verification.places import Files, OnDisk, digest_of
+from medaug.verification.output_location import Files, OnDisk, digest_of
 from medaug.verification.records import (
     check_gate,
     check_labels,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medaug.benchmark.arms.arm import Material
-from medaug.benchmark.arms.table import ARMS, chosen
+from medaug.benchmark.arms.arm_table import ARMS, chosen
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Picture
 from medaug.benchmark.making.variants import profile_of

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from medaug.benchmark import results_folder
 from medaug.benchmark.benchmark import plan_benchmark, report_benchmark, run_benchmark, trainings_of
-from medaug.benchmark.plan import plan_of, settled, setup_of
+from medaug.benchmark.benchmark_plan import plan_of, settled, setup_of
 from medaug.benchmark.results_folder import TrainingRecord
-from medaug.benchmark.verify import verify_benchmark
+from medaug.benchmark.verify_results import verify_benchmark
 from medaug.cli import app
 from medaug.errors import OutputError, RunError
 from medaug.processes import threads

@@ -7,7 +7,7 @@ import pytest
 
 from medaug.benchmark.design.folds import Fold, folds_of, given_fold, normals_of, subset
 from medaug.benchmark.images.dataset import grouped
-from medaug.benchmark.images.places import StatedPart, read_places
+from medaug.benchmark.images.stated_parts import StatedPart, read_places
 from medaug.errors import ManifestError, RunError
 
 GROUPS = [n // 3 for n in range(60)] + [100, 101, 102]

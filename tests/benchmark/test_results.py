@@ -11,7 +11,7 @@ from medaug.benchmark.design.design import Design, Training
 from medaug.benchmark.detectors.detector import Point
 from medaug.benchmark.evaluation import Boxes, as_data
 from medaug.benchmark.images.dataset import Dataset, Picture
-from medaug.benchmark.report.page import page
+from medaug.benchmark.report.results_page import page
 from medaug.benchmark.report.tables import markdown, sentence, signed
 from medaug.benchmark.results import results_of
 from medaug.benchmark.results_folder import TrainingRecord

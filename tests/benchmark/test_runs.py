@@ -10,12 +10,12 @@ from medaug.audit import ledger
 from medaug.audit.layout import LEDGER
 from medaug.benchmark import results_folder
 from medaug.benchmark.benchmark import plan_benchmark
+from medaug.benchmark.benchmark_plan import plan_of
 from medaug.benchmark.making.variants import make_variants
-from medaug.benchmark.plan import plan_of
 from medaug.benchmark.request import BenchmarkRequest
 from medaug.benchmark.runs import VariantRun, folder_of, runs_of, set_of
 from medaug.benchmark.training import BenchmarkSetup
-from medaug.benchmark.verify import verify_benchmark
+from medaug.benchmark.verify_results import verify_benchmark
 from medaug.profile.load import load_profile
 from tests.support import toy_benchmark
 from tests.support.small_runs import small_profile

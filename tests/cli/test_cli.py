@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from medaug.annotations.registry import READERS
 from medaug.audit.layout import unit_folder
-from medaug.benchmark.arms.table import ARMS
+from medaug.benchmark.arms.arm_table import ARMS
 from medaug.cli import app
 from medaug.execution.output import open as opening
 from medaug.execution.output import quarantine

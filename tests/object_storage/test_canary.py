@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medaug.object_storage import store as store_module
+from medaug.object_storage import object_store as store_module
 from tests.support.command_line import medaug
 from tests.support.object_server import BUCKET, Server
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from medaug.errors import ArchiveError, OutputError
-from medaug.object_storage import store as store_module
+from medaug.object_storage import object_store as store_module
+from medaug.object_storage.object_store import ObjectStore, StoredObject
 from medaug.object_storage.place import place_of
 from medaug.object_storage.pull import Pulled, pull
-from medaug.object_storage.store import ObjectStore, StoredObject
 from tests.support import make, small_runs
 from tests.support.command_line import medaug
 from tests.support.object_server import BUCKET, Server

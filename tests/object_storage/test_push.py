@@ -11,10 +11,10 @@ import pytest
 
 from medaug.audit import output_files
 from medaug.errors import ArchiveError, OutputError
-from medaug.object_storage import store as store_module
+from medaug.object_storage import object_store as store_module
+from medaug.object_storage.object_store import ObjectStore
 from medaug.object_storage.place import place_of
 from medaug.object_storage.push import Pushed, push
-from medaug.object_storage.store import ObjectStore
 from tests.support import sound_output
 from tests.support.command_line import medaug
 from tests.support.object_server import BUCKET, Server

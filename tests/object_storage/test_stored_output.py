@@ -12,9 +12,9 @@ import pytest
 
 from medaug.errors import ArchiveError
 from medaug.object_storage import stored_output
+from medaug.object_storage.object_store import ObjectStore
 from medaug.object_storage.place import place_of
 from medaug.object_storage.push import push
-from medaug.object_storage.store import ObjectStore
 from medaug.object_storage.stored_output import opened
 from medaug.verification.verify import Verdict, verify
 from tests.support.command_line import medaug

@@ -81,6 +81,15 @@ def test_a_name_of_a_class_or_of_a_set_of_words_means_one_thing() -> None:
     assert sorted(name for name, count in named.items() if count > 1) == ["Downsampling"]
 
 
+def test_a_file_name_means_one_thing_but_where_a_command_a_child_or_a_format_has_it() -> None:
+    """What is left is moved by nobody without a reason: ADR 46."""
+    own = [path for path in PACKAGE if not {"cli", "children", "readers"} & set(path.parts) and path.stem[0] != "_"]
+    named = Counter(path.stem for path in own)
+    shared = {name for name, count in named.items() if count > 1}
+    kept = "archive autoencoder fetch laws layout load monai recipe registry request store"
+    assert shared <= set(kept.split())
+
+
 def literals(node: ast.AST) -> list[str]:
     """The name that a statement gives to a Literal."""
     match node:

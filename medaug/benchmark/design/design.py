@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
-from medaug.benchmark.arms.table import CONTROL, Chosen, chosen
+from medaug.benchmark.arms.arm_table import CONTROL, Chosen, chosen
 from medaug.errors import RunError
 from medaug.storage.canonical_json import canonical
 

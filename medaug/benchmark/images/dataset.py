@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from medaug.assemble import window_of
 from medaug.benchmark.evaluation import Boxes
-from medaug.benchmark.images.places import StatedPart
+from medaug.benchmark.images.stated_parts import StatedPart
 from medaug.errors import RunError, counted
 from medaug.execution.planning.plan import Usable, survey
 from medaug.execution.planning.request import RunRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 from medaug.audit import ledger
 from medaug.audit.layout import LEDGER
 from medaug.audit.record import Record
-from medaug.benchmark.arms.table import Chosen
+from medaug.benchmark.arms.arm_table import Chosen
 from medaug.benchmark.images.dataset import Picture, picture_of
 from medaug.execution.execute import FINAL, execute
 from medaug.execution.exports.datasets import image_of

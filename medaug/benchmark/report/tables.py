@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from medaug.benchmark.arms.table import chosen
+from medaug.benchmark.arms.arm_table import chosen
 
 Data = Mapping[str, Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 from medaug.audit import ledger
 from medaug.audit.layout import LEDGER
 from medaug.benchmark import results_folder
+from medaug.benchmark.benchmark_plan import settled, setup_of
 from medaug.benchmark.design.design import Setting, Training
-from medaug.benchmark.plan import settled, setup_of
-from medaug.benchmark.report.page import page
+from medaug.benchmark.report.results_page import page
 from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.results import results_of
 from medaug.benchmark.results_folder import TrainingRecord
