@@ -33,7 +33,7 @@ test-browser: $(STAMP)
 
 # Orthanc and dcmtk are Debian's, likewise; RUNLEVEL=1 keeps the packages from starting services, tests start their own.
 test-pacs: $(STAMP)
-	command -v Orthanc && command -v storescp || RUNLEVEL=1 timeout 180 sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends orthanc orthanc-dicomweb dcmtk' || true
+	test -e /usr/share/orthanc/plugins/libOrthancPython.so && command -v storescp || RUNLEVEL=1 timeout 180 sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends orthanc orthanc-dicomweb orthanc-python dcmtk' || true
 	$(BIN)/python -m pytest -m pacs -rs tests/pacs
 
 # moto's server of object storage, on this machine.

@@ -147,7 +147,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "archive-not-kept": "The archive said that it stored an instance, and it isn't there.",
         "archive-pixels": "The archive gives back other pixels or other content than it was sent.",
         "archive-same": "The archive may be the one that the sources came from; see --allow-same-archive.",
-        "archive-uids": "The archive keeps instances under other UIDs than they were sent with.",
+        "archive-uids": "The archive keeps instances under other UIDs, of instance, series or study, than they had.",
         "archive-option": "A profile of de-identification, or an option of it, isn't known.",
         "not-synthetic": "An instance doesn't say that it is synthetic, and is never sent.",
         "not-about-these": "An annotation of the archive refers to none of the images that were fetched.",

@@ -16,6 +16,16 @@ def series_found(study: str, ds: Dataset) -> SeriesFound:
     return SeriesFound(study, uid_of(ds, "SeriesInstanceUID"), _term(ds, "Modality"), _term(ds, "BodyPartExamined"))
 
 
+def series_fitting(study: str, description: str, ds: Dataset) -> SeriesFound | None:
+    """A match on the level of series, or None where another description is stated than the one wanted, if any.
+
+    It isn't asked for as a key: archives need not support it (PS3.18 table 10.6.1-5, PS3.4 table C.6-3), and some then
+    find nothing. Raises as `uid_of`.
+    """
+    stated = _term(ds, "SeriesDescription")
+    return series_found(study, ds) if not description or not stated or stated == description else None
+
+
 def instance_found(series: SeriesFound, ds: Dataset) -> InstanceFound:
     """A match on the level of instances; raises as `uid_of`."""
     sop_class = uid_of(ds, "SOPClassUID") if ds.get("SOPClassUID") else ""

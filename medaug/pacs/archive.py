@@ -18,12 +18,14 @@ class Query:
         modalities: defined terms of Modality.
         dates: of the study: YYYYMMDD, or a range YYYYMMDD-YYYYMMDD of which an end may be missing.
         body_part: defined term of BodyPartExamined.
+        description: of the series, whole.
     """
 
     studies: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     dates: str = ""
     body_part: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,22 +39,6 @@ pytestmark = [pytest.mark.pacs, pytest.mark.skipif(bool(MISSING), reason=MISSING
 dcmtk = pytest.mark.skipif(not shutil.which("storescp"), reason="no dcmtk here: apt-get install dcmtk")
 
 
-@pytest.fixture
-def orthanc(tmp_path: Path) -> Iterator[Any]:
-    """Starts Orthancs, and ends them with the test."""
-    started: list[Orthanc] = []
-
-    def start(name: str, **settings: Any) -> Orthanc:
-        one = Orthanc(tmp_path / name, **settings)
-        started.append(one)
-        one.start()
-        return one
-
-    yield start
-    for one in started:
-        one.kill()
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("made"))
@@ -85,15 +68,6 @@ def clinical(folder: Path) -> list[Path]:
     for path in files:
         identified(pydicom.dcmread(path)).save_as(path)
     return files
-
-
-def held(archive: Orthanc) -> dict[str, pydicom.Dataset]:
-    """What it holds, by its own interface."""
-    found = {}
-    for one in archive.ask("instances"):
-        ds = archive.instance(one)
-        found[str(ds.SOPInstanceUID)] = ds
-    return found
 
 
 @pytest.mark.parametrize("protocol", ["dicomweb", "dicom"])
@@ -183,7 +157,7 @@ class _Killing(DicomWeb):
 def test_an_archive_that_is_killed_and_restarted_is_waited_for(orthanc: Any, output: Path, tmp_path: Path) -> None:
     archive = orthanc("archive")
     done = send(_Killing(archive, 3), Parcel(output, archive.dicomweb))
-    assert (done.variants, len(held(archive))) == (2, done.instances)
+    assert (done.variants, len(archive.held())) == (2, done.instances)
     time.sleep(0.5)
     with opened(tmp_path / "f", Asked("here", "")) as folder:
         got = fetch(_Killing(archive, 2), folder, Order(Query()))
@@ -236,7 +210,7 @@ def test_a_full_disk_at_the_receiver(protocol: str, orthanc: Any, output: Path, 
         archive.start()
         with connected(address_of(getattr(archive, protocol)), Access()) as node:
             done = send(node, Parcel(output, archive.dicom))
-        assert len(held(archive)) == done.instances
+        assert len(archive.held()) == done.instances
     finally:
         archive.kill()
         subprocess.run(["umount", str(disk)], check=False)
@@ -273,7 +247,7 @@ def test_dimse_over_tls_with_a_certificate_of_our_own(days: int, orthanc: Any, o
     parcel = Parcel(output, address, waits=())
     with connected(address_of(address), Access(authorities=theirs, certificate=ours)) as node:
         if days > 0:
-            assert send(node, parcel).instances == len(held(archive)) > 0
+            assert send(node, parcel).instances == len(archive.held()) > 0
         else:
             assert _refusal(lambda: send(node, parcel)) == "archive-certificate"
     with connected(address_of(address), Access(authorities=theirs)) as node:
@@ -300,7 +274,7 @@ def test_an_archive_that_encodes_as_jpeg_ls(orthanc: Any, output: Path) -> None:
     with connected(address_of(archive.dicomweb), Access()) as node:
         done = send(node, Parcel(output, archive.dicomweb))
     assert done.variants == 2
-    syntaxes = {ds.Modality: ds.file_meta.TransferSyntaxUID.name for ds in held(archive).values()}
+    syntaxes = {ds.Modality: ds.file_meta.TransferSyntaxUID.name for ds in archive.held().values()}
     assert "JPEG-LS" in syntaxes["CT"]
 
 
@@ -312,7 +286,7 @@ def test_an_archive_that_answers_yes_and_stores_nothing(
     script.write_text("function ReceivedInstanceFilter(dicom, origin, info) return false end")
     archive = orthanc("archive", LuaScripts=[str(script)])
     assert _code(send, getattr(archive, protocol), output) in {"archive-not-kept", "archive-refused"}
-    assert held(archive) == {}
+    assert archive.held() == {}
 
 
 def test_c_move_to_a_port_of_our_own(orthanc: Any, tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def _fits(ds: Dataset, keyword: str, value: str) -> bool:
 
 def _brief(ds: Dataset) -> Dataset:
     made = Dataset()
-    for keyword in (*LEVELS.values(), "SOPClassUID", "Modality", "BodyPartExamined", "StudyDate"):
+    for keyword in (*LEVELS.values(), "SOPClassUID", "Modality", "BodyPartExamined", "SeriesDescription", "StudyDate"):
         if keyword in ds:
             made[keyword] = ds[keyword]
     return made

@@ -1,4 +1,7 @@
-"""An Orthanc with its DICOMweb plugin on loopback ports of its own, started by a test and ended with it."""
+"""An Orthanc with its DICOMweb plugin on loopback ports of its own, started by a test and ended with it.
+
+Source of `coercing`: https://orthanc.uclouvain.be/book/plugins/python.html (RegisterReceivedInstanceCallback).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sysconfig
 import time
 import urllib.request
 from pathlib import Path
@@ -18,6 +22,8 @@ from tests.support.ports import free_port
 
 PROGRAM = shutil.which("Orthanc")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+SCRIPTS = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+NO_SCRIPTS = "" if SCRIPTS.exists() else "no Python in Orthanc here: apt-get install orthanc-python"
 MISSING = "" if PROGRAM and PLUGIN.exists() else "no Orthanc here: apt-get install orthanc orthanc-dicomweb"
 
 
@@ -82,8 +88,48 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/instances/{name}/file", timeout=30) as answer:
             return pydicom.dcmread(io.BytesIO(answer.read()))
 
+    def held(self) -> dict[str, pydicom.Dataset]:
+        """What it holds, by its own interface."""
+        found = map(self.instance, self.ask("instances"))
+        return {str(ds.SOPInstanceUID): ds for ds in found}
+
+    def delete(self, name: str) -> None:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.web}/instances/{name}", method="DELETE")
+        urllib.request.urlopen(request, timeout=30).close()
+
     def put(self, data: bytes) -> Any:
         """Store an instance by its own interface."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.web}/instances", data, method="POST")
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
+
+
+_COERCE = """
+import io, sys
+sys.path[:0] = {path!r}  # the interpreter in Orthanc is the system's; pydicom is the test's
+import orthanc, pydicom
+
+def coerce(data, origin):
+    ds = pydicom.dcmread(io.BytesIO(data))
+    for keyword in {keywords!r}:
+        ds[keyword].value = pydicom.uid.generate_uid(entropy_srcs=[keyword, str(ds[keyword].value)])
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    made = io.BytesIO()
+    ds.save_as(made, enforce_file_format=True)
+    return orthanc.ReceivedInstanceAction.MODIFY, made.getvalue()
+
+orthanc.RegisterReceivedInstanceCallback(coerce)
+"""
+
+
+def coercing(folder: Path, *keywords: str) -> dict[str, Any]:
+    """Settings of an Orthanc that gives what arrives other UIDs before it stores it, the same each time.
+
+    Args:
+        folder: for its script.
+        keywords: of the UIDs: `StudyInstanceUID`, `SeriesInstanceUID`, `SOPInstanceUID`.
+    """
+    script = folder / "coerce.py"
+    path = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    script.write_text(_COERCE.format(path=path, keywords=keywords))
+    return {"Plugins": [str(PLUGIN), str(SCRIPTS)], "PythonScript": str(script), "PythonVerbose": False}

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from medaug.pacs.access import Access, guard
 from medaug.pacs.address import Address
-from medaug.pacs.answers import failure, instance_found, series_found, uid_of
+from medaug.pacs.answers import failure, instance_found, series_fitting, uid_of
 from medaug.pacs.archive import InstanceFound, Query, SeriesFound
 from medaug.pacs.dicomweb.http import TIMEOUT, checked, coded, session_for
 from medaug.pacs.dicomweb.multipart import only_part
@@ -45,7 +45,8 @@ class DicomWeb:
         """As `Archive`."""
         for study in self._studies(query):
             for modality in query.modalities or ("",):
-                yield from self._series(study, {"Modality": modality, "BodyPartExamined": query.body_part})
+                filters = {"Modality": modality, "BodyPartExamined": query.body_part}
+                yield from self._series(study, filters, query.description)
 
     def find_instances(self, series: SeriesFound) -> Iterator[InstanceFound]:
         """As `Archive`."""
@@ -89,14 +90,18 @@ class DicomWeb:
         for ds in self._pages(search, "StudyInstanceUID"):
             yield uid_of(ds, "StudyInstanceUID")
 
-    def _series(self, study: str, filters: dict[str, str]) -> Iterator[SeriesFound]:
+    def _series(self, study: str, filters: dict[str, str], description: str) -> Iterator[SeriesFound]:
+        fields = [*_SERIES_FIELDS, *(["SeriesDescription"] if description else [])]
+
         def search(limit: int, offset: int) -> list[dict[str, Any]]:
             return self._client.search_for_series(
-                study, limit=limit, offset=offset, search_filters=_stated(filters), fields=_SERIES_FIELDS
+                study, limit=limit, offset=offset, search_filters=_stated(filters), fields=fields
             )
 
         for ds in self._pages(search, "SeriesInstanceUID"):
-            yield series_found(study, ds)
+            found = series_fitting(study, description, ds)
+            if found:
+                yield found
 
     def _pages(self, search: Search, key: str) -> Iterator[Dataset]:
         """Page by page, until one is empty or, from archives that know no pages, the same as the one before."""

@@ -19,7 +19,7 @@ from medaug.dicom.read.decode import PLUGINS
 from medaug.errors import ArchiveError
 from medaug.pacs.access import Access
 from medaug.pacs.address import Address
-from medaug.pacs.answers import failure, instance_found, series_found, uid_of
+from medaug.pacs.answers import failure, instance_found, series_fitting, uid_of
 from medaug.pacs.archive import InstanceFound, Query, SeriesFound
 from medaug.pacs.dimse.association import Associations, lost, status_of
 from medaug.pacs.dimse.receiver import Receiver, received
@@ -57,7 +57,9 @@ class Dimse:
         for study in self._studies(query):
             for modality in query.modalities or ("",):
                 wanted = {"Modality": modality, "BodyPartExamined": query.body_part, "SeriesInstanceUID": ""}
-                yield from self._find("SERIES", {"StudyInstanceUID": study, **wanted}, partial(series_found, study))
+                wanted |= {"SeriesDescription": ""} if query.description else {}  # asked for, not a key
+                fitting = partial(series_fitting, study, query.description)
+                yield from filter(None, self._find("SERIES", {"StudyInstanceUID": study, **wanted}, fitting))
 
     def find_instances(self, series: SeriesFound) -> Iterator[InstanceFound]:
         """As `Archive`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,18 +20,20 @@ from medaug.audit.record import Output, Record
 from medaug.dicom import fields
 from medaug.dicom.read import parse
 from medaug.errors import ArchiveError, OutputError
-from medaug.pacs.archive import Archive, SeriesFound
+from medaug.pacs.archive import Archive
 from medaug.pacs.back_off import WAITS, patiently
+from medaug.pacs.sending.elsewhere import Sought, coerced, elsewhere, sought
 from medaug.pacs.sending.kept import Proof, check, content_digest
 from medaug.pacs.sending.marked import is_marked
 from medaug.pacs.sending.own_study import OwnStudy
 from medaug.pacs.sending.same_archive import SameArchive, same
-from medaug.pacs.sending.sent import SentInstance, known, note
+from medaug.pacs.sending.sent import COERCED, SentInstance, known, note
 from medaug.storage.disk_map import DiskMap
 from medaug.storage.plain_files import read_plain
 
 T = TypeVar("T")
 SUFFIX = ".dcm"
+NOT_THERE = {"archive-not-kept", "archive-uids"}
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class _Item:
-    """One file on its way: its name, the UID that it has in the archive, and digests of file and content."""
+    """One file on its way: its series, the UID that it has in the archive, and the digest of its content."""
 
     output: Output
-    study: str
-    series: str
+    series: Sought
     instance: str
     digest: str
 
@@ -123,7 +124,7 @@ class _Send:
         look = None if parcel.allowed else SameArchive(archive, parcel.address, parcel.fetched, self._asked)
         self._same = look
         segments.mend(parcel.output / PRIVATE)
-        mine = (one for one in known(parcel.output) if one.archive == parcel.address)
+        mine = (one for one in known(parcel.output) if one.archive == parcel.address and one.proof != COERCED)
         self._there = DiskMap((one.instance, one.sha256) for one in mine)
 
     def all(self, on_unit: Callable[[Sent], object]) -> Sent:
@@ -153,13 +154,13 @@ class _Send:
         sent = list(self._given(record, own, going))
         self._prove(sent)
         if sent:
-            note(self._parcel.output, map(self._line, sent))
+            note(self._parcel.output, (self._line(one, one.instance, self._parcel.proof) for one in sent))
         self._said.instances += len(outputs) - len(going) + len(sent)
         self._said.variants += 1
 
     def _given(self, record: Record, own: OwnStudy, outputs: Sequence[Output]) -> Iterator[_Item]:
         """Give the archive what it doesn't have, one instance in memory at a time."""
-        there: dict[str, set[str]] = {}
+        there: dict[Sought, set[str]] = {}
         for output in outputs:
             read = parse.parsed(_content(self._parcel.output, output))
             ds = read.dataset
@@ -172,9 +173,9 @@ class _Send:
                 self._same.refuse(record, fields.text(ds, "DeidentificationMethod"))
             if self._parcel.study == "new":
                 own.moved(ds)
-            item = _Item(output, *_names(ds), content_digest(read))
+            item = _Item(output, sought(ds), fields.uid(ds, "SOPInstanceUID"), content_digest(read))
             if item.series not in there:
-                there[item.series] = self._held(item)
+                there[item.series] = self._held(item.series)
             if item.instance in there[item.series] or self._stored(ds):
                 yield item
 
@@ -188,19 +189,37 @@ class _Send:
             return False
         return True
 
-    def _held(self, item: _Item) -> set[str]:
+    def _held(self, of: Sought) -> set[str]:
         """What the archive has of a series, as from a send that was cut."""
         if self._parcel.proof == "none":
             return set()
-        series = SeriesFound(item.study, item.series)
-        return self._asked(lambda: {one.instance for one in self._archive.find_instances(series)})
+        return self._asked(lambda: {one.instance for one in self._archive.find_instances(of.series)})
 
     def _prove(self, sent: Sequence[_Item]) -> None:
-        grouped: dict[SeriesFound, dict[str, str]] = defaultdict(dict)
+        grouped: dict[Sought, list[_Item]] = defaultdict(list)
         for one in sent:
-            grouped[SeriesFound(one.study, one.series)][one.instance] = one.digest
-        for series, expected in grouped.items():
-            check(self._archive, series, expected, self._parcel.proof, self._asked)
+            grouped[one.series].append(one)
+        for of, items in grouped.items():
+            expected = {one.instance: one.digest for one in items}
+            try:
+                check(self._archive, of.series, expected, self._parcel.proof, self._asked)
+            except ArchiveError as error:
+                if error.code in NOT_THERE:
+                    self._refuse_coerced(grouped)
+                raise
+
+    def _refuse_coerced(self, sent: Mapping[Sought, Sequence[_Item]]) -> None:
+        """Look for what isn't where it was sent to, all of the unit, and note where each lies."""
+        refusal = None
+        for of, items in sent.items():
+            expected = {one.instance: one.digest for one in items}
+            found = elsewhere(self._archive, of, expected, self._asked)
+            if found:
+                there = [(one, found[one.instance].instance) for one in items if one.instance in found]
+                note(self._parcel.output, (self._line(one, uid, COERCED) for one, uid in there))
+                refusal = refusal or coerced(of, found, len(items))
+        if refusal:
+            raise refusal from None
 
     def _asked(self, ask: Callable[[], T], /) -> T:
         return patiently(ask, self._parcel.waits, self._parcel.sleep)
@@ -218,15 +237,10 @@ class _Send:
     def _uid(self, own: OwnStudy, output: Output) -> str:
         return own.uid(output.sop_instance_uid)
 
-    def _line(self, one: _Item) -> SentInstance:
+    def _line(self, one: _Item, there: str, proof: str) -> SentInstance:
         parcel = self._parcel
-        said = parcel.address, one.output.path, one.output.sha256, one.instance, parcel.proof, parcel.allowed
+        said = parcel.address, one.output.path, one.output.sha256, there, proof, parcel.allowed
         return SentInstance(*said, segments.now())
-
-
-def _names(ds: Dataset) -> tuple[str, str, str]:
-    study, series, instance = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-    return fields.uid(ds, study), fields.uid(ds, series), fields.uid(ds, instance)
 
 
 def _content(root: Path, output: Output) -> bytes:

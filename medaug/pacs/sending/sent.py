@@ -13,6 +13,8 @@ from medaug.errors import OutputError
 from medaug.storage.canonical_json import canonical
 from medaug.storage.json_dataclass import decode
 
+COERCED = "coerced"  # it lies there under another UID than it was sent with, or in another series: not as it was sent
+
 
 @dataclass(frozen=True)
 class SentInstance:
@@ -23,7 +25,7 @@ class SentInstance:
         file: relative to OUTPUT, POSIX.
         sha256: of the file.
         instance: the SOP Instance UID that it has there.
-        proof: how that was made sure: ``pixels``, ``count``, ``none``.
+        proof: how that was made sure: ``pixels``, ``count``, ``none``; or `COERCED`.
         allowed: why it may be the archive that the source came from; "" where it isn't.
         sent: ISO 8601, UTC.
         prev: digest of the line before.
