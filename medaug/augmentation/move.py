@@ -9,7 +9,7 @@ from medaug.augmentation.case import Case
 from medaug.errors import RegionError
 from medaug.imaging.boxes import Box
 from medaug.imaging.motion import Motions, moved_boxes
-from medaug.imaging.moved import lost_of, moved_mask, moved_plane
+from medaug.imaging.moved import MovedSlice
 from medaug.imaging.volume import Mask, Volume
 
 DrawMotions = Callable[[Volume, Sequence[Box], Mask, int], Motions]
@@ -23,17 +23,19 @@ class MovedCase:
         case: with the moved image and boxes, and without voxels to keep: the moved domain leaves them out.
         source: as it was.
         motions: what moved it.
-        lost: (1, rows, columns), True where the source has no data; the image is mirrored there.
+        domain: (1, rows, columns), the source's, moved along; mirrored where the source has no data.
+        lost: likewise, True where that is; the image is mirrored there.
     """
 
     case: Case
     source: Case
     motions: Motions
+    domain: Mask
     lost: Mask
 
     @classmethod
-    def of(cls, source: Case, motions: Motions) -> MovedCase:
-        """Move a case of one slice.
+    def of(cls, source: Case, domain: Mask, motions: Motions) -> MovedCase:
+        """Move a case of one slice, and its domain.
 
         Raises:
             RegionError: a box would leave the slice.
@@ -42,9 +44,6 @@ class MovedCase:
         boxes = moved_boxes(source.boxes, motions, (rows, columns))
         if boxes is None:
             raise RegionError("regions: the motions would cut a box; draw others", code="no-room")
-        moved = replace(volume, stored=moved_plane(volume.stored[0], motions)[None])
-        return cls(Case(moved, boxes), source, motions, lost_of(motions, (rows, columns))[None])
-
-    def mask(self, mask: Mask) -> Mask:
-        """A mask of the source (1, rows, columns), moved; mirrored where the source has no data."""
-        return moved_mask(mask[0], self.motions)[None]
+        made = MovedSlice.of(volume.stored[0], domain[0], motions)
+        moved = Case(replace(volume, stored=made.plane[None]), boxes)
+        return cls(moved, source, motions, made.mask[None], made.lost[None])

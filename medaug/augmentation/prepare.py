@@ -116,8 +116,8 @@ class PreparedCase:
         return cls._of(case, window, _Change(domain, domain, tools.grow(case.volume, case.boxes)), tools)
 
     @classmethod
-    def of_moved(cls, moved: MovedCase, domain: Mask, tools: PresentTools) -> PreparedCase:
-        """`of` for a case that was moved: its window and ``domain`` are the source's, and the domain moves along.
+    def of_moved(cls, moved: MovedCase, tools: PresentTools) -> PreparedCase:
+        """`of` for a case that was moved: its window is the source's, and its domain the one that moved along.
 
         What has no data may change where the mirrored domain says that it is anatomy, inside a box's edges too.
 
@@ -125,7 +125,7 @@ class PreparedCase:
             RegionError: nothing may change.
         """
         window = tools.window(moved.source.volume)
-        there, case = moved.mask(domain) & ~moved.case.volume.padded, moved.case
+        there, case = moved.domain & ~moved.case.volume.padded, moved.case
         change = _Change(there, there, tools.grow(case.volume, case.boxes), moved.lost & there)
         return cls._of(case, window, change, tools)
 
@@ -193,8 +193,8 @@ def prepare(case: Case, recipe: Recipe, tools: PresentTools) -> tuple[PreparedCa
         grafted = GraftedCase.of(case, tools.set_in(case, domain, recipe.seed_of("place")), domain)
         return PreparedCase.of_grafted(grafted, domain, tools), grafted
     assert tools.draw is not None
-    moved = MovedCase.of(case, tools.draw(case.volume, case.boxes, domain, recipe.seed_of("motions")))
-    return PreparedCase.of_moved(moved, domain, tools), moved
+    moved = MovedCase.of(case, domain, tools.draw(case.volume, case.boxes, domain, recipe.seed_of("motions")))
+    return PreparedCase.of_moved(moved, tools), moved
 
 
 def protected_in(case: Case, tools: PresentTools, seed: int | None = None) -> Mask:

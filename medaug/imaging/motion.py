@@ -174,9 +174,13 @@ def positions(motions: Motions, shape: tuple[int, int], rows: Whole, columns: Wh
         along += step_along
     for area in motions.held:
         weight = SHARE - _within_area(area, motions.yielding, rows, columns)
-        down, along = _scaled(down * weight, SHARE), _scaled(along * weight, SHARE)
-    to_step = PIXEL // STEP
-    return _scaled(down, to_step) + i * STEP, _scaled(along, to_step) + j * STEP
+        down *= weight
+        along *= weight
+        down, along = _scaled(down, SHARE), _scaled(along, SHARE)
+    down, along = _scaled(down, PIXEL // STEP), _scaled(along, PIXEL // STEP)
+    down += i * STEP
+    along += j * STEP
+    return down, along
 
 
 def lost(down: Whole, along: Whole, shape: tuple[int, int], trim: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Mask:
@@ -238,8 +242,10 @@ def _cut(box: Box, motions: Motions, shape: tuple[int, int]) -> bool:
 
 
 def _scaled(values: Whole, by: int) -> Whole:
-    """Divided by a power of two, halves up."""
-    return np.asarray((values + by // 2) >> (by.bit_length() - 1))
+    """Divided in place by a power of two, halves up."""
+    values += by // 2
+    values >>= by.bit_length() - 1
+    return values
 
 
 def _within_area(area: tuple[int, int, int, int], falloff: int, rows: Whole, columns: Whole) -> Whole:

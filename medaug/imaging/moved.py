@@ -6,7 +6,7 @@ border is one line of air, a shutter or a film's edge, that line alone is, to an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -72,6 +72,32 @@ def fetched(motions: Motions, shape: tuple[int, int]) -> Iterator[MovedStrip]:
         yield MovedStrip((rows, columns), down, across, outside)
 
 
+@dataclass(frozen=True, eq=False)
+class MovedSlice:
+    """What a slice becomes, (rows, columns) each.
+
+    Attributes:
+        plane: stored numbers, as of `moved_plane`.
+        mask: as of `moved_mask`.
+        lost: as of `lost_of`.
+    """
+
+    plane: Stored
+    mask: Mask
+    lost: Mask
+
+    @classmethod
+    def of(cls, plane: Stored, mask: Mask, motions: Motions) -> MovedSlice:
+        """A slice and a mask of it; the three in one walk, whose positions cost as much as what is fetched there."""
+        source, made = _Fetchable.of(plane), cls(plane.copy(), mask.copy(), np.zeros(mask.shape, dtype=np.bool_))
+        for strip in fetched(motions, (plane.shape[0], plane.shape[1])):
+            nearest = strip.nearest
+            made.plane[strip.area] = source.at(strip, nearest)
+            made.mask[strip.area] = mask[nearest]
+            made.lost[strip.area] = strip.lost
+        return made
+
+
 def moved_plane(plane: Stored, motions: Motions) -> Stored:
     """The moved slice, in the source's kind of number, never beyond its least and greatest value.
 
@@ -81,13 +107,9 @@ def moved_plane(plane: Stored, motions: Motions) -> Stored:
         plane: (rows, columns), stored numbers.
         motions: of the slice.
     """
-    result, low, high = plane.copy(), plane.min(), plane.max()
-    wide = plane.astype(np.float64 if np.issubdtype(plane.dtype, np.floating) else np.int64)
-    noise = grain(wide)
-    source = _mirrored(wide - noise, plane.dtype)
+    result, source = plane.copy(), _Fetchable.of(plane)
     for strip in fetched(motions, (plane.shape[0], plane.shape[1])):
-        values = np.clip(source.at(strip) + noise[strip.nearest], low, high)
-        result[strip.area] = np.where(strip.whole, wide[strip.nearest], values)  # real numbers lose no digit there
+        result[strip.area] = source.at(strip, strip.nearest)
     return result
 
 
@@ -104,13 +126,28 @@ def grain(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
         likewise; whole numbers stay whole.
     """
     padded = np.pad(plane, 1, mode="symmetric")
-    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
-    smooth = rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]
+    rows = 2 * padded[1:-1]
+    rows += padded[:-2]
+    rows += padded[2:]
+    smooth = 2 * rows[:, 1:-1]
+    smooth += rows[:, :-2]
+    smooth += rows[:, 2:]
     fine = plane - (smooth / 16 if plane.dtype.kind == "f" else (smooth + 8) >> 4)
-    some = np.abs(fine[fine != 0])  # air without noise would make it nothing
-    most = np.nanmedian(some) * GRAIN if some.size else 0
-    limit = float(most) if plane.dtype.kind == "f" else int(most)
-    return np.asarray(np.clip(fine, -limit, limit))
+    limit = _median(np.abs(fine)) * GRAIN
+    if plane.dtype.kind != "f":
+        limit = int(limit)
+    return np.asarray(np.clip(fine, -limit, limit, out=fine))
+
+
+def _median(sizes: npt.NDArray[Any]) -> float:
+    """Of what isn't 0, or 0: air without noise would make it nothing."""
+    if sizes.dtype != np.int32:
+        some = sizes[sizes != 0]
+        return float(np.nanmedian(some)) if some.size else 0.0
+    counts = np.bincount(sizes.ravel())  # of 16 bits there are few, and counting is quicker than sorting
+    upto = np.cumsum(counts) - counts[0]
+    first, second = np.searchsorted(upto, ((upto[-1] + 1) // 2, upto[-1] // 2 + 1))
+    return float(first + second) / 2 if upto[-1] else 0.0
 
 
 def trim_of(plane: Stored) -> tuple[int, int, int, int]:
@@ -173,19 +210,43 @@ def lost_of(motions: Motions, shape: tuple[int, int]) -> Mask:
 
 
 @dataclass(frozen=True, eq=False)
-class _Source:
-    """A slice mirrored as far as taps reach, flat, and how its weighted sums become stored numbers."""
+class _Fetchable:
+    """A slice from which strips are fetched: without its noise mirrored as far as taps reach, flat, and its noise.
 
+    Attributes:
+        plane: (rows, columns), as it is.
+        noise: likewise, of `grain`; in the kind of number that is calculated in.
+        flat: of the plane without noise.
+        width: of the rows in ``flat``.
+        ends: least and greatest value of the plane.
+    """
+
+    plane: Stored
+    noise: npt.NDArray[Any]
     flat: npt.NDArray[Any]
     width: int
-    finish: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
-    wide: Any
+    ends: tuple[Any, Any]
 
-    def at(self, strip: MovedStrip) -> npt.NDArray[Any]:
+    @classmethod
+    def of(cls, plane: Stored) -> _Fetchable:
+        real = np.issubdtype(plane.dtype, np.floating)
+        narrow: Any = np.float64 if real else np.int32 if plane.dtype.itemsize <= 2 else np.int64
+        wide = plane.astype(narrow)  # 16 bits times a row's and a binomial's weights stay below 2³¹
+        noise = grain(wide)
+        padded = np.pad(wide - noise, TAPS, mode="symmetric")
+        return cls(plane, noise, padded.ravel(), padded.shape[1], (plane.min(), plane.max()))
+
+    def at(self, strip: MovedStrip, nearest: tuple[Whole, Whole]) -> npt.NDArray[Any]:
         """The values at a strip's positions."""
+        values = np.clip(self._between(strip) + self.noise[nearest], *self.ends)
+        return np.where(strip.whole, self.plane[nearest], values)  # real numbers lose no digit there
+
+    def _between(self, strip: MovedStrip) -> npt.NDArray[Any]:
+        """What the taps give of the slice without noise."""
+        real = self.flat.dtype.kind == "f"
         where = ((strip.down >> BITS) + (TAPS - BEFORE)) * self.width + (strip.along >> BITS) + (TAPS - BEFORE)
         by_row, by_column = _weights(strip.down, self.flat.dtype), _weights(strip.along, self.flat.dtype)
-        total = np.zeros(where.shape, dtype=self.wide)
+        total = np.zeros(where.shape, dtype=np.float64 if real else np.int64)
         row, term = np.empty(where.shape, self.flat.dtype), np.empty(where.shape, self.flat.dtype)
         for a in range(TAPS):
             row[:] = 0
@@ -193,8 +254,8 @@ class _Source:
                 # "clip" never has to; it spares a check and a copy
                 self.flat[a * self.width + b :].take(where, out=term, mode="clip")
                 row += np.multiply(term, by_column[b], out=term)
-            total += np.multiply(row, by_row[a], dtype=self.wide)
-        return self.finish(total)
+            total += np.multiply(row, by_row[a], dtype=total.dtype)
+        return _real(total) if real else _rounded(total)
 
 
 def _weights(at: Whole, kind: Any) -> list[npt.NDArray[Any]]:
@@ -220,17 +281,11 @@ def kernel() -> Whole:
     return whole
 
 
-def _mirrored(plane: npt.NDArray[Any], kind: np.dtype[Any]) -> _Source:
-    real = np.issubdtype(kind, np.floating)
-    narrow: Any = np.float64 if real else np.int32 if kind.itemsize <= 2 else np.int64
-    padded = np.pad(plane.astype(narrow), TAPS, mode="symmetric")
-    finish = _real if real else _rounded
-    return _Source(padded.ravel(), padded.shape[1], finish, np.float64 if real else np.int64)
-
-
 def _inside(at: Whole, ends: tuple[int, int], first: int, last: int) -> Whole:
     """Positions beyond a border brought back into the strip along it, to and fro."""
     low, high = ends[0] * STEP - STEP // 2, ends[1] * STEP - STEP // 2 - 1
+    if low <= at.min() and at.max() <= high:  # as most strips are
+        return at
     before = _to_and_fro(np.maximum(low - at, 0), first * STEP)
     after = _to_and_fro(np.maximum(at - high, 0), last * STEP)
     return np.asarray(np.where(at < low, low + before, np.where(at > high, high - after, at)))

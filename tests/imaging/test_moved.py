@@ -9,7 +9,17 @@ import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from medaug.imaging.motion import STEP, Motion, Motions, positions
-from medaug.imaging.moved import grain, kernel, lost_of, moved_mask, moved_plane, strips_of, trim_of
+from medaug.imaging.moved import (
+    MovedSlice,
+    _median,
+    grain,
+    kernel,
+    lost_of,
+    moved_mask,
+    moved_plane,
+    strips_of,
+    trim_of,
+)
 from tests.support.motions import about_the_middle, local
 
 SHAPE = (120, 100)
@@ -147,3 +157,18 @@ def test_what_is_held_keeps_every_digit_of_real_numbers(kind: type) -> None:
     moved = moved_plane(plane, held)
     assert np.array_equal(moved[30:60, 20:50], plane[30:60, 20:50])
     assert (moved != plane).mean() > 0.3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+def test_one_walk_gives_what_three_do(dtype: type) -> None:
+    plane, motions = noise(dtype), about_the_middle(SHAPE, 8, 1.06, 30, -20, bent=True)
+    made = MovedSlice.of(plane, plane > 20, motions)
+    assert (made.plane == moved_plane(plane, motions)).all()
+    assert (made.mask == moved_mask(plane > 20, motions)).all()
+    assert (made.lost == lost_of(motions, SHAPE)).all()
+    assert made.lost.any()
+
+
+@pytest.mark.parametrize("values", [[0, 0, 0], [0, 3, 5], [0, 3, 5, 9], [7, 7, 7, 0, 1]])
+def test_counting_whole_numbers_finds_the_median_that_sorting_does(values: list[int]) -> None:
+    assert _median(np.array(values, dtype=np.int32)) == _median(np.array(values, dtype=np.int64))
