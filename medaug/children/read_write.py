@@ -23,6 +23,7 @@ from medaug.execution.worker.stages import warm
 from medaug.execution.worker.unit_of_work import prepare, stage
 from medaug.execution.worker.worker import Worker
 from medaug.processes.child import ending_with, silenced
+from medaug.processes.freed_memory import keep_freed_memory
 from medaug.processes.shared_memory import SharedBlock
 from medaug.processes.task_process import OnStep, answer_tasks
 
@@ -87,6 +88,7 @@ def set_up(setup: Setup) -> tuple[None, Callable[[Task, OnStep], object]]:
 def _main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the terminal, or a batch system, sends it to all
         signal.signal(number, signal.SIG_IGN)  # the parent decides
+    keep_freed_memory()
     answer_tasks(ending_with(sys.stdin.buffer), silenced(), set_up, lambda _: None)
 
 

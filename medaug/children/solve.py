@@ -21,6 +21,7 @@ from medaug.execution.worker.step_limit import step_seconds
 from medaug.execution.worker.unit_of_work import let_go, out_of_memory
 from medaug.inverse.priors.card import PriorCard
 from medaug.processes.child import silenced
+from medaug.processes.freed_memory import keep_freed_memory
 from medaug.processes.last_resort import last_resort
 from medaug.processes.task_process import OnStep, answer_tasks
 from medaug.profile.profile import Profile
@@ -75,5 +76,6 @@ def main(asked: IO[bytes], answers: IO[bytes]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    keep_freed_memory()
     pipe = silenced()
     main(sys.stdin.buffer, pipe)

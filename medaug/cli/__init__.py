@@ -39,6 +39,7 @@ from medaug.cli import (  # noqa: F401 - each defines its commands on `app`
 from medaug.cli.console import ClickError, say, usage_words
 from medaug.cli.options import app
 from medaug.errors import MedaugError, SourceError, place_of
+from medaug.processes.freed_memory import keep_freed_memory
 from medaug.processes.run_on import PASSED_ON, run_on
 
 OBJECTS = 200_000  # made before circles are looked for; by Python's 700, loading spends a quarter of its time on that
@@ -58,6 +59,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     gc.set_threshold(OBJECTS)
+    keep_freed_memory()
     try:
         code = app(standalone_mode=False) or 0
     except ClickError as error:

@@ -25,6 +25,7 @@ from medaug.execution.planning.plan import Plan
 from medaug.execution.worker.job import Job
 from medaug.execution.worker.unit_of_work import finish, prepare, solve, work_unit
 from medaug.execution.worker.worker import Worker
+from medaug.processes.freed_memory import keep_freed_memory
 from medaug.profile.load import load_profile
 from tests.benchmarks.line import export
 
@@ -63,6 +64,7 @@ def measured(output: Path, planned: Plan) -> dict[str, float]:
 
 
 def main() -> None:
+    keep_freed_memory()  # as `medaug run` does
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--profile", default="bone-xray")

@@ -22,6 +22,7 @@ from medaug.execution.planning.units import Queue, Unit
 from medaug.execution.worker.job import Work
 from medaug.execution.worker.pipeline import Done, Step, work_through
 from medaug.execution.worker.worker import Worker
+from medaug.processes.freed_memory import keep_freed_memory
 
 BURIALS = 6  # workers that may die in a row before one has finished a unit
 GRACE = 5.0  # seconds for a worker to drop its unit
@@ -140,6 +141,7 @@ def _work(pipe: Connection, worker: Worker, work: Work, number: int) -> None:
     """A worker's life: units in, outcomes out, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
     signal.signal(signal.SIGTERM, _drop)
+    keep_freed_memory()
     try:
         store = attach(worker.root)
         worker.request = replace(worker.request, device=_own_device(worker.request.device, number))

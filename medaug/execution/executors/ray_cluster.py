@@ -32,6 +32,7 @@ from medaug.execution.worker.job import Work
 from medaug.execution.worker.pipeline import Done, Step, work_through
 from medaug.execution.worker.worker import Worker
 from medaug.processes import threads
+from medaug.processes.freed_memory import keep_freed_memory
 from medaug.storage.locks import is_free, locked
 from medaug.version import __version__
 
@@ -47,6 +48,7 @@ class Actor:
     """What runs on a node."""
 
     def __init__(self, worker: Worker, work: Work) -> None:
+        keep_freed_memory()
         self._worker, self._work = worker, work
 
     def version(self) -> str:
