@@ -11,7 +11,6 @@ Source: NIfTI-1.1, https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
 from __future__ import annotations
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,10 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError
+from medaug.formats.content_names import named_by_content
 from medaug.formats.gzip_member import HEAD, says_nothing
 from medaug.formats.nifti_affine import affine_of, quaternion_of, writable_affine
 from medaug.imaging.geometry import Geometry
-from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, usable_rescale
+from medaug.imaging.volume import Rescale, Volume, usable_rescale
 from medaug.storage import archive
 from medaug.storage.atomic import replacing
 from medaug.version import __version__
@@ -74,6 +74,7 @@ def read_nifti(path: Path) -> Volume:
     rescale = _rescale(header)
     nameless = not any(header[name].strip(b"\0 ") for name in FREE_TEXT) and not any(extensions)
     limits = np.iinfo(stored.dtype) if stored.dtype.kind in "iu" else np.finfo(stored.dtype)
+    head, digest = f"{geometry.shape} {stored.dtype.name} {rescale}", archive.sha256_of(path)
     return Volume(
         stored=stored,
         geometry=geometry,
@@ -82,7 +83,7 @@ def read_nifti(path: Path) -> Volume:
         stored_range=(float(limits.min), float(limits.max)),
         padding=None,
         inverted=False,
-        source=_source(path, stored, geometry, rescale, nameless=nameless),
+        source=named_by_content("nifti", path, head, stored, geometry, sha256=digest, nameless=nameless),
     )
 
 
@@ -284,25 +285,6 @@ def _rescale(header: Header) -> Rescale:
         found = f"found {slope:g} / {inter:g}"
         raise _refused(f"expected a finite scl_slope and scl_inter up to 1e30, {found}", "nifti-header")
     return Rescale(slope, inter)
-
-
-def _source(path: Path, stored: Stored, geometry: Geometry, rescale: Rescale, *, nameless: bool) -> SourceRef:
-    content = hashlib.sha256(f"{geometry.shape} {stored.dtype.name} {rescale}".encode())
-    content.update(geometry.affine.tobytes())
-    content.update(np.ascontiguousarray(stored).data)
-    name = content.hexdigest()
-    count = geometry.shape[0]
-    digest = archive.sha256_of(path)
-    return SourceRef(
-        format="nifti",
-        modality="",
-        study_uid=f"nifti-{name[:32]}",
-        series_uid=f"nifti-{name[:32]}",
-        instance_uids=tuple(f"nifti-{hashlib.sha256(f'{name} {k}'.encode()).hexdigest()[:32]}" for k in range(count)),
-        files=(path,) * count,
-        sha256=(digest,) * count,
-        identity="declared" if nameless else "unknown",
-    )
 
 
 def _new_header(volume: Volume) -> npt.NDArray[np.void]:

@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError, counted
+from medaug.formats.content_names import named_by_content
 from medaug.formats.gzip_member import HEAD, says_nothing
 from medaug.imaging.geometry import Float64, Geometry, Shape, usable_affine
-from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume
+from medaug.imaging.volume import Rescale, Volume
 from medaug.storage import archive
 from medaug.storage.atomic import replacing
 from medaug.version import __version__
@@ -83,6 +84,7 @@ def read_nrrd(path: Path) -> Volume:
         geometry, dtype = _grid(fields, TYPES)
         stored = _voxels(stream, fields, geometry.shape, dtype, archive.size(path))
     limits = np.iinfo(stored.dtype) if stored.dtype.kind in "iu" else np.finfo(stored.dtype)
+    head = f"{geometry.shape} {stored.dtype.name}"
     return Volume(
         stored=stored,
         geometry=geometry,
@@ -91,7 +93,7 @@ def read_nrrd(path: Path) -> Volume:
         stored_range=(float(limits.min), float(limits.max)),
         padding=None,
         inverted=False,
-        source=_source(path, stored, geometry.affine, digest, nameless=nameless),
+        source=named_by_content("nrrd", path, head, stored, geometry, sha256=digest, nameless=nameless),
     )
 
 
@@ -331,20 +333,3 @@ def _voxels(
     if not np.isfinite(stored).all():
         raise _refused("expected finite voxels, found NaN or infinity; replace them", "nrrd-values")
     return stored
-
-
-def _source(path: Path, stored: Stored, affine: Float64, digest: str, *, nameless: bool) -> SourceRef:
-    content = hashlib.sha256(f"{stored.shape} {stored.dtype.name}".encode())
-    content.update(affine.tobytes())
-    content.update(np.ascontiguousarray(stored).data)
-    name, count = content.hexdigest(), len(stored)
-    return SourceRef(
-        format="nrrd",
-        modality="",
-        study_uid=f"nrrd-{name[:32]}",
-        series_uid=f"nrrd-{name[:32]}",
-        instance_uids=tuple(f"nrrd-{hashlib.sha256(f'{name} {k}'.encode()).hexdigest()[:32]}" for k in range(count)),
-        files=(path,) * count,
-        sha256=(digest,) * count,
-        identity="declared" if nameless else "unknown",
-    )
