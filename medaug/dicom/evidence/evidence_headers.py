@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -53,6 +54,27 @@ EMPTY = (  # of type 2: written without a value where the source has none
 )  # fmt: skip
 Place = tuple[Dataset, int | None]  # an instance, and in an Enhanced one the number of its frame from 1
 _TIMES = ("InstanceCreation", "Content", "Series")
+
+
+@contextmanager
+def building(what: str) -> Iterator[None]:
+    """Around highdicom's builders: they raise what odd headers provoke, and the text may quote them.
+
+    Args:
+        what: the key of a profile's `evidence` that leaves the object out.
+
+    Raises:
+        WriteError: anything was raised.
+    """
+    try:
+        with quiet():
+            yield
+    except Exception as error:
+        raise WriteError(
+            f"evidence: no {what} can be built for this series ({type(error).__name__}); "
+            f"set evidence.{what} to false for it",
+            code="evidence",
+        ) from error
 
 
 def headers(files: Sequence[Path]) -> tuple[Dataset, ...]:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from medaug.dicom.evidence.concepts import coded
 from medaug.dicom.evidence.evidence_headers import (
     Place,
+    building,
     evidence_uid,
     finish,
     frame_references,
@@ -26,9 +27,7 @@ from medaug.dicom.uids import derived_uid
 from medaug.dicom.write.attribute_values import put
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
-from medaug.errors import WriteError
 from medaug.imaging.boxes import Box
-from medaug.processes.quiet import quiet
 
 PROCEDURE = ("363679005", "SCT", "Imaging procedure")
 PURPOSE = ("75958009", "SCT", "Bounded by")
@@ -64,15 +63,8 @@ def write_report(
     Source: PS3.16 TID 1500, TID 1410; PS3.3 C.18.6.
     """
     derived = headers(files)
-    try:
-        with quiet():
-            made = report(derived, boxes, provenance, templates)
-    except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
-        raise WriteError(
-            f"evidence: no report can be built for this series ({type(error).__name__}); "
-            "set evidence.report to false for it",
-            code="evidence",
-        ) from error
+    with building("report"):
+        made = report(derived, boxes, provenance, templates)
     return save(made, path)
 
 

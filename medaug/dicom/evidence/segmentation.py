@@ -12,16 +12,22 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medaug.dicom.evidence.concepts import stated
-from medaug.dicom.evidence.evidence_headers import evidence_uid, finish, frame_references, headers, save, series_number
+from medaug.dicom.evidence.evidence_headers import (
+    building,
+    evidence_uid,
+    finish,
+    frame_references,
+    headers,
+    save,
+    series_number,
+)
 from medaug.dicom.evidence.source_images import put_back, source_images
 from medaug.dicom.evidence.templates import Templates
 from medaug.dicom.write.attribute_values import PRIVATE_SCHEME, put
 from medaug.dicom.write.provenance import Provenance
 from medaug.dicom.write.written import Written
-from medaug.errors import WriteError
 from medaug.imaging.boxes import Code as BoxCode
 from medaug.imaging.volume import Mask
-from medaug.processes.quiet import quiet
 from medaug.regions.marks import MARKS
 
 
@@ -88,15 +94,8 @@ def write_segmentation(
         OutputError: the disk didn't take it.
     """
     derived = headers(files)
-    try:
-        with quiet():
-            made = segmentation(derived, provenance, codes, templates)
-    except Exception as error:  # highdicom raises what odd headers provoke, and its text may quote them
-        raise WriteError(
-            f"evidence: no segmentation can be built for this series ({type(error).__name__}); "
-            "set evidence.segmentation to false for it",
-            code="evidence",
-        ) from error
+    with building("segmentation"):
+        made = segmentation(derived, provenance, codes, templates)
     put_frames(made, masks, derived)
     return save(made, path)
 
