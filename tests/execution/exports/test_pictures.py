@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.dataset_export import export
-from tests.support.sound_output import records
+from tests.support.dataset_export import export, pictured
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of `datasets`
 
@@ -23,23 +22,12 @@ def folder(request: pytest.FixtureRequest, sound: Path, tmp_path_factory: pytest
     return folder
 
 
-def boxes_of(sound: Path) -> dict[str, list[tuple[str, tuple[int, int, int, int]]]]:
-    """Stem of a picture → its boxes by label, (x, y, width, height) in px."""
-    found: dict[str, list[tuple[str, tuple[int, int, int, int]]]] = {}
-    for record in records(sound / "out"):
-        for box in record.boxes:
-            for k in range(box.start[0], box.stop[0]):
-                place = (box.start[2], box.start[1], box.shape[2], box.shape[1])
-                found.setdefault(f"{record.unit[:16]}-{k:04d}", []).append((box.label, place))
-    return found
-
-
 def test_fiftyone_finds_a_picture_and_its_boxes_in_shares_of_it(folder: Path, sound: Path) -> None:
-    """FiftyOne isn't installed here: this is its documented layout, FiftyOneImageDetectionDataset."""
+    """Its documented layout, FiftyOneImageDetectionDataset; FiftyOne itself reads it in test_fiftyone.py."""
     if folder.name != "fiftyone":
         pytest.skip("another form")
     content = json.loads((folder / "labels.json").read_text())
-    expected = boxes_of(sound)
+    expected = pictured(sound / "out")
     assert content["labels"].keys() == expected.keys() == {path.stem for path in (folder / "data").iterdir()}
     assert content["classes"] == sorted({label for boxes in expected.values() for label, _ in boxes})
     for stem, detections in content["labels"].items():
@@ -55,7 +43,7 @@ def test_datasets_loads_pictures_with_their_boxes(folder: Path, sound: Path, tmp
         pytest.skip("another form")
     datasets = pytest.importorskip("datasets", reason="needs the extra medaug[exports]")
     loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=str(tmp_path), split="train")
-    expected = boxes_of(sound)
+    expected = pictured(sound / "out")
     assert len(loaded) == len(expected)
     found = {}
     for row in loaded:
