@@ -107,6 +107,7 @@ class DiffusionRecipe(Strict):
     ``accumulate`` is in how many parts a batch goes through the network, for a machine that can't hold all of it.
     At each of ``restarts`` a new cycle begins as if from a prior that the steps before it gave: from their averaged
     weights, rounded to 16 bits, with a new optimiser, and with ``warmup`` and ``decay`` of its own.
+    ``earlier_decay`` is the ``decay`` of the cycles before the last, where it was another.
     ``predicts`` is what the network learns: v of a diffusion, or the velocity of a rectified flow.
     ``later`` is what the batch and the precision are from a step on: small batches go further at first, and a run may
     go on where another precision is the faster one.
@@ -121,6 +122,7 @@ class DiffusionRecipe(Strict):
     rate: float = Field(gt=0)
     warmup: int = Field(ge=1)
     decay: int = Field(ge=1)
+    earlier_decay: int | None = Field(None, ge=1)
     precision: Literal["float32", "bfloat16"]
     ema: float = Field(ge=0, lt=1)
     validate_every: int = Field(ge=1)
@@ -137,6 +139,10 @@ class DiffusionRecipe(Strict):
     @model_validator(mode="after")
     def _cycles_in_order(self) -> Self:
         return cycles_rise(self, self.restarts, self.steps)
+
+    def decay_before(self, end: int) -> int:
+        """Of the cycle that ends there."""
+        return self.decay if end == self.steps else self.earlier_decay or self.decay
 
     def batch_at(self, step: int) -> int:
         """Images of a step."""
@@ -226,7 +232,7 @@ class TrainingRecipe(Strict):
     @property
     def before_decay(self) -> str:
         """A digest of what decides the first steps: all but where the end lies, the reporting and the words."""
-        lengths = {"steps", "restarts", "decay", "later", "validate_every", "checkpoint_every"}
+        lengths = {"steps", "restarts", "decay", "earlier_decay", "later", "validate_every", "checkpoint_every"}
         unused = {name: True for name in ("base", "ambient", "trunk") if getattr(self, name) is None}
         whole = {"accumulate"} if self.diffusion.accumulate == 1 else set()
         whole |= {"predicts"} if self.diffusion.predicts == "v_prediction" else set()

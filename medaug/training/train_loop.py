@@ -39,9 +39,8 @@ class LoopSettings(Protocol):
     def warmup(self) -> int:
         """Steps over which the rate rises."""
 
-    @property
-    def decay(self) -> int:
-        """Steps over which it falls to 0 at the end."""
+    def decay_before(self, end: int) -> int:
+        """Steps over which it falls to 0 at a cycle's end."""
 
     @property
     def restarts(self) -> tuple[int, ...]:
@@ -131,9 +130,9 @@ def train_loop(plan: LoopSettings, trainee: Trainee, checkpoint: Path, log: Log,
 
 
 def rate(plan: LoopSettings, step: int) -> float:
-    """The learning rate of a step: in each cycle up over ``warmup``, constant, down to 0 over the last ``decay``."""
+    """The learning rate of a step: in each cycle up over ``warmup``, constant, down to 0 at its end."""
     start, end = cycle_of(plan, step)
-    return plan.rate * min(1.0, (step - start + 1) / plan.warmup, (end - step) / plan.decay)
+    return plan.rate * min(1.0, (step - start + 1) / plan.warmup, (end - step) / plan.decay_before(end))
 
 
 def averaging(plan: LoopSettings, step: int) -> float:

@@ -238,7 +238,14 @@ def test_what_may_be_left_out_of_a_recipe_changes_no_digest() -> None:
     assert ambient_recipe(plain).first_stage != plain.first_stage
     old = plain.model_dump(exclude={"base", "ambient", "trunk", "card"})
     lengths = {"steps", "decay", "validate_every", "checkpoint_every"}
-    for name in (*lengths, "accumulate", "restarts", "later", "predicts"):  # as it was before they could be said
+    for name in (
+        *lengths,
+        "accumulate",
+        "restarts",
+        "later",
+        "predicts",
+        "earlier_decay",
+    ):  # as it was before they could be said
         del old["diffusion"][name]
     import hashlib
 

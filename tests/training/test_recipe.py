@@ -82,6 +82,9 @@ def test_each_cycle_has_a_rise_and_a_fall_of_its_own() -> None:
     assert [rate(plan, step) for step in range(1000)] == [rate(first, step) for step in range(1000)]
     assert [cycle_of(plan, step) for step in (0, 999, 1000, 1499)] == [(0, 1000)] * 2 + [(1000, 1500)] * 2
     assert [rate(plan, step) for step in (1000, 1001, 1009, 1400, 1499)] == [0.1, 0.2, 1.0, 1.0, 0.01]
+    longer = plan.model_copy(update={"decay": 200, "earlier_decay": 100})
+    assert [rate(longer, step) for step in range(1000)] == [rate(first, step) for step in range(1000)]
+    assert [rate(longer, step) for step in (1300, 1400, 1499)] == [1.0, 0.5, 0.005]
 
 
 @pytest.mark.parametrize("name", ["brain-mr-256", "head-ct-256", "radiograph-256-v2"])

@@ -77,6 +77,10 @@ class LoopRecipe(Strict):
         """Of a step's forward pass."""
         return self.precision
 
+    def decay_before(self, end: int) -> int:  # noqa: ARG002 - likewise
+        """Of the cycle that ends there."""
+        return self.decay
+
 
 class FinetuneRecipe(Strict):
     """Everything that decides the weights, except the base's and the images."""
