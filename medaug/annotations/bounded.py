@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copyreg import dispatch_table
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -139,6 +139,8 @@ def _ended(error: ChildError, memory: int, seconds: float) -> AnnotationError:
             words = f"reading them takes more than the {most} that files of this size may have; check or split them"
         case "start":
             words = f"the process that reads them can't be started ({error.detail})"
-        case _:
+        case "answer" | "death":
             words = f"the process that reads them died of it ({error.detail}); check them"
+        case _:
+            assert_never(error.reason)
     return AnnotationError(f"annotations: {words}", code="annotation-limits")

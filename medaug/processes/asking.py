@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from medaug.processes.child import exactly, started
 
@@ -23,6 +23,7 @@ MAX_FACTS = 1 << 16  # bytes of JSON in an answer
 LIMIT_SIGNALS = frozenset({9, 24})  # SIGKILL: the deadline or the hard limit; SIGXCPU: processor time
 
 Said = tuple[dict[str, Any], bytearray]
+Reason = Literal["start", "limits", "answer", "death"]
 
 
 class ChildError(Exception):
@@ -33,9 +34,10 @@ class ChildError(Exception):
         detail: the system's words, or the exit status.
     """
 
-    def __init__(self, reason: str, detail: object = "") -> None:
+    def __init__(self, reason: Reason, detail: object = "") -> None:
         super().__init__(f"{reason} {detail}")
-        self.reason, self.detail = reason, detail
+        self.reason: Reason = reason
+        self.detail = detail
 
 
 class Child:

@@ -8,7 +8,7 @@ image a new child. The limits are Linux's; elsewhere the child runs without them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from medaug.error_codes import CODES
 from medaug.errors import ReadError
@@ -74,9 +74,11 @@ def _ended(error: ChildError) -> ReadError:
         case "answer":
             words = "the decoder gave no answer that can be used; export the image again"
             return ReadError(words, code="decoder-died")
-        case _:
+        case "death":
             words = f"the decoder died of it (status {error.detail}); export the image again"
             return ReadError(words, code="decoder-died")
+        case _:
+            assert_never(error.reason)
 
 
 def _word(kind: str) -> str:

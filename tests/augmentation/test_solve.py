@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from medaug import assemble
 from medaug.augmentation.augment import present, solve
 from medaug.augmentation.solve import PresentedSlice, SolvedSlice, solve_slices
 from medaug.augmentation.tools import Tools
+from medaug.execution.planning.request import RunRequest
+from medaug.execution.worker.worker import Worker
 from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.processes import threads
 from medaug.profile.load import load_profile
 from tests.support.cases import case, changed, recipe
 from tests.support.far_device import DEVICE, FarDevice
@@ -80,3 +86,29 @@ def test_a_batch_is_sent_in_four_copies_and_comes_back_in_one(tools: Tools, rows
     assert [one.solved.shape for one in solved] == [one.round_trip.shape for one in solved] == [(64, 64)] * 2
     assert device.sent == 4  # pixels, what is observed, and the noise of measurement and start
     assert device.waits == {"copy back": 1}
+
+
+def test_tools_that_were_pickled_solve_the_same(rows: list[PresentedSlice], tmp_path: Path) -> None:
+    """They load their prior again, where that is the profile's."""
+    made = assemble.tools(load_profile(small_profile(tmp_path)), "cpu")
+    sent = pickle.dumps(made)
+    there = pickle.loads(sent)
+    assert len(sent) < 1 << 20
+    assert same(*(one.solve_slices(rows[:1], one.solve.prior, one.solve) for one in (made, there)))
+
+
+def test_a_call_from_python_takes_the_threads_of_a_run(
+    rows: list[PresentedSlice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One call of `augment` took all cores once, and six to eight times the processor of a run's."""
+    seen, before = [], torch.get_num_threads()
+    monkeypatch.setattr(threads, "of_a_solve", lambda: before + 1)
+    monkeypatch.setattr(assemble, "of_a_solve", threads.of_a_solve)
+    profile = load_profile(small_profile(tmp_path))
+    made = assemble.tools(profile, "cpu")
+    made.solve_slices(rows[:1], made.solve.prior, made.solve, lambda *_: seen.append(torch.get_num_threads()))
+    assert set(seen) == {before + 1}
+    assert torch.get_num_threads() == before
+    request = RunRequest(tmp_path, profile, device="cpu")
+    monkeypatch.setattr("medaug.execution.worker.worker.of_a_solve", threads.of_a_solve)
+    assert Worker(request, tmp_path).threads == before + 1

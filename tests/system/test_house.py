@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from medaug.audit import ledger
+from medaug.dicom.read import read
+from medaug.dicom.write import write
+from medaug.inverse.operators import Inpainting
+from tests.support.command_line import medaug
+from tests.support.passing_by import values_at
 from tests.support.paths import ROOT
+from tests.support.quick_prior import in_place_of_the_embedded
+from tests.support.small_runs import arguments_in, boxes
 
 PACKAGE = sorted((ROOT / "medaug").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -98,6 +106,14 @@ def literals(node: ast.AST) -> list[str]:
     return []
 
 
+def test_a_match_ends_in_assert_never() -> None:
+    """But for those on words of torch's, whose set is open, and on the types of plain data."""
+    matches = [(path, n) for path in PACKAGE for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Match)]
+    open_sets = {"device.py", "canonical_json.py"}
+    assert len(matches) > 25
+    assert {path.name for path, one in matches if "assert_never" not in ast.unparse(one.cases[-1])} == open_sets
+
+
 def test_no_test_module_imports_another() -> None:
     """What two of them need stands in tests/support."""
     found = [
@@ -124,3 +140,16 @@ def test_benchmarks_are_run_by_hand() -> None:
     collected = [f.name for path in scripts for f in functions(path) if f.name.startswith("test_")]
     assert len(scripts) > 20
     assert list(chain(collected)) == []
+
+
+def test_few_value_classes_are_at_hand_when_a_file_is_written(tmp_path: Path) -> None:
+    """Counted alike there were 15 and 25 before the house was ordered: the ADR on the measure of the house."""
+    given = arguments_in(tmp_path)
+    words = ["-o", given["output"], "-p", given["profile"], "-a", boxes(tmp_path / "boxes.json", ("x1.dcm",))]
+    stages = [(read, "_of_file"), (Inpainting, "forward"), (write, "_place"), (ledger, "append")]
+    with in_place_of_the_embedded(), values_at(stages) as found:
+        answer = medaug("run", given["input"] / "xray" / "x1.dcm", *words, "--accept-identity", "made")
+    assert answer.returncode == 0
+    assert all(found.values())
+    assert len(found["_place"]) <= 15
+    assert len(set().union(*found.values())) <= 26

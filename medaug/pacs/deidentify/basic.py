@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from pydicom import dcmwrite
 from pydicom.datadict import dictionary_has_tag
@@ -102,6 +102,8 @@ class _Walk:
                     element.value = dummy
             case "keep" | "uid":
                 self._inside(element)
+            case other:
+                assert_never(other)
 
     def _inside(self, element: DataElement) -> None:
         if element.VR == "SQ":
