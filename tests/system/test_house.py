@@ -143,7 +143,7 @@ def test_benchmarks_are_run_by_hand() -> None:
 
 
 def test_few_value_classes_are_at_hand_when_a_file_is_written(tmp_path: Path) -> None:
-    """Counted alike there were 15 and 25 before the house was ordered: the ADR on the measure of the house."""
+    """Counted alike there were 15 and 25 before the house was ordered: ADR 46."""
     given = arguments_in(tmp_path)
     words = ["-o", given["output"], "-p", given["profile"], "-a", boxes(tmp_path / "boxes.json", ("x1.dcm",))]
     stages = [(read, "_of_file"), (Inpainting, "forward"), (write, "_place"), (ledger, "append")]
