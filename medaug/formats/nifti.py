@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError
 from medaug.formats.content_names import named_by_content
-from medaug.formats.gzip_member import HEAD, says_nothing
+from medaug.formats.gzip_member import says_nothing
 from medaug.formats.nifti_affine import affine_of, quaternion_of, writable_affine
 from medaug.imaging.geometry import Geometry
 from medaug.imaging.volume import Rescale, Volume, usable_rescale
@@ -182,7 +182,7 @@ def states_nifti(path: Path, volume: Volume) -> bool:
     with _opened(path) as stream:
         same = stream.read(len(expected)) == expected
     with archive.opened(path) as file:
-        return same and says_nothing(file.read(HEAD))
+        return same and says_nothing(file)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from medaug.errors import ReadError, WriteError, counted
 from medaug.formats.content_names import named_by_content
-from medaug.formats.gzip_member import HEAD, says_nothing
+from medaug.formats.gzip_member import says_nothing
 from medaug.imaging.geometry import Float64, Geometry, Shape, usable_affine
 from medaug.imaging.volume import Rescale, Volume
 from medaug.storage import archive
@@ -158,7 +158,7 @@ def states_nrrd(path: Path, volume: Volume) -> bool:
     """Whether a file's header, and its gzip stream's, is what `write_nrrd` writes; raises as `nrrd_geometry`."""
     expected = _text(volume, f"{volume.stored.dtype.kind}{volume.stored.dtype.itemsize}").encode("ascii")
     with _opened(path) as stream:
-        return stream.read(len(expected)) == expected and says_nothing(stream.read(HEAD))
+        return stream.read(len(expected)) == expected and says_nothing(stream)
 
 
 def _text(volume: Volume, kind: str) -> str:

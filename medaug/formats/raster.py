@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from medaug.errors import ReadError, WriteError
+from medaug.formats.picture_bytes import PNG, chunks, png_is_full, tiff_is_full
 from medaug.imaging.geometry import planar
 from medaug.imaging.greying import Converted, to_grey
 from medaug.imaging.volume import Rescale, SourceRef, Stored, Volume, Window
@@ -30,7 +31,7 @@ RasterKind = Literal["png", "jpeg", "tiff"]
 _PLACES = frozenset({273, 278, 279, 324, 325})  # TIFF tags: where strips and tiles lie, and their lengths
 SUFFIX: dict[RasterKind, str] = {"png": ".png", "jpeg": ".png", "tiff": ".tif"}  # of a variant
 MAGIC: tuple[tuple[bytes, RasterKind], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"II*\0", "tiff"), (b"MM\0*", "tiff"),
+    (PNG, "png"), (b"\xff\xd8\xff", "jpeg"), (b"II*\0", "tiff"), (b"MM\0*", "tiff"),
 )  # fmt: skip
 HEAD = 132  # bytes that tell a file's kind
 MAX_PIXELS = 2**26  # as of a DICOM image
@@ -155,10 +156,14 @@ def states_raster(path: Path, volume: Volume, channels: int) -> bool:
     Raises:
         ReadError: it can't be read.
     """
-    made = io.BytesIO()
-    _save(_in_channels(np.zeros_like(volume.stored[0]), channels), made, path.suffix)
-    with archive.opened(path) as stream, _coded():
-        return _said(stream) == _said(made)
+    made, pixels = io.BytesIO(), _in_channels(np.zeros_like(volume.stored[0]), channels)
+    _save(pixels, made, path.suffix)
+    with archive.opened(path) as stream:
+        data = stream.read()
+    is_png = path.suffix == SUFFIX["png"]
+    full = png_is_full(data, pixels.nbytes + len(pixels)) if is_png else tiff_is_full(data, pixels.nbytes)
+    with _coded():
+        return full and _said(io.BytesIO(data)) == _said(made)
 
 
 def _said(stream: BinaryIO) -> tuple[object, ...]:
@@ -166,24 +171,12 @@ def _said(stream: BinaryIO) -> tuple[object, ...]:
     from PIL import Image
 
     stream.seek(0)
-    beside = _chunks(stream.read())
-    stream.seek(0)
+    data = stream.read()
+    beside = [chunk for name, chunk in chunks(data) if name != b"IDAT"] if data.startswith(PNG) else []
     with quiet(), Image.open(stream, formats=("PNG", "TIFF")) as image:
         image.load()
         tags = {tag: value for tag, value in getattr(image, "tag_v2", {}).items() if tag not in _PLACES}
         return image.format, image.mode, image.size, dict(image.info), tags, beside
-
-
-def _chunks(data: bytes) -> tuple[bytes, ...]:
-    """Of a PNG whatever stands beside the pixels, also what Pillow passes over and what follows the end."""
-    if not data.startswith(MAGIC[0][0]):
-        return ()
-    found, at = [], len(MAGIC[0][0])
-    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        found += [data[at:end]] if data[at + 4 : at + 8] != b"IDAT" else []
-        at = end
-    return *found, data[at:]
 
 
 def _in_channels(stored: Stored, channels: int) -> Stored:

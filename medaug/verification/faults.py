@@ -16,7 +16,7 @@ CODES: Mapping[str, str] = {
     "seal-root": "the results are not those that were sealed",
     "seal-ledger": "the ledger's segments are not those that were sealed",
     "file-missing": "a file that the record or the seal names isn't there",
-    "file-unknown": "a file that neither the record nor the seal names",
+    "file-unknown": "a file that neither the record nor the seal names, or that no run writes",
     "file-changed": "a file has another digest than in the record or the seal",
     "unit-unlogged": "a unit's folder without a line in the ledger",
     "unit-key": "the unit key isn't the digest of its recipe, or the source key not that of its source",

@@ -15,9 +15,18 @@ from medaug.audit.record import Record
 from medaug.audit.seal import Sealed, read_seal, signed_by
 from medaug.audit.segments import all_segments, head
 from medaug.errors import counted
+from medaug.manifests.croissant import CROISSANT
+from medaug.manifests.table import MANIFESTS
 from medaug.storage.disk_map import DiskMap
 from medaug.storage.plain_files import read_plain
 from medaug.verification.faults import Fault
+
+WRITTEN = frozenset(
+    {
+        *(layout.FORMAT, layout.PROFILE, layout.PLAN, layout.PAGE, layout.METHODS, layout.CRATE, CROISSANT),
+        *(manifest.name for manifest in MANIFESTS),
+    }
+)
 
 
 def check_format(root: Path) -> Iterator[Fault]:
@@ -113,6 +122,17 @@ def check_sealed_files(sealed: Sealed, digests: Collection[tuple[str, str]]) -> 
             yield Fault("file-changed", "it has another digest than in the seal", name)
     if (files_root(digests), len(digests)) != (sealed.root, sealed.files):
         yield Fault("seal-root", f"{sealed.files} results were sealed, these {len(digests)} are not the same", SEAL)
+
+
+def check_places(names: Iterable[str]) -> Iterator[Fault]:
+    """Every result that isn't below variants/ is one of those that a run writes, sealed or not.
+
+    Args:
+        names: all results.
+    """
+    for name in names:
+        if name not in WRITTEN and not name.startswith(f"{VARIANTS}/"):
+            yield Fault("file-unknown", "no run writes a file of this name here; keep what is yours elsewhere", name)
 
 
 def check_variants(names: Iterable[str], others: Iterable[str], written: Iterable[Record]) -> Iterator[Fault]:

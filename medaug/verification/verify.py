@@ -147,6 +147,7 @@ def _check_files(
     closed: list[str] = []
     root, listed = files.root, files.take(closed)
     faults = [*run_level.check_variants(listed.results, listed.others, written)]
+    faults += run_level.check_places(listed.results)
     faults += [Fault("unreadable", "a folder can't be listed", name.rstrip("/")) for name in closed]
     unread = (name for name in listed.results if name not in read)
     for name, digest in output_files.digests(root, unread, files.digest):

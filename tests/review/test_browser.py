@@ -194,9 +194,11 @@ def test_it_is_of_use_at_500_px(sound: Path, tmp_path: Path, chromium: Any, serv
     page = begin(chromium, serve(tmp_path / "out"), viewport={"width": 500, "height": 800})
     wide = "document.documentElement.scrollWidth"
     assert page.evaluate(wide) <= 500
+    assert violations(page) == []
     page.click(".gallery a >> nth=0")
     settled(page, "undecided")
     assert page.evaluate(wide) <= 500
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("path", ["/", "/wrong/", f"/{TOKEN}x/"])

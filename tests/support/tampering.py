@@ -324,6 +324,17 @@ def cover(folder: Path, modality: str, change: Callable[[Record], Record] | None
     rewrite(root, of(root, modality).unit, lambda r: redigest(root, change(r) if change else r), lists=lists)
 
 
+def _covered_file_added_on_top(folder: Path) -> None:
+    _file_added_on_top(folder)
+    seal(folder / "out")
+
+
+def _covered_file_in_a_folder_of_its_own(folder: Path) -> None:
+    (folder / "out" / "variants-2").mkdir()
+    (folder / "out" / "variants-2" / "image.dcm").write_bytes(image(folder).read_bytes())
+    seal(folder / "out")
+
+
 def _covered_pixel_in_a_box(folder: Path) -> None:
     _pixel_in_a_box(folder)
     cover(folder, "CT")
@@ -440,6 +451,8 @@ def _covered_unit_removed(folder: Path) -> None:
 
 
 COVERED = {
+    _covered_file_added_on_top: {"file-unknown"},
+    _covered_file_in_a_folder_of_its_own: {"file-unknown"},
     _covered_pixel_in_a_box: {"protected-changed"},
     _covered_voxel_of_a_nifti: {"protected-changed"},
     _covered_protected_pixel_outside_boxes: {"protected-changed"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -96,6 +97,32 @@ def _appended(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"DOE^JANE")
 
 
+def _behind_pixels(path: Path) -> None:
+    """A name behind the stream of a PNG's pixels, in their own chunk."""
+    data = path.read_bytes()
+    at = data.index(b"IDAT")
+    long = int.from_bytes(data[at - 4 : at], "big")
+    chunk = data[at : at + 4 + long] + b"DOE^JANE"
+    made = (long + 8).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    path.write_bytes(data[: at - 4] + made + data[at + 8 + long :])
+
+
+def _longer_strip(path: Path) -> None:
+    """A name behind the stream of a TIFF's only strip, which is moved to the file's end."""
+    with Image.open(path) as image:
+        ((start,), (long,)) = image.tag_v2[273], image.tag_v2[279]
+    data = path.read_bytes()
+    made = bytearray(data[:start] + bytes(long) + data[start + long :])  # where it lay there are zeros
+    for tag, value in ((273, len(data)), (279, long + 8)):
+        (at,) = (n for kind in (3, 4) if (n := made.find(struct.pack("<HHI", tag, kind, 1))) >= 0)
+        made[at : at + 12] = struct.pack("<HHII", tag, 4, 1, value)
+    path.write_bytes(made + data[start : start + long] + b"DOE^JANE")
+
+
+def _nrrd_member(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + gzip.compress(b"", mtime=0))
+
+
 def _tiff_saved(**options: object) -> Callable[[Path], None]:
     def change(path: Path) -> None:
         with Image.open(path) as image:
@@ -161,6 +188,10 @@ IN_FILES: dict[str, tuple[Attack, str, str]] = {
     "SYNTHETIC taken out of TIFF": (_changed(TIFF, _tiff_saved(description="")), "header-differs", OUTPUT),
     "TIFF's resolution": (_changed(TIFF, _tiff_saved(dpi=(300, 300))), "header-differs", OUTPUT),
     "an artist in TIFF": (_changed(TIFF, _tiff_saved(artist="DOE^JANE")), "header-differs", OUTPUT),
+    "a name behind TIFF's end": (_changed(TIFF, _appended), "header-differs", OUTPUT),
+    "a name in TIFF's strip": (_changed(TIFF, _longer_strip), "header-differs", OUTPUT),
+    "a name behind PNG's pixels": (_changed(PNG, _behind_pixels), "header-differs", OUTPUT),
+    "an empty member in NRRD's gzip stream": (_changed(NRRD, _nrrd_member), "header-differs", OUTPUT),
     "TIFF's pixel in a box": (_changed(TIFF, _pixel), "protected-changed", SOURCE),
     "NRRD mirrored": (_changed(NRRD, _nrrd_lines(_directions(-1))), "grid-differs", OUTPUT),
     "NRRD's spacing doubled": (_changed(NRRD, _nrrd_lines(_directions(2))), "grid-differs", OUTPUT),

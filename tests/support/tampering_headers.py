@@ -92,6 +92,20 @@ def _packed_under_a_name(folder: Path) -> None:
     cover(folder, "")
 
 
+def _member(where: int) -> Attack:
+    """An empty member with a name, before (0) or behind (1) what is read."""
+
+    def attack(folder: Path) -> None:
+        path, packed = image(folder, "", 0), io.BytesIO()
+        gzip.GzipFile("DOE_JANE.nii", "wb", 6, packed, mtime=1).close()
+        parts = [path.read_bytes()]
+        parts.insert(where, packed.getvalue())
+        path.write_bytes(b"".join(parts))
+        cover(folder, "")
+
+    return attack
+
+
 def _affine(factor: float) -> Callable[[np.ndarray], None]:
     def change(header: np.ndarray) -> None:
         header["qform_code"] = 0
@@ -274,6 +288,8 @@ REMADE: dict[str, tuple[Attack, str, str]] = {
     "NIfTI's spacing doubled": (_in_nifti(_affine(2)), "grid-differs", OUTPUT),
     "NIfTI's slope 7": (_in_nifti(_field("scl_slope", 7)), "header-differs", SOURCE),
     "SYNTHETIC taken out of NIfTI": (_in_nifti(_field("descrip", b"")), "header-differs", OUTPUT),
+    "a member before NIfTI's gzip stream": (_member(0), "header-differs", OUTPUT),
+    "a member behind NIfTI's gzip stream": (_member(1), "header-differs", OUTPUT),
     "a name in NIfTI's gzip stream": (_packed_under_a_name, "header-differs", OUTPUT),
     "NIfTI's label map mirrored": (_in_label_map(_affine(-1)), "evidence-differs", OUTPUT),
     "NIfTI's label map with slope 2": (_in_label_map(_field("scl_slope", 2)), "evidence-differs", OUTPUT),
