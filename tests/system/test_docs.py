@@ -81,6 +81,14 @@ def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_modules_that_are_named_are_there(document: Path) -> None:
+    """Below the repository or the package; a decision names what was there when it was taken."""
+    named = re.findall(r"`((?:[\w.-]+/)+[\w-]+\.py)(?::\w+)?`", document.read_text())
+    gone = [name for name in named if not any((root / name).exists() for root in (ROOT, ROOT / "medaug"))]
+    assert document.parent.name == "adr" or [name for name in gone if "NAME" not in name] == []
+
+
 def test_the_public_names_are_there() -> None:
     for name in medaug.__all__:
         assert getattr(medaug, name) is not None
