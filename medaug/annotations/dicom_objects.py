@@ -69,8 +69,8 @@ def _stated_class(path: Path) -> bytes:
     try:
         with quiet(), open_plain(path) as file:
             stream = io.BytesIO(file.read(FIRST))  # a value before it may promise any number of bytes
-            found = read_partial(stream, lambda tag, *_: tag > SOP_CLASS, force=True)
-            return str(found.get("SOPClassUID") or "").encode()
+            beginning = read_partial(stream, lambda tag, *_: tag > SOP_CLASS, force=True)
+            return str(beginning.get("SOPClassUID") or "").encode()
     except Exception:  # noqa: BLE001 - a parser of foreign bytes
         return b""
 

@@ -74,8 +74,8 @@ def _named_like(file: Path, folder: Path, kind: str, images: Images) -> Sequence
         return [volume for volume in images.volumes if str(volume.source.files[0]) in meant]
     if kind not in TAKEN:
         return ()
-    found = match_by_name([Entry((), name=beside(file, bare, folder), faults=("it",))], images).unsure
-    return [volume for volume in images.volumes if volume.source.key in found]
+    named = match_by_name([Entry((), name=beside(file, bare, folder), faults=("it",))], images).unsure
+    return [volume for volume in images.volumes if volume.source.key in named]
 
 
 def _harmless(file: Path) -> bool:

@@ -176,10 +176,10 @@ def _other_lists(folder: Path, placed: ReaderResult, images: Images) -> ReaderRe
         kind = _kind(file)
         if kind in LISTS:
             try:
-                found = READERS[kind](file, images)
+                read = READERS[kind](file, images)
             except AnnotationError:
                 continue  # such as names of classes beside a label map
-            more = {key for key, box in found.boxes if (key, box.start, box.stop) not in known} | found.unsure
+            more = {key for key, box in read.boxes if (key, box.start, box.stop) not in known} | read.unsure
             meant = [volume for volume in images.volumes if volume.source.key in more]
             parts += [withheld(meant, "not-read", f"file {n}, of the format {kind}")] if meant else []
     return joined(tuple(parts))

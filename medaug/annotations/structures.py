@@ -79,11 +79,11 @@ def on_volumes(
         AnnotationError: as `read_structures`.
     """
     wanted = volumes if paths else ()
-    found: dict[str, Mask] = {v.source.key: np.zeros(v.geometry.shape, dtype=np.bool_) for v in wanted}
+    masks: dict[str, Mask] = {v.source.key: np.zeros(v.geometry.shape, dtype=np.bool_) for v in wanted}
     for path in paths:
         for key, mask in read(path, volumes, known, what).items():
-            found[key] |= mask
-    return found
+            masks[key] |= mask
+    return masks
 
 
 def packed(mask: Mask) -> Packed:

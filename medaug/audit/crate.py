@@ -104,8 +104,8 @@ def _sources(written: Iterable[Record]) -> Iterator[Entity]:
 
 
 def _media_type(record: Record) -> str:
-    found = FORMATS.get(record.source.format or "")
-    return found.media_type if found else "application/dicom"
+    kind = FORMATS.get(record.source.format or "")
+    return kind.media_type if kind else "application/dicom"
 
 
 def _source_id(record: Record) -> str:
@@ -113,10 +113,10 @@ def _source_id(record: Record) -> str:
 
 
 def _priors(tally: Tally) -> list[Entity]:
-    found = {prior.sha256: prior.name for prior in sorted(tally.priors, key=attrgetter("sha256", "name"))}
+    names = {prior.sha256: prior.name for prior in sorted(tally.priors, key=attrgetter("sha256", "name"))}
     return [
         {"@id": f"#prior-{sha256[:16]}", "@type": "CreativeWork", "name": name, "sha256": sha256}
-        for sha256, name in sorted(found.items())
+        for sha256, name in sorted(names.items())
     ]
 
 

@@ -195,11 +195,11 @@ def history(folder: Path) -> Iterator[DecisionLine]:
 
 def decided(folder: Path) -> Decided:
     """What was said of each unit that anybody said anything of; as `history`."""
-    found: Decided = DiskMap()
+    words: Decided = DiskMap()
     for line in history(folder):
         one = line.decision
-        found[one.unit] = (found.get(one.unit) or Words()).with_word(one)
-    return found
+        words[one.unit] = (words.get(one.unit) or Words()).with_word(one)
+    return words
 
 
 def holds_decisions(segment: Path) -> bool:

@@ -114,19 +114,19 @@ def shelved(folder: Path, units: Container[str] | None = None) -> Records:
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    found: DiskMap[tuple[tuple[int, str], Record]] = DiskMap()
+    ranked: DiskMap[tuple[tuple[int, str], Record]] = DiskMap()
     for path in segments(folder):
         try:
             for line in lines(path, units):
                 rank = (RANK[line.record.status], line.logged)
-                known = found.get(line.record.unit)
+                known = ranked.get(line.record.unit)
                 if known is None or rank >= known[0]:
-                    found[line.record.unit] = (rank, line.record)
+                    ranked[line.record.unit] = (rank, line.record)
         except ValueError as error:
             raise edited(path, f"{error}; a complete line was edited or damaged") from None
         except OSError as error:
             raise unreadable(path, error) from None
-    return Records(found)
+    return Records(ranked)
 
 
 def outcomes(folder: Path) -> DiskMap[RecordStatus]:
@@ -135,7 +135,7 @@ def outcomes(folder: Path) -> DiskMap[RecordStatus]:
     Raises:
         OutputError: a complete line is not a ledger line, which no crash can cause.
     """
-    found: DiskMap[RecordStatus] = DiskMap()
+    statuses: DiskMap[RecordStatus] = DiskMap()
     for path in segments(folder):
         for number, text in enumerate(readable(path), 1):
             if not text.endswith(b"\n"):
@@ -143,12 +143,12 @@ def outcomes(folder: Path) -> DiskMap[RecordStatus]:
             try:
                 record = json.loads(text)["record"]
                 unit, status = str(record["unit"]), record["status"]
-                known = found.get(unit)
+                known = statuses.get(unit)
                 if known is None or RANK[status] > RANK[known]:
-                    found[unit] = status
+                    statuses[unit] = status
             except (ValueError, KeyError, TypeError):
                 raise edited(path, f"line {number} was edited or damaged") from None
-    return found
+    return statuses
 
 
 def verify_chain(folder: Path) -> list[str]:

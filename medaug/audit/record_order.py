@@ -91,23 +91,23 @@ class Ordered(Collection[Record]):
     @cached_property
     def tally(self) -> Tally:
         """Worked out once."""
-        found, patients = Tally(), DiskMap[None]()
+        counts, patients = Tally(), DiskMap[None]()
         for _, group in groupby(self, key=lambda record: record.source.key):
             boxes: set[Box] = set()
-            before = found.kinds.total()
+            before = counts.kinds.total()
             for record in group:
-                found.statuses[record.status] += 1
-                found.left_out += record.code in LEFT_OUT
-                found.checks.update(check.name for check in record.checks)
+                counts.statuses[record.status] += 1
+                counts.left_out += record.code in LEFT_OUT
+                counts.checks.update(check.name for check in record.checks)
                 if record.status == "written":
                     for source in record.shown:
                         patients[source.patient] = None
                     boxes.update(record.source_boxes)
-                    _count(found, record)
-            found.labelled += len(boxes)
-            found.sources += found.kinds.total() > before
-        found.patients = len(patients)
-        return found
+                    _count(counts, record)
+            counts.labelled += len(boxes)
+            counts.sources += counts.kinds.total() > before
+        counts.patients = len(patients)
+        return counts
 
 
 def _count(found: Tally, record: Record) -> None:

@@ -44,14 +44,14 @@ def read_sources(root: Path) -> Sources:
         OSError: it can't be read.
         ValueError: it isn't such a file; likewise KeyError and TypeError.
     """
-    found: Sources = DiskMap()
+    names: Sources = DiskMap()
     try:
         for item in array_items(root / PLAN, "sources"):
-            found[item["key"]] = NamedSource(item["key"], tuple(item["names"]), item.get("image", ""))
+            names[item["key"]] = NamedSource(item["key"], tuple(item["names"]), item.get("image", ""))
     except ValueError as error:
         if "isn't there" not in str(error):
             raise
-    return found
+    return names
 
 
 def donor_of(record: Record, sources: Sources) -> dict[str, str]:

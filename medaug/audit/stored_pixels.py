@@ -35,10 +35,10 @@ def stored_of(path: Path, kind: str | None = None) -> Stored:
         ReadError: the file can't be read or decoded.
     """
     try:
-        found = FORMATS.get(kind) if kind else format_of(path)
+        known_format = FORMATS.get(kind) if kind else format_of(path)
     except OSError as error:
         raise ReadError(f"the file can't be read ({error.strerror}); check the disk") from None
-    return found.read(path).stored if found else decoded(instance(path))
+    return known_format.read(path).stored if known_format else decoded(instance(path))
 
 
 def volume_of(path: Path, kind: str | None) -> Volume:

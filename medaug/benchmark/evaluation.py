@@ -75,12 +75,12 @@ class Matches:
 
     def _precision(self, weights: Float64) -> Float64:
         of_detections = weights[:, self.images]
-        found = np.cumsum(of_detections * self.hits, axis=1)
+        hits = np.cumsum(of_detections * self.hits, axis=1)
         false = np.cumsum(of_detections * ~self.hits, axis=1)
         total = weights @ self.boxes
         with np.errstate(divide="ignore", invalid="ignore"):
-            recall = found / total[:, None]
-            precision = np.nan_to_num(found / (found + false))
+            recall = hits / total[:, None]
+            precision = np.nan_to_num(hits / (hits + false))
         best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         return np.array([_interpolated(r, p) if n else np.nan for r, p, n in zip(recall, best, total, strict=True)])
 

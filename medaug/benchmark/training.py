@@ -101,8 +101,8 @@ def train(setup: BenchmarkSetup, training: Training, detector: Detector) -> Trai
             len(setup.data.classes),
         )
     )
-    found = dict(zip((picture.source for picture in targets), trained.found, strict=True))
-    results = {part: as_data({p.source: found[p.source] for p in some}) for part, some in parts.items()}
+    predictions = dict(zip((picture.source for picture in targets), trained.found, strict=True))
+    results = {part: as_data({p.source: predictions[p.source] for p in some}) for part, some in parts.items()}
     return TrainingRecord(
         training.id,
         setting.arm,
@@ -153,10 +153,10 @@ def stages_of(arm: str, real: Sequence[Picture], added: Sequence[Picture]) -> li
 def judged(setup: BenchmarkSetup, fold: int, results: Mapping[str, Sequence[Mapping[str, object]]]) -> Figures:
     """The figures of predictions as they are stored, so that whoever reads them again gets the same."""
     parts = setup.parts(setup.folds[fold])
-    found = {part: by_image(results[part], some) for part, some in parts.items()}
+    predictions = {part: by_image(results[part], some) for part, some in parts.items()}
     labels = {part: [picture.boxes for picture in some] for part, some in parts.items()}
-    test, validation = ((labels[part], found[part]) for part in ("test", "validation"))
-    return figures(test, validation, found["normals"], len(setup.data.classes))
+    test, validation = ((labels[part], predictions[part]) for part in ("test", "validation"))
+    return figures(test, validation, predictions["normals"], len(setup.data.classes))
 
 
 def by_image(results: Sequence[Mapping[str, object]], pictures: Sequence[Picture]) -> list[Boxes]:

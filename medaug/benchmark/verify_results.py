@@ -67,13 +67,13 @@ def _files(root: Path) -> Iterator[Fault]:
     except (OSError, ValueError):
         yield Fault("seal-missing", "the run hasn't ended, or the digests were removed", results_folder.DIGESTS)
         return
-    found = results_folder.digests_of(root)
-    for name in sorted(known.keys() | found.keys()):
-        if name not in found:
+    digests = results_folder.digests_of(root)
+    for name in sorted(known.keys() | digests.keys()):
+        if name not in digests:
             yield Fault("file-missing", "the digests name it", name)
         elif name not in known:
             yield Fault("file-unknown", "the digests don't name it", name)
-        elif known[name] != found[name]:
+        elif known[name] != digests[name]:
             yield Fault("file-changed", "it has another digest", name)
 
 

@@ -107,18 +107,18 @@ def agreement_command(output: Output, as_json: AsJson = False) -> None:
     from medaug.audit.decisions import decided
     from medaug.execution.output.open import attach
 
-    found = agreements(decided(attach(output).ledger).values())
+    pairs = agreements(decided(attach(output).ledger).values())
     if as_json:
-        more = [{"units": one.units, "raw": one.raw, "kappa": one.kappa} for one in found]
-        say(json.dumps([asdict(one) | facts for one, facts in zip(found, more, strict=True)], indent=2))
+        more = [{"units": one.units, "raw": one.raw, "kappa": one.kappa} for one in pairs]
+        say(json.dumps([asdict(one) | facts for one, facts in zip(pairs, more, strict=True)], indent=2))
         return
-    for one in found:
+    for one in pairs:
         kappa = "not defined" if one.kappa is None else f"{one.kappa:.2f}"
         say(
             f"{one.readers[0]} and {one.readers[1]}: {counted(one.units, 'variant')} decided by both, {one.raw:.0%} "
             f"alike, kappa {kappa}; {one.first_alone} accepted by the first alone, {one.second_alone} by the second"
         )
-    if not found:
+    if not pairs:
         say("no two readers decided the same variant")
 
 

@@ -105,11 +105,11 @@ def _jsonable(held: Inventory, root: Path, *, paths: bool) -> dict[str, object]:
         {**asdict(each), "usable": each.usable} | ({"files": list(_names(held, each, root))} if paths else {})
         for each in held.series
     ]
-    found: dict[str, object] = {
+    data: dict[str, object] = {
         "series": series,
         "skipped": [asdict(skip) for skip in held.skips],
         "unmatched": held.unmatched,
     }
     if not paths:
-        return found
-    return found | {"left_out": [{"file": name, "code": code} for name, code in _left_out(held, root)]}
+        return data
+    return data | {"left_out": [{"file": name, "code": code} for name, code in _left_out(held, root)]}

@@ -79,11 +79,11 @@ def quarantine_list(output: Output, as_json: AsJson = False) -> None:
     from medaug.execution.output.quarantine import MEANINGS, entries
 
     read_stamp(output)
-    found = entries(output)
+    quarantined = entries(output)
     if as_json:
-        say_json([{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in found])
+        say_json([{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in quarantined])
         return
-    for entry in found:
+    for entry in quarantined:
         say(f"{entry.unit[:16]}  {entry.code}  at {entry.stage}  variant {entry.variant} of {entry.source[:12]}")
 
 

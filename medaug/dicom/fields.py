@@ -70,12 +70,12 @@ def items(ds: Elements, keyword: str) -> Items[Elements]:
         split = items_of(ds.get_item(tag), ds.encoding)
         if split is not None:
             return split
-    found = value(ds, keyword)
-    if found is None or found == []:  # pydicom reads a sequence without items as a plain list
+    sequence = value(ds, keyword)
+    if sequence is None or sequence == []:  # pydicom reads a sequence without items as a plain list
         return ()
-    if not isinstance(found, Sequence):
+    if not isinstance(sequence, Sequence):
         raise _bad(keyword)
-    return found
+    return sequence
 
 
 def uid(ds: Elements, keyword: str, *, required: bool = True) -> str:

@@ -217,13 +217,13 @@ def _flat(groups: Elements, macros: Mapping[BaseTag, str], known: Known) -> Flat
 
 
 def _classic(groups: Elements, macro: str, known: Known) -> Flat:
-    found: Flat = {}
+    flat: Flat = {}
     for item in fields.items(groups, macro)[:1]:
         for keyword, classic in MACROS[macro].items():
-            found |= _taken(item, tag_of(keyword), tag_of(classic), known)
+            flat |= _taken(item, tag_of(keyword), tag_of(classic), known)
         for direction in fields.items(item, "DiffusionGradientDirectionSequence")[:1]:
-            found |= _taken(direction, tag_of(_GRADIENT), tag_of(_GRADIENT), known)
-    return found
+            flat |= _taken(direction, tag_of(_GRADIENT), tag_of(_GRADIENT), known)
+    return flat
 
 
 def _taken(item: Elements, tag: BaseTag, classic: BaseTag, known: Known) -> Flat:

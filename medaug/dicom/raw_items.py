@@ -106,36 +106,36 @@ class _ItemWalk:
 
     def items(self, at: int, end: int) -> tuple[list[Item], int]:
         """The items from ``at`` on, to ``end`` or the sequence's delimiter, and where it ends."""
-        found: list[Item] = []
+        items_read: list[Item] = []
         while at < end:
             group, element, length = self.implicit_head(self.data, at)
             tag, at = group << 16 | element, at + 8
             if tag == SEQUENCE_END:
-                return found, at
+                return items_read, at
             if tag != ITEM:
                 raise _UnusualError
             delimited = length == UNDEFINED
             elements, at = self.elements(at, end if delimited else at + length, delimited=delimited)
-            found.append(Item(elements, self.encoding))
-        return found, at
+            items_read.append(Item(elements, self.encoding))
+        return items_read, at
 
     def elements(self, at: int, end: int, *, delimited: bool) -> tuple[Elements, int]:
         """The elements of an item that ends at ``end``, or before it with a delimiter; and where it ends."""
-        found: dict[BaseTag, DataElement | RawDataElement] = {}
+        elements_read: dict[BaseTag, DataElement | RawDataElement] = {}
         while at < end:
             tag, vr, length, at = self.head(at)
             if tag == ITEM_END and delimited:
-                return found, at
+                return elements_read, at
             after = self.after(at, vr, length)
             if after > end or tag == CHARACTER_SET or tag >> 16 == ITEM >> 16:
                 raise _UnusualError
             base = base_tag(tag)
             value = self.data[at:after] or None
-            found[base] = RawDataElement(base, vr, after - at, value, at, self.implicit, self.little)
+            elements_read[base] = RawDataElement(base, vr, after - at, value, at, self.implicit, self.little)
             at = after
         if delimited or at != end:
             raise _UnusualError
-        return found, at
+        return elements_read, at
 
     def head(self, at: int) -> tuple[int, str | None, int, int]:
         """Tag, VR (None where it isn't stated), length, and where the value starts."""

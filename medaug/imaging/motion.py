@@ -197,8 +197,8 @@ def moved_boxes(boxes: Sequence[Box], motions: Motions, shape: tuple[int, int]) 
     A pixel shows some of a box when its centre is fetched from inside the box or from less than half a pixel beside it.
     A box counts as leaving when the slice's border cuts off more than a pixel of it.
     """
-    found = [_moved_box(box, motions, shape) for box in boxes]
-    return None if None in found else tuple(box for box in found if box)
+    moved = [_moved_box(box, motions, shape) for box in boxes]
+    return None if None in moved else tuple(box for box in moved if box)
 
 
 def _moved_box(box: Box, motions: Motions, shape: tuple[int, int]) -> Box | None:

@@ -93,13 +93,13 @@ class Presentation:
 
     def touched(self, rows: slice, columns: slice) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """The rows and columns of the prior's square that a native rectangle covers some of; `shrink` by axis."""
-        found = []
+        spans = []
         for axis, (span, first) in enumerate(zip((rows, columns), self._offset, strict=True)):
             line = np.zeros((1, self.shape[axis]), dtype=np.float32)
             line[0, span] = 1
             covered = coverage(line[:, self.area[axis]], (1, self.inner[axis]))[0]
-            found.append(first + np.flatnonzero(covered > 1e-6))
-        return found[0], found[1]
+            spans.append(first + np.flatnonzero(covered > 1e-6))
+        return spans[0], spans[1]
 
     def enlarge(self, mask: Mask) -> Mask:
         """Masks (K, size, size) → (K, I, J) by nearest neighbour; False outside the area."""

@@ -164,15 +164,15 @@ def _apply(images: Float32, kernel: Kernel, shape: tuple[int, int]) -> Float32:
 
 def _along_rows(images: Float32, kernel: Kernel, n_out: int) -> Float32:
     *slices, n_in, columns = images.shape
-    found = np.empty((*slices, n_out, columns), dtype=np.float32)
+    resampled = np.empty((*slices, n_out, columns), dtype=np.float32)
     for new, old, weights in _bands(kernel, n_in, n_out):
-        product(weights, images[..., old, :], found[..., new, :])
-    return found
+        product(weights, images[..., old, :], resampled[..., new, :])
+    return resampled
 
 
 def _along_columns(images: Float32, kernel: Kernel, n_out: int) -> Float32:
     *slices, rows, n_in = images.shape
-    found = np.empty((*slices, rows, n_out), dtype=np.float32)
+    resampled = np.empty((*slices, rows, n_out), dtype=np.float32)
     for new, old, weights in _bands(kernel, n_in, n_out):
-        product(images[..., old], weights.T, found[..., new])
-    return found
+        product(images[..., old], weights.T, resampled[..., new])
+    return resampled

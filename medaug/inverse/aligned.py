@@ -30,8 +30,8 @@ def load_tensors(source: Path | bytes) -> dict[str, Tensor]:
         SafetensorError: it isn't such a file.
         OSError: it can't be read.
     """
-    found = load(source) if isinstance(source, bytes) else load_file(source)
-    return {name: aligned_copy(tensor) for name, tensor in found.items()}
+    tensors = load(source) if isinstance(source, bytes) else load_file(source)
+    return {name: aligned_copy(tensor) for name, tensor in tensors.items()}
 
 
 def load_metadata(path: Path) -> Mapping[str, str]:

@@ -69,8 +69,8 @@ def write_pictures(folder: Path, record: Record, volume: Volume, show: Show) -> 
 
 def write_fiftyone(folder: Path, pictures: Iterable[WrittenSlice], labels: Sequence[str]) -> None:
     """labels.json of a FiftyOneImageDetectionDataset, whose pictures lie in data/."""
-    found = {picture.stem: [_detection(picture, box) for box in picture.boxes] for picture in pictures}
-    content = {"classes": list(labels), "labels": found}
+    detections = {picture.stem: [_detection(picture, box) for box in picture.boxes] for picture in pictures}
+    content = {"classes": list(labels), "labels": detections}
     (folder / "labels.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 

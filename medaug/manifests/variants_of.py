@@ -88,16 +88,16 @@ class VariantsOf:
         try:
             names = other_members(root / MONAI)["labels"]
             labels = tuple(names[str(n)] for n in range(len(names)))
-            found: dict[str, list[ListedVariant]] = defaultdict(list)
+            listed: dict[str, list[ListedVariant]] = defaultdict(list)
             for item in array_items(root / MONAI, "training"):
                 if item["medaug"]["synthetic"]:
-                    found[item["medaug"]["source_sha256"]].append(_listed(root, item, labels))
+                    listed[item["medaug"]["source_sha256"]].append(_listed(root, item, labels))
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise ManifestError(
                 f"OUTPUT: expected a {MONAI} whose items name their source's digest ({type(error).__name__}); give a "
                 "folder that `medaug run` made, and after an update the same command again: it renews the lists"
             ) from None
-        return cls({sha256: tuple(each) for sha256, each in found.items()}, labels)
+        return cls({sha256: tuple(each) for sha256, each in listed.items()}, labels)
 
     def of(self, image: str | Path) -> tuple[ListedVariant, ...]:
         """The variants of a real image, a file or a folder of slices; none where it was not augmented.

@@ -30,8 +30,8 @@ class SolvedCache:
 
     def get(self, key: str) -> Stored | None:
         """The stored numbers; None for a variant that failed its checks."""
-        found: Stored = np.load(io.BytesIO(read_plain(self._path(key), MAX_VOLUME)), allow_pickle=False)
-        return found if found.size else None
+        solved: Stored = np.load(io.BytesIO(read_plain(self._path(key), MAX_VOLUME)), allow_pickle=False)
+        return solved if solved.size else None
 
     def put(self, key: str, solved: Stored | None) -> None:
         """Keep the numbers, or that there are none.

@@ -122,13 +122,13 @@ class ObjectStore:
         """
         try:
             with _coded():
-                found = self._call("head_object", Key=self.place.key(name))
+                head = self._call("head_object", Key=self.place.key(name))
         except ArchiveError as error:
             if error.code == "object-lost":
                 return None
             raise
-        said = {key.lower(): value for key, value in found.get("Metadata", {}).items()}
-        return StoredObject(name, int(found["ContentLength"]), str(found["ETag"]), str(said.get(DIGEST, "")))
+        said = {key.lower(): value for key, value in head.get("Metadata", {}).items()}
+        return StoredObject(name, int(head["ContentLength"]), str(head["ETag"]), str(said.get(DIGEST, "")))
 
     def create(self, name: str, path: Path, sha256: str) -> bool:
         """Put a plain file as an object, whole or not at all; False where an object has that name.
@@ -176,8 +176,8 @@ class ObjectStore:
     def _read(self, one: StoredObject, span: str) -> bytes:
         from fsspec.asyn import sync
 
-        found = self._call("get_object", Key=self.place.key(one.name), IfMatch=one.etag, Range=span)
-        return bytes(sync(self._fs.loop, found["Body"].read))
+        answer = self._call("get_object", Key=self.place.key(one.name), IfMatch=one.etag, Range=span)
+        return bytes(sync(self._fs.loop, answer["Body"].read))
 
 
 def _opened(file: BinaryIO, path: Path) -> str:

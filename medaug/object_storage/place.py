@@ -35,14 +35,14 @@ def place_of(text: str) -> Prefix:
     Raises:
         ArchiveError: ``archive-address``.
     """
-    found = _ADDRESS.fullmatch(text.rstrip("/"))
-    if found is None or not is_safe(found[2]):
+    parts = _ADDRESS.fullmatch(text.rstrip("/"))
+    if parts is None or not is_safe(parts[2]):
         raise ArchiveError(
             f"expected {FORM}, a prefix and no credentials in it; they and another server than AWS's are told by "
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE and AWS_ENDPOINT_URL",
             code="archive-address",
         )
-    return Prefix(found[1], found[2])
+    return Prefix(parts[1], parts[2])
 
 
 def is_safe(name: str) -> bool:

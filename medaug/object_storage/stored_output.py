@@ -64,8 +64,8 @@ class StoredOutput:
         path = self.root / name
         if path.is_file():
             return sha256_of(path)
-        found = self._store.find(name)
-        return self._store.digest(found) if found else ""
+        stored = self._store.find(name)
+        return self._store.digest(stored) if stored else ""
 
 
 @contextmanager

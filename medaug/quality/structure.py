@@ -59,11 +59,11 @@ def blobs(pair: Pair) -> float:
 
     if _few(pair.seen):
         return 0.0
-    found = []
+    energies = []
     for scale in BLOBS:
         sizes = [np.abs(scale**2 * ndimage.gaussian_laplace(one.change, scale))[one.free] for one in pair.seen]
-        found.append(np.percentile(np.concatenate(sizes), RARE))
-    return float(max(found))
+        energies.append(np.percentile(np.concatenate(sizes), RARE))
+    return float(max(energies))
 
 
 def changed_share(pair: Pair) -> float:

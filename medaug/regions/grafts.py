@@ -118,14 +118,14 @@ def draw_graft(
     if why := unlike(host.volume, donor[0]):
         raise RegionError(f"regions: the donor is of {why}; choose another", code="no-place")
     search = _Search.of(limits, grow, host, donor)
-    found = [graft for shift in search.shifts(limits) if (graft := search.graft(shift))]
-    if not found:
+    grafts = [graft for shift in search.shifts(limits) if (graft := search.graft(shift))]
+    if not grafts:
         raise RegionError(
             "regions: no place in the host's domain looks as the lesion's surroundings do (likeness of at least "
             f"{limits.likeness:g}); give more images of the same part, or a smaller likeness",
             code="no-place",
         )
-    return found[int(generator(seed, "transplant").integers(len(found)))]
+    return grafts[int(generator(seed, "transplant").integers(len(grafts)))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -216,18 +216,18 @@ def _folds(motions: Motions, shape: tuple[int, int]) -> bool:
 
 def _apart(spans: Sequence[tuple[int, int, int, int]], room: int = 0) -> list[tuple[int, int, int, int]]:
     """Rectangles (top, left, bottom, right), those less than ``room`` px from each other joined, until none are."""
-    found: list[tuple[int, int, int, int]] = []
+    areas: list[tuple[int, int, int, int]] = []
     for span in spans:
         now = span
-        while touching := [one for one in found if _near(one, now, room)]:
-            found = [one for one in found if one not in touching]
+        while touching := [one for one in areas if _near(one, now, room)]:
+            areas = [one for one in areas if one not in touching]
             corners = [*touching, now]
             now = (
                 min(c[0] for c in corners), min(c[1] for c in corners),
                 max(c[2] for c in corners), max(c[3] for c in corners),
             )  # fmt: skip
-        found.append(now)
-    return found
+        areas.append(now)
+    return areas
 
 
 def _near(one: tuple[int, int, int, int], other: tuple[int, int, int, int], room: int) -> bool:

@@ -194,16 +194,16 @@ def allowed(wanted: WantedWindow, domain: Mask, taken: Mask) -> Mask:
 
 def best_places(scores: Whole, least: int, count: int, apart: int) -> tuple[Place, ...]:
     """The best places, each at least ``apart`` from the better ones, none much worse than the best; best first."""
-    found: list[Place] = []
+    places: list[Place] = []
     rows, columns = np.nonzero(scores >= max(least, int(scores.max(initial=NEVER)) - CLOSE))
     values = scores[rows, columns]
     for n in np.lexsort((columns, rows, -values)):
         place = Place(int(rows[n]), int(columns[n]), int(values[n]))
-        if all(max(abs(place.row - p.row), abs(place.column - p.column)) >= apart for p in found):
-            found.append(place)
-        if len(found) == count:
+        if all(max(abs(place.row - p.row), abs(place.column - p.column)) >= apart for p in places):
+            places.append(place)
+        if len(places) == count:
             break
-    return tuple(found)
+    return tuple(places)
 
 
 def _shrunk(edges: Edges, factor: int, shape: Sequence[int]) -> Edges:

@@ -162,16 +162,16 @@ def _policy(style: str) -> str:
 
 def _pictures(record: Record, output: Path) -> tuple[PagePicture, ...]:
     """The previews that exist, with the size that their headers state."""
-    found = []
+    pictures = []
     for kind in NAMES:
         path = f"{record.folder}/{PREVIEW}/{kind}.png"
         if is_plain(output / path, follow=False):
             with open_plain(output / path, follow=False) as file:
                 head = file.read(PNG_HEAD)
-            found.append(
+            pictures.append(
                 PagePicture(kind, path, int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"))
             )
-    return tuple(found)
+    return tuple(pictures)
 
 
 def _tiles(tally: Tally, skipped: Sequence[tuple[str, str, int]]) -> list[tuple[str, int, str]]:

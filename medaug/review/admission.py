@@ -73,16 +73,16 @@ def admit(candidates: Sequence[CatalogueEntry], rules: Rules, alike: Alike, scor
         scores: unit → score, the greater the better; those without one come last, else by key, which is no order of
             theirs.
     """
-    found = Admission()
+    admission = Admission()
     ordered = sorted(candidates, key=lambda one: (-scores.get(one.unit, float("-inf")), one.unit))
-    for one in _in_turns(ordered, rules.balance, found):
-        reason = _refused(one, rules, alike, found)
+    for one in _in_turns(ordered, rules.balance, admission):
+        reason = _refused(one, rules, alike, admission)
         if reason:
-            found.left_out[one.unit] = reason
+            admission.left_out[one.unit] = reason
         else:
-            found.admitted.append(one)
-            found.counts.update((stratum, value) for stratum in rules.most for value in values_of(one, stratum))
-    return found
+            admission.admitted.append(one)
+            admission.counts.update((stratum, value) for stratum in rules.most for value in values_of(one, stratum))
+    return admission
 
 
 def values_of(one: CatalogueEntry, stratum: Stratum) -> tuple[str, ...]:

@@ -63,17 +63,17 @@ def catalogue(root: Path) -> tuple[CatalogueEntry, ...]:
     planned = set(read_listing(root).units)
     with os.scandir(root / layout.VARIANTS) as folders:
         there = {folder.name for folder in folders}
-    found = [
+    entries = [
         _entry(record)
         for unit, record in _decisive(root).items()
         if unit in planned and record["status"] == "written" and unit[: layout.UNIT_DIGITS] in there
     ]
-    return _in_thirds(sorted(found, key=lambda one: (one.source, one.variant, one.unit)))
+    return _in_thirds(sorted(entries, key=lambda one: (one.source, one.variant, one.unit)))
 
 
 def _decisive(root: Path) -> dict[str, dict[str, Any]]:
     """Unit → the record that decides, as `ledger.shelved` chooses it."""
-    found: dict[str, tuple[tuple[int, str], dict[str, Any]]] = {}
+    decisive: dict[str, tuple[tuple[int, str], dict[str, Any]]] = {}
     for path in segments(root / layout.LEDGER):
         for number, text in enumerate(readable(path), 1):
             if text.endswith(b"\n"):
@@ -81,9 +81,9 @@ def _decisive(root: Path) -> dict[str, dict[str, Any]]:
                     unit, rank, record = _line(text)
                 except (ValueError, KeyError, TypeError):
                     raise edited(path, f"line {number} was edited or damaged") from None
-                if unit not in found or rank >= found[unit][0]:
-                    found[unit] = rank, record
-    return {unit: record for unit, (_, record) in found.items()}
+                if unit not in decisive or rank >= decisive[unit][0]:
+                    decisive[unit] = rank, record
+    return {unit: record for unit, (_, record) in decisive.items()}
 
 
 def _line(text: bytes) -> tuple[str, tuple[int, str], dict[str, Any]]:

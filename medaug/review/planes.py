@@ -134,10 +134,10 @@ class Planes:
         marks = self._evidence(record)
         if marks is None or record.geometry is None or not 0 <= k < record.geometry.shape[0]:
             raise KeyError(k)
-        found = np.zeros(record.geometry.shape[1:], dtype=np.uint8)
+        marked = np.zeros(record.geometry.shape[1:], dtype=np.uint8)
         for mark in MARKS:
-            found[marks(mark, k)] |= np.uint8(bit(mark))
-        return SliceBytes.of(found, "u1")
+            marked[marks(mark, k)] |= np.uint8(bit(mark))
+        return SliceBytes.of(marked, "u1")
 
     def result(self, record: Record) -> Volume:
         """The variant's image, after its digests were compared with the record."""

@@ -121,8 +121,8 @@ def _variant(session: Session, planes: Planes, request: Request) -> dict[str, An
 
 
 def _agreement(session: Session, _request: Request) -> list[dict[str, Any]]:
-    found = session.agreement()
-    return [{**asdict(one), "units": one.units, "raw": one.raw, "kappa": one.kappa} for one in found]
+    agreement = session.agreement()
+    return [{**asdict(one), "units": one.units, "raw": one.raw, "kappa": one.kappa} for one in agreement]
 
 
 def _finish(session: Session, _request: Request) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def members(path: Path) -> Iterator[Path | Refused]:
     Raises:
         ReadError: see `archive`.
     """
-    found = archive(path)
-    yield from (path / name for name in found.entries)
-    yield from found.refused
+    contents = archive(path)
+    yield from (path / name for name in contents.entries)
+    yield from contents.refused
 
 
 def archive(path: Path) -> ArchiveContents:
@@ -123,8 +123,8 @@ def archive(path: Path) -> ArchiveContents:
     Raises:
         ReadError: ``damaged``, ``too-large``, or ``zip-bomb`` where entries share their bytes.
     """
-    found = path.stat()
-    return _archive(path, found.st_size, found.st_mtime_ns)
+    status = path.stat()
+    return _archive(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=8)

@@ -23,14 +23,14 @@ def array_items(path: Path, name: str) -> Iterator[Any]:
         OSError: the file can't be read.
         ValueError: not such JSON (see `canonical.parse`), or there is no such array; the message holds nothing of it.
     """
-    found = False
+    there = False
     for key, item, inside in _members(path):
         if key == name and not inside:
             raise ValueError("expected an array")
         if key == name and inside is not _START:
             yield item
-        found |= key == name
-    if not found:
+        there |= key == name
+    if not there:
         raise ValueError("expected an array that isn't there")
 
 
@@ -96,12 +96,12 @@ class _Text:
         self.peek()
         while True:
             try:
-                found, end = _DECODER.raw_decode(self._text, self._at)
+                item, end = _DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError):
                 end = -1
             if 0 <= end < len(self._text):
                 self._at = end
-                return found
+                return item
             if not self._more():
                 raise ValueError("expected JSON (UTF-8, each key once, finite numbers)")
 

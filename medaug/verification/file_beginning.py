@@ -21,5 +21,5 @@ def begins_as_written(ds: Dataset) -> bool:
         "ImplementationClassUID": IMPLEMENTATION_CLASS_UID,
         "ImplementationVersionName": IMPLEMENTATION_VERSION_NAME,
     }
-    found = {element.keyword or str(element.tag): element.value for element in ds.file_meta}
-    return ds.preamble == PREAMBLE and {key: value for key, value in found.items() if key not in BY_WRITER} == own
+    stated = {element.keyword or str(element.tag): element.value for element in ds.file_meta}
+    return ds.preamble == PREAMBLE and {key: value for key, value in stated.items() if key not in BY_WRITER} == own

@@ -84,11 +84,11 @@ def numbered(links: Links, folder: Path) -> Links:
 
 def _known(records: tuple[Record, ...]) -> Mapping[str, tuple[tuple[str, str], ...]]:
     """Digest → the outputs that have it."""
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    links: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for record in records:
         for output in record.images:
-            found[output.pixels_sha256].append((record.unit, output.path))
-    return {digest: tuple(images) for digest, images in found.items()}
+            links[output.pixels_sha256].append((record.unit, output.path))
+    return {digest: tuple(images) for digest, images in links.items()}
 
 
 def _digest(path: Path, *, pictures: bool) -> str | None:

@@ -95,18 +95,18 @@ def check_anchor(root: Path, anchor: Path | None) -> Iterator[Fault]:
 
 def check_sealed_ledger(root: Path, sealed: Sealed) -> Iterator[Fault]:
     """Segments, their number of lines and their last digests, both ways."""
-    found = {path.name: head(path) for path in all_segments(root / LEDGER)}
+    heads = {path.name: head(path) for path in all_segments(root / LEDGER)}
     wanted = {segment.name: segment for segment in sealed.segments}
-    for name in sorted(wanted.keys() | found.keys()):
+    for name in sorted(wanted.keys() | heads.keys()):
         file = f"{LEDGER}/{name}"
-        if name not in found:
+        if name not in heads:
             yield Fault("seal-ledger", "a sealed segment isn't there", file)
         elif name not in wanted:
             yield Fault("seal-ledger", "a segment that wasn't sealed", file)
-        elif found[name].lines != wanted[name].lines:
-            counts = f"{counted(wanted[name].lines, 'line')} sealed, {found[name].lines} there"
+        elif heads[name].lines != wanted[name].lines:
+            counts = f"{counted(wanted[name].lines, 'line')} sealed, {heads[name].lines} there"
             yield Fault("seal-ledger", counts, file)
-        elif found[name] != wanted[name]:
+        elif heads[name] != wanted[name]:
             yield Fault("seal-ledger", "its last line isn't the sealed one", file)
 
 

@@ -46,26 +46,26 @@ CLOSE = 1e-4  # mm
 
 def check_unit(check: UnitCheck) -> Findings:
     """Check all files of a written unit against its record, and with the source voxel by voxel."""
-    found = Findings(check.record.unit)
-    _check_record_file(check, found)
+    findings = Findings(check.record.unit)
+    _check_record_file(check, findings)
     images = {output.path for output in check.record.images}
     marks = None
     for output in check.record.outputs:
         if output.path not in images:
-            marks = _check_other(check, output, found) or marks
+            marks = _check_other(check, output, findings) or marks
     if check.sources is not None and None in check.sources:
         missing = sum(path is None for path in check.sources)
-        found.add(
+        findings.add(
             "source-missing",
             f"no match among the given files for {missing} of {counted(len(check.sources), 'source file')}",
         )
     if check.sources is not None and check.record.transplant and check.donor is None:
-        found.add("source-missing", "no match among the given files for the image whose lesion was set in")
+        findings.add("source-missing", "no match among the given files for the image whose lesion was set in")
     for output, slices in zip(check.record.images, slices_of(check.record), strict=True):
-        _check_image(check, output, slices, marks, found)
-    if len(found.series) > 1:
-        found.add("uid-differs", f"the image has {len(found.series)} SeriesInstanceUIDs, expected one")
-    return found
+        _check_image(check, output, slices, marks, findings)
+    if len(findings.series) > 1:
+        findings.add("uid-differs", f"the image has {len(findings.series)} SeriesInstanceUIDs, expected one")
+    return findings
 
 
 def _check_record_file(check: UnitCheck, found: Findings) -> None:

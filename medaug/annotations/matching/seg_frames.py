@@ -168,8 +168,8 @@ def referenced(dataset: Any) -> tuple[frozenset[str], frozenset[str]]:
 def _source(groups: tuple[Any, Any]) -> str:
     """The only source image of a frame; several (a resampled mask) or none leave its position to decide."""
     derivations = (d for group in groups for d in group.get("DerivationImageSequence") or [])
-    found = {str(s.ReferencedSOPInstanceUID) for d in derivations for s in d.get("SourceImageSequence") or []}
-    return found.pop() if len(found) == 1 else ""
+    sources = {str(s.ReferencedSOPInstanceUID) for d in derivations for s in d.get("SourceImageSequence") or []}
+    return sources.pop() if len(sources) == 1 else ""
 
 
 def _plane(groups: tuple[Any, Any]) -> FramePlane | None:

@@ -103,8 +103,8 @@ def _flat(item: Drawn, images: Images) -> ReaderResult:
         return ReaderResult(unsure=meant, notes=(Note("no-extent" if meant else images.missing(item.uid), item.where),))
     low, high = thickened(*reach)
     corners = [(float(a), float(b)) for a, b in (low, high)]
-    found = Rectangle(corners[0], corners[1], item.finding.label, item.where, code=item.finding.code)
-    return match_by_name([Entry((found,), item.uid, slice=_slice(item, images))], images)
+    rectangle = Rectangle(corners[0], corners[1], item.finding.label, item.where, code=item.finding.code)
+    return match_by_name([Entry((rectangle,), item.uid, slice=_slice(item, images))], images)
 
 
 def _slice(item: Drawn, images: Images) -> int | None:

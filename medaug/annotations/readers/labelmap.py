@@ -171,8 +171,8 @@ def map_files(folder: Path, images: Images) -> list[Path]:
     """The label maps below a folder, in order: no volume, and no other image of INPUT."""
     taken = {file.resolve() for volume in images.volumes for file in volume.source.files}
     taken |= {file.resolve() for file in images.known}
-    found = [p for p in files_below(folder).files if p.name.lower().endswith(SUFFIXES)]
-    return [p for p in found if p.resolve() not in taken]
+    maps = [p for p in files_below(folder).files if p.name.lower().endswith(SUFFIXES)]
+    return [p for p in maps if p.resolve() not in taken]
 
 
 def _label_map(path: Path, volumes: Sequence[Volume], names: ImageNames, where: str) -> LabelMap:

@@ -143,11 +143,11 @@ def _region_on(volume: Volume, region: Region, *, outlined: bool) -> ReaderResul
         return points_only if marks else withheld([volume], "no-extent", region.where)
     points = np.concatenate([contour.points for contour in here])
     figure = Figure("POLYGON", points, region.name, region.where, str(region.number), region.code)
-    found = match_by_position([figure], [volume])
+    matched = match_by_position([figure], [volume])
     # a region that goes by position and lies beside a volume of its series is no fault of either
-    outside = {note.code for note in found.notes} == {"outside"}
+    outside = {note.code for note in matched.notes} == {"outside"}
     beside = outside and volume.geometry.space == "patient" and not any(c.images for c in drawn)
-    return ReaderResult(named=found.named) if beside else found
+    return ReaderResult(named=matched.named) if beside else matched
 
 
 def _misplaced(contour: Contour, volume: Volume) -> bool:

@@ -58,8 +58,8 @@ def label_files(path: Path) -> list[Path]:
     """The label files of a path, in order; lists and notes that lie beside them are no labels."""
     if path.is_file():
         return [path]
-    found = (file for file in files_below(path).files if file.suffix.lower() == ".txt")
-    return [file for file in found if file.name.lower() not in NOT_LABELS]
+    texts = (file for file in files_below(path).files if file.suffix.lower() == ".txt")
+    return [file for file in texts if file.name.lower() not in NOT_LABELS]
 
 
 def _entry(file: Path, where: str, classes: Classes) -> Entry:

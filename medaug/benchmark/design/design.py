@@ -127,14 +127,14 @@ class Design:
     @property
     def others(self) -> tuple[Contrast, ...]:
         """The rest, which Holm's correction covers: each arm less duplicates; mixtures with naive less naive, too."""
-        found = []
+        contrasts = []
         for setting in self.settings:
             ratio = setting.ratio or self.primary.arm.ratio
             if setting.arm != CONTROL:
-                found.append(Contrast(setting, Setting(CONTROL, setting.fraction, ratio)))
+                contrasts.append(Contrast(setting, Setting(CONTROL, setting.fraction, ratio)))
             if setting.arm.startswith("naive+") and "naive" in self.arms:
-                found.append(Contrast(setting, Setting("naive", setting.fraction, ratio)))
-        return tuple(contrast for contrast in found if contrast != self.primary)
+                contrasts.append(Contrast(setting, Setting("naive", setting.fraction, ratio)))
+        return tuple(contrast for contrast in contrasts if contrast != self.primary)
 
     def within(self, seconds: float, cost: float, per_training: float) -> Design:
         """The design that fits a budget: fewer seeds first, then fewer arms, from the last; never the primary ones.

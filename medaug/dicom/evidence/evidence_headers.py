@@ -95,10 +95,10 @@ def frame_references(derived: Sequence[Dataset]) -> tuple[Place, ...]:
     """
     if not is_enhanced(derived[0]):
         return tuple((ds, None) for ds in derived)
-    found = [(ds, n, plane_of(flat).depth) for ds in derived for n, flat in enumerate(frames_of(ds), 1)]
+    places = [(ds, n, plane_of(flat).depth) for ds in derived for n, flat in enumerate(frames_of(ds), 1)]
     if len(derived) > 1:
-        found.sort(key=lambda place: place[2])
-    return tuple((ds, number) for ds, number, _ in found)
+        places.sort(key=lambda place: place[2])
+    return tuple((ds, number) for ds, number, _ in places)
 
 
 def shown(ds: Dataset) -> Dataset:

@@ -93,11 +93,11 @@ def noting(notes: Notes) -> Noting:
 
 def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
     """Check what `read_series` will ask of a series' headers; ``notes`` hold them, see `noting`."""
-    found = [notes[image] for image in series.images]
-    refusals = [note.refusal for note in found if note.refusal]
-    middle = found[len(found) // 2]
+    noted = [notes[image] for image in series.images]
+    refusals = [note.refusal for note in noted if note.refusal]
+    middle = noted[len(noted) // 2]
     code, reason = refusals[0] if refusals else ("", "")
-    read = [note.interpretation for note in found if note.interpretation]
+    read = [note.interpretation for note in noted if note.interpretation]
     planes = sorted((each.plane for each in read if each.plane), key=lambda plane: plane.depth)
     flat = middle.interpretation.spacing if middle.interpretation else None
     spacing = planar(1, 1, flat).spacing if flat else None
@@ -112,7 +112,7 @@ def inspect(series: SeriesFiles, notes: Notes) -> SeriesFacts:
         part=series.part,
         modality=series.modality,
         object_class=middle.image.instance.sop_class.name,
-        syntaxes=tuple(sorted({note.image.instance.syntax.name for note in found})),
+        syntaxes=tuple(sorted({note.image.instance.syntax.name for note in noted})),
         shape=(len(series.files), series.rows, series.columns),
         spacing=spacing,
         window=windows[0] if windows else None,

@@ -118,7 +118,7 @@ def group(images: Iterable[ImageHeader]) -> tuple[tuple[SeriesFiles, ...], tuple
     ordered = sorted(of_file, key=lambda h: (h.study_uid, h.series_uid, h.instance_uid))
     unique, skipped, copies = _without_duplicates(ordered)
     usable, refused = _without_conflicts(unique, ordered)
-    found = []
+    series = []
     stacks: dict[str, set[str]] = defaultdict(set)
     every = [image for header in usable for image in of_file[header]]
     for image in every:
@@ -127,9 +127,9 @@ def group(images: Iterable[ImageHeader]) -> tuple[tuple[SeriesFiles, ...], tuple
         flat = one_grid[0].instance.kind == "radiograph"
         for stack in [[image] for image in one_grid] if flat else _same_orientation(one_grid):
             parts = [("", stack)] if flat else _repeats(stack)
-            found += [_series(f"{_stack_name(stack[0], stacks)} {part}".strip(), files) for part, files in parts]
-    found.sort(key=lambda s: (s.study_uid, s.series_uid))  # stable: inside a series the order of the groups stays
-    return tuple(found), (*skipped, *refused), copies
+            series += [_series(f"{_stack_name(stack[0], stacks)} {part}".strip(), files) for part, files in parts]
+    series.sort(key=lambda s: (s.study_uid, s.series_uid))  # stable: inside a series the order of the groups stays
+    return tuple(series), (*skipped, *refused), copies
 
 
 def _grid(image: ImageHeader) -> Hashable:

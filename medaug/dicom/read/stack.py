@@ -103,10 +103,10 @@ def position_of(ds: Elements) -> Float64:
     Raises:
         ReadError: ``missing-attribute`` or ``bad-value``.
     """
-    found = np.array(fields.required(ds, "ImagePositionPatient", 3))
-    if np.abs(found).max() > MAX_PLACE:
+    position = np.array(fields.required(ds, "ImagePositionPatient", 3))
+    if np.abs(position).max() > MAX_PLACE:
         raise ReadError("ImagePositionPatient lies where no patient can; export the series again", code="bad-value")
-    return found
+    return position
 
 
 def _spacing(ds: Elements) -> tuple[float, float]:

@@ -90,12 +90,12 @@ def to_pictures(request: Request, form: PictureForm) -> Exported:
     records, total = _records(request)
     show = _show(load_profile(str(request.output / PROFILE)))
     labels = sorted({box.label for record in records for box in record.boxes})
-    found: list[WrittenSlice] = []
+    pictures: list[WrittenSlice] = []
     with _folder(request) as folder:
         for record in records:
-            found += write_pictures(folder / form.folder, record, image_of(request.output, record), show)
-        form.write(folder, found, labels)
-    return Exported(len(found), len(records), total - len(records))
+            pictures += write_pictures(folder / form.folder, record, image_of(request.output, record), show)
+        form.write(folder, pictures, labels)
+    return Exported(len(pictures), len(records), total - len(records))
 
 
 def to_nnunet(request: Request, source: Path, annotations: Sequence[Path]) -> Exported:
@@ -173,16 +173,16 @@ def _masks(
     source: Path, annotations: Sequence[Path], profile: Profile, wanted: set[str]
 ) -> Mapping[str, Mapping[str, Mask]]:
     """Source key → class → its mask. Equal classes of several files are joined."""
-    found = collect(source, profile, annotations)
+    collected = collect(source, profile, annotations)
     volumes: list[Volume] = []
-    for handle in found.sources:
+    for handle in collected.sources:
         try:
             volumes += [volume for volume in load_headers(handle) if volume.source.key in wanted]
         except SourceError:
             continue  # what can't be read was not augmented either
     masks: dict[str, dict[str, Mask]] = defaultdict(dict)
     for path in annotations:
-        for marked in read_masks(path, volumes, found.files):
+        for marked in read_masks(path, volumes, collected.files):
             before = masks[marked.key].get(marked.label)
             masks[marked.key][marked.label] = marked.mask if before is None else before | marked.mask
     return masks

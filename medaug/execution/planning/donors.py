@@ -75,9 +75,9 @@ class Sketches:
 
     def of(self, key: str) -> Sketch:
         """That of a volume that was looked at, by its key."""
-        found = self._kept.get(key)
-        assert found is not None
-        return found
+        sketch = self._kept.get(key)
+        assert sketch is not None
+        return sketch
 
 
 @dataclass(frozen=True, eq=False)

@@ -306,11 +306,11 @@ def survey(
     """
     collected = collect(root, profile, annotations)
     headers, refused = _headers(collected.sources, profile, accept_identity)
-    found = labels_of(collected, [header.volume for header in headers], annotations)
+    labels = labels_of(collected, [header.volume for header in headers], annotations)
     usable = [
-        Usable(header.source, header.key, found.lesions.get(header.key, ()), _patient(header.volume))
+        Usable(header.source, header.key, labels.lesions.get(header.key, ()), _patient(header.volume))
         for header in sorted(headers, key=lambda header: (header.first, header.key))
-        if header.key not in found.withheld
+        if header.key not in labels.withheld
     ]
     return tuple(usable), merged((*collected.skips, *(each.skip for each in refused)))
 
@@ -329,9 +329,9 @@ def labels_in(
     profile = load_profile("paper").model_copy(update={"modalities": profiles.MODALITIES, "colour": "grey"})
     collected = collect(root, profile, annotations)
     headers, _ = _headers(collected.sources, profile, "boxes are only counted")
-    found = labels_of(collected, [header.volume for header in headers], annotations)
-    each = tuple((h.source, None if h.key in found.withheld else found.lesions.get(h.key, ())) for h in headers)
-    return each, found.unmatched
+    labels = labels_of(collected, [header.volume for header in headers], annotations)
+    each = tuple((h.source, None if h.key in labels.withheld else labels.lesions.get(h.key, ())) for h in headers)
+    return each, labels.unmatched
 
 
 def _patient(volume: Volume) -> str:
