@@ -84,14 +84,14 @@ def push_command(
         raise typer.Exit(4)
 
 
-def brought(store: str, folder: Path, *, quiet: bool) -> tuple[Path, bool]:
+def brought(store: str, folder: Path, most: float, *, quiet: bool) -> tuple[Path, bool]:
     """`medaug pull` before a run: where the export lies, and whether any of it isn't as in the store."""
     from medaug.object_storage.object_store import ObjectStore
     from medaug.object_storage.place import place_of
     from medaug.object_storage.pull import EXPORT, pull
 
     with ObjectStore(place_of(store)) as place:
-        done = pull(place, folder, MOST, _told(_files))
+        done = pull(place, folder, most, _told(_files))
     if done.left_out or not quiet:
         _show(done, err=True)
     if not done.files:

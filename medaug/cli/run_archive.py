@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import typer
 from medaug.cli.archives import access_of, installed
 from medaug.cli.console import say
 from medaug.cli.fetching import BodyPart, Date, Deidentify, Modality, Studies, Study, Wanted, carry_out, partial, show
-from medaug.cli.object_storage import brought
+from medaug.cli.object_storage import MOST, brought
 from medaug.cli.options import INPUTS, address_in, store_in
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ FilesOrArchive = Annotated[
 ]
 
 
-def wanted_of(
+def wanted_of(  # noqa: PLR0913 - one parameter per option
     fetched: Annotated[
         Path | None,
         typer.Option(
@@ -43,9 +43,10 @@ def wanted_of(
     date: Date = "",
     body_part: BodyPart = "",
     deidentify: Deidentify = "",
-) -> tuple[Path | None, Wanted]:
-    """The options that only an archive's address takes, beside those of who asks."""
-    return fetched, Wanted(study, studies, modality, date, body_part, deidentify)
+    most: Annotated[float, typer.Option(min=0, help="Of s3://… alone: gigabytes that the export may have.")] = MOST,
+) -> tuple[Path | None, float, Wanted]:
+    """The options that only an address takes, beside those of who asks."""
+    return fetched, most, Wanted(study, studies, modality, date, body_part, deidentify)
 
 
 def or_archive(command: Callable[..., None]) -> Callable[..., None]:
@@ -62,16 +63,18 @@ def or_archive(command: Callable[..., None]) -> Callable[..., None]:
         asked = {name: given.pop(name) for name in wanted}
         who = {name: given.pop(name) for name in access}
         archive, store = address_in(given["input"]), store_in(given["input"])
-        folder, series = wanted_of(**asked)
+        folder, most, series = wanted_of(**asked)
+        if not store:
+            _refuse({"most": wanted["most"]}, asked, "only an address in object storage takes it")
         if not archive:
-            _refuse({**wanted, **access}, asked | who, but="fetched" if store else "")
+            _refuse({**wanted, **access}, asked | who, but={"fetched", "most"} if store else set())
         if not archive and not store:
             command(**given)
             return
         folder = folder or given["output"].with_name(f"{given['output'].name}-fetched")
         _check(given, folder)
         if store:
-            files, held_back = brought(store, folder, quiet=given["quiet"])
+            files, held_back = brought(store, folder, most, quiet=given["quiet"])
             there: dict[str, Any] = {"input": files}
         else:
             with installed("run"):
@@ -93,10 +96,16 @@ def _either(parameter: Parameter) -> Parameter:
     return parameter.replace(annotation=FilesOrArchive) if parameter.name == "input" else parameter
 
 
-def _refuse(parameters: Mapping[str, Parameter], given: Mapping[str, Any], *, but: str) -> None:
+def _refuse(
+    parameters: Mapping[str, Parameter],
+    given: Mapping[str, Any],
+    why: str = "only an archive's address takes it",
+    *,
+    but: Container[str] = (),
+) -> None:
     for name, parameter in parameters.items():
-        if name != but and given[name] not in (parameter.default, []):
-            raise typer.BadParameter("only an archive's address takes it", param_hint=f"--{name.replace('_', '-')}")
+        if name not in but and given[name] not in (parameter.default, []):
+            raise typer.BadParameter(why, param_hint=f"--{name.replace('_', '-')}")
 
 
 def _check(given: Mapping[str, Any], folder: Path) -> None:

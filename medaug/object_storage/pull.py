@@ -136,7 +136,7 @@ class _Pull:
     def _bring(self, one: StoredObject, path: Path) -> None:
         if self._said.bytes + one.size > self._most * GB:
             what = f"FOLDER: the export has more than {self._most:g} GB"
-            raise OutputError(f"{what}; allow more with `medaug pull --most`, or pull a part of it")
+            raise OutputError(f"{what}; allow more with --most, or pull a part of it")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             inside = path.parent.resolve().is_relative_to((self._folder / EXPORT).resolve())

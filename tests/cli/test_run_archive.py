@@ -121,6 +121,9 @@ def test_a_run_on_files_opens_no_socket_and_takes_no_word_about_archives(tmp_pat
     for more in (("--study", "1.2"), ("--deidentify", "basic"), ("--title", "OTHER"), ("--fetched", tmp_path / "f")):
         said = medaug(*command, *more)
         assert (said.returncode, "only an archive's address takes it" in said.stderr) == (2, True), more
+    for place in (command, ("run", "dicomweb://127.0.0.1:1/web", "-o", tmp_path / "out")):
+        said = medaug(*place, "--most", "7")
+        assert (said.returncode, "only an address in object storage takes it" in said.stderr) == (2, True), place
 
 
 def test_the_watch_sees_a_socket() -> None:

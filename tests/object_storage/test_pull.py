@@ -142,7 +142,7 @@ def test_a_link_in_the_folder_leads_nowhere(address: str, tmp_path: Path) -> Non
 
 
 def test_no_more_than_was_allowed(address: str, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="medaug pull --most"):
+    with pytest.raises(OutputError, match="allow more with --most"):
         pull(store(address), tmp_path / "in", 3.5e-6)
     assert sum(map(len, there(tmp_path / "in").values())) <= 3500
     assert pull(store(address), tmp_path / "in", 1) == Pulled(7, 5, 5002)
@@ -186,7 +186,9 @@ def test_a_run_of_an_address_pulls_first_and_goes_on(server: Server, tmp_path: P
     profile = small_runs.small_profile(tmp_path)
     labels = tmp_path / "out-fetched" / "export" / "boxes.json"
     asked = ("run", f"s3://{BUCKET}/xray", "-o", tmp_path / "out", "-a", labels, "-p", profile, "--variants", "1")
-    said = medaug(*asked)
+    little = medaug(*asked, "--most", "0.000001")
+    assert (little.returncode, "allow more with --most" in little.stderr) == (2, True), little.stderr
+    said = medaug(*asked, "--most", "1")
     assert said.returncode == 0, said.stderr
     assert medaug("verify", tmp_path / "out", "--source", tmp_path / "out-fetched" / "export").returncode == 0
     before = reads(server)
