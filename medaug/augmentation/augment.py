@@ -156,7 +156,7 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
     case, prepared, regions = presented.case, presented.prepared, presented.regions
     volume, window = case.volume, prepared.window
     strips = tools.restore.restore(volume, prepared.view, solution)
-    shown = (replace(one, values=np.clip(one.values, window.low, window.high)) for one in strips)
+    shown = (replace(one, values=np.clip(one.values, window.low, window.high, out=one.values)) for one in strips)
     result = volume.with_strips(shown, regions.free)
     before = presented.grafted.before if presented.grafted else volume
     changed = np.asarray(result.stored != before.stored)

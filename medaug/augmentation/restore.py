@@ -34,6 +34,7 @@ class Solution:
     part: Area = WHOLE
 
 
+# Each strip's values are its own, so that what comes next may work in them
 Restoration = Callable[[Volume, Presentation, Solution], Iterator[Strip]]
 
 
@@ -71,7 +72,7 @@ def restore_delta(
     for k, one in enumerate(change):
         for area, step in view.native_strips(one):
             values = volume.modality_of(k, area)
-            values += view.to_modality_step(step)
+            values += np.multiply(step, view.gain, out=step)
             yield Strip(k, area, values)
 
 

@@ -255,7 +255,8 @@ class Volume:
         elif rescale.slope != 1 or rescale.intercept or self.stored.dtype.itemsize > 2:
             raw = (raw.astype(np.float64) - rescale.intercept) / rescale.slope
         if np.issubdtype(self.stored.dtype, np.integer):
-            raw = np.clip(np.rint(raw), *self.stored_range)
+            raw = np.rint(raw, out=raw if raw is not values else None)
+            np.clip(raw, *self.stored_range, out=raw)
             raw = _off_padding(raw, self.padding, self.stored_range)
         return raw.astype(self.stored.dtype)
 
@@ -266,7 +267,8 @@ class Volume:
             return self.lut.apply(stored)
         if self._in_float32:
             exact: Float32 = stored.astype(np.float32)
-            exact += intercept.astype(np.float32)
+            if intercept.any():
+                exact += intercept.astype(np.float32)
             return exact
         values: npt.NDArray[np.float64] = stored.astype(np.float64)
         values *= slope

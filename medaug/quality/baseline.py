@@ -55,6 +55,7 @@ class Baseline:
         inside: of every such slice, (rows, columns) of blocks: which are free as a whole.
         detail: of those blocks, see `detail_of`.
         air: of every slice, (rows, columns) of blocks: the darkest without edges; None where padding is everywhere.
+        air_kept: whether all of those blocks are protected as a whole.
         scatter: of those blocks, see `scatter_of`.
         seen: at the size in which a person takes it in.
     """
@@ -67,6 +68,7 @@ class Baseline:
     inside: tuple[Mask, ...]
     detail: Levels
     air: tuple[Mask, ...] | None
+    air_kept: bool
     scatter: Levels
     seen: tuple[Before, ...]
 
@@ -79,11 +81,14 @@ class Baseline:
             side, inside = _blocks(areas, protected)
             detail = detail_of(source, window, areas, inside, side)
             air = _air(source, window)
+            air_kept = air is None or all(
+                _whole_blocks(kept, where)[where].all() for kept, where in zip(protected, air, strict=True)
+            )
             scatter = scatter_of(source, window, air or ())
             steps = steps_of(source, window, borders)
             seen = befores(source, protected, window)
         counts = _tiled([(one, np.bincount(one.tile, minlength=one.tiles)) for one in borders])
-        return cls(areas, borders, steps, counts, side, inside, detail, air, scatter, seen)
+        return cls(areas, borders, steps, counts, side, inside, detail, air, air_kept, scatter, seen)
 
 
 def strips(area: Area) -> Iterator[Area]:
@@ -138,11 +143,14 @@ def scatter_of(volume: Volume, window: Window, air: tuple[Mask, ...]) -> Levels:
     scatters: list[Levels] = [np.zeros(0)]
     for k, where in enumerate(air):
         if where.any():
-            rows, columns = where.shape
-            cut = volume.stored[k, : rows * BLOCK, : columns * BLOCK]
-            blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)[where]
-            scatters.append(_scatter(graded(blocks, volume, window, k)))
+            scatters.append(_scatter(graded(_whole_blocks(volume.stored[k], where)[where], volume, window, k)))
     return np.concatenate(scatters[1:] or scatters)
+
+
+def _whole_blocks(plane: npt.NDArray[Any], of: Mask) -> npt.NDArray[Any]:
+    """A slice as (rows, columns) of blocks, (`BLOCK`, `BLOCK`) each; a view."""
+    rows, columns = of.shape
+    return plane[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
 
 
 def _area(free: Mask) -> Area:

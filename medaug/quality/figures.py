@@ -21,7 +21,7 @@ from medaug.quality.baseline import (
     steps_of,
     strips,
 )
-from medaug.quality.levels import Levels, levels, moved
+from medaug.quality.levels import Levels, extremes, levels, moved
 from medaug.quality.reduced import Slice, reduced
 
 QUIET = 25  # percentile of the blocks by their fine detail: flat regions, where detail is noise
@@ -111,10 +111,10 @@ def value_range(pair: Pair) -> float:
         return 0.0
     slack, outside = 0.5 * pair.step + 1e-6, 0
     for k, (rows, _) in _everywhere(pair):
-        if span := spanned(pair.differs[k][rows]):
-            differs, after = pair.differs[k][rows, span], levels(pair.variant, pair.window, k, (rows, span))
-            if not (after.min() >= -slack and after.max() <= 1 + slack):  # a NaN is neither
-                outside += int(np.count_nonzero(differs & ~((after >= -slack) & (after <= 1 + slack))))
+        span = spanned(pair.differs[k][rows])
+        if span and not _within(extremes(pair.variant, pair.window, k, (rows, span)), slack).all():  # a NaN isn't
+            after = levels(pair.variant, pair.window, k, (rows, span))
+            outside += int(np.count_nonzero(pair.differs[k][rows, span] & ~_within(after, slack)))
     if pair.variant.padding is not None:
         outside += int(np.count_nonzero(pair.differs & pair.variant.padded))
     return float(outside / altered)
@@ -159,7 +159,8 @@ def air_noise(pair: Pair) -> float:
     """
     if pair.base.air is None:
         return 1.0
-    after = scatter_of(pair.variant, pair.window, pair.base.air)
+    untouched = pair.base.air_kept and not pair.trespassed
+    after = pair.base.scatter if untouched else scatter_of(pair.variant, pair.window, pair.base.air)
     return _ratio(_rms(pair.base.scatter), _rms(after), pair.least)
 
 
@@ -204,6 +205,10 @@ def _everywhere(pair: Pair) -> Iterator[tuple[int, Area]]:
     slices, rows, columns = pair.protected.shape
     for k in range(slices):
         yield from ((k, part) for part in strips((slice(0, rows), slice(0, columns))))
+
+
+def _within(grey: Levels, slack: float) -> Mask:
+    return np.asarray((grey >= -slack) & (grey <= 1 + slack))
 
 
 def _rms(x: Levels) -> float:

@@ -18,6 +18,17 @@ def levels(volume: Volume, window: Window, k: int, at: tuple[slice | Indices, ..
     return graded(volume.stored[k][at], volume, window, k)
 
 
+def extremes(volume: Volume, window: Window, k: int, at: Area) -> Levels:
+    """Two levels or more, among them the least and the greatest of `levels`; NaN where there is any.
+
+    Scaling and rounding keep the order of stored numbers, so their ends are the levels' ends.
+    """
+    if volume.lut is not None:
+        return levels(volume, window, k, at)
+    stored = volume.stored[k][at]
+    return graded(np.array([stored.min(), stored.max()], dtype=stored.dtype), volume, window, k)
+
+
 def moved(source: Volume, variant: Volume, window: Window, k: int, at: Area) -> Levels:
     """`levels` of the variant minus those of the source, a fresh array; stored numbers are subtracted, then scaled."""
     if source.lut is not None:

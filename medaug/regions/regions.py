@@ -26,7 +26,7 @@ class Regions:
     def __post_init__(self) -> None:
         if self.protected.shape != self.observed.shape:
             raise ValueError(f"protected {self.protected.shape} and observed {self.observed.shape} differ in shape")
-        if bool((self.protected & ~self.observed).any()):
+        if bool((self.protected > self.observed).any()):
             raise ValueError("every protected voxel must be observed")
         self.protected.setflags(write=False)
         self.observed.setflags(write=False)

@@ -22,6 +22,13 @@ def test_block_means_are_those_of_the_image_with_its_last_row_and_column_repeate
     np.testing.assert_allclose(found, padded.reshape(rows, side, columns, side).mean(axis=(1, 3)), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("kind", "ends"), [(np.uint16, (0, 65535)), (np.int16, (-32768, 32767)), (np.uint8, (0, 255))])
+def test_block_means_hold_the_greatest_numbers(kind: type, ends: tuple[int, int]) -> None:
+    image = np.full((16, 16), ends[1], dtype=kind)
+    image[:8] = ends[0]
+    assert block_means(image, 8).tolist() == [[ends[0]] * 2, [ends[1]] * 2]
+
+
 def test_rows_come_in_strips_as_they_come_at_once() -> None:
     image = np.random.default_rng(4).random((40, 30)).astype(np.float32)
     for shape in ((300, 200), (40, 30), (17, 90)):

@@ -18,7 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.volume import Float32, Mask
-from medaug.regions.domains.morphology import ShownRadiograph, enlarged, labelled, normalised
+from medaug.regions.domains.morphology import (
+    ShownRadiograph,
+    enlarged,
+    greatest_around,
+    labelled,
+    least_around,
+    normalised,
+)
 
 LONGEST = 768  # px; letters are thin
 WHITE, CONTRAST, SMALL = 0.85, 0.35, 0.005  # white things: brightness, height above what is around, share of the frame
@@ -96,9 +103,9 @@ def sharp_things(x: Float32) -> list[Letter]:
 
     longest = max(x.shape)
     stroke = max(7, int(STROKE * longest)) | 1
-    above = x - ndimage.grey_opening(x, (stroke, stroke))
-    highest = ndimage.maximum_filter(x, 3)
-    steps = highest - ndimage.minimum_filter(x, 3)
+    above = x - greatest_around(least_around(x, stroke), stroke)
+    highest = greatest_around(x, 3)
+    steps = highest - least_around(x, 3)
     labels, _ = labelled(above > FAINT)
     letters = []
     for n, spans in enumerate(ndimage.find_objects(labels), 1):

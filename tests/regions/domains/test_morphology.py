@@ -56,3 +56,14 @@ def test_a_frame_is_reduced_once_for_all_parts(monkeypatch: pytest.MonkeyPatch) 
     together = [part(frame) for part in (anatomy, within_frame, without_markers)]
     assert len(asked) == len({*asked}) == 2
     assert all(np.array_equal(*pair) for pair in zip(apart, together, strict=True))
+
+
+@pytest.mark.parametrize("side", [1, 3, 7, 55])
+@pytest.mark.parametrize("shape", [(90, 70), (5, 8), (1, 30)])
+def test_extremes_are_those_of_the_plain_filters(side: int, shape: tuple[int, int]) -> None:
+    image = DRAW.random(shape).astype(np.float32)
+    least, greatest = morphology.least_around(image, side), morphology.greatest_around(image, side)
+    assert least.dtype == greatest.dtype == np.float32
+    assert np.array_equal(least, ndimage.minimum_filter(image, side))
+    assert np.array_equal(greatest, ndimage.maximum_filter(image, side))
+    assert side == 1 or not np.array_equal(least, image)
