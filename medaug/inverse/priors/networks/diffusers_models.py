@@ -15,6 +15,7 @@ from importlib.util import find_spec, module_from_spec
 from unittest.mock import patch
 
 COMPANIONS = ("transformers", "peft")
+SERVICES = "boto3"  # 0.2 s; accelerate asks for it for its settings of SageMaker, where `medaug[s3]` brought it
 COMPILER = "torch._dynamo"  # 2 s; where it is missing, diffusers.utils leaves the mark out
 PACKAGES = ("diffusers.models.unets", "diffusers.models.transformers")  # 1.6 s, and the compiler again
 
@@ -29,7 +30,7 @@ def unaccompanied() -> Iterator[None]:
     for name in flags:
         setattr(import_utils, name, False)
     try:
-        with _missing(*COMPANIONS), _unopened(*PACKAGES):
+        with _missing(*COMPANIONS, SERVICES), _unopened(*PACKAGES):
             yield
     finally:
         for name, there in flags.items():
