@@ -10,7 +10,8 @@ import sys
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.priors.networks.unet import unet
 load_embedded("cpu")
-away = {"transformers", "peft", "boto3", "torch._dynamo", "sympy", "scipy.stats", "diffusers.hooks", "diffusers.pipelines"}
+away = {"transformers", "peft", "boto3", "torch._dynamo", "sympy", "scipy.stats", "diffusers.hooks"}
+away |= {"diffusers.pipelines"}
 print(sorted(away & set(sys.modules)))
 from diffusers.utils import is_peft_available, is_transformers_available
 print(is_transformers_available(), is_peft_available())
