@@ -27,11 +27,12 @@ from medaug.execution.output import quarantine
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.unit_of_work import work_unit
 from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.processes.time_limit import TIME_LIMIT
 from medaug.profile.load import load_profile
 from medaug.verification.verify import verify
 from tests.support import null
 from tests.support.outputs import written
-from tests.support.poison import POISON, full, poisoned
+from tests.support.poison import POISON, endless, full, poisoned
 from tests.support.small_runs import contents
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
@@ -99,6 +100,13 @@ def test_a_poisonous_unit_is_left_alone_and_the_others_are_done(tmp_path: Path, 
     assert len(once(tmp_path / "out")) == 7
     with pytest.raises(OutputError, match="no room"):  # and what no unit would survive reaches the user
         execute(null.plan(1, 2, **ray), tmp_path / "full", work=full)
+
+
+def test_an_endless_call_ends_its_worker_and_its_unit_is_left_alone(tmp_path: Path, dated: Path) -> None:
+    plan = null.plan(*range(1, 7), key=dated, workers=2, executor="ray")
+    assert execute(plan, tmp_path / "out", work=endless).counts == {"written": 5, "failed": 1}
+    assert [(one.unit, one.code) for one in quarantine.entries(tmp_path / "out")] == [(POISON, TIME_LIMIT)]
+    assert len(once(tmp_path / "out")) == 5
 
 
 DRIVER = """
