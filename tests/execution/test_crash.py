@@ -100,7 +100,7 @@ def no_flush_of_folders() -> AbstractContextManager[object]:
 
 
 def direct_writes() -> AbstractContextManager[object]:
-    def commit(self: Store, staged: Path, record: Record, seconds: float) -> None:
+    def publish(self: Store, staged: Path, record: Record, seconds: float) -> None:
         target = self.folder(record.unit)
         target.mkdir()
         (target / "image").mkdir()
@@ -111,17 +111,17 @@ def direct_writes() -> AbstractContextManager[object]:
         atomic.flush_folder(target.parent)
         self.log(record, seconds)
 
-    return mock.patch.object(Store, "commit", commit)
+    return mock.patch.multiple(Store, complete=mock.DEFAULT, publish=publish)
 
 
 def line_before_rename() -> AbstractContextManager[object]:
-    def commit(self: Store, staged: Path, record: Record, seconds: float) -> None:
+    def publish(self: Store, staged: Path, record: Record, seconds: float) -> None:
         (staged / "record.json").write_text(record.to_json() + "\n")
         store.flush_tree(staged)
         self.log(record, seconds)
         store.rename_durably(staged, self.folder(record.unit))
 
-    return mock.patch.object(Store, "commit", commit)
+    return mock.patch.multiple(Store, complete=mock.DEFAULT, publish=publish)
 
 
 def no_recovery() -> AbstractContextManager[object]:
