@@ -51,9 +51,12 @@ def test_what_one_dies_over_is_tried_again_alone_then_left_alone(
     plan = medaug.plan(**quick, io_workers=2)
     once, always = (unit.recipe.id for unit in plan.units)
     died: list[str] = []
+    read: list[str] = []
 
     def dies(task: object) -> bool:
         key = task.unit.recipe.id if isinstance(task, ToPrepare) else getattr(task, "unit", "")
+        if isinstance(task, ToPrepare):
+            read.append(key)
         if not isinstance(task, stage) or not (key == always or (key == once and once not in died)):
             return False
         died.append(key)
@@ -63,7 +66,8 @@ def test_what_one_dies_over_is_tried_again_alone_then_left_alone(
     summary = execute(plan, tmp_path / "out")
     assert summary.counts == {"written": 1, "failed": 1}
     assert died.count(once) == 1
-    assert died.count(always) == 2
+    assert read.count(once) == read.count(always) == 2
+    assert died.count(always) >= 1  # once less where both were in one process, and the first took the other along
     (entry,) = quarantine.entries(tmp_path / "out")
     assert (entry.unit, entry.code) == (always, quarantine.WORKER_DIED)
     assert list((tmp_path / "out" / ".staging").glob("*.*")) == []
