@@ -23,6 +23,8 @@ parser.add_argument("--shipped", type=Path, help="prior that the cycles before t
 parser.add_argument("--threads", type=int, default=2)
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
+if options.shipped and not options.data:
+    parser.error("--shipped needs --data, for the latents")
 if options.shipped:
     asked = read_recipe(options.recipe)
     begin_last_cycle(asked, lambda: read_pool(options.data, asked.data), options.out, options.shipped)
