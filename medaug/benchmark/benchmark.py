@@ -17,7 +17,7 @@ from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.images.dataset import Dataset, Picture, read_dataset
 from medaug.benchmark.images.stated_parts import read_places
 from medaug.benchmark.making.fills import Fills, filling
-from medaug.benchmark.making.variants import Variants, make_variants, profile_of
+from medaug.benchmark.making.variants import Variants, make_variants
 from medaug.benchmark.report.results_page import page
 from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.request import BenchmarkRequest
@@ -195,7 +195,7 @@ def _making_of(one: Chosen, request: BenchmarkRequest, data: Dataset, folder: st
             output = request.root / results_folder.VARIANTS / folder
             return _kept(Variants.of(output, request.run.profile, request.design.size, data.classes))
         case "round-trip" | "blur" | "noise":
-            profile, cache = profile_of(request.run, one), request.root / results_folder.CACHE / making
+            profile, cache = request.profile_of(one), request.root / results_folder.CACHE / making
             return Fills(filling(making, profile), profile, data.usable, cache, data.classes)
         case _:
             assert_never(making)

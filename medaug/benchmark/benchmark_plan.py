@@ -16,7 +16,6 @@ from medaug.benchmark.detectors.detector import Detector
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.folder_format import FORMAT, is_benchmark
 from medaug.benchmark.images.dataset import Dataset, Picture
-from medaug.benchmark.making.variants import profile_of
 from medaug.benchmark.request import BenchmarkRequest
 from medaug.benchmark.results_folder import PLAN, read
 from medaug.benchmark.training import BenchmarkSetup
@@ -38,7 +37,7 @@ def plan_of(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector
         **settled(setup),
         "detector": detector.identity,
         "profiles": {
-            one.text: profile_of(request.run, one).sha256 for one in request.design.chosen if one.arm.making != "none"
+            one.text: request.profile_of(one).sha256 for one in request.design.chosen if one.arm.making != "none"
         },
         "prior": request.run.profile.prior.sha256,
         "classes": list(data.classes),

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from medaug.benchmark.arms.arm_table import chosen
 from medaug.benchmark.design.design import Training
-from medaug.benchmark.making.variants import profile_of
 from medaug.benchmark.request import BenchmarkRequest
 from medaug.benchmark.training import BenchmarkSetup
 from medaug.execution.planning.request import RunRequest
@@ -53,7 +52,7 @@ def folder_of(request: BenchmarkRequest, setup: BenchmarkSetup, training: Traini
 
     A lesion that is set in must be one that is trained on, so that each training set has a run of its own there.
     """
-    profile = profile_of(request.run, chosen(training.setting.arm))
+    profile = request.profile_of(chosen(training.setting.arm))
     name = profile.sha256[:16]
     return f"{name}-{set_of(setup.trained_on(training))}" if transplants(profile.regions.kind) else name
 

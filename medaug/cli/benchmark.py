@@ -44,6 +44,13 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     parts: Annotated[
         Path | None, typer.Option(help="CSV with file, part (train, val, test) and, if known, patient, for --folds.")
     ] = None,
+    arm_profile: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A YAML file whose profile arms name, as in medaug:mine; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     detector: Annotated[str, typer.Option(help="frozen, retinanet, random-features or command.")] = "frozen",
     detector_command: Annotated[
         str, typer.Option(help="An external trainer, with {data} and {project}; for --detector command.")
@@ -69,6 +76,7 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     from medaug.benchmark.report.tables import sentence
     from medaug.benchmark.request import BenchmarkRequest
     from medaug.execution.planning.request import RunRequest
+    from medaug.profile.load import load_profile
 
     if report_only:
         say(sentence(report_benchmark(output)))
@@ -97,7 +105,8 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     if realism:
         judge_export(run, output)
         return
-    request = BenchmarkRequest(run, output, design, detector_command, parts)
+    profiles = tuple(load_profile(str(path)) for path in arm_profile or ())
+    request = BenchmarkRequest(run, output, design, detector_command, parts, profiles)
     planned = plan_benchmark(request, None if budget is None else _seconds(budget))
     _show(planned.request.design, planned.variants, planned.seconds)
     if dry_run:

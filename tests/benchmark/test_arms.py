@@ -7,14 +7,18 @@ import pytest
 
 from medaug.benchmark.arms.arm import Material
 from medaug.benchmark.arms.arm_table import ARMS, chosen
+from medaug.benchmark.design.design import Design
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Picture
-from medaug.benchmark.making.variants import profile_of
+from medaug.benchmark.request import BenchmarkRequest
 from medaug.errors import RunError
 from medaug.execution.planning.request import RunRequest
 from medaug.profile.load import load_profile
+from medaug.profile.profile import Profile
+from medaug.profile.strength import with_strength
 
 SIDE = 64
+MOVED = load_profile("bone-xray-moved")
 
 
 def real(n: int) -> Picture:
@@ -82,13 +86,30 @@ def test_arms_are_named_with_profile_and_strength_where_a_run_makes_them() -> No
     both = chosen("pretraining:bone-xray-surroundings@strong")
     assert (both.arm.profile, both.strength, both.arm.before) == ("bone-xray-surroundings", "strong", True)
     assert "bone-xray-surroundings" in both.arm.says
-    for wrong in ("medaug@", "naive@0.5", "mixup", "naive:paper", "medaug:", "medaug:mine.yaml"):
+    for wrong in ("medaug@", "naive@0.5", "mixup", "naive:paper", "medaug:", "medaug:mine.yaml", "medaug:a/b"):
         with pytest.raises(RunError, match=wrong):
             chosen(wrong)
 
 
 def test_an_arm_is_made_by_its_own_profile() -> None:
-    request = RunRequest(Path("in"), load_profile("bone-xray"))
-    assert profile_of(request, chosen("medaug")).name == "bone-xray"
-    assert profile_of(request, chosen("medaug:bone-xray-moved")).name == "bone-xray-moved"
-    assert profile_of(request, chosen("medaug:bone-xray-transplant")).name == "bone-xray-transplant"
+    request = asked(())
+    assert request.profile_of(chosen("medaug")).name == "bone-xray"
+    assert request.profile_of(chosen("medaug:bone-xray-moved")).name == "bone-xray-moved"
+    assert request.profile_of(chosen("medaug:bone-xray-transplant")).name == "bone-xray-transplant"
+
+
+def test_arms_name_profiles_of_the_users_own() -> None:
+    mine = MOVED.model_copy(update={"name": "mine"})
+    request = asked((mine,), "medaug:mine@strong", "naive+medaug:mine")
+    assert request.profile_of(chosen("medaug:mine")) == mine
+    assert request.profile_of(chosen("medaug:mine@strong")) == with_strength(mine, "strong")
+    assert request.run_of(chosen("naive+medaug:mine")).profile == mine
+    with pytest.raises(RunError, match=r"no such profile; .*bone-xray.*, mine, .*--arm-profile"):
+        asked((mine,), "medaug:yours")
+    with pytest.raises(RunError, match="two profiles are named bone-xray-moved"):
+        asked((MOVED,))
+
+
+def asked(profiles: tuple[Profile, ...], *arms: str) -> BenchmarkRequest:
+    run = RunRequest(Path("in"), load_profile("bone-xray"))
+    return BenchmarkRequest(run, Path("bench"), Design(arms=("duplicates", "medaug", *arms)), profiles=profiles)

@@ -120,6 +120,20 @@ def test_the_command_tells_time_and_declares_before_it_does_anything(bench: Path
     assert not (tmp_path / "new").exists()
 
 
+def test_the_command_takes_profiles_of_the_users_own_as_arms(bench: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text((bench / "profile" / "small.yaml").read_text().replace("name: small", "name: mine"))
+    words = ["benchmark", bench / "in", "-a", bench / "boxes.json", "-p", bench / "profile" / "small.yaml"]
+    words += ["-o", tmp_path / "new", "--accept-identity", "drawn", "--size", "64", "--detector", "random-features"]
+    words += ["--arms", "duplicates,medaug,pretraining:mine", "--dry-run"]
+    done = CliRunner().invoke(app, [*map(str, words), "--arm-profile", str(mine)])
+    assert done.exit_code == 0, done.output
+    assert "pretraining:mine" in done.output
+    refused = CliRunner().invoke(app, list(map(str, words)))
+    assert refused.exit_code != 0
+    assert "--arm-profile" in str(refused.exception)
+
+
 def test_parts_as_given_are_the_one_fold_and_verify_reads_them_back(bench: Path, tmp_path: Path) -> None:
     rows = ["0.png,train,a", "1.png,train,b", "2.png,train,c", "3.png,val,d", "4.png,test,e", "in/5.png,test,f"]
     (tmp_path / "parts.csv").write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,6 @@ from medaug.benchmark.arms.made import made, naive_and_made
 from medaug.benchmark.arms.naive import naive
 from medaug.benchmark.arms.pasting import pasting
 from medaug.errors import RunError
-from medaug.profile.load import shipped_profiles
 
 ARMS: Mapping[str, Arm] = {
     "real": Arm("real images only", nothing),
@@ -29,6 +29,7 @@ ARMS: Mapping[str, Arm] = {
     "paper": Arm("variants by the published settings", made, "run", profile="paper"),
 }
 CONTROL = "duplicates"
+NAME = r"[a-z0-9-]+"  # of a profile
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,10 @@ class Chosen:
 def chosen(text: str) -> Chosen:
     """The arm of a name; ``NAME:PROFILE@STRENGTH`` takes another profile or strength, for arms that a run makes.
 
+    Whether there is such a profile, `BenchmarkRequest` says: it knows the user's own.
+
     Raises:
-        RunError: there is no such arm or profile, or it has none.
+        RunError: there is no such arm, or it has no profile.
     """
     named, at, strength = text.partition("@")
     name, colon, profile = named.partition(":")
@@ -60,6 +63,6 @@ def chosen(text: str) -> Chosen:
         raise RunError(f"benchmark: arm {text!r}: a strength or profile, such as @strong, is of arms that a run makes")
     if not colon:
         return Chosen(text, ARMS[name], strength)
-    if profile not in shipped_profiles():
-        raise RunError(f"benchmark: arm {text!r}: no such profile; there are {', '.join(shipped_profiles())}")
+    if not re.fullmatch(NAME, profile):
+        raise RunError(f"benchmark: arm {text!r}: expected a profile's name, as in medaug:bone-xray-moved")
     return Chosen(text, replace(ARMS[name], profile=profile, says=f"{ARMS[name].says} ({profile})"), strength)

@@ -7,7 +7,8 @@ from typing import Literal, assert_never, cast, get_args
 
 from medaug.benchmark.detectors.command import Command
 from medaug.benchmark.detectors.detector import Detector
-from medaug.benchmark.detectors.frozen import IMAGENET, RANDOM, Frozen
+from medaug.benchmark.detectors.features import IMAGENET, RANDOM
+from medaug.benchmark.detectors.frozen import Frozen
 from medaug.benchmark.detectors.retinanet import RetinaNet
 from medaug.errors import RunError
 
@@ -35,7 +36,7 @@ def detector_of(name: str, cache: Path, classes: tuple[str, ...], command: str =
         case "random-features":
             return Frozen(RANDOM, cache)
         case "retinanet":
-            return RetinaNet(IMAGENET)
+            return RetinaNet(IMAGENET, cache)
         case "command":
             return Command(command, cache, classes)
         case _:

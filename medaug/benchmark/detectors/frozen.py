@@ -2,69 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from medaug.benchmark.detectors import efficientnet_lite, fcos, random_features
+from medaug.benchmark.detectors import fcos
 from medaug.benchmark.detectors.detector import Point, Speed, Task, Trained, TrainingPhase
+from medaug.benchmark.detectors.features import Backbone, FeatureCache, Maps
 from medaug.benchmark.evaluation import Boxes, ap50, matched
-from medaug.benchmark.images.dataset import Picture, UInt8
+from medaug.benchmark.images.dataset import Picture
 from medaug.imaging.seeds import generator
-from medaug.inverse.aligned import from_array
 from medaug.inverse.device import resolve_device
-from medaug.storage.atomic import replacing
-from medaug.storage.plain_files import open_plain
 
 BATCH = 8
 RATE = 2e-3
 DECAY = 1e-2
 POINTS = 5  # of the curve
-Maps = tuple[Tensor, ...]  # (rows, columns, channels) of each level, half precision
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """Where features come from.
-
-    Attributes:
-        name: of the detector.
-        channels: of the maps at strides 8, 16 and 32.
-        identity: digest of the weights, or what stands for it.
-        speed: measured on one core at 320 px.
-    """
-
-    name: str
-    channels: tuple[int, ...]
-    identity: str
-    speed: Speed
-
-    def load(self) -> nn.Module:
-        """The network; (B, 1, size, size) in [0, 255] → maps.
-
-        Raises:
-            RunError: its weights aren't installed.
-        """
-        if self is IMAGENET:
-            return efficientnet_lite.load_features()
-        return random_features.RandomFeatures()
-
-
-IMAGENET = Backbone("frozen", efficientnet_lite.CHANNELS, efficientnet_lite.SHA256, Speed(0.3, 0.12))
-RANDOM = Backbone("random-features", random_features.CHANNELS, "filters of seed 8", Speed(0.01, 0.12))
 
 
 class Frozen:
-    """Features are kept in a folder by the pixels' digest, so that a picture is looked at once over all trainings."""
+    """A head trained on features of a backbone that stays as it is."""
 
     def __init__(self, backbone: Backbone, cache: Path) -> None:
-        self._backbone, self._cache = backbone, cache / backbone.name
+        self._backbone, self._features = backbone, FeatureCache(backbone, cache)
 
     @property
     def name(self) -> str:
@@ -81,15 +44,6 @@ class Frozen:
         """The backbone's weights and the head's settings."""
         settings = f"FCOS head with {fcos.DISTANCES} around, batch {BATCH}, AdamW {RATE:g}, decay {DECAY:g}, cosine"
         return {"features": self._backbone.identity, "head": settings, "device": resolve_device("auto")}
-
-    @cached_property
-    def _network(self) -> nn.Module:
-        return self._backbone.load().to(self._device)
-
-    @cached_property
-    def _device(self) -> str:
-        """Of the features; the head is small enough for a processor."""
-        return resolve_device("auto")
 
     def train(self, task: Task) -> Trained:
         """Train the head, and find boxes on the targets."""
@@ -114,7 +68,7 @@ class Frozen:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.steps)
         drawn = generator("order", task.seed)
         for number, (stage, steps) in enumerate(shares(task)):
-            maps = [self._of(one.pixels) for one in stage.pictures]
+            maps = [self._features(one.pixels) for one in stage.pictures]
             if number == 0:
                 head.fit(maps)
             size = len(stage.pictures[0].pixels)
@@ -138,22 +92,10 @@ class Frozen:
     def _found(self, head: fcos.Head, pictures: Sequence[Picture]) -> Iterator[Boxes]:
         head.eval()
         for picture in pictures:
-            merged = head.merged([level[None] for level in self._of(picture.pixels)])
+            merged = head.merged([level[None] for level in self._features(picture.pixels)])
             places = torch.arange(merged.shape[1] * merged.shape[2])
             yield fcos.decoded(*head(merged, torch.zeros_like(places), places))
         head.train()
-
-    def _of(self, pixels: UInt8) -> Maps:
-        """The maps of one picture, taken or found in the folder; stored in half precision, so always read there."""
-        path = self._cache / f"{hashlib.sha256(pixels.tobytes()).hexdigest()[:32]}.npz"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with torch.no_grad():
-                maps = self._network(from_array(pixels.astype(np.float32))[None, None].to(self._device))
-            with replacing(path) as passing, passing.open("wb") as made:
-                np.savez(made, *(one[0].permute(1, 2, 0).half().cpu().numpy() for one in maps))
-        with open_plain(path) as file, np.load(file) as stored:
-            return tuple(from_array(stored[name]) for name in stored.files)
 
 
 def _losses(

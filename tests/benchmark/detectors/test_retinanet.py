@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from medaug.benchmark.detectors.detector import Task, TrainingPhase
-from medaug.benchmark.detectors.frozen import RANDOM
+from medaug.benchmark.detectors.features import RANDOM
 from medaug.benchmark.detectors.retinanet import RetinaNet
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Picture
@@ -19,11 +21,11 @@ def picture(seed: int) -> Picture:
     return Picture(f"{seed}", pixels, Boxes.labelled(corners, np.zeros(1, dtype=np.int64)))
 
 
-def test_monais_retinanet_learns_without_torchvision() -> None:
+def test_monais_retinanet_learns_without_torchvision(tmp_path: Path) -> None:
     pictures = [picture(seed) for seed in range(6)]
     task = Task([TrainingPhase(pictures, 1.0)], 16, 3, pictures[:2], pictures[2:], 1)
     with threads.taken(1):
-        trained = RetinaNet(RANDOM).train(task)
+        trained = RetinaNet(RANDOM, tmp_path).train(task)
     first, last = trained.curve[0], trained.curve[-1]
     assert first.box_loss is not None
     assert last.box_loss is not None
