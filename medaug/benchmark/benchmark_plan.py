@@ -33,7 +33,7 @@ def plan_of(request: BenchmarkRequest, setup: BenchmarkSetup, detector: Detector
     parts = data.parts or ("",) * len(data.groups)
     images = [_image(*each) for each in zip(data.everything, data.groups, parts, strict=True)]
     return {
-        "design": asdict(request.design),
+        "design": request.design.data,
         **settled(setup),
         "detector": detector.identity,
         "profiles": {

@@ -59,7 +59,7 @@ def results_of(setup: BenchmarkSetup, records: Iterable[TrainingRecord]) -> dict
     adjusted = statistics.holm([found.p for _, found in tested])
     return {
         "trainings": {"done": done, "of": len(list(design.trainings))},
-        "design": asdict(design),
+        "design": design.data,
         "images": {"labelled": len(setup.data.labelled), "normal": len(setup.data.normals)},
         "groups": len(set(setup.groups)),
         "real": _spread([len(one.real) for some in by_setting.values() for one in some]),

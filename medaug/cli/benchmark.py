@@ -34,9 +34,11 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
         str,
         typer.Option(
             help="Of real, duplicates, naive, random-erasing, copy-paste, round-trip, blur, noise, medaug, "
-            "naive+medaug, pretraining, paper; medaug@strong takes another strength, medaug:PROFILE another profile."
+            "naive+medaug, pretraining, naive-pretraining, paper; medaug@strong takes another strength, medaug:PROFILE "
+            "another profile."
         ),
     ] = "real,duplicates,naive,medaug,naive+medaug",
+    primary: Annotated[str, typer.Option(help="The arm whose contrast with duplicates is declared.")] = "medaug",
     fractions: Annotated[str, typer.Option(help="Shares of the real training images.")] = "0.25",
     ratios: Annotated[str, typer.Option(help="Added images for each real one.")] = "1",
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of an arm in each fold.")] = 3,
@@ -83,6 +85,7 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
         return
     design = _design(
         (arms, fractions, ratios),
+        primary,
         parts=parts is not None,
         seeds=seeds,
         folds=1 if parts else folds,
@@ -116,7 +119,7 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
     say(f"look at {output / 'report.html'}")
 
 
-def _design(lists: tuple[str, str, str], *, detector: str, parts: bool, **numbers: int) -> Design:
+def _design(lists: tuple[str, str, str], primary: str, *, detector: str, parts: bool, **numbers: int) -> Design:
     from medaug.benchmark.design.design import Design
 
     arms, fractions, ratios = lists
@@ -126,6 +129,7 @@ def _design(lists: tuple[str, str, str], *, detector: str, parts: bool, **number
         _numbers(ratios, "--ratios"),
         detector=detector,
         parts=parts,
+        declared=primary.strip(),
         **numbers,
     )
 

@@ -4,6 +4,8 @@ import pytest
 
 from medaug.benchmark.design.design import Contrast, Design, Setting
 from medaug.errors import RunError
+from medaug.storage.canonical_json import canonical
+from medaug.storage.json_dataclass import decode
 
 
 def test_the_primary_contrast_stands_before_the_run() -> None:
@@ -12,6 +14,17 @@ def test_the_primary_contrast_stands_before_the_run() -> None:
     assert design.primary not in design.others
     assert Contrast(Setting("naive+medaug", 0.5, 2.0), Setting("naive", 0.5, 2.0)) in design.others
     assert Contrast(Setting("real", 0.5, 0.0), Setting("duplicates", 0.5, 1.0)) in design.others
+
+
+def test_another_arm_may_be_the_declared_one_and_medaug_be_missing_then() -> None:
+    design = Design(arms=("duplicates", "naive", "naive+medaug"), declared="naive+medaug")
+    assert design.primary == Contrast(Setting("naive+medaug", 0.25, 1.0), Setting("duplicates", 0.25, 1.0))
+    assert design.primary not in design.others
+    assert set(design.within(1, 0, 10).arms) == {"duplicates", "naive+medaug"}
+    assert design.data["declared"] == "naive+medaug"
+    assert "declared" not in Design().data  # as it was written before there was a choice
+    assert decode(Design, canonical(design.data), "design") == design
+    assert decode(Design, canonical(Design().data), "design") == Design()
 
 
 def test_every_contrast_compares_settings_that_are_trained() -> None:
@@ -33,7 +46,17 @@ def test_a_budget_takes_seeds_first_then_arms_and_leaves_the_primary_contrast() 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"arms": ("medaug",)}, {"seeds": 1}, {"folds": 1}, {"fractions": (0.0,)}, {"ratios": (0.0,)}, {"size": 300}],
+    [
+        {"arms": ("medaug",)},
+        {"declared": "paper"},
+        {"declared": "duplicates"},
+        {"declared": "real"},
+        {"seeds": 1},
+        {"folds": 1},
+        {"fractions": (0.0,)},
+        {"ratios": (0.0,)},
+        {"size": 300},
+    ],
 )
 def test_what_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(RunError, match="benchmark"):

@@ -2,7 +2,7 @@
 
 With ``--bench BENCH --export FOLDER`` (of `fracatlas_export.py` or `brain_mr_export.py`) its figures are first put
 before those that stand in docs/measurements/does-it-help.json, or take the place of the same comparison's; without, the
-page and its curves are made again from that file alone.
+page and its curves are made again from that file alone. ``--search BENCH`` does likewise with a search's scores.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from medaug.benchmark import results_folder
 from medaug.benchmark.report import tables
 from medaug.benchmark.report.curves import curves
 from medaug.profile.load import load_profile, shipped_profiles
+from tests.benchmarks import searched
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "docs" / "measurements" / "does-it-help.json"
@@ -42,15 +43,21 @@ OLD_HEAD = """The detector's first head, which saw single places
 
 
 def main(options: argparse.Namespace) -> None:
-    comparisons = json.loads(DATA.read_text())["comparisons"]
+    data = json.loads(DATA.read_text())
+    comparisons, searches = data["comparisons"], data.get("searches", [])
     if options.bench:
         newest = taken(options.bench, options.export)
         comparisons = [newest, *(one for one in comparisons if what(one) != what(newest))]
-        DATA.write_text(json.dumps({"comparisons": comparisons}, indent=1, sort_keys=True) + "\n")
+    if options.search:
+        new = searched.taken(options.search, options.export)
+        searches = [new, *(one for one in searches if (one["data"], one["design"]) != (new["data"], new["design"]))]
+    if options.bench or options.search:
+        told = {"comparisons": comparisons, "searches": searches}
+        DATA.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
     for figure, up in FIGURES.items():
         drawn = curves(comparisons[0]["results"], figure, up)
         (DATA.parent / f"does-it-help-{figure.replace('_', '-')}.svg").write_text(drawn)
-    PAGE.write_text(page(comparisons))
+    PAGE.write_text(page(comparisons, searches))
 
 
 def taken(bench: Path, export: Path) -> dict[str, Any]:
@@ -68,8 +75,9 @@ def what(comparison: dict[str, Any]) -> tuple[object, ...]:
     return comparison["plan"]["data"], comparison["plan"]["profiles"], comparison["results"]["design"]
 
 
-def page(comparisons: list[dict[str, Any]]) -> str:
+def page(comparisons: list[dict[str, Any]], searches: list[dict[str, Any]]) -> str:
     newest = comparisons[0]
+    tried = [line for one in searches for line in searched.section(one, DATA_SETS[name_of(one)])]
     sections = [line for one in comparisons for line in section(one)]
     return "\n".join(
         [
@@ -81,6 +89,11 @@ def page(comparisons: list[dict[str, Any]]) -> str:
             MADE,
             "",
             *sections,
+            "## What was searched",
+            "",
+            searched.SAYS,
+            "",
+            *tried,
             "## Curves of the newest, by gradient step",
             "",
             *(f"![{up}](../measurements/does-it-help-{name.replace('_', '-')}.svg)\n" for name, up in FIGURES.items()),
@@ -117,7 +130,8 @@ def section(comparison: dict[str, Any]) -> list[str]:
 
 def laws_of(plan: dict[str, Any]) -> list[str]:
     """Names of the profiles that variants were made by; a digest where the shipped one has changed since."""
-    names = {}
+    own = {digest: arm.partition(":")[2].partition("@")[0] for arm, digest in plan["profiles"].items() if ":" in arm}
+    names = {digest: name for digest, name in own.items() if name not in shipped_profiles()}
     for name in shipped_profiles():
         profile = load_profile(name)
         halved = profile.levers.model_copy(update={"precision": "bfloat16"})
@@ -181,5 +195,6 @@ def seen_limbs(export: dict[str, Any], results: dict[str, Any]) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", type=Path)
+    parser.add_argument("--search", type=Path)
     parser.add_argument("--export", type=Path)
     main(parser.parse_args())

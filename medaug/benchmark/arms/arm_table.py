@@ -26,6 +26,7 @@ ARMS: Mapping[str, Arm] = {
     "medaug": Arm("variants by the profile", made, "run"),
     "naive+medaug": Arm("naive copies, half of them of variants", naive_and_made, "run"),
     "pretraining": Arm("variants first, the real images then", made, "run", before=True),
+    "naive-pretraining": Arm("naive copies first, the real images then", naive, before=True),
     "paper": Arm("variants by the published settings", made, "run", profile="paper"),
 }
 CONTROL = "duplicates"

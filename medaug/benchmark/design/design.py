@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from medaug.benchmark.arms.arm_table import CONTROL, Chosen, chosen
 from medaug.errors import RunError
@@ -66,6 +67,7 @@ class Design:
         detector: its name.
         seed: of folds, subsets and turns.
         parts: whether the user gives training, validation and test, which are the one fold then.
+        declared: the arm whose difference to duplicates is the primary contrast.
 
     Raises:
         RunError: it makes no sense.
@@ -81,11 +83,14 @@ class Design:
     detector: str = "frozen"
     seed: int = 0
     parts: bool = False
+    declared: str = field(default=PRIMARY, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         _ = self.chosen
-        if len(set(self.arms)) < len(self.arms) or not {PRIMARY, CONTROL} <= set(self.arms):
-            raise RunError(f"benchmark: arms: expected {PRIMARY} and {CONTROL} among them, and each once")
+        if len(set(self.arms)) < len(self.arms) or not {self.declared, CONTROL} <= set(self.arms):
+            raise RunError(f"benchmark: arms: expected {self.declared} and {CONTROL} among them, and each once")
+        if self.declared in {CONTROL, "real"}:
+            raise RunError(f"benchmark: expected another arm than {self.declared} to be compared with {CONTROL}")
         if self.seeds < SEEDS or (self.folds < 2) != self.parts:
             raise RunError(
                 f"benchmark: expected at least {SEEDS} seeds, and 2 folds or one by given parts, found {self.seeds}, "
@@ -95,6 +100,11 @@ class Design:
             raise RunError("benchmark: expected fractions in (0, 1] and ratios in (0, 16]")
         if not self.fractions or not self.ratios or self.steps < 1 or not 64 <= self.size <= 1024 or self.size % 32:
             raise RunError("benchmark: expected a fraction, a ratio, 1 step or more, a size of 64 to 1024 in 32s")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """As it is written; the usual primary contrast isn't spelled out, so that older folders stay what they were."""
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("declared", PRIMARY)}
 
     @property
     def chosen(self) -> tuple[Chosen, ...]:
@@ -122,7 +132,7 @@ class Design:
     def primary(self) -> Contrast:
         """The one that is declared beforehand: the smallest fraction, and the ratio nearest to 1."""
         fraction, ratio = min(self.fractions), min(self.ratios, key=lambda r: abs(r - 1))
-        return Contrast(Setting(PRIMARY, fraction, ratio), Setting(CONTROL, fraction, ratio))
+        return Contrast(Setting(self.declared, fraction, ratio), Setting(CONTROL, fraction, ratio))
 
     @property
     def others(self) -> tuple[Contrast, ...]:
@@ -146,7 +156,7 @@ class Design:
         """
         fitted = self
         while cost + per_training * len(list(fitted.trainings)) > seconds:
-            spare = [text for text in fitted.arms if text not in {PRIMARY, CONTROL}]
+            spare = [text for text in fitted.arms if text not in {self.declared, CONTROL}]
             if fitted.seeds > SEEDS:
                 fitted = replace(fitted, seeds=fitted.seeds - 1)
             elif spare:

@@ -16,7 +16,7 @@ def sentence(results: Data) -> str:
     if found["estimate"] is None:
         return f"Nothing can be said yet: {done['done']} of {done['of']} trainings are done."
     where = f"On this data, at {100 * found['arm']['fraction']:g} % of the images"
-    what = f"variants at a ratio of {found['arm']['ratio']:g}"
+    what = f"{_named(found['arm']['arm'])} at a ratio of {found['arm']['ratio']:g}"
     interval = f"95 % interval {signed(found['low'])} to {signed(found['high'])}"
     design = f"{_folds(results['design'])}, {found['seeds']} seeds"
     partial = "" if done["done"] == done["of"] else f" ({done['done']} of {done['of']} trainings are done)"
@@ -28,6 +28,10 @@ def sentence(results: Data) -> str:
         f"{where}, no gain of {what} over duplicates was shown: {signed(found['estimate'])} AP50, {interval}, {design}"
         f"{partial}; this design finds a true difference of {signed(found['detectable'])} four times out of five."
     )
+
+
+def _named(arm: str) -> str:
+    return "variants" if arm == "medaug" else f"the arm `{arm}`"
 
 
 def signed(value: float) -> str:
@@ -68,11 +72,12 @@ def facts(results: Data) -> list[str]:
     labelled = f"{images['labelled']} labelled images in {results['groups']} groups of patients and near-duplicates"
     span = f"{real[0]} to {real[1]}" if real and real[0] < real[-1] else "".join(map(str, real[:1]))
     each = f" of {span} real images" if real else ""
+    declared = _named(results["primary"]["arm"]["arm"])
     return [
         f"* {labelled}, {images['normal']} normal ones; {_dealt(design)}.",
         f"* {design['seeds']} seeds in each fold; a seed draws its own training set{each}.",
         f"* Detector `{design['detector']}` at {design['size']} px, {design['steps']} gradient steps in every arm.",
-        "* Declared before the run: variants less duplicates is the primary contrast; Holm is over the others.",
+        f"* Declared before the run: {declared} less duplicates is the primary contrast; Holm is over the others.",
     ]
 
 
