@@ -18,13 +18,14 @@ from medaug.benchmark.images.dataset import Dataset, Picture, read_dataset
 from medaug.benchmark.images.stated_parts import read_places
 from medaug.benchmark.making.fills import Fills, filling
 from medaug.benchmark.making.variants import Variants, make_variants
+from medaug.benchmark.report.examples import examples
 from medaug.benchmark.report.results_page import page
 from medaug.benchmark.report.tables import markdown
 from medaug.benchmark.request import BenchmarkRequest
 from medaug.benchmark.results import results_of
-from medaug.benchmark.results_folder import TrainingRecord
+from medaug.benchmark.results_folder import TrainingRecord, examples_in
 from medaug.benchmark.runs import folder_of, runs_of
-from medaug.benchmark.training import BenchmarkSetup, Making, train
+from medaug.benchmark.training import BenchmarkSetup, Making, add, train
 from medaug.execution.execute import check_disjoint
 from medaug.execution.summary import Progress
 from medaug.storage.atomic import replace_file
@@ -101,6 +102,7 @@ def run_benchmark(
     _make(request, planned.setup, on_unit)
     setup = replace(planned.setup, made=_made(request, planned.setup))
     trainings = list(request.design.trainings)
+    replace_file(root / results_folder.EXAMPLES, examples(_first_added(setup, trainings)))
     try:
         for done, one in enumerate(_done(setup, trainings, planned.detector, root), 1):
             if on_training:
@@ -108,6 +110,16 @@ def run_benchmark(
     finally:
         results = report_benchmark(root)
     return results
+
+
+def _first_added(setup: BenchmarkSetup, trainings: list[Training]) -> dict[str, list[Picture]]:
+    """By arm, what its first training adds, and the real images that it stands for."""
+    first = {one.setting.arm: one for one in reversed(trainings) if one.setting.arm != "real"}
+    rows = {}
+    for arm in (text for text in setup.design.arms if text in first):
+        real = [setup.data.labelled[n] for n in setup.real(first[arm])]
+        rows[arm] = add(setup, first[arm], real)[0]
+    return rows
 
 
 def report_benchmark(root: Path) -> dict[str, Any]:
@@ -120,7 +132,7 @@ def report_benchmark(root: Path) -> dict[str, Any]:
     results = results_of(setup, trainings_of(root, setup.design))
     results_folder.write(root / results_folder.RESULTS, results)
     replace_file(root / results_folder.REPORTS[0], markdown(results).encode())
-    replace_file(root / results_folder.REPORTS[1], page(results).encode())
+    replace_file(root / results_folder.REPORTS[1], page(results, examples_in(root)).encode())
     results_folder.write(root / results_folder.DIGESTS, results_folder.digests_of(root))
     return results
 

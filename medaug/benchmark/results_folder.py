@@ -4,6 +4,7 @@ FORMAT.json          what the folder is
 plan.json            the design with its primary contrast, images, groups, folds, profiles, versions; written first
 trainings/ID.json    what one training was made of, its predictions on every image, its figures and its curve
 results.json         the table and the statistics, report.md and report.html
+examples.png         what each arm adds, to look at; report.html holds it, too
 digests.json         SHA-256 of all of these
 variants/PROFILE/     an OUTPUT of a run, which `medaug verify` checks by itself; PROFILE-SET where lesions are set in
 cache/               features and fills; may be removed
@@ -27,6 +28,7 @@ from medaug.storage.plain_files import is_plain, read_plain, sha256_of_plain
 PLAN, RESULTS, DIGESTS = "plan.json", "results.json", "digests.json"
 TRAININGS, VARIANTS, CACHE = "trainings", "variants", "cache"
 REPORTS = ("report.md", "report.html")
+EXAMPLES = "examples.png"
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,14 @@ def read_training(path: Path) -> TrainingRecord:
         ) from None
 
 
+def examples_in(root: Path) -> bytes | None:
+    """The sheet of what each arm adds; None in a folder of before there was one."""
+    return read_plain(root / EXAMPLES) if is_plain(root / EXAMPLES) else None
+
+
 def recorded(root: Path) -> Iterator[str]:
     """The files that the digests cover, relative, in order; variants have their own seal."""
-    names = [FORMAT, PLAN, RESULTS, *REPORTS]
+    names = [FORMAT, PLAN, RESULTS, *REPORTS, EXAMPLES]
     names += [f"{TRAININGS}/{path.name}" for path in (root / TRAININGS).glob("*.json")]
     yield from sorted(name for name in names if is_plain(root / name))
 

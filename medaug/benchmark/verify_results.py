@@ -130,7 +130,7 @@ def _report(root: Path, results: Mapping[str, Any]) -> Iterator[Fault]:
     made = {
         results_folder.RESULTS: canonical(results) + b"\n",
         results_folder.REPORTS[0]: markdown(results).encode(),
-        results_folder.REPORTS[1]: page(results).encode(),
+        results_folder.REPORTS[1]: page(results, results_folder.examples_in(root)).encode(),
     }
     for name, content in made.items():
         if is_plain(root / name) and read_plain(root / name) != content:

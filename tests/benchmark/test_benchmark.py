@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from medaug.benchmark import results_folder
@@ -65,6 +68,19 @@ def test_every_arm_has_equal_steps_and_equal_images_of_its_own_training_part(ben
         some = [one for one in done if (one.fold, one.seed) == same]
         assert len({one.real for one in some}) == len({one.steps for one in some}) == 1
         assert {len(one.added) for one in some if one.arm != "real"} == {len(some[0].real)}
+
+
+def test_what_each_arm_adds_is_there_to_look_at(bench: Path, tmp_path: Path) -> None:
+    root = bench / "bench"
+    drawn = (root / results_folder.EXAMPLES).read_bytes()
+    with Image.open(BytesIO(drawn)) as sheet:
+        duplicates, variants = (sheet.crop((0, top, sheet.width, top + 162)).tobytes() for top in (0, 162))
+        assert sheet.size == (6 * 144, 2 * 162)  # real images alone add nothing
+    assert duplicates != variants
+    assert base64.b64encode(drawn).decode() in (root / "report.html").read_text()
+    shutil.copytree(root, tmp_path / "copy")
+    (tmp_path / "copy" / results_folder.EXAMPLES).unlink()
+    assert {fault.code for fault in verify_benchmark(tmp_path / "copy").faults} >= {"file-missing"}
 
 
 def test_it_learns_says_so_and_ends_with_a_sentence(bench: Path) -> None:

@@ -1,7 +1,8 @@
-"""The report as one HTML file with its curves inside; no script, nothing loaded from anywhere."""
+"""The report as one HTML file with its curves and pictures inside; no script, nothing loaded from anywhere."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -20,8 +21,13 @@ FIGURES = {
 }
 
 
-def page(results: Mapping[str, Any]) -> str:
-    """The HTML of results.json."""
+def page(results: Mapping[str, Any], examples: bytes | None = None) -> str:
+    """The HTML of results.json.
+
+    Args:
+        results: its content.
+        examples: a PNG of what each arm adds, if there is one.
+    """
     drawn = [(name, curves(results, figure, up)) for figure, (name, up) in FIGURES.items()]
     return _template().render(
         sentence=tables.sentence(results),
@@ -31,6 +37,7 @@ def page(results: Mapping[str, Any]) -> str:
             ("Contrasts", _cells(tables.contrasts_table(results))),
         ],
         power=tables.power(results),
+        examples=examples and base64.b64encode(examples).decode(),
         curves=[(name, Markup(svg)) for name, svg in drawn if svg],  # noqa: S704 - labels are escaped in `curves`
     )
 
