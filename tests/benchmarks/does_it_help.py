@@ -16,7 +16,7 @@ from medaug.benchmark import results_folder
 from medaug.benchmark.report import tables
 from medaug.benchmark.report.curves import curves
 from medaug.profile.load import load_profile, shipped_profiles
-from tests.benchmarks import searched
+from tests.benchmarks import searched, utility_rule
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "docs" / "measurements" / "does-it-help.json"
@@ -77,6 +77,7 @@ def what(comparison: dict[str, Any]) -> tuple[object, ...]:
 
 def page(comparisons: list[dict[str, Any]], searches: list[dict[str, Any]]) -> str:
     newest = comparisons[0]
+    limbs = [one for one in comparisons if name_of(one) == "fracatlas"]
     tried = [line for one in searches for line in searched.section(one, DATA_SETS[name_of(one)])]
     sections = [line for one in comparisons for line in section(one)]
     return "\n".join(
@@ -94,6 +95,10 @@ def page(comparisons: list[dict[str, Any]], searches: list[dict[str, Any]]) -> s
             searched.SAYS,
             "",
             *tried,
+            "## What the defaults follow",
+            "",
+            *utility_rule.section(utility_rule.settings_of(limbs), "bone-xray"),
+            "",
             "## Curves of the newest, by gradient step",
             "",
             *(f"![{up}](../measurements/does-it-help-{name.replace('_', '-')}.svg)\n" for name, up in FIGURES.items()),
