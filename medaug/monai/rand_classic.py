@@ -185,5 +185,8 @@ def _spelled_as(given: Any, boxes: Any, box_mode: str | None, axes: int) -> Any:
     return spelled.tolist() if isinstance(given, list) else convert_to_dst_type(spelled, given)[0]
 
 
-def _chosen(labels: Any, kept: npt.NDArray[np.integer]) -> Any:
-    return [labels[int(n)] for n in kept] if isinstance(labels, list | tuple) else labels[kept]
+def _chosen(labels: Any, kept: npt.NDArray[np.bool_]) -> Any:
+    """The labels of boxes that are kept, in the form that they came in."""
+    if isinstance(labels, list | tuple):
+        return type(labels)(label for label, stays in zip(labels, kept, strict=True) if stays)
+    return labels[kept]

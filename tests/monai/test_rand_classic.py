@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,17 @@ def test_a_box_that_leaves_the_image_goes_with_its_label() -> None:
         assert len(one["box"]) == len(one["label"])
         assert (one["box"] >= 0).all()
         assert (one["box"][:, 2:] <= torch.tensor(SIZE)).all()
+
+
+@pytest.mark.parametrize("spelled", [list, tuple, np.array, torch.tensor])
+def test_labels_stay_with_their_boxes_however_they_are_given(spelled: Callable[[list[int]], Any]) -> None:
+    """As monai.json lists them: numbers in a list."""
+    given = item(box=(0, 0, 4, 4))
+    given |= {"box": [[0, 0, 4, 4], [20, 30, 40, 50], [24, 34, 36, 46]], "label": spelled([7, 8, 9])}
+    left = [transform(seed, profile=profile(rotate=60))(given) for seed in range(12)]
+    assert {tuple(int(n) for n in one["label"]) for one in left} == {(8, 9), (7, 8, 9)}
+    assert {type(one["label"]) for one in left} == {type(given["label"])}
+    assert all(len(one["box"]) == len(one["label"]) for one in left)
 
 
 def mirrored(given: dict[str, Any], **options: Any) -> set[bool]:
