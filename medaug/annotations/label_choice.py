@@ -32,6 +32,11 @@ class LabelChoice:
             return "ignored"
         return "lesion" if not self.lesions or _fits(self.lesions, names) else "context"
 
+    def states(self, label: str, types: Iterable[str] = ()) -> bool:
+        """Whether ``lesions`` has a label's whole name or type, without a wildcard: the user's word on it."""
+        names = {name.casefold() for name in (label, *types)}
+        return any(pattern.casefold() in names for pattern in self.lesions if not set(pattern) & set("*?["))
+
     def unused(self, names: Iterable[str]) -> tuple[str, ...]:
         """The patterns that fit none of these labels and types."""
         known = tuple(names)

@@ -59,6 +59,25 @@ def test_a_structure_set_is_chosen_from_by_its_interpreted_type(tmp_path: Path) 
     assert (nothing.boxes[key], nothing.context) == ((), {})
 
 
+@pytest.mark.parametrize(
+    ("choice", "taken"),
+    [
+        (LabelChoice(), False),
+        (LabelChoice(("*",)), False),  # a wildcard is no word on the patient's outline
+        (LabelChoice(("LES*",)), False),
+        (LabelChoice(("lesion",)), True),  # the region's name
+        (LabelChoice(("EXTERNAL",)), True),
+        (LabelChoice(("EXTERNAL",), ("lesion",)), False),  # ignoring goes first
+    ],
+)
+def test_what_its_type_says_is_no_lesion_is_one_where_the_user_says_so(
+    tmp_path: Path, choice: LabelChoice, *, taken: bool
+) -> None:
+    volume, path = typed(tmp_path, "EXTERNAL")
+    found = read_annotations(path, [volume], choice=choice)  # type: ignore[list-item]
+    assert [box.label for box in found.boxes.get(volume.source.key, ())] == ["lesion"] * taken  # type: ignore[attr-defined]
+
+
 def test_what_is_ignored_withholds_nothing(tmp_path: Path) -> None:
     volume, path = typed(tmp_path, "PTV", broken=True)
     assert read_annotations(path, [volume]).withheld  # type: ignore[list-item]

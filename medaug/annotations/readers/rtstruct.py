@@ -11,6 +11,7 @@ import numpy as np
 
 from medaug.annotations.dicom_codes import code_of
 from medaug.annotations.dicom_objects import every, loaded, references
+from medaug.annotations.label_choice import LabelChoice
 from medaug.annotations.matching.by_position import Figure, match_by_position
 from medaug.annotations.model import Images, Note, ReaderResult, joined, withheld
 from medaug.annotations.parsing import MAX_NUMBER, text
@@ -70,6 +71,11 @@ class Region:
     fault: str = ""
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """Its interpreted type, where one is stated."""
+        return (self.kind,) if self.kind else ()
+
+    @property
     def is_lesion(self) -> bool:
         """Whether it may be one: not the patient's outline, a support, the beam's, or an organ that nobody named."""
         outline = not self.kind and self.name.casefold() in OUTLINES
@@ -83,9 +89,9 @@ def read(path: Path, images: Images) -> ReaderResult:
     agree. Contours that name none lie by position, on the series that the object refers to, or where it refers to none
     on its frame of reference (PS3.3 C.8.8.5, C.8.8.6).
 
-    What RTROIInterpretedType calls the patient's outline, a support or the isocentre is passed over with a note; so are
-    single points beside a contour, unless their type is a target's. A set of nothing but points, and a region that is
-    malformed, withhold its volumes.
+    What RTROIInterpretedType calls the patient's outline, a support or the isocentre is passed over with a note, unless
+    the choice of labels states its name or type; so are single points beside a contour, unless their type is a
+    target's. A set of nothing but points, and a region that is malformed, withhold its volumes.
 
     Raises:
         AnnotationError: not a readable structure set.
@@ -110,16 +116,21 @@ def _one(path: Path, images: Images, where: str) -> ReaderResult:
         meant = [v for v in volumes if v.geometry.frame_of_reference_uid in frames]
     if not meant:
         return ReaderResult(notes=(Note(images.missing(*named, *series), where),))
-    passed = [Note("no-lesion", region.where) for region in regions if not region.is_lesion]
-    kept = [region for region in regions if region.is_lesion and not _ignored(region, images)]
+    passed = [Note("no-lesion", region.where) for region in regions if not _counts(region, images.choice)]
+    kept = [region for region in regions if _counts(region, images.choice) and not _ignored(region, images.choice)]
     types = frozenset((region.name, region.kind) for region in regions if region.kind)
     faulty = [withheld(meant, "bad-entry", region.fault) for region in kept if region.fault]
     return joined((ReaderResult(notes=tuple(passed), types=types), *faulty, *(_on(volume, kept) for volume in meant)))
 
 
-def _ignored(region: Region, images: Images) -> bool:
+def _counts(region: Region, choice: LabelChoice) -> bool:
+    """Whether it is a lesion by what it says of itself, or by the user's word."""
+    return region.is_lesion or choice.states(region.name, region.types)
+
+
+def _ignored(region: Region, choice: LabelChoice) -> bool:
     """What is ignored withholds nothing, be it malformed or without extent."""
-    return images.choice.role(region.name, (region.kind,) if region.kind else ()) == "ignored"
+    return choice.role(region.name, region.types) == "ignored"
 
 
 def _on(volume: Volume, regions: Sequence[Region]) -> ReaderResult:
