@@ -54,18 +54,40 @@ class Pictures(Dataset[tuple[Tensor, Target]]):
         return self.transform(image, target) if self.transform else (image, target)
 
 
-def collate(batch: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
-    """For a DataLoader: images and targets as lists, since pictures have sizes of their own."""
-    return [image for image, _ in batch], [target for _, target in batch]
+def collate(batch: Sequence[tuple[Tensor, Target]], longest: int | None = None) -> tuple[list[Tensor], list[Target]]:
+    """For a DataLoader: images and targets as lists, since pictures have sizes of their own.
+
+    Args:
+        batch: of `Pictures`.
+        longest: px; images that are longer along a side are made smaller, boxes and areas along. None: none are.
+            (``functools.partial(collate, longest=1024)`` bounds what a batch takes of memory.)
+    """
+    bounded = batch if longest is None else [_at_most(longest, image, target) for image, target in batch]
+    return [image for image, _ in bounded], [target for _, target in bounded]
 
 
-def collate_monai(batch: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
+def collate_monai(
+    batch: Sequence[tuple[Tensor, Target]], longest: int | None = None
+) -> tuple[list[Tensor], list[Target]]:
     """`collate` for MONAI's detectors: images are (1, columns, rows), so that a box's first axis is the image's first.
 
     Labels count from 0.
     """
-    images, targets = collate(batch)
+    images, targets = collate(batch, longest)
     return [image.mT for image in images], [{**target, "labels": target["labels"] - 1} for target in targets]
+
+
+def _at_most(longest: int, image: Tensor, target: Target) -> tuple[Tensor, Target]:
+    """Rows and columns of at most ``longest`` px, each the mean of what it covers."""
+    rows, columns = image.shape[1:]
+    if max(rows, columns) <= longest:
+        return image, target
+    scale = longest / max(rows, columns)
+    size = max(round(rows * scale), 1), max(round(columns * scale), 1)
+    down, across = size[0] / rows, size[1] / columns
+    boxes = target["boxes"] * torch.tensor([across, down, across, down])
+    smaller = torch.nn.functional.interpolate(image[None], size, mode="area")[0]
+    return smaller, {**target, "boxes": boxes, "area": target["area"] * (down * across)}
 
 
 def _target(item: CocoImage, classes: Sequence[str], index: int) -> Target:

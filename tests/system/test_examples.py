@@ -13,12 +13,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from monai.apps.detection.networks import retinanet_detector
 
+import medaug.torch as torch_half
 from medaug.formats.nifti import write_nifti
 from medaug.imaging.volume import Rescale
 from medaug.manifests.splits import fold_of
@@ -30,6 +33,7 @@ from tests.support.records import digest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = pytest.mark.filterwarnings("ignore")  # MONAI's and torch's own
 LINES = 40  # that a training example may have
+SCRIPT_LINES = 20  # that a user's own needs
 SOURCES = 4
 HELD_OUT = [n for n in range(SOURCES) if fold_of(digest("patient", n)[:16]) == 0]
 
@@ -74,19 +78,81 @@ def someone_judges() -> None:
 
 
 def test_the_detector_trains_on_real_and_synthetic_and_prints_ap(
-    tmp_path: Path, printed: Callable[..., list[str]]
+    tmp_path: Path, printed: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = loop(tmp_path, sources=SOURCES, variants=1)
     (made.output / "profile.yaml").write_text(load_profile("bone-xray").to_yaml())
-    pictures = [{"id": n, "file_name": f"{n}.png"} for n in range(SOURCES)]
-    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [4, 5, 8, 10]} for n in range(SOURCES)]
-    content = {"images": pictures, "annotations": boxes, "categories": [{"id": 1, "name": "lesion"}]}
-    (tmp_path / "boxes.json").write_text(json.dumps(content))
-    lines = printed("train_detector.py", tmp_path / "boxes.json", tmp_path / "real", made.output, 1, 0.34)
+    boxes_of(tmp_path)
+    sizes: set[int] = set()
+    watched = torch_half.collate_monai
+
+    def remembered(batch: Any, longest: int) -> Any:
+        images, targets = watched(batch, longest)
+        sizes.update(max(image.shape) for image in images)
+        return images, targets
+
+    monkeypatch.setattr(torch_half, "collate_monai", remembered)
+    lines = printed("train_detector.py", tmp_path / "boxes.json", tmp_path / "real", made.output, 1, 0.34, 36)
+    assert sizes == {36}, "images of 40 px, bounded"
     assert len(losses(lines)) == 1  # one batch: three real images and a variant
     precisions = re.findall(r"'((?:lesion_)?AP_IoU_[^']*)': (?:np\.float64\()?(-?[\d.]+)", lines[-1])
     assert {"0.10", "0.50"} <= {key.partition("IoU_")[2][:4] for key, _ in precisions}, lines[-1]
     assert all(0 <= float(value) <= 1 for _, value in precisions)
+
+
+class Detector(torch.nn.Module):
+    """Stands in for torchvision's: takes and gives what those do, and knows what it was given."""
+
+    seen: ClassVar[list[bool]] = []
+
+    def __init__(self, weights_backbone: None, num_classes: int) -> None:  # noqa: ARG002
+        super().__init__()
+        assert num_classes == 2
+        self.weight = torch.nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, images: list[torch.Tensor], targets: list[dict[str, torch.Tensor]] | None = None) -> Any:
+        assert all(image.ndim == 3 and image.is_floating_point() for image in images)
+        if targets is None:
+            return [{"boxes": torch.zeros(0, 4)} for _ in images]
+        assert all(target["labels"].tolist() == [1] and target["boxes"].shape == (1, 4) for target in targets)
+        self.seen += [bool(target["synthetic"]) for target in targets]
+        return {"loss": sum((self.weight - image.mean()) ** 2 for image in images)}
+
+
+def test_a_script_of_ones_own_takes_at_most_twenty_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one of docs/how-to/training.md, with torchvision, which needn't be installed, stood in for."""
+    page = (EXAMPLES.parent / "docs/how-to/training.md").read_text()
+    (script,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "from torchvision" in code]
+    assert len(script.splitlines()) <= SCRIPT_LINES
+    made = loop(tmp_path, sources=SOURCES, variants=1)
+    (made.output / "profile.yaml").write_text(load_profile("bone-xray").to_yaml())
+    boxes_of(tmp_path)
+    (tmp_path / "IMAGES").symlink_to(tmp_path / "real")
+    (tmp_path / "OUTPUT").symlink_to(made.output)
+    detection = ModuleType("torchvision.models.detection")
+    detection.ssdlite320_mobilenet_v3_large = Detector  # type: ignore[attr-defined]
+    for name in ("torchvision", "torchvision.models"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, detection.__name__, detection)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Detector, "seen", [])
+    with torch.random.fork_rng():
+        exec(compile(script, "training.md", "exec"), {})
+    assert set(Detector.seen) == {True, False}, "real and synthetic"
+    said = capsys.readouterr().out.splitlines()
+    assert len(losses(said)) == 20
+    assert len(said) == 20 + len(HELD_OUT)
+
+
+def boxes_of(folder: Path) -> Path:
+    """COCO boxes of the toy's real pictures."""
+    pictures = [{"id": n, "file_name": f"{n}.png"} for n in range(SOURCES)]
+    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [4, 5, 8, 10]} for n in range(SOURCES)]
+    content = {"images": pictures, "annotations": boxes, "categories": [{"id": 1, "name": "lesion"}]}
+    (folder / "boxes.json").write_text(json.dumps(content))
+    return folder / "boxes.json"
 
 
 def test_the_segmentation_trains_on_variants_with_their_sources_masks_and_prints_dice(

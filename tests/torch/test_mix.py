@@ -68,6 +68,28 @@ def test_images_and_targets_are_torchvisions(folder: Path) -> None:
     assert made.classes == ("lesion",)
 
 
+def test_a_batch_is_bounded_and_its_boxes_come_along(folder: Path) -> None:
+    item = mix(folder).training[0]
+    (image, *_), (target, *_) = collate([item], longest=20)
+    assert tuple(image.shape) == (1, 20, 16)  # of 40 × 32
+    assert torch.allclose(image[0, 0, 0], item[0][0, :2, :2].mean())
+    assert target["boxes"].tolist() == [[2.0, 2.5, 6.0, 7.5]]
+    assert target["area"].tolist() == [20.0]
+    assert item[1]["boxes"].tolist() == [[4.0, 5.0, 12.0, 15.0]], "what the data set gives stays"
+    (turned, *_), (counted, *_) = collate_monai([item], longest=20)
+    assert torch.equal(turned, image.mT)
+    assert counted["boxes"].tolist() == target["boxes"].tolist()
+    (same, *_), _ = collate([item], longest=40)
+    assert same is item[0]
+
+
+def test_a_bound_keeps_a_box_within_an_image_whose_sides_do_not_divide(folder: Path) -> None:
+    image, target = mix(folder).training[0]
+    whole = {**target, "boxes": torch.tensor([[0.0, 0.0, 32.0, 40.0]])}
+    (smaller, *_), (bounded, *_) = collate([(image, whole)], longest=13)
+    assert bounded["boxes"].tolist() == [[0.0, 0.0, *map(float, reversed(smaller.shape[1:]))]]
+
+
 @pytest.mark.parametrize("ratio", [0.0, 0.5, 3.0])
 def test_each_epoch_holds_the_ratio(folder: Path, ratio: float) -> None:
     made = mix(folder, ratio=ratio)
