@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -45,10 +45,9 @@ def show_plan(
     )
     for unit in firsts:
         slices, rows, columns = unit.shape
-        labels, seen = ", ".join(sorted({box.label for box in unit.boxes})), foreseen.get(unit.recipe.source)
         say(
             f"  {unit.recipe.source[:12]}  {unit.source.modality:5} {slices} × {rows} × {columns}  "
-            f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels}){_donor(unit)}{_ahead(seen)}"
+            f"{_boxes(unit)}{_donor(unit)}{_ahead(foreseen.get(unit.recipe.source))}"
         )
         show_files(of_unit(unit, planned.request.input) if names else ())
     if foreseen and len(foreseen) < len(firsts):
@@ -64,6 +63,11 @@ def _time(ahead: Forecast | None) -> str:
         return "unknown until the first unit"
     here = f"{counted(ahead.cores, 'core')} and device {ahead.device}"
     return f"about {duration(ahead.seconds)} on {here}, held back by {ahead.advice}"
+
+
+def _boxes(unit: Unit) -> str:
+    labels = ", ".join(sorted({box.label for box in unit.boxes}))
+    return f"{counted(len(unit.boxes), 'box', 'boxes')} ({labels})" if unit.boxes else "no label"
 
 
 def _donor(unit: Unit) -> str:
@@ -87,9 +91,7 @@ def show_summary(
     from medaug.audit.layout import PAGE
     from medaug.manifests.monai import MONAI
 
-    counts = summary.counts
-    parts = [f"{counts[status]} {status}" for status in ("written", "rejected", "failed", "crashed") if counts[status]]
-    say(f"{', '.join(parts) or 'nothing written'} ({summary.already_done} were done before)")
+    say(counts_of(summary))
     for record in summary.records:
         if record.status != "written":
             say(f"  {record.status} {record.unit[:12]} [{record.code}] {record.message}")
@@ -97,8 +99,23 @@ def show_summary(
     if summary.elsewhere:
         say(f"  {counted(summary.elsewhere, 'unit')} more in OUTPUT that these inputs don't make; in no list")
     show_left_out(summary.skips, summary.unmatched, summary.notes, files=left_out)
-    if counts["written"]:
+    if summary.counts["written"]:
         say(f"look at {summary.output / PAGE}; train on {summary.output / MONAI}")
+
+
+def counts_of(summary: Summary) -> str:
+    """How many units ended how, in a line."""
+    counts = summary.counts
+    parts = [f"{counts[status]} {status}" for status in ("written", "rejected", "failed", "crashed") if counts[status]]
+    return f"{', '.join(parts) or 'nothing written'} ({summary.already_done} were done before)"
+
+
+def left_out_of(skips: Sequence[Skip]) -> list[str]:
+    """How many files were left out, a line for each code: no reason, no series, so that a log can hold it."""
+    files: Counter[tuple[str, str]] = Counter()
+    for skip in skips:
+        files["refused" if skip.refused else "skipped", skip.code] += skip.files
+    return [f"{how} [{code}] {counted(count, 'file')}" for (how, code), count in files.items()]
 
 
 def show_left_out(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medaug.cli import completion
 from medaug.cli.console import say
 from medaug.cli.progress import files_in
 from medaug.errors import RunError
@@ -81,7 +82,12 @@ Input = Annotated[
         callback=_files,
     ),
 ]
-ProfileName = Annotated[str, typer.Option("--profile", "-p", help="A shipped profile's name or a YAML file.")]
+ProfileName = Annotated[
+    str,
+    typer.Option(
+        "--profile", "-p", help="A shipped profile's name or a YAML file.", autocompletion=completion.profiles
+    ),
+]
 Annotations = Annotated[
     list[Path],
     typer.Option(
@@ -100,6 +106,7 @@ AnnotationFormat = Annotated[
         "--format",
         help="Their format, told by content when left out: coco, csv, cvat, gsps, labelmap, labelme, labelstudio, "
         "luna, monai, rtstruct, seg, slicer, sr, voc, yolo.",
+        autocompletion=completion.formats,
     ),
 ]
 Readers = Annotated[
@@ -137,12 +144,18 @@ Identity = Annotated[
 ]
 PriorChoice = Annotated[
     str | None,
-    typer.Option("--prior", help="A stored prior's name or a prior's folder, in place of the profile's prior."),
+    typer.Option(
+        "--prior",
+        help="A stored prior's name or a prior's folder, in place of the profile's prior.",
+        autocompletion=completion.priors,
+    ),
 ]
 StrengthChoice = Annotated[
     str | None,
     typer.Option(
-        "--strength", help="How much changes: subtle, medium, strong, or 0 to 1. [default: as the profile says]"
+        "--strength",
+        help="How much changes: subtle, medium, strong, or 0 to 1. [default: as the profile says]",
+        autocompletion=completion.strengths,
     ),
 ]
 Slices = Annotated[
@@ -153,12 +166,18 @@ Slices = Annotated[
 ]
 PicturesAs = Annotated[
     str | None,
-    typer.Option("--as", help="What variants of PNG, JPEG and TIFF are: file, or secondary-capture (DICOM)."),
+    typer.Option(
+        "--as",
+        help="What variants of PNG, JPEG and TIFF are: file, or secondary-capture (DICOM).",
+        autocompletion=completion.pictures,
+    ),
 ]
 Unlabelled = Annotated[
     str | None,
     typer.Option(
-        "--unlabelled", help="Images without labels: skip, or keep-nothing (all of them may change). [default: skip]"
+        "--unlabelled",
+        help="Images without labels: skip, or keep-nothing (all of them may change). [default: skip]",
+        autocompletion=completion.unlabelled,
     ),
 ]
 ShowNames = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli import completion
 from medaug.cli.console import say
 from medaug.cli.messages import show_left_out
 from medaug.cli.options import app, asking
@@ -28,7 +29,10 @@ def preview_command(
     number: Annotated[int, typer.Option("-n", "--number", min=1, max=100, help="Sources, spread over the plan.")] = 4,
     strength: Annotated[
         list[str] | None,
-        typer.Option(help="Strengths to try; repeatable. [default: all three, where there is a ladder]"),
+        typer.Option(
+            help="Strengths to try; repeatable. [default: all three, where there is a ladder]",
+            autocompletion=completion.strengths,
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, xpu or mps; cuda:N, xpu:N.")] = "auto",
 ) -> None:

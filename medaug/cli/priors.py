@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medaug.cli import completion
 from medaug.cli.as_data import say_json
 from medaug.cli.console import say
 from medaug.cli.options import AsJson, prior_app
@@ -15,7 +16,12 @@ from medaug.errors import counted
 if TYPE_CHECKING:
     from medaug.inverse.priors.card import PriorCard
 
-Prior = Annotated[str, typer.Argument(help="A stored prior's name, or a prior's folder.", show_default=False)]
+Prior = Annotated[
+    str,
+    typer.Argument(
+        help="A stored prior's name, or a prior's folder.", show_default=False, autocompletion=completion.priors
+    ),
+]
 Name = Annotated[str | None, typer.Option("--name", help="Name to store it under; its own if left out.")]
 
 
@@ -39,10 +45,15 @@ def prior_list(as_json: AsJson = False) -> None:
 @prior_app.command("show")
 def prior_show(
     prior: Annotated[
-        str | None, typer.Argument(help="A name of `medaug prior list` or a folder; radiographs' if left out.")
+        str | None,
+        typer.Argument(
+            help="A name of `medaug prior list` or a folder; radiographs' if left out.",
+            autocompletion=completion.priors,
+        ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A card is JSON with and without it.")] = False,  # noqa: ARG001
 ) -> None:
-    """A prior's card: who made it of what, its digest, its fidelity, what it is not for."""
+    """A prior's card, in JSON: who made it of what, its digest, its fidelity, what it is not for."""
     from medaug.inverse.priors.library.lookup import folder_of
     from medaug.inverse.priors.loaders.load import card_of
 
@@ -70,6 +81,7 @@ def prior_check(
     profile: Annotated[str, typer.Option("--profile", "-p", help="Whose window the image is seen through.")] = (
         "bone-xray"
     ),
+    as_json: AsJson = False,
 ) -> None:
     """Hash every file again, run the network once, and send an image through the autoencoder."""
     from medaug.inverse.priors.latent_prior import padded
@@ -81,12 +93,16 @@ def prior_check(
     folder = folder_of(prior)
     loaded = load_folder(folder)
     rehash(folder, loaded.card)
-    say(f"ok  {'files':32} {len(loaded.card.files)}, sha256 {loaded.card.sha256}")
+    if not as_json:
+        say(f"ok  {'files':32} {len(loaded.card.files)}, sha256 {loaded.card.sha256}")
     size = loaded.card.size
     images = phantom(size) if image is None else presented(image, profile, size, limit=8).tensor
     findings = examine(padded(loaded, size), images)
-    for finding in findings:
+    for finding in () if as_json else findings:
         say(f"{'ok ' if finding.ok else 'NO '} {finding.name:32} {finding.found}")
+    if as_json:
+        said = [{"name": finding.name, "ok": finding.ok, "found": finding.found} for finding in findings]
+        say_json({"sha256": loaded.card.sha256, "files": len(loaded.card.files), "findings": said})
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 

@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from medaug.cli import completion
 from medaug.cli.as_data import say_json
 from medaug.cli.console import say
 from medaug.cli.options import AsJson, profile_app
+
+ProfileArgument = Annotated[
+    str, typer.Argument(help="A shipped profile's name or a YAML file.", autocompletion=completion.profiles)
+]
 
 
 @profile_app.command("list")
@@ -26,9 +31,7 @@ def profile_list(as_json: AsJson = False) -> None:
 
 
 @profile_app.command("show")
-def profile_show(
-    name: Annotated[str, typer.Argument(help="A shipped profile's name or a YAML file.")], as_json: AsJson = False
-) -> None:
+def profile_show(name: ProfileArgument, as_json: AsJson = False) -> None:
     """A profile with every default filled in."""
     from medaug.profile.load import load_profile
 
@@ -42,9 +45,7 @@ def profile_show(
 
 
 @profile_app.command("check")
-def profile_check(
-    name: Annotated[str, typer.Argument(help="A shipped profile's name or a YAML file.")], as_json: AsJson = False
-) -> None:
+def profile_check(name: ProfileArgument, as_json: AsJson = False) -> None:
     """Check a profile; exit code 2 and the faults if there are any."""
     from medaug.profile.load import load_profile
 

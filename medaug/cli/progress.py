@@ -10,13 +10,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from medaug.cli.console import escaped, say
-from medaug.errors import OutputError, counted
+from medaug.errors import MedaugError, OutputError, counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -116,6 +116,12 @@ class Voice:
         for display in self.displays:
             display.line(text, detail=detail)
 
+    def keep(self, text: str) -> None:
+        """A sentence for the log alone: on the screen it is said elsewhere."""
+        for display in self.displays:
+            if isinstance(display, Log):
+                display.line(text)
+
     def stage(self, stage: Stage) -> None:
         """The prior is to be loaded, or units begin."""
         if stage.name == "prior":
@@ -161,18 +167,25 @@ class Voice:
 def following(*, quiet: bool = False, verbose: bool = False, log_file: Path | None = None) -> Iterator[Voice]:
     """A voice for one run: a bar on a terminal, lines elsewhere; nothing where quiet.
 
+    What ends the run by an error of medaug's own stands in the log, too.
+
     Raises:
         OutputError: the log file can't be written.
     """
-    with _log(log_file) as log:
+    with _log(log_file) as log, ExitStack() as stack:
         logs: tuple[Display, ...] = () if log is None else (Log(log),)
         if quiet:
-            yield Voice((Silent(), *logs))
+            voice = Voice((Silent(), *logs))
         elif not sys.stderr.isatty():
-            yield Voice((Lines(), *logs))
+            voice = Voice((Lines(), *logs))
         else:
-            with bars() as shown:
-                yield Voice((Bar(shown, verbose=verbose), *logs), steps=True)
+            shown = stack.enter_context(bars())
+            voice = Voice((Bar(shown, verbose=verbose), *logs), steps=True)
+        try:
+            yield voice
+        except MedaugError as error:
+            voice.keep(f"{error} [{error.code}]")
+            raise
 
 
 def bars(out: IO[str] | None = None) -> Bars:

@@ -10,11 +10,12 @@ import typer
 
 from medaug.cli.as_data import plan_data, say_json, summary_data, with_names
 from medaug.cli.file_names import by_code, of_units
-from medaug.cli.messages import show_plan, show_summary
+from medaug.cli.messages import counts_of, left_out_of, show_plan, show_summary
 from medaug.cli.options import AsJson, ShowNames, app, asking, not_stored
 from medaug.cli.progress import Voice, following
 from medaug.cli.run_archive import or_archive
 from medaug.processes.run_on import at_work
+from medaug.version import __version__
 
 if TYPE_CHECKING:
     from medaug.execution.planning.plan import Plan
@@ -79,8 +80,11 @@ def run_command(  # noqa: PLR0913 - one parameter per option
         with_sources=with_sources,
     )
     with following(quiet=quiet, verbose=verbose, log_file=log_file) as voice:
+        voice.keep(f"medaug {__version__}: reading")
         planned = _planned(request, voice, None if dry_run else output)
         summary = None if dry_run else _done(planned, output, voice)
+        for line in [] if summary is None else (counts_of(summary), *left_out_of(summary.skips)):
+            voice.keep(line)
     if summary is None:
         _show(planned, output, names=show_names, as_json=as_json)
     else:

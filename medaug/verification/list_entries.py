@@ -85,7 +85,7 @@ def _check(path: Path, read: EntryReader | None, made: Mapping[str, Any]) -> Ite
     except OSError:
         yield Fault("file-missing", "the list can't be read", path.name)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        yield Fault(_CODE, f"not the list that docs/format.md describes ({type(error).__name__})", path.name)
+        yield Fault(_CODE, f"not a list as a run writes it ({type(error).__name__})", path.name)
 
 
 def _compared(name: str, said: Listed, made: Listed) -> Iterator[Fault]:
@@ -155,7 +155,7 @@ def _check_croissant(root: Path) -> Iterator[Fault]:
     except OSError:
         yield Fault("file-missing", "the description can't be read", CROISSANT)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        yield Fault(_CODE, f"not the description that docs/format.md describes ({type(error).__name__})", CROISSANT)
+        yield Fault(_CODE, f"not a description as a run writes it ({type(error).__name__})", CROISSANT)
     else:
         lists = (name for name in (MONAI, COCO) if is_plain(root / name, follow=False))
         there = {(name, sha256_of_plain(root / name, follow=False)) for name in lists}

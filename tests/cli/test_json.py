@@ -90,8 +90,22 @@ def test_plan_and_run_name_files_on_request_and_on_the_screen_alone(tmp_path: Pa
     again = data("run", *asked, "-o", tmp_path / "out", "--log-file", log, "--quiet", "--show-names", code=3)
     assert sorted(each["files"] for each in again["not_written"]) == [["xray/x1.dcm"], ["xray/x2.dcm"]]
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "names.tsv"]
-    assert log.stat().st_size
+    for told in (
+        "medaug 0.",
+        "loading the prior…",
+        "2 rejected (0 were",
+        "2 rejected (2 were",
+        "refused [missing-slice] ",
+    ):
+        assert told in log.read_text()
     assert not [path.name for path in (log, *written) if b"x1.dcm" in path.read_bytes()]
+
+
+def test_a_source_without_labels_says_so(tmp_path: Path) -> None:
+    asked = ["plan", export(tmp_path / "in"), "--profile", small_profile(tmp_path), "--unlabelled", "keep-nothing"]
+    lines = [line for line in said(*asked).stdout.splitlines() if " % free" in line]
+    assert lines
+    assert all("  no label, " in line for line in lines)
 
 
 def test_a_source_counts_whose_first_variants_found_no_donor(tmp_path: Path) -> None:

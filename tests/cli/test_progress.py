@@ -96,6 +96,19 @@ def test_a_quiet_run_keeps_its_log(tmp_path: Path, capsys: pytest.CaptureFixture
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_what_ends_a_run_stands_in_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def ended() -> None:
+        with following(log_file=tmp_path / "log") as voice:
+            voice.keep("reading")
+            raise OutputError("output: it is another run's")
+
+    with pytest.raises(OutputError):
+        ended()
+    assert capsys.readouterr() == ("", ""), "whoever catches it says it"
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines] == ["reading", "output: it is another run's [output]"]
+
+
 def test_the_first_word_needs_nothing_that_is_slow(tmp_path: Path) -> None:
     """It is said before torch, pydicom and yaml are imported; what comes then may be an error."""
     (tmp_path / "a").write_bytes(b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -61,6 +62,39 @@ def test_a_line_with_a_typing_error_is_found() -> None:
     assert "no command 'rum'" in mistyped(["medaug", "rum", "EXPORT"])
     assert "--profil " in mistyped(["medaug", "run", "EXPORT", "--profil", "paper"])
     assert mistyped(["medaug", "prior", "show", "embedded"]) == ""
+
+
+def said(tree: ast.Module) -> list[str]:
+    """Every text of a module that may be shown: its strings without its docstrings, those of commands aside."""
+    documented = [n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    silent = [n for n in documented if not (isinstance(n, ast.FunctionDef) and n.decorator_list)]
+    docstrings = {id(n.body[0].value) for n in silent if n.body and isinstance(n.body[0], ast.Expr)}
+    strings = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docstrings]
+    return [n.value for n in strings if isinstance(n.value, str)]
+
+
+def cited_pages(text: str) -> list[str]:
+    """Pages of the repository that a text sends to: who installed a wheel has none."""
+    return re.findall(r"(?<![\w/.])(?:docs/|README|CONTRIBUTING|CHANGELOG)[\w./-]*", text)
+
+
+def test_what_the_program_says_sends_to_no_page_that_a_wheel_lacks() -> None:
+    texts = {path.name: said(ast.parse(path.read_text())) for path in (ROOT / "medaug").rglob("*.py")}
+    assert {name: pages for name in texts if (pages := cited_pages("\n".join(texts[name])))} == {}
+
+
+def test_what_is_written_into_outputs_sends_to_no_page_either() -> None:
+    written = [p for p in (ROOT / "medaug").rglob("*") if p.suffix in {".jinja", ".html", ".js", ".json", ".yaml"}]
+    assert len(written) > 5
+    assert [page for path in written for page in cited_pages(path.read_text())] == []
+
+
+def test_a_page_that_a_message_cites_is_found() -> None:
+    module = ast.parse('"""See docs/a.md."""\ndef f():\n    raise ValueError(f"axes: {1}; see docs/how-to/priors.md")')
+    assert [page for text in said(module) for page in cited_pages(text)] == ["docs/how-to/priors.md"]
+    command = ast.parse('@app.command("x")\ndef x():\n    """As docs/format.md says."""')
+    assert [page for text in said(command) for page in cited_pages(text)] == ["docs/format.md"]
+    assert cited_pages("https://mlcommons.org/docs/croissant-spec") == []
 
 
 @pytest.mark.parametrize("check", DEFAULT_LIMITS)

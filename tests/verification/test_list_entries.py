@@ -104,7 +104,7 @@ def test_what_is_no_such_list_is_a_fault_not_a_crash(output: Path, what: str) ->
     edit(output / name, change)
     ((file, unit, message),) = found(output)
     assert (file, unit) == (name, "")
-    assert message.startswith("not the list that docs/format.md describes")
+    assert message.startswith("not a list as a run writes it")
 
 
 def test_a_box_of_an_image_that_is_not_listed_is_found(output: Path) -> None:

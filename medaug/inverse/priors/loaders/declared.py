@@ -133,5 +133,5 @@ def told(folder: Path) -> Iterator[None]:
         kind = type(error).__name__
         words = "expected files that make a network and a schedule, found some that don't"
         raise PriorError(
-            f"prior {shown(folder)}: {words} ({kind}); restore it, see docs/how-to/priors.md", code="prior-parts"
+            f"prior {shown(folder)}: {words} ({kind}); take them again from where they came", code="prior-parts"
         ) from error

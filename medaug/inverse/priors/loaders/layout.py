@@ -45,7 +45,7 @@ def layout_of(folder: Path) -> Layout:
         return "medaug"
     raise PriorError(
         f"prior {shown(folder)}: expected vae/, unet/ and scheduler/ (diffusers), configs/ and models/ (a MONAI "
-        "bundle), or what `medaug prior train` writes; found none of these; see docs/how-to/priors.md",
+        "bundle), or what `medaug prior train` writes; found none of these; name the folder that holds them",
         code="prior-unknown",
     )
 

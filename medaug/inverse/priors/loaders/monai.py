@@ -148,7 +148,7 @@ def known_axes(name: str) -> Axes:
         if name == axes:
             return cast("Axes", axes)
     raise PriorError(
-        f"axes: expected one of {', '.join(get_args(Axes))}, found {name!r:.40}; see docs/how-to/priors.md",
+        f"axes: expected one of {', '.join(get_args(Axes))}, found {name!r:.40}; give one of them",
         code="prior-config",
     )
 

@@ -168,9 +168,9 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
             raise _not_such(folder, name, f"at most {CONFIG_BYTES} bytes", path.stat().st_size, "use a real bundle")
         data = json.loads(read_document(path, CONFIG_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise _not_such(folder, name, "JSON of a MONAI bundle", None, "see docs/how-to/priors.md") from error
+        raise _not_such(folder, name, "JSON of a MONAI bundle", None, "take the bundle's own file") from error
     if not isinstance(data, dict):
-        raise _not_such(folder, name, "an object", type(data).__name__, "see docs/how-to/priors.md")
+        raise _not_such(folder, name, "an object", type(data).__name__, "take the bundle's own file")
     return data
 
 
