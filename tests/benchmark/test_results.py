@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,14 @@ def test_a_row_is_the_mean_over_folds_and_seeds() -> None:
         np.var([one.figures.ap50 for one in done if one.arm == "real" and one.fold == n], ddof=1) for n in (0, 1)
     ]
     assert row["ap50_seeds"] == pytest.approx(np.sqrt(np.mean(scatter)), abs=1e-5)
+
+
+def test_the_table_holds_what_the_losses_came_to_and_a_dash_where_the_detector_tells_none() -> None:
+    some = setup()
+    done = [record(some, training, 0.5) for training in DESIGN.trainings]
+    told = markdown(results_of(some, done))
+    assert "loss: box / objectness |" in told
+    assert told.count("| .400 / .100 |") == len(DESIGN.arms)
+    for silent in ((), (Point(8, None, None, 0.5),)):
+        without = [replace(one, curve=silent) for one in done]
+        assert markdown(results_of(some, without)).count("| – / – |") == len(DESIGN.arms)

@@ -92,8 +92,9 @@ def _dealt(design: Data) -> str:
 
 
 def arms_table(results: Data) -> list[str]:
-    """AP50 with the standard deviation over seeds, AP50–95 by size, F1 and FROC."""
+    """AP50 with the standard deviation over seeds, AP50–95 by size, F1, FROC, and what the losses came to."""
     head = ("arm", "real", "ratio", "AP50", "± seeds", "AP50–95", "small / medium / large", "F1", "FROC at ⅛ / 1 / 8")
+    losses = {_size(curve): _last_losses(curve["points"]) for curve in results["curves"]}
     rows = (
         (
             f"`{row['arm']}`",
@@ -105,11 +106,22 @@ def arms_table(results: Data) -> list[str]:
             " / ".join(_or_dash(row["by_size"][name]) for name in ("small", "medium", "large")),
             signed(row["f1"]),
             " / ".join(signed(row["froc"][rate]) for rate in ("0.125", "1", "8")),
+            losses[_size(row)],
         )
         for row in results["settings"]
     )
     said = [f"`{name}`: {chosen(name).arm.says}" for name in dict.fromkeys(row["arm"] for row in results["settings"])]
-    return [*_table(head, rows), "", "; ".join(said) + "."]
+    return [*_table((*head, "loss: box / objectness"), rows), "", "; ".join(said) + "."]
+
+
+def _size(row: Data) -> tuple[object, ...]:
+    return row["arm"], row["fraction"], row["ratio"]
+
+
+def _last_losses(points: Sequence[Data]) -> str:
+    """Means over the trainings at the last step that was told of."""
+    last = points[-1] if points else {}
+    return " / ".join(_or_dash(last.get(f"{name}_loss")) for name in ("box", "objectness"))
 
 
 def contrasts_table(results: Data) -> list[str]:
