@@ -22,7 +22,8 @@ from medaug.benchmark.report.tables import signed
 
 SAYS = """Each setting was trained a few times on one half of the patients; differences are means over the same folds
 and seeds. These scores are for choosing alone: the best of several is best by chance, too. What was chosen was then
-compared anew on the other half's patients, with other seeds, by a contrast declared before."""
+compared anew on the other half's patients, with other seeds, by a contrast declared before. `retinanet` saw that
+comparison's images."""
 Score = Mapping[str, Any]
 
 
@@ -72,11 +73,13 @@ def section(search: Mapping[str, Any], title: str) -> list[str]:
     """A table of every setting, the best first."""
     design = search["design"]
     real = sorted({one["real"] for one in search["trainings"]})
+    span = " to ".join(map(str, real[:: max(1, len(real) - 1)]))
+    dealt = "Parts as given" if design["parts"] else f"{design['folds']} folds"
     head = ("setting", "law", "start", "ratio", "AP50", "− `duplicates`", "− `naive`", "trainings")
     return [
-        f"### {title}: {search['images']} images, {' to '.join(map(str, real[:: max(1, len(real) - 1)]))} trained on",
+        f"### {title}, `{design['detector']}`: {search['images']} images, {span} trained on",
         "",
-        f"{design['folds']} folds, {design['steps']} gradient steps, `{design['detector']}`.",
+        f"{dealt}, {design['steps']} gradient steps.",
         "",
         f"| {' | '.join(head)} |",
         "|" + "---|" * len(head),

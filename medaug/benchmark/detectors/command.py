@@ -27,6 +27,7 @@ from medaug.manifests.rendering import write_png
 from medaug.storage.plain_files import read_plain
 
 PREDICTIONS, CURVE = "predictions.json", "curve.json"
+SEEDS = 2**31  # what every trainer can take: numpy's older generators know 32 bits, a C int 31
 SAID = 400  # characters of what a failed command said last
 
 
@@ -69,7 +70,7 @@ class Command:
             for number, stage in enumerate(task.stages):
                 steps = str(round(stage.share * task.steps))
                 data = self._write(root / f"stage{number}", stage.pictures, task)
-                given = {"data": str(data), "project": str(project), "seed": str(task.seed), "steps": steps}
+                given = {"data": str(data), "project": str(project), "seed": str(task.seed % SEEDS), "steps": steps}
                 self._run(given | {"stage": str(number)})
             return _read(project, len(task.targets))
 

@@ -49,8 +49,8 @@ class Backbone:
         return random_features.RandomFeatures()
 
 
-IMAGENET = Backbone("frozen", efficientnet_lite.CHANNELS, efficientnet_lite.SHA256, Speed(0.3, 0.12))
-RANDOM = Backbone("random-features", random_features.CHANNELS, "filters of seed 8", Speed(0.01, 0.12))
+IMAGENET = Backbone("frozen", efficientnet_lite.CHANNELS, efficientnet_lite.SHA256, Speed(0.3, 0.05))
+RANDOM = Backbone("random-features", random_features.CHANNELS, "filters of seed 8", Speed(0.01, 0.05))
 
 
 class FeatureCache:

@@ -21,7 +21,7 @@ def sentence(results: Data) -> str:
     design = f"{_folds(results['design'])}, {found['seeds']} seeds"
     partial = "" if done["done"] == done["of"] else f" ({done['done']} of {done['of']} trainings are done)"
     if found["low"] > 0 or found["high"] < 0:
-        word = "gain" if found["low"] > 0 else "lose"
+        word = ("gain" if found["low"] > 0 else "lose") + ("" if found["arm"]["arm"] == "medaug" else "s")
         size = signed(abs(found["estimate"]))
         return f"{where}, {what} {word} {size} AP50 over duplicates, {interval}, {design}{partial}."
     return (

@@ -18,6 +18,7 @@ import json, sys
 from pathlib import Path
 import yaml
 data, project, seed, steps = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+assert 0 < int(seed) < 2**31  # what any generator takes
 told = yaml.safe_load(data.read_text())
 root = Path(told["path"])
 assert not list((root / "labels" / "test").iterdir()) and len(told["names"]) == 2
@@ -40,7 +41,7 @@ def picture(left: float) -> Picture:
 TASK = Task(
     [TrainingPhase([picture(4), picture(6)], 0.5), TrainingPhase([picture(20)], 0.5)],
     10,
-    3,
+    2**62 + 3,
     [picture(1)],
     [picture(2)] * 3,
     2,
