@@ -120,13 +120,18 @@ def section(comparison: dict[str, Any]) -> list[str]:
     """One comparison: what was compared, every arm, the contrasts and what could have been seen."""
     results, plan = comparison["results"], comparison["plan"]
     ratios = ", ".join(f"{ratio:g}" for ratio in results["design"]["ratios"])
-    real = results["real"][0]
+    real, done = results["real"][0], results["trainings"]
     laws = ", ".join(f"`{name}`" for name in laws_of(plan))
     return [
         f"## {DATA_SETS[name_of(comparison)]}: {real} real images, ratio {ratios}: {laws}",
         "",
         *([] if "around" in plan["detector"]["head"] else [OLD_HEAD, ""]),
         *tables.facts(results),
+        *(
+            []
+            if done["done"] == done["of"]
+            else [f"* It was stopped: {done['done']} of {done['of']} trainings are done."]
+        ),
         "",
         *tables.arms_table(results),
         "",
