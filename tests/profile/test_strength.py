@@ -86,6 +86,13 @@ def test_a_judge_was_asked_about_the_default_and_no_rung_is_told_too_often(name:
     assert all((rung.measured.auc or 0) <= 0.70 for rung in (ladder.subtle, ladder.medium, ladder.strong))
 
 
+@pytest.mark.parametrize("name", LADDER)
+def test_a_judge_was_asked_about_every_rung_that_ships(name: str) -> None:
+    """What a rung means stands in `medaug profile show`, the judge's word included, good or bad."""
+    ladder = load_profile(name).strengths
+    assert None not in [rung.measured.auc for rung in (ladder.subtle, ladder.medium, ladder.strong)]
+
+
 def test_every_profile_for_images_of_its_own_has_a_ladder() -> None:
     assert {"bone-xray", "chest-xray", "brain-mr", "brain-ct", "body-ct"} <= set(LADDER)
     with pytest.raises(ProfileError, match="steps"):
