@@ -18,6 +18,7 @@ parser.add_argument("--recipe", type=Path, required=True)
 parser.add_argument("--data", type=Path, help="folder of images; without it nothing is trained")
 parser.add_argument("--out", type=Path, required=True, help="folder of the run")
 parser.add_argument("--export", type=Path, help="where the prior goes, from the newest checkpoint")
+parser.add_argument("--base", type=Path, help="folder of the prior that the recipe's base names")
 parser.add_argument("--trunk", type=Path, help="folder of the prior that the recipe's trunk names")
 parser.add_argument("--shipped", type=Path, help="prior that the cycles before the last gave")
 parser.add_argument("--threads", type=int, default=2)
@@ -29,6 +30,6 @@ if options.shipped:
     asked = read_recipe(options.recipe)
     begin_last_cycle(asked, lambda: read_pool(options.data, asked.data), options.out, options.shipped)
 if options.data:
-    train(options.recipe, options.data, options.out, trunk=options.trunk)
+    train(options.recipe, options.data, options.out, base=options.base, trunk=options.trunk)
 if options.export:
     export(read_recipe(options.recipe), options.out, options.export, logged_psnr(options.out / LOG))

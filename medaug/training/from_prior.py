@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.loaders.layout import layout_of
 from medaug.inverse.priors.loaders.load import card_of, rehash
 from medaug.inverse.priors.networks.autoencoder import LappedAutoencoder
+from medaug.inverse.priors.networks.unet import MID_LAYERS
 from medaug.storage.plain_files import read_document
 from medaug.training.ambient_diffusion import without_lesions
 from medaug.training.image_pool import Pool
@@ -86,6 +88,7 @@ def started_from(recipe: TrainingRecipe, base: Path) -> TrainingRecipe:
         update={
             "channels": tuple(second["block_out_channels"]),
             "layers": second["layers_per_block"],
+            "mid_layers": second.get(MID_LAYERS, 1),
             "head": second["attention_head_dim"],
             "groups": second["norm_num_groups"],
         }
@@ -112,7 +115,9 @@ def base_autoencoder(base: Path) -> LappedAutoencoder:
 
 @torch.no_grad()
 def start_network(net: nn.Module, base: Path) -> None:
-    """Set the weights to the base's; a channel that the base doesn't know starts at zero.
+    """Set the weights to the base's, so that the network says what the base's does.
+
+    A channel that the base doesn't know starts at zero, a layer of the middle block as the identity.
 
     Raises:
         PriorError: the base was trained with hidden lesions, and this network isn't.
@@ -120,7 +125,18 @@ def start_network(net: nn.Module, base: Path) -> None:
     weights = {name: value.float() for name, value in load_tensors(base / "unet.safetensors").items()}
     expected = net.state_dict()["conv_in.weight"].shape[1]
     weights["conv_in.weight"] = _widened(weights["conv_in.weight"], expected)
-    net.load_state_dict(weights)
+    net.load_state_dict(_identities(net, weights) | weights)
+
+
+def _identities(net: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The middle block's layers beyond the base's: fresh, but for their last operation, which gives 0 to add."""
+    fresh = {name: value for name, value in net.state_dict().items() if name.startswith("mid_block.")}
+    added = {name: value for name, value in fresh.items() if name not in weights}
+    return {name: torch.zeros_like(value) if _last(name) else value for name, value in added.items()}
+
+
+def _last(name: str) -> bool:
+    return ".conv2." in name or ".to_out." in name
 
 
 def _widened(weight: Tensor, channels: int) -> Tensor:

@@ -108,6 +108,8 @@ class DiffusionRecipe(Strict):
     At each of ``restarts`` a new cycle begins as if from a prior that the steps before it gave: from their averaged
     weights, rounded to 16 bits, with a new optimiser, and with ``warmup`` and ``decay`` of its own.
     ``earlier_decay`` is the ``decay`` of the cycles before the last, where it was another.
+    ``mid_layers`` is how many residual blocks with attention stand at the coarsest grid, between the way down and the
+    way up; those that a base doesn't have start as the identity.
     ``predicts`` is what the network learns: v of a diffusion, or the velocity of a rectified flow.
     ``later`` is what the batch and the precision are from a step on: small batches go further at first, and a run may
     go on where another precision is the faster one.
@@ -115,6 +117,7 @@ class DiffusionRecipe(Strict):
 
     channels: tuple[int, ...] = Field(min_length=2, strict=False)
     layers: int = Field(ge=1)
+    mid_layers: int = Field(1, ge=1, le=64)
     head: int = Field(ge=1)
     groups: int = Field(ge=1)
     steps: int = Field(ge=1)
@@ -236,6 +239,7 @@ class TrainingRecipe(Strict):
         unused = {name: True for name in ("base", "ambient", "trunk") if getattr(self, name) is None}
         whole = {"accumulate"} if self.diffusion.accumulate == 1 else set()
         whole |= {"predicts"} if self.diffusion.predicts == "v_prediction" else set()
+        whole |= {"mid_layers"} if self.diffusion.mid_layers == 1 else set()
         return digest(self.model_dump_json(exclude={"diffusion": lengths | whole, "card": True, **unused}))
 
     @property

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from medaug.imaging.seeds import seed_for
-from medaug.inverse.priors.networks.unet import unet
+from medaug.inverse.priors.networks.unet import MID_LAYERS, unet
 from medaug.training.recipe import TrainingRecipe
 
 
@@ -18,11 +18,12 @@ def fresh_network(recipe: TrainingRecipe, side: int) -> nn.Module:
 
 
 def network_config(recipe: TrainingRecipe, side: int) -> dict[str, object]:
-    """The UNet2DModel of a recipe: attention at the coarsest level only.
+    """The network of a recipe, as `unet` takes it: attention at the coarsest level only.
 
     Where parts are hidden from it, one more channel says which cells it sees.
     """
     plan, levels = recipe.diffusion, len(recipe.diffusion.channels)
+    deeper = {MID_LAYERS: plan.mid_layers} if plan.mid_layers > 1 else {}
     return {
         "sample_size": side,
         "in_channels": recipe.autoencoder.channels + (recipe.ambient is not None),
@@ -33,4 +34,5 @@ def network_config(recipe: TrainingRecipe, side: int) -> dict[str, object]:
         "up_block_types": ["AttnUpBlock2D"] + ["UpBlock2D"] * (levels - 1),
         "norm_num_groups": plan.groups,
         "attention_head_dim": plan.head,
+        **deeper,
     }

@@ -18,12 +18,20 @@ from medaug.training.from_prior import start_network
 from medaug.training.image_pool import Pool, read_pool
 from medaug.training.latents import first_stage
 from medaug.training.recipe import TrainingRecipe, read_recipe
-from medaug.training.trunk import named_trunk, start_trunk
+from medaug.training.trunk import named_prior, start_trunk
 
 LOG, PRIOR = "log.jsonl", "prior"
 
 
-def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True, trunk: Path | None = None) -> None:
+def train(
+    recipe_path: Path,
+    data_root: Path,
+    out: Path,
+    resume: bool = True,
+    *,
+    base: Path | None = None,
+    trunk: Path | None = None,
+) -> None:
     """Run a recipe from the images to a prior's folder, ``out/prior``; call it again to go on after an interruption.
 
     Args:
@@ -31,14 +39,17 @@ def train(recipe_path: Path, data_root: Path, out: Path, resume: bool = True, tr
         data_root: folder of JPEG or PNG images, grey, bright is high.
         out: folder for the stages, the checkpoint, ``log.jsonl`` and ``prior``; outside any repository.
         resume: go on from the checkpoint in ``out`` where there is one; else train the diffusion model anew.
+        base: folder of the prior whose autoencoder and network it starts from, where the recipe names one.
         trunk: folder of the prior whose network it starts from, where the recipe names one.
 
     Raises:
         ProfileError: the recipe is malformed.
-        PriorError: the data or ``out`` don't fit the recipe.
+        PriorError: the data, ``out`` or ``base`` don't fit the recipe.
     """
     recipe = read_recipe(recipe_path)
-    train_on(recipe, lambda: read_pool(data_root, recipe.data), out, trunk=trunk, resume=resume)
+    if base or recipe.base:
+        base = named_prior(recipe, "base", base)
+    train_on(recipe, lambda: read_pool(data_root, recipe.data), out, base=base, trunk=trunk, resume=resume)
 
 
 def train_on(
@@ -82,7 +93,9 @@ def _start(
         return partial(start_network, base=base)
     if recipe.trunk is None:
         return None
-    return partial(start_trunk, trunk=named_trunk(recipe, trunk), autoencoder=autoencoder, latents=latents["train"])
+    return partial(
+        start_trunk, trunk=named_prior(recipe, "trunk", trunk), autoencoder=autoencoder, latents=latents["train"]
+    )
 
 
 def log_to(path: Path) -> Callable[..., None]:

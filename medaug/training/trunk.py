@@ -9,6 +9,7 @@ that the old latents don't know start unseen, and predicted as 0.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,18 +25,19 @@ from medaug.training.recipe import TrainingRecipe
 IMAGES = 256  # from which the map between the latents is taken
 
 
-def named_trunk(recipe: TrainingRecipe, folder: Path | None) -> Path:
+def named_prior(recipe: TrainingRecipe, key: Literal["base", "trunk"], folder: Path | None) -> Path:
     """The folder, or without one that of the prior in the package that the recipe names.
 
     Raises:
         PriorError: it doesn't.
     """
-    folder = folder or embedded_with(str(recipe.trunk))
+    digest = str(getattr(recipe, key))
+    folder = folder or embedded_with(digest)
     found = card_of(folder).sha256
-    if found != recipe.trunk:
+    if found != digest:
         raise PriorError(
-            f"recipe {recipe.name}: trunk: expected the folder of prior {str(recipe.trunk)[:16]}, found {found[:16]}; "
-            "give it with --trunk",
+            f"recipe {recipe.name}: {key}: expected the folder of prior {digest[:16]}, found {found[:16]}; "
+            f"give it with --{key}",
             code="prior-unknown",
         )
     return folder

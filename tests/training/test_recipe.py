@@ -87,7 +87,7 @@ def test_each_cycle_has_a_rise_and_a_fall_of_its_own() -> None:
     assert [rate(longer, step) for step in (1300, 1400, 1499)] == [1.0, 0.5, 0.005]
 
 
-@pytest.mark.parametrize("name", ["brain-mr-256", "head-ct-256", "radiograph-256-v2"])
+@pytest.mark.parametrize("name", ["brain-mr-256", "head-ct-256", "radiograph-256-v2", "radiograph-256-deep"])
 def test_the_other_recipes_are_recipes(name: str) -> None:
     recipe = read_recipe(EMBEDDED.with_name(f"{name}.yaml"))
     assert recipe.name == name.removesuffix("-v2")

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
 from medaug.errors import PriorError
+from medaug.inverse.aligned import load_tensors
 from medaug.inverse.priors.card import EMBEDDED
 from medaug.inverse.priors.loaders.trained import load_trained
-from medaug.training.from_prior import base_autoencoder
+from medaug.training.from_prior import base_autoencoder, start_network, started_from
 from medaug.training.image_pool import Pool
 from medaug.training.recipe import TrainingRecipe
 from medaug.training.recipe_unet import fresh_network
 from medaug.training.train import train_on
-from medaug.training.trunk import between, named_trunk, start_trunk
+from medaug.training.trunk import between, named_prior, start_trunk
 from tests.support.training import RECIPE
 
 
@@ -68,10 +70,42 @@ def test_other_latents_start_from_it_and_the_card_says_so(trunk: Path, pool: Poo
     assert recipe.first_stage == _recipe(autoencoder=wide).first_stage
 
 
-def test_another_trunk_than_the_recipes_is_refused(trunk: Path) -> None:
+@pytest.mark.parametrize("key", ["base", "trunk"])
+def test_another_prior_than_the_recipes_is_refused(key: Literal["base", "trunk"], trunk: Path) -> None:
     embedded, other = (load_trained(folder).card.sha256 for folder in (EMBEDDED, trunk))
-    assert named_trunk(_recipe(trunk=embedded), None) == EMBEDDED
-    assert named_trunk(_recipe(trunk=other), trunk) == trunk
+    assert named_prior(_recipe(**{key: embedded}), key, None) == EMBEDDED
+    assert named_prior(_recipe(**{key: other}), key, trunk) == trunk
     for folder, found in ((None, embedded), (trunk, other)):
-        with pytest.raises(PriorError, match=f"expected the folder of prior 0000000000000000, found {found[:16]}"):
-            named_trunk(_recipe(trunk="0" * 64), folder)
+        with pytest.raises(
+            PriorError, match=f"{key}: expected the folder of prior 0000000000000000, found {found[:16]}"
+        ):
+            named_prior(_recipe(**{key: "0" * 64}), key, folder)
+
+
+def test_a_deeper_network_begins_as_its_base_and_learns_in_every_layer(trunk: Path, pool: Pool, tmp_path: Path) -> None:
+    diffusion = {**RECIPE["diffusion"], "mid_layers": 3}  # type: ignore[dict-item]
+    recipe = _recipe(diffusion=diffusion, base=load_trained(trunk).card.sha256)
+    net, shallow = fresh_network(recipe, 8), fresh_network(_recipe(), 8)
+    for one in (net, shallow):
+        start_network(one, trunk)
+    z, t = torch.randn((3, 4, 8, 8), generator=torch.Generator().manual_seed(1)), torch.tensor([10, 300, 900])
+    with torch.no_grad():
+        assert torch.equal(net(z, t).sample, shallow(z, t).sample)
+    before = {name: value.half() for name, value in net.state_dict().items() if name not in shallow.state_dict()}
+    assert {name.split(".")[1] for name in before} == {"resnets", "attentions"}
+
+    train_on(recipe, lambda: pool, tmp_path, base=trunk)
+    load_trained(tmp_path / "prior")
+    after = load_tensors(tmp_path / "prior" / "unet.safetensors")
+    assert not [name for name, value in before.items() if torch.equal(after[name], value)]
+
+
+def test_the_middles_depth_is_told_by_digest_and_taken_over_from_a_base(
+    trunk: Path, pool: Pool, tmp_path: Path
+) -> None:
+    diffusion = {**RECIPE["diffusion"], "mid_layers": 2}  # type: ignore[dict-item]
+    deep = _recipe(diffusion=diffusion)
+    assert deep.before_decay != _recipe().before_decay
+    train_on(deep, lambda: pool, tmp_path)
+    assert started_from(_recipe(), tmp_path / "prior").diffusion.mid_layers == 2
+    assert started_from(deep, trunk).diffusion.mid_layers == 1

@@ -30,7 +30,14 @@ MAX_BLOCKS = 64  # layers of one stage
 MAX_DEPTH = 8
 SPARE = 64 << 20  # bytes of a file beside its weights, and of the weights of a small network
 _STAGES = ("channels", "block_types", "levels", "layers", "blocks")
-_BLOCKS = ("num_res_blocks", "layers_per_block", "num_encoder_blocks", "num_decoder_blocks", "transformer_num_layers")
+_BLOCKS = (
+    "num_res_blocks",
+    "layers_per_block",
+    "mid_layers",
+    "num_encoder_blocks",
+    "num_decoder_blocks",
+    "transformer_num_layers",
+)
 
 
 def read_config(path: Path, where: str) -> dict[str, Any]:

@@ -105,6 +105,7 @@ TRAINED_KINDS: dict[str, Change] = {
     "channels of 100,000": set_in("unet.json", block_out_channels=[100_000] * 3),
     "1,000 stages": set_in("unet.json", block_out_channels=[8] * 1000),
     "1e9 layers": set_in("unet.json", layers_per_block=10**9),
+    "1e9 layers in the middle": set_in("unet.json", mid_layers=10**9),
     "channels in words": set_in("unet.json", block_out_channels="many"),
     "no channels": set_in("unet.json", block_out_channels=[]),
     "zero channels": set_in("unet.json", in_channels=0),
