@@ -50,6 +50,7 @@ SOLVERS = {
     "stsl": partial(CANDIDATES["stsl"], omega=STEEP["omega"]),
     "diffpir": partial(CANDIDATES["diffpir"], iterations=8, sigma_y=0.02),
     "diffpir, noise anew 0.3": partial(CANDIDATES["diffpir"], iterations=8, sigma_y=0.02, zeta=0.3),
+    "ding": partial(CANDIDATES["ding"], iterations=8, sigma_y=0.02),
     "langevin on ddnm": partial(CANDIDATES["langevin on ddnm"], iterations=8, sigma_y=0.02),
 }
 

@@ -17,6 +17,7 @@ from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad, into_state
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
+from tests.benchmarks.solver_few_steps import ding, latino
 from tests.support.analytic import GaussianPrior, PixelPrior
 
 SOLVERS = {
@@ -26,6 +27,8 @@ SOLVERS = {
     "ddnm": partial(ddnm, steps=25, t0=1.0, iterations=8, sigma_y=0.02),
     "ddnm with ancestral noise": partial(ddnm, steps=25, t0=1.0, iterations=8, sigma_y=0.02, eta=1.0),
     "project": partial(project, steps=25, t0=1.0),
+    "ding": partial(ding, steps=25, t0=1.0, iterations=8, sigma_y=0.02),
+    "latino": partial(latino, steps=25, t0=1.0),
     "blend": partial(blend, steps=50, t0=1.0),  # its prior's latents are the pixels: see `problem`
 }
 MEASUREMENTS = {
@@ -110,6 +113,8 @@ def test_same_seed_same_bytes_and_global_state_untouched(name: str) -> None:
         (partial(ddnm, iterations=3), {"denoise": 7, "decode": 7 * (1 + 3) + 1}),
         (project, {"denoise": 7, "encode": 14, "decode": 8}),
         (blend, {"denoise": 7, "decode": 1}),
+        (partial(ding, iterations=3), {"denoise": 13, "decode": 7 * (1 + 3) + 1}),
+        (latino, {"denoise": 7, "encode": 7, "decode": 8}),
     ],
 )
 def test_the_networks_are_called_as_often_as_it_says(solve: partial[torch.Tensor], calls: dict[str, int]) -> None:
@@ -120,7 +125,7 @@ def test_the_networks_are_called_as_often_as_it_says(solve: partial[torch.Tensor
     assert prior.calls == calls
 
 
-@pytest.mark.parametrize("solve", [psld, diffstategrad, ddnm, project, blend])
+@pytest.mark.parametrize("solve", [psld, diffstategrad, ddnm, project, blend, ding, latino])
 def test_a_start_below_1_is_looked_at_and_steps_are_announced(solve: partial[torch.Tensor]) -> None:
     prior, operator, x = problem()
     seen: list[tuple[int, int]] = []
@@ -141,6 +146,8 @@ def test_a_start_below_1_is_looked_at_and_steps_are_announced(solve: partial[tor
         partial(diffstategrad, steps=50, t0=1.0, omega=0.1, gamma=0.02),
         partial(ddnm, steps=25, t0=1.0),
         partial(project, t0=1.0),
+        partial(ding, steps=25, t0=1.0),
+        partial(latino, steps=25, t0=1.0),
     ],
 )
 def test_what_is_seen_through_an_operator_is_explained(measured: str, solve: partial[torch.Tensor]) -> None:
