@@ -39,10 +39,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import medaug
 from medaug.augmentation.restore import seam_taper
-from medaug.imaging.resample import spread_matrix
+from medaug.imaging.resample import low_pass_matrix, spread_matrix
 from medaug.imaging.seeds import seed_for
 from medaug.inverse.noise import SampleNoise
 from medaug.inverse.operators import Beside, Inpainting
+from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.protocols import Operator, Problem
 from medaug.quality.figures import Pair, noise, seam, sharpness
@@ -61,6 +62,10 @@ FEATHER = 6.0  # px, as in the shipped profiles
 @cache
 def embedded():
     return load_embedded()
+
+
+def prior_of(these: Subjects) -> LatentPrior:
+    return these.prior or embedded()
 
 
 class Counted:
@@ -88,12 +93,16 @@ class Subjects:
     Attributes:
         degraded: how the whole image is seen beside its observed pixels; None where it isn't.
         neighbours: images in a row that share their noise, as the slices of a volume do.
+        prior: what they are solved with; None for the radiographs' embedded prior.
+        fine: px, as the profile's `restore.fine`.
     """
 
     x: Tensor
     layouts: Layouts
     degraded: Operator | None = None
     neighbours: int = 1
+    prior: LatentPrior | None = None
+    fine: float = 0.0
 
     def __len__(self) -> int:
         return len(self.x)
@@ -101,7 +110,9 @@ class Subjects:
     def one(self, number: int) -> Subjects:
         rows = slice(number, number + 1)
         masks = (self.layouts.protected, self.layouts.observed, self.layouts.inside)
-        return Subjects(self.x[rows], Layouts(*(mask[rows] for mask in masks)), self.degraded)
+        return Subjects(
+            self.x[rows], Layouts(*(mask[rows] for mask in masks)), self.degraded, prior=self.prior, fine=self.fine
+        )
 
     @property
     def operator(self) -> Operator:
@@ -119,12 +130,12 @@ class Solved:
     calls: dict[str, int]
 
 
-def subjects(data: Path, count: int) -> Subjects:
+def subjects(data: Path, count: int, fine: float = 0.0) -> Subjects:
     """Drawn from the held-out part; the third, sixth, … are chests. The first of many are those of a few."""
     pool, drawn = _drawn(data)
     each = {kind: iter(numbers) for kind, numbers in drawn.items()}
     x = to_tensor(pool.images[[next(each[KINDS[n % len(KINDS)]]) for n in range(count)]])
-    return Subjects(x, lay_out(x))
+    return Subjects(x, lay_out(x), fine=fine)
 
 
 def others(data: Path, count: int) -> dict[str, np.ndarray]:
@@ -144,7 +155,7 @@ def solve(
     run: Callable, these: Subjects, name: str, measurement_noise: float = 0.0, prior=None, operator=None
 ) -> Solved:
     """All subjects in one batch, with noise by ``name``; ``operator`` stands for the subjects' own."""
-    counted = Counted(prior or embedded())
+    counted = Counted(prior or prior_of(these))
     operator = operator or these.operator
     draw = partial(SampleNoise, [seed_for(name, number // these.neighbours) for number in range(len(these))])
     measured = SampleNoise([seed_for("y", number) for number in range(len(these))])(tuple(these.x.shape))
@@ -195,10 +206,12 @@ def restored(these: Subjects, solved: np.ndarray, way: str, prior=None) -> np.nd
     x, protected = these.x[:, 0].numpy(), these.layouts.protected[:, 0].numpy()
     if way == "replace":
         return np.where(protected, x, np.clip(solved, -1, 1))
-    prior = prior or embedded()
+    prior = prior or prior_of(these)
     with torch.no_grad():
         again = prior.decode(prior.encode(these.x))[:, 0].numpy()
-    rows, columns = (spread_matrix(size, prior.card.stride) for size in x.shape[1:])  # deblock, as the profiles have it
+    rows, columns = (  # deblock and fine, as the profiles have it
+        low_pass_matrix(size, these.fine) @ spread_matrix(size, prior.card.stride) for size in x.shape[1:]
+    )
     return np.clip(x + seam_taper(protected, FEATHER) * (rows @ (solved - again) @ columns.T), -1, 1)
 
 

@@ -2,7 +2,7 @@
 
 Solvers × steps × start × closing on held-out bones and chests (`solver_bench` says what each column is), restored as
 the shipped profiles do, two seeds each; one batch of all images. Then the candidates that aren't in the package, at the
-profiles' 12 steps from 0.4. Upstream's residual on the same images is read from solver-costs.json: `solver_costs.py`
+12 steps from 0.6. Upstream's residual on the same images is read from solver-costs.json: `solver_costs.py`
 goes first. Rows that stand in the JSON already are kept, so that a stopped run goes on; ``--fresh`` starts anew.
 
 Writes solver-front.json, solver-front.md and solver-front.svg into --out (docs/measurements), and prints what the rule
@@ -18,29 +18,41 @@ from pathlib import Path
 
 import numpy as np
 
+import medaug
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks import solver_rows
 from tests.benchmarks.solver_candidates import CANDIDATES
 from tests.benchmarks.solver_costs import UPSTREAM
+from tests.benchmarks.solver_judged import JudgedImages, asked, judged
+from tests.benchmarks.solver_judged import table as judge_table
 from tests.benchmarks.solver_rows import BASELINES, SOLVERS
 from tests.benchmarks.solver_rule import chosen
 
-GRID = [(6, 0.4), (12, 0.4), (6, 0.5), (12, 0.5), (12, 0.6)]  # steps, start
+GRID = [(6, 0.4), (9, 0.6), (12, 0.6), (12, 0.8), (16, 0.8)]  # steps, start
+FEW = {"ding": (6, 12), "latino": (8, 12)}  # steps of those that are made for few
+FINE = 8.0  # px, as the profiles restore
 SHIPPED = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
            for name, run in SOLVERS.items() for n, t0 in GRID
-           if t0 == 0.6 or name not in BASELINES}  # fmt: skip
-TRIED = {f"{name}, 12 from 0.4": partial(run, steps=12, t0=0.4) for name, run in CANDIDATES.items()}
+           if (n, t0) == (12, 0.6) or name not in BASELINES}  # fmt: skip
+TRIED = {f"{name}, {n} from 0.6": partial(run, steps=n, t0=0.6)
+         for name, run in CANDIDATES.items() for n in FEW.get(name, (12,))}  # fmt: skip
 RUNS = SHIPPED | TRIED
 SUBJECTS: list[bench.Subjects] = []
 REAL: list[solver_rows.Reference] = []  # of each subject: other images of its kind
 OTHERS = 24  # of each kind
 ABOUT = (
-    "Boxes are drawn, the mask law is the paper's, images are restored by `delta` with a taper of 6 px, deblocked; "
+    "Boxes are drawn, the mask law is the paper's, images are restored by `delta` with a taper of 6 px, deblocked, "
+    "detail under 8 px the source's; "
     "every third is a chest. *Distance to others*: sliced Wasserstein of the free region to "
     f"{OTHERS} other held-out images of its kind. "
     "`project` and `blend` are baselines and can't be chosen: in the one pixel dust aliases, which can be seen but "
     "which the distance of so few images doesn't show, and the other's steps don't see dust. "
     "The sources themselves are at {source:.4f}. *To the source*: to the same region before."
+)
+
+JUDGED = (
+    "Limbs of FracAtlas's validation and test parts with their fracture boxes, one variant each by `bone-xray` with "
+    "the row's solver. *New*: share of the free region that changed by more than the source's noise."
 )
 
 
@@ -79,13 +91,13 @@ def upstream(costs: Path) -> list[float]:
 
 def main(options: argparse.Namespace) -> None:
     path, sha = options.out / "solver-front.json", bench.embedded().card.sha256
-    SUBJECTS.append(bench.subjects(options.data, options.count))
+    SUBJECTS.append(bench.subjects(options.data, options.count, FINE))
     REAL.extend(references(options.data, options.count))
     public = upstream(options.out / "solver-costs.json")[: options.count]
-    about = {"images": len(SUBJECTS[0]), "prior": sha, "seeds": len(solver_rows.SEEDS), "threads": 1}
+    about = {"images": len(SUBJECTS[0]), "prior": sha, "seeds": len(solver_rows.SEEDS), "threads": 1, "fine": FINE}
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
     if {key: report.get(key) for key in about} != about:
-        report = about | {"rows": {}}
+        report = about | {"rows": {}, "judged": {}}
     known = {name for name, row in report["rows"].items() if "mottle" in row["images"]}
     wanted = [name for name in RUNS if name not in known and not options.written]
     for closing in solver_rows.CLOSINGS if wanted else ():
@@ -98,7 +110,9 @@ def main(options: argparse.Namespace) -> None:
     order = [solver_rows.label(name, n) for name in RUNS for n in solver_rows.CLOSINGS]
     report["rows"] = {name: report["rows"][name] for name in order if name in report["rows"]}
     eligible = {name: row for name, row in report["rows"].items() if shipped(name) and not name.startswith(BASELINES)}
-    choice = chosen(eligible, public)
+    images = JudgedImages.of(options.judge, options.scratch)
+    ask = images and partial(judged, medaug.load_profile("bone-xray"), images=images)
+    choice = chosen(eligible, public, auc=asked(report["judged"], ask))
     source = float(np.mean(to_others(SUBJECTS[0], SUBJECTS[0].x[:, 0].numpy())))
     report |= {"upstream": public, "source": round(source, 4), "chosen": choice.name}
     path.write_text(json.dumps(report) + "\n")
@@ -123,6 +137,12 @@ def page(report: dict, choice: list[str]) -> str:
         "## The choice",
         "",
         *choice,
+        "## What the judge said",
+        "",
+        JUDGED,
+        "",
+        *judge_table(report["judged"]),
+        "",
         "## The rows",
         "",
         *solver_rows.table(report["rows"], report["upstream"], shipped),
@@ -137,5 +157,11 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--written", action="store_true", help="write the page from the JSON's rows, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")
+    parser.add_argument(
+        "--judge", type=Path, nargs=2, metavar=("EXPORT", "BOXES"), help="images that rows are judged on"
+    )
+    parser.add_argument(
+        "--scratch", type=Path, default=Path("judged"), help="where judged runs are written for a while"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/measurements"))
     main(parser.parse_args())

@@ -5,13 +5,17 @@ axis, two seeds; the slices of a pair share their noise, as those of a volume do
 is not to the slice itself but to other slices of the same series, in their free regions: what another real slice would
 have. Upstream is run on one slice of each of the first pairs, 1000 steps from pure noise.
 
-Writes solver-front-slices.json, .md, and a plot for each modality into --out (docs/measurements), and prints what the
-rule chooses for CT and for MR (`solver_rule`).
+Rows that the profile of a prior or restoration had before are dropped. The rule asks the judge of some rows, on the
+pictures that --judge gives for a profile.
+
+Writes solver-front-slices.json, .md, and a plot for each profile into --out (docs/measurements), and prints what the
+rule chooses for each (`solver_rule`).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -28,41 +32,50 @@ from medaug.dicom.read.read import read_series
 from medaug.errors import ReadError
 from medaug.formats.nifti import read_nifti
 from medaug.imaging.volume import Volume
+from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.training.calibration import Layouts
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks import solver_rows
+from tests.benchmarks.solver_judged import JudgedImages, asked, judged, of_pictures
+from tests.benchmarks.solver_judged import table as judge_table
 from tests.benchmarks.solver_rows import BASELINES, SOLVERS
 from tests.benchmarks.solver_rule import Among, chosen
 from tests.benchmarks.upstream import upstream
 
-CASES = {
-    "CT": {"03": ("03_ct_liver_seg_dcmqi/ct", "body-ct"), "04": ("04_ct_head_tilt_ge/ct", "brain-ct")},
-    "MR": {
-        "07": ("07_mr_t1_studyforrest/mr", "brain-mr"),
-        "08 FLAIR": ("08_mr_enhanced_multiframe_nema/BRTUM003.dcm", "brain-mr"),
-        "08 T1": ("08_mr_enhanced_multiframe_nema/BRTUM008.dcm", "brain-mr"),
-        "12": ("12_nifti_brain_label_pyradiomics/brain1_image.nii.gz", "brain-mr"),
+CASES = {  # of a profile
+    "body-ct": {"03": "03_ct_liver_seg_dcmqi/ct"},
+    "brain-ct": {"04": "04_ct_head_tilt_ge/ct"},
+    "brain-mr": {
+        "07": "07_mr_t1_studyforrest/mr",
+        "08 FLAIR": "08_mr_enhanced_multiframe_nema/BRTUM003.dcm",
+        "08 T1": "08_mr_enhanced_multiframe_nema/BRTUM008.dcm",
+        "12": "12_nifti_brain_label_pyradiomics/brain1_image.nii.gz",
     },
 }
 OTHERS = 8  # slices that a slice is compared with, at most
-MOST = 12  # pairs of a modality
-GRID = [(6, 0.4), (12, 0.3), (12, 0.4), (12, 0.6)]  # steps, start
+MOST = 8  # pairs of a profile
+GRID = [(6, 0.4), (12, 0.4), (18, 0.45), (12, 0.6), (24, 0.6)]  # steps, start
 RUNS = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
         for name, run in SOLVERS.items() if name not in BASELINES for n, t0 in GRID}  # fmt: skip
 PUBLIC, SLICES, AT = "upstream", "slices", " | "
 GROUPS: dict[str, Group] = {}
 ABOUT = (
-    "The embedded prior has seen radiographs only. The series, numbers of the development cases: {cases}. Where a cell "
+    "Prior and restoration are the profile's. The series, numbers of the development cases: {cases}. Where a cell "
     "holds two figures they are the least and the greatest of the series' medians. *Through-plane*: how much the two "
     "slices of a pair differ where both are free, over how much they do in the source, on the prior's grid. *Distance* "
     "is to other slices of the same series; the slices themselves are at {source}, so what lies there is as near as a "
-    "real slice."
+    "real slice. The judge was asked on {judged}."
 )
+JUDGED = {
+    "body-ct": "soft-tissue slices of chest CT of the pool, one of each patient, with a drawn box",
+    "brain-ct": "slices of head CT of the pool, one of each patient, of whom nearly all were in the prior's training",
+    "brain-mr": "slices of the prior's pool that it was not trained on, with their tumours' boxes",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Pairs of slices of one modality, and for each slice the patches of other slices of its series."""
+    """Pairs of slices of one profile, and for each slice the patches of other slices of its series."""
 
     these: bench.Subjects
     others: list[solver_rows.Reference]
@@ -86,7 +99,7 @@ def slices_of(path: Path, profile: medaug.Profile) -> list[Slice]:
     tools = medaug.tools(profile, "cpu")
     if path.is_file() and path.suffix != ".dcm":
         return presented(read_nifti(path), profile, tools)
-    series = [one for one in discover(path).series if one.modality in CASES]
+    series = [one for one in discover(path).series if one.modality in profile.modalities]
     try:
         volumes = max((read_series(one) for one in series), key=_slices)
     except ReadError:
@@ -117,30 +130,31 @@ def pairs_of(slices: list[Slice], count: int) -> list[tuple[list[Slice], solver_
     return found
 
 
-def group(data: Path, modality: str, count: int) -> Group:
-    """The first pair of each series, then the second of each, …"""
-    cases = CASES[modality].items()
-    found = {name: pairs_of(slices_of(data / place, medaug.load_profile(own)), count) for name, (place, own) in cases}
-    order = [(name, n) for n in range(count) for name in found if n < len(found[name])][:MOST]
-    images = [one for name, n in order for one in found[name][n][0]]
+def group(data: Path, name: str, count: int) -> Group:
+    """The first pair of each series of a profile, then the second of each, …"""
+    profile = medaug.load_profile(name)
+    found = {case: pairs_of(slices_of(data / place, profile), count) for case, place in CASES[name].items()}
+    order = [(case, n) for n in range(count) for case in found if n < len(found[case])][:MOST]
+    images = [one for case, n in order for one in found[case][n][0]]
     pixels, protected, observed = (
         torch.from_numpy(np.stack([getattr(one, key) for one in images])[:, None])
         for key in ("pixels", "protected", "observed")
     )
-    others = [found[name][n][1] for name, n in order for _ in range(2)]
-    these = bench.Subjects(pixels, Layouts(protected, observed, protected), neighbours=2)
-    return Group(these, others, Among(tuple(name for name, _ in order), 2))
+    others = [found[case][n][1] for case, n in order for _ in range(2)]
+    prior, layouts = load_embedded(sha256=profile.prior.sha256), Layouts(protected, observed, protected)
+    these = bench.Subjects(pixels, layouts, neighbours=2, prior=prior, fine=profile.restore.fine)
+    return Group(these, others, Among(tuple(case for case, _ in order), 2))
 
 
 def measure(unit: str) -> dict:
     """One solve of a group's slices, or upstream's residual on one of them, or what they are."""
-    modality, name = unit.split(AT)
-    own, these = GROUPS[modality], GROUPS[modality].these
+    profile, name = unit.split(AT)
+    own, these = GROUPS[profile], GROUPS[profile].these
     if name == SLICES:
         source = np.mean(own.distance(these, these.x[:, 0].numpy()))
         return {"source": round(float(source), 4), "series": own.among.series}
     if name in RUNS:
-        return solver_rows.measured(name, RUNS[name], these, GROUPS[modality].distance)
+        return solver_rows.measured(name, RUNS[name], these, own.distance)
     one = these.one(2 * int(name.removeprefix(PUBLIC)))
     done = bench.solve(partial(upstream, steps=1000), one, f"slice {name}", 0.05)
     return {"delivered": bench.figures(one, done.solved, "replace")[0]["delivered"]}
@@ -148,57 +162,71 @@ def measure(unit: str) -> dict:
 
 def main(options: argparse.Namespace) -> None:
     path = options.out / "solver-front-slices.json"
-    about = {"pairs": options.pairs, "upstream": options.upstream, "prior": bench.embedded().card.sha256}
-    about |= {"seeds": len(solver_rows.SEEDS), "threads": 1}
+    about = {"pairs": options.pairs, "upstream": options.upstream, "seeds": len(solver_rows.SEEDS), "threads": 1}
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
     if {key: report.get(key) for key in about} != about:
-        report = about | {"units": {}}
+        report = about | {"units": {}, "judged": {}, "priors": {}}
+    for name in CASES:
+        forget_others(report, name)
     names = [SLICES, *(f"{PUBLIC}{n}" for n in range(options.upstream)), *RUNS]
-    wanted = [f"{modality}{AT}{name}" for modality in CASES for name in names]
+    wanted = [f"{profile}{AT}{name}" for profile in options.profiles for name in names]
     missing = [unit for unit in wanted if unit not in report["units"] and not options.written]
     needed = dict.fromkeys(unit.split(AT)[0] for unit in missing)
-    GROUPS.update({modality: group(options.data, modality, options.pairs) for modality in needed})
-    for closing in solver_rows.CLOSINGS if missing else ():
-        for run in RUNS.values():
-            solver_rows.counted(run.func, closing, next(iter(GROUPS.values())).these)
+    GROUPS.update({profile: group(options.data, profile, options.pairs) for profile in needed})
+    for own in GROUPS.values():
+        for run, closing in itertools.product(RUNS.values(), solver_rows.CLOSINGS):
+            solver_rows.counted(run.func, closing, own.these)
     for unit, found in bench.rows(measure, missing, options.jobs):
         report["units"][unit] = {key: value for key, value in found.items() if key != "peak_mib"}
         print(unit, flush=True)
         path.write_text(json.dumps(report) + "\n")
-    report["units"] = {unit: report["units"][unit] for unit in wanted if unit in report["units"]}
-    sections = [line for modality in CASES for line in section(report, modality)]
+    images = {given[0]: JudgedImages(*map(Path, given[1:]), options.scratch) for given in options.judge}
+    measured = [name for name in CASES if f"{name}{AT}{SLICES}" in report["units"]]
+    sections = [line for name in measured for line in section(report, name, images.get(name))]
     path.write_text(json.dumps(report) + "\n")
     path.with_suffix(".md").write_text(page(report, sections))
-    for modality in CASES:
-        rows = rows_of(report, modality)[0]
-        path.with_name(f"{path.stem}-{modality.lower()}.svg").write_text(solver_rows.plot(rows, lambda _: True))
+    for name in measured:
+        path.with_name(f"{path.stem}-{name}.svg").write_text(solver_rows.plot(rows_of(report, name)[0], lambda _: True))
     print(json.dumps(report["chosen"]))
 
 
-def rows_of(report: dict, modality: str) -> tuple[dict, list[float]]:
-    """A modality's rows, and upstream's residuals."""
-    units = {unit.split(AT)[1]: found for unit, found in report["units"].items() if unit.startswith(modality)}
+def forget_others(report: dict, name: str) -> None:
+    """Drop what was measured for a profile with another prior or restoration than it has today."""
+    profile = medaug.load_profile(name)
+    today = {"prior": profile.prior.sha256, "fine": profile.restore.fine}
+    if report["priors"].get(name) != today:
+        report["units"] = {unit: found for unit, found in report["units"].items() if unit.split(AT)[0] != name}
+        report["judged"].pop(name, None)
+        report["priors"][name] = today
+
+
+def rows_of(report: dict, profile: str) -> tuple[dict, list[float]]:
+    """A profile's rows, and upstream's residuals."""
+    units = {unit.split(AT)[1]: found for unit, found in report["units"].items() if unit.split(AT)[0] == profile}
     rows = {name: row for found in units.values() for name, row in found.get("rows", {}).items()}
     return rows, [found["delivered"] for found in units.values() if "delivered" in found]
 
 
-def section(report: dict, modality: str) -> list[str]:
-    """The choice and the rows of a modality; the choice goes into the report."""
-    (rows, public), own = rows_of(report, modality), report["units"][f"{modality}{AT}{SLICES}"]
-    among = Among(tuple(own["series"]), 2)
-    choice = chosen(rows, public, among)
-    report.setdefault("chosen", {})[modality] = choice.name
-    told = solver_rows.told(choice, modality, len(rows))
-    names = Counter(among.series)
-    cases = ", ".join(f"{name} ({count} pairs)" for name, count in names.items())
+def section(report: dict, name: str, images: JudgedImages | None) -> list[str]:
+    """The choice and the rows of a profile; the choice and what the judge said go into the report."""
+    (rows, public), own = rows_of(report, name), report["units"][f"{name}{AT}{SLICES}"]
+    among, known = Among(tuple(own["series"]), 2), report["judged"].setdefault(name, {})
+    ask = images and partial(judged, of_pictures(medaug.load_profile(name)), images=images)
+    choice = chosen(rows, public, among, asked(known, ask))
+    report.setdefault("chosen", {})[name] = choice.name
+    told = solver_rows.told(choice, name, len(rows))
+    counts = Counter(among.series)
+    cases = ", ".join(f"{case} ({count} pairs)" for case, count in counts.items())
     return [
-        f"## {modality}",
+        f"## {name}",
         "",
-        ABOUT.format(cases=cases, source=own["source"]),
+        ABOUT.format(cases=cases, source=own["source"], judged=JUDGED[name]),
         "",
-        f"![Distance against FLOPs on {modality}](solver-front-slices-{modality.lower()}.svg)",
+        f"![Distance against FLOPs, {name}](solver-front-slices-{name}.svg)",
         "",
         *told,
+        *judge_table(known),
+        "",
         *solver_rows.table(rows, public, lambda _: True, among),
         "",
     ]
@@ -209,8 +237,8 @@ def page(report: dict, sections: list[str]) -> str:
         "# The front on CT and MR",
         "",
         (
-            f"Up to {report['pairs']} pairs of neighbouring slices of each series and {MOST} of a modality, "
-            f"{report['seeds']} seeds, one thread; upstream on {report['upstream']} slices of each modality. Written "
+            f"Up to {report['pairs']} pairs of neighbouring slices of each series and {MOST} of a profile, "
+            f"{report['seeds']} seeds, one thread; upstream on {report['upstream']} slices of each profile. Written "
             "by `tests/benchmarks/solver_front_slices.py`."
         ),
         "",
@@ -224,7 +252,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of development cases")
     parser.add_argument("--pairs", type=int, default=4, help="of each series, at most")
-    parser.add_argument("--upstream", type=int, default=4, help="slices of each modality that upstream is run on")
+    parser.add_argument("--upstream", type=int, default=4, help="slices of each profile that upstream is run on")
+    parser.add_argument("--profiles", nargs="+", choices=CASES, default=list(CASES), help="whose rows are measured")
+    parser.add_argument("--judge", nargs=3, action="append", default=[], metavar=("PROFILE", "EXPORT", "BOXES"),
+                        help="pictures that a profile's rows are judged on")  # fmt: skip
+    parser.add_argument(
+        "--scratch", type=Path, default=Path("judged"), help="where judged runs are written for a while"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--written", action="store_true", help="write the page from the JSON's rows, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="measure rows again that the JSON holds")

@@ -89,8 +89,9 @@ def measured(
     name: str, run: partial, these: bench.Subjects, distance: Distance, closings: Sequence[int] = CLOSINGS
 ) -> dict:
     """The rows of one solve: label → cost, and figures by image and seed."""
-    held = [(prior := Held(bench.embedded()), bench.solve(run, these, seed, prior=prior)) for seed in SEEDS]
-    abar = times(bench.embedded().alphas_cumprod, run.keywords["steps"], run.keywords["t0"])[-1][1]
+    own = bench.prior_of(these)
+    held = [(prior := Held(own), bench.solve(run, these, seed, prior=prior)) for seed in SEEDS]
+    abar = times(own.alphas_cumprod, run.keywords["steps"], run.keywords["t0"])[-1][1]
     found = {}
     for closing in closings:
         done = [_closed(prior.z, solved, these, abar, closing) for prior, solved in held]
@@ -105,7 +106,7 @@ def measured(
 
 def counted(solver: Callable, closing: int, these: bench.Subjects) -> tuple[float, float]:
     """FLOPs of one image in one step and in two; asked for before rows are measured, all rows of a solver share it."""
-    key = solver, closing, these.x.shape[1:]
+    key = solver, closing, these.x.shape[1:], these.prior and these.prior.card.sha256
     if key not in COUNTED:
         guidance = {"guidance": Guidance(closing=closing)} if closing else {}
         COUNTED[key] = bench.flop_of_steps(partial(solver, t0=0.6, **guidance), these)

@@ -6,7 +6,7 @@ for choice was set by hand. `RULE` is what the documents say, before their table
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,14 +29,18 @@ Boxes are kept exactly by every solver, so no row can lose on lesion integrity. 
    from the most faithful one.
 5. **Realistic**: the distance to *other* real images can't be told from the least one that is left. The distance to
    the source itself falls to 0 as less is changed, so it would choose the variant that is none.
-6. **Varied**: the diversity can't be told from the greatest one that is left.
-7. **Cheap**: the fewest FLOPs; of rows that cost the same, the most faithful.
+6. **Not told by the judge**, where there are images for it: an AUC of at most 0.60. Rows are asked from the most varied
+   one down, until one holds; what is more varied than that is out. Where none holds, the least AUC is chosen.
+7. **Varied**: the diversity can't be told from the greatest one that is left.
+8. **Cheap**: the fewest FLOPs; of rows that cost the same, the most faithful. The judge is asked of it, too, and the
+   next is taken where it doesn't hold.
 
 *Can't be told*: rows have their images and seeds in common, so they are compared pair by pair. A row can be told from
 the best one where the mean of its differences is on the same side of 0 in 97.5 % of bootstraps over images, and over
 seeds within an image. Neighbouring slices are near-copies of one another, so they are drawn together.
 """
 UNSURE = 0.025
+MOST_TOLD = 0.60  # AUC
 DRAWS = 2000
 
 Figures = npt.NDArray[np.float64]
@@ -70,13 +74,16 @@ class Choice:
     stages: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def chosen(rows: Mapping[str, Mapping], upstream: list[float], among: Among = ALONE) -> Choice:
+def chosen(
+    rows: Mapping[str, Mapping], upstream: list[float], among: Among = ALONE, auc: Callable[[str], float] | None = None
+) -> Choice:
     """Apply `RULE`.
 
     Args:
         rows: by name; ``images`` holds, of each figure, its values by image and by seed, and ``TFLOP`` the cost.
         upstream: residual as delivered, by draw (of its first image); of the first draws where not measured on all.
         among: what the images have in common.
+        auc: the judge's, of a row; asked of few. None where nothing is judged.
     """
     clean = [name for name, row in rows.items() if _inside(("seam", "sharpness", "noise"), row, among)]
     stages = [("inside the gate's limits", clean)]
@@ -97,10 +104,24 @@ def chosen(rows: Mapping[str, Mapping], upstream: list[float], among: Among = AL
     if not faithful:
         told, faithful = _tied({name: rows[name] for name in calm}, "delivered", among, least=True)
     nearest, near = _tied({name: rows[name] for name in faithful}, "distance", among, least=True)
+    stages += [(told, faithful), (nearest, near)]
+    if auc:
+        near = _not_told(near, rows, auc)
+        stages += [(f"the most varied at an AUC of at most {MOST_TOLD:.2f}, and what is less varied", near)]
     most, varied = _tied({name: rows[name] for name in near}, "diversity", among, least=False)
-    cheapest = min(varied, key=lambda name: (rows[name]["TFLOP"], ratios[name]))
-    stages += [(told, faithful), (nearest, near), (most, varied)]
-    return Choice(cheapest, tuple((stage, tuple(left)) for stage, left in stages))
+    varied.sort(key=lambda name: (rows[name]["TFLOP"], ratios[name]))
+    name = next((name for name in varied if auc is None or auc(name) <= MOST_TOLD), None)
+    stages += [(most, varied)]
+    return Choice(name or min(varied, key=auc), tuple((stage, tuple(left)) for stage, left in stages))
+
+
+def _not_told(names: Sequence[str], rows: Mapping[str, Mapping], auc: Callable[[str], float]) -> list[str]:
+    """From the most varied row that the judge can't tell down; where there is none, the one told least often."""
+    falling = sorted(names, key=lambda name: -mean(rows[name], "diversity"))
+    for first, name in enumerate(falling):
+        if auc(name) <= MOST_TOLD:
+            return falling[first:]
+    return [min(falling, key=auc)]
 
 
 def faithfulness(row: Mapping, upstream: list[float], among: Among = ALONE) -> float:

@@ -1,0 +1,94 @@
+"""The judge's AUC of a front's row: its profile is run on labelled images with that row's solver, and judged.
+
+Images are of people that the prior wasn't trained on; `medaug.benchmark.realism` says what the judge is.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import medaug
+from medaug.benchmark.realism.realism import realism
+from medaug.profile.profile import Profile
+
+ROW = re.compile(r"(?P<kind>\w+), (?P<steps>\d+) from (?P<start>[\d.]+)(, closed (?P<closing>\d))?")
+
+
+@dataclass(frozen=True)
+class JudgedImages:
+    """Where rows are judged: images, their boxes, and a folder for what is written, emptied row by row."""
+
+    export: Path
+    annotations: Path
+    scratch: Path
+
+    @classmethod
+    def of(cls, given: list[Path] | None, scratch: Path) -> JudgedImages | None:
+        """Of an option's two paths; None where it was left out."""
+        return None if given is None else cls(given[0], given[1], scratch)
+
+
+def with_row(profile: Profile, row: str) -> Profile:
+    """The profile with a row's solver, steps, start and closing."""
+    found = ROW.fullmatch(row)
+    assert found, row
+    solver = {"kind": found["kind"], "steps": int(found["steps"]), "start": float(found["start"])}
+    changed = profile.model_dump(mode="json", exclude={"strengths"}, exclude_none=True) | {"solver": solver}
+    changed["levers"] = changed.get("levers", {}) | {"closing": int(found["closing"] or 0)}
+    return Profile.model_validate(changed)
+
+
+def of_pictures(profile: Profile) -> Profile:
+    """A profile of slices for pictures of slices: no millimetres, and a window where they aren't windowed already."""
+    own = profile.model_dump(mode="json", exclude={"strengths"}, exclude_none=True)
+    window = own["window"] if own["window"]["kind"] == "percentile" else {"kind": "file"}
+    regions = own["regions"] | {"margin": {"value": 0.02, "unit": "relative"}}
+    return Profile.model_validate(own | {"modalities": ["RASTER"], "window": window, "regions": regions})
+
+
+def judged(profile: Profile, row: str, images: JudgedImages) -> dict[str, float]:
+    """AUC with its interval, mean change and new share, and how many were written."""
+    output = images.scratch / row.replace(" ", "-").replace(",", "")
+    shutil.rmtree(output, ignore_errors=True)
+    summary = medaug.run(
+        images.export,
+        output,
+        annotations=images.annotations,
+        profile=with_row(profile, row),
+        accept_identity="public benchmark data",
+        device="cpu",
+        max_failures=1.0,
+    )
+    found = realism(output, images.export)
+    shutil.rmtree(output)
+    told, variety = found.judgement.told, found.variety
+    figures = {"auc": told.value, "low": told.low, "high": told.high, "change": variety.change, "share": variety.share}
+    counts = {"written": summary.counts.get("written", 0), "of": sum(summary.counts.values())}
+    return {key: round(value, 4) for key, value in figures.items()} | counts
+
+
+def asked(known: dict[str, dict[str, float]], ask: Callable[[str], dict[str, float]] | None) -> Callable[[str], float]:
+    """A row's AUC: from what is known, else by asking, which then is known."""
+
+    def auc(row: str) -> float:
+        if row not in known:
+            if ask is None:
+                raise SystemExit(f"{row}: expected the judge's figures, found none; run again with --judge")
+            known[row] = ask(row)
+        return known[row]["auc"]
+
+    return auc
+
+
+def table(known: dict[str, dict[str, float]]) -> list[str]:
+    """What the judge said, in Markdown."""
+    lines = ["| row | AUC (95 %) | change, of 255 | new | written |", "|---|---|---|---|---|"]
+    return lines + [
+        f"| {row} | {f['auc']:.2f} ({f['low']:.2f}–{f['high']:.2f}) | {f['change']:.1f} | {f['share']:.0%} | "
+        f"{f['written']} of {f['of']} |"
+        for row, f in known.items()
+    ]
