@@ -39,6 +39,7 @@ from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
+from medaug.inverse.solvers.latino import latino
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.processes.threads import of_a_solve
@@ -258,6 +259,8 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
             return partial(data_step, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case solvers.ProjectSpec():
             return partial(project, steps=steps, t0=t0, iterations=spec.iterations, guidance=guidance)
+        case solvers.LatinoSpec():
+            return partial(latino, steps=steps, t0=t0, iterations=spec.iterations, guidance=guidance)
         case solvers.BlendSpec():
             return partial(blend, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
         case _:

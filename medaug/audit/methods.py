@@ -27,6 +27,10 @@ SOLVERS = {  # what is cited beside the paper of psld
         "Wang, Yu, Zhang. Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model. ICLR 2023, "
         "arXiv:2212.00490."
     ),
+    "latino": (
+        "Spagnoletti et al. LATINO-PRO: LAtent consisTency INverse sOlver with PRompt Optimization. ICCV 2025, "
+        "arXiv:2503.12615."
+    ),
     "blend": "Avrahami, Fried, Lischinski. Blended Latent Diffusion. SIGGRAPH 2023, arXiv:2206.02779.",
 }
 SOLVERS["project"] = SOLVERS["ddnm"]

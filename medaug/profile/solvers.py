@@ -61,6 +61,13 @@ class ProjectSpec(Sampled):
     iterations: int = Field(5, ge=1, le=50, description="of conjugate gradients; observed pixels need one")
 
 
+class LatinoSpec(Sampled):
+    """LATINO-style: clean at once, put the measurement back, encode, noise anew."""
+
+    kind: Literal["latino"]
+    iterations: int = Field(5, ge=1, le=50, description="of conjugate gradients; observed pixels need one")
+
+
 class BlendSpec(Sampled):
     """Latent blending: only latent cells that are observed as a whole guide the solve."""
 
@@ -68,7 +75,9 @@ class BlendSpec(Sampled):
     eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
 
 
-SolverSpec = Annotated[PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | BlendSpec, Field(discriminator="kind")]
+SolverSpec = Annotated[
+    PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | LatinoSpec | BlendSpec, Field(discriminator="kind")
+]
 
 
 CALIBRATED = PsldSpec | DiffStateGradSpec  # solvers whose weights a prior's card may hold
@@ -77,7 +86,7 @@ CALIBRATED = PsldSpec | DiffStateGradSpec  # solvers whose weights a prior's car
 def meets_decoder(solver: SolverSpec) -> bool:
     """Whether its guided steps decode, and so can see through an operator, or a misfit, or a small autoencoder."""
     match solver:
-        case PsldSpec() | DiffStateGradSpec() | DdnmSpec() | ProjectSpec():
+        case PsldSpec() | DiffStateGradSpec() | DdnmSpec() | ProjectSpec() | LatinoSpec():
             return True
         case BlendSpec():
             return False

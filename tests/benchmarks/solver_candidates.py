@@ -1,7 +1,7 @@
 """Solvers that were tried and are not in the package: `docs/explanation/solvers.md` has the table of what they gave.
 
-One screen each, with the signature of `medaug.inverse.protocols.Solver`. They obey no contract but their own; those of
-`solver_few_steps` obey the package's.
+One screen each, with the signature of `medaug.inverse.protocols.Solver`. They obey no contract but their own; that of
+`solver_few_steps` obeys the package's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from medaug.inverse.sampling.conjugate_gradients import explain
 from medaug.inverse.sampling.ddim import begin, ddim, noise_in
 from medaug.inverse.sampling.gauss_newton import correction
 from medaug.inverse.solvers.psld import REFERENCE_STEPS
-from tests.benchmarks.solver_few_steps import ding, latino
+from tests.benchmarks.solver_few_steps import ding
 
 
 def _z0(prior, z_t: Tensor, t: int) -> Tensor:
@@ -230,5 +230,4 @@ CANDIDATES = {
     "repaint-like": repaint,
     "langevin": langevin,
     "ding": ding,
-    "latino": latino,
 }

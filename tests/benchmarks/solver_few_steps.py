@@ -1,6 +1,6 @@
-"""Two solvers made for few steps that were tried and are not in the package, written from the papers.
+"""A solver made for few steps that was tried and is not in the package, written from the paper.
 
-They obey the contract of the package's solvers (`tests/inverse/solvers/test_solvers.py`), and stand in the front.
+It obeys the contract of the package's solvers (`tests/inverse/solvers/test_solvers.py`), and stands in the front.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from medaug.inverse.protocols import Prior, Problem
-from medaug.inverse.sampling.conjugate_gradients import explain
 from medaug.inverse.sampling.ddim import begin, deviation, noise_in
 from medaug.inverse.sampling.gauss_newton import correction
 
@@ -46,31 +45,6 @@ def ding(
         dz, _ = correction(problem, clean, sigma_y**2 * abar_s / spread**2, iterations)
         z_t = z_s + abar_s**0.5 * dz
     raise AssertionError
-
-
-@torch.no_grad()
-def latino(problem: Problem, *, steps: int = 8, t0: float = 0.6, delta: float = 0.01) -> Tensor:
-    """LATINO-style: noise the image's latents, let the prior clean them at once, bring the image to the measurement.
-
-    The paper's prior is a consistency model, whose one call gives a sample; here it gives the mean of what there may
-    be, so what noise remains for the next, smaller time does the sampling. The measurement is met in the image, by
-    ``explain``, a share 1 / (1 + delta) of the way: the proximal step of a measurement noise that is small beside the
-    step of the Langevin equation.
-
-    Network calls: ``steps`` of denoise and encode, ``steps + 1`` of decode; one of encode more where there is no start.
-
-    Source: Spagnoletti et al. 2025, arXiv 2503.12615, algorithm 1.
-    """
-    prior, operator = problem.prior, problem.operator
-    schedule, z_t = begin(problem, steps, t0)
-    z = z_t
-    for number, (t, abar_t, _) in enumerate(schedule):
-        _announce(problem, number, steps)
-        if number:
-            z_t = abar_t**0.5 * z + (1 - abar_t) ** 0.5 * problem.noise(tuple(z.shape))
-        x = prior.decode(_denoised(prior, z_t, t))
-        z = prior.encode(x + (explain(operator, problem.y, x, 1) - x) / (1 + delta))
-    return prior.decode(z)
 
 
 def _denoised(prior: Prior, z_t: Tensor, t: int) -> Tensor:

@@ -18,6 +18,7 @@ import argparse
 import itertools
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -182,7 +183,9 @@ def main(options: argparse.Namespace) -> None:
         path.write_text(json.dumps(report) + "\n")
     images = {given[0]: JudgedImages(*map(Path, given[1:]), options.scratch) for given in options.judge}
     measured = [name for name in CASES if f"{name}{AT}{SLICES}" in report["units"]]
-    sections = [line for name in measured for line in section(report, name, images.get(name))]
+    sections = [
+        line for name in measured for line in section(report, name, images.get(name), partial(keep, path, report))
+    ]
     path.write_text(json.dumps(report) + "\n")
     path.with_suffix(".md").write_text(page(report, sections))
     for name in measured:
@@ -200,6 +203,10 @@ def forget_others(report: dict, name: str) -> None:
         report["priors"][name] = today
 
 
+def keep(path: Path, report: dict) -> None:
+    path.write_text(json.dumps(report) + "\n")
+
+
 def rows_of(report: dict, profile: str) -> tuple[dict, list[float]]:
     """A profile's rows, and upstream's residuals."""
     units = {unit.split(AT)[1]: found for unit, found in report["units"].items() if unit.split(AT)[0] == profile}
@@ -207,12 +214,12 @@ def rows_of(report: dict, profile: str) -> tuple[dict, list[float]]:
     return rows, [found["delivered"] for found in units.values() if "delivered" in found]
 
 
-def section(report: dict, name: str, images: JudgedImages | None) -> list[str]:
+def section(report: dict, name: str, images: JudgedImages | None, kept: Callable[[], object]) -> list[str]:
     """The choice and the rows of a profile; the choice and what the judge said go into the report."""
     (rows, public), own = rows_of(report, name), report["units"][f"{name}{AT}{SLICES}"]
     among, known = Among(tuple(own["series"]), 2), report["judged"].setdefault(name, {})
     ask = images and partial(judged, of_pictures(medaug.load_profile(name)), images=images)
-    choice = chosen(rows, public, among, asked(known, ask))
+    choice = chosen(rows, public, among, asked(known, ask, kept))
     report.setdefault("chosen", {})[name] = choice.name
     told = solver_rows.told(choice, name, len(rows))
     counts = Counter(among.series)

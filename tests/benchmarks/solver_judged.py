@@ -71,14 +71,18 @@ def judged(profile: Profile, row: str, images: JudgedImages) -> dict[str, float]
     return {key: round(value, 4) for key, value in figures.items()} | counts
 
 
-def asked(known: dict[str, dict[str, float]], ask: Callable[[str], dict[str, float]] | None) -> Callable[[str], float]:
-    """A row's AUC: from what is known, else by asking, which then is known."""
+def asked(
+    known: dict[str, dict[str, float]], ask: Callable[[str], dict[str, float]] | None, keep: Callable[[], object]
+) -> Callable[[str], float]:
+    """A row's AUC: from what is known, else by asking, which then is known, and kept."""
 
     def auc(row: str) -> float:
         if row not in known:
             if ask is None:
                 raise SystemExit(f"{row}: expected the judge's figures, found none; run again with --judge")
             known[row] = ask(row)
+            keep()
+            print(row, known[row], flush=True)
         return known[row]["auc"]
 
     return auc

@@ -24,6 +24,7 @@ from medaug.inverse.protocols import Problem
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
+from medaug.inverse.solvers.latino import latino
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks.solver_candidates import CANDIDATES
@@ -45,6 +46,7 @@ SOLVERS = {
     "ddnm": partial(ddnm, iterations=8, sigma_y=0.02),
     "ddnm, eta 1": partial(ddnm, iterations=8, sigma_y=0.02, eta=1.0),
     "project": project,
+    "latino": latino,
     "blend": blend,
     **CANDIDATES,
     "stsl": partial(CANDIDATES["stsl"], omega=STEEP["omega"]),

@@ -20,6 +20,7 @@ from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
+from medaug.inverse.solvers.latino import latino
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from tests.benchmarks import solver_bench as bench
@@ -45,6 +46,7 @@ SOLVERS = {
     "psld": partial(psld, **WEIGHTS),
     "diffstategrad": partial(diffstategrad, **WEIGHTS),
     "ddnm": ddnm,
+    "latino": latino,
     "project": project,
     "blend": blend,
 }

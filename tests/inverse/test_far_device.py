@@ -23,6 +23,7 @@ from medaug.inverse.sampling.guided_ddim import Guidance
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad
+from medaug.inverse.solvers.latino import latino
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.profile.load import load_profile
@@ -36,6 +37,7 @@ SOLVERS = {
     "diffstategrad": diffstategrad,
     "ddnm": ddnm,
     "project": project,
+    "latino": latino,
     "blend": blend,
     "blend with ancestral noise": partial(blend, eta=0.5),
 }
@@ -94,7 +96,7 @@ def test_a_solve_waits_for_nothing_and_sends_its_noise_beforehand(name: str, pri
     assert made.device.type == DEVICE
     # torch itself looks at the device after each decomposition
     assert device.waits == (Counter(_linalg_svd=STEPS) if name == "diffstategrad" else Counter())
-    assert device.sent == 1 + ancestral + ("blend" in name)
+    assert device.sent == 1 + (ancestral or name == "latino") + ("blend" in name)
 
 
 @pytest.mark.parametrize("lever", LEVERS)

@@ -8,6 +8,8 @@ from torch import Tensor
 from medaug.inverse.protocols import Noise, Problem
 from medaug.inverse.sampling.schedule import Times, times
 
+RENEWED = float("inf")  # as eta: all noise of a step is drawn anew
+
 
 def begin(problem: Problem, steps: int, t0: float) -> tuple[Times, Tensor]:
     """The times from ``t0`` to clean, and z_t at the first: pure noise, or the start noised to its share of signal.
@@ -36,7 +38,7 @@ def noise_in(z_t: Tensor, z0: Tensor, abar_t: float) -> Tensor:
 
 
 def ddim(z0: Tensor, eps: Tensor, abar_t: float, abar_s: float, eta: float, noise: Noise) -> Tensor:
-    """From time t to the earlier time s; ``eta`` 0 is deterministic, 1 ancestral.
+    """From time t to the earlier time s; ``eta`` 0 is deterministic, 1 ancestral, and `RENEWED` carries no noise on.
 
     Source: Song et al. 2021, arXiv 2010.02502, eq. 12 and 16.
     """
@@ -47,5 +49,7 @@ def ddim(z0: Tensor, eps: Tensor, abar_t: float, abar_s: float, eta: float, nois
 
 def deviation(abar_t: float, abar_s: float, eta: float) -> float:
     """The standard deviation of the noise that a step from t to s adds; 0 where none is drawn."""
+    if eta == RENEWED:
+        return (1 - abar_s) ** 0.5
     sigma: float = eta * ((1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)) ** 0.5
     return sigma

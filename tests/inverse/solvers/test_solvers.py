@@ -15,9 +15,10 @@ from medaug.inverse.sampling.schedule import times
 from medaug.inverse.solvers.blend import blend
 from medaug.inverse.solvers.ddnm import ddnm
 from medaug.inverse.solvers.diffstategrad import diffstategrad, into_state
+from medaug.inverse.solvers.latino import latino
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
-from tests.benchmarks.solver_few_steps import ding, latino
+from tests.benchmarks.solver_few_steps import ding
 from tests.support.analytic import GaussianPrior, PixelPrior
 
 SOLVERS = {
