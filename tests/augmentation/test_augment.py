@@ -161,7 +161,7 @@ def test_replace_puts_the_decoded_image_in() -> None:
 
 def test_deblocking_changes_the_change_and_no_protected_voxel() -> None:
     source, spread = case(), spread_matrix(PROFILE.size, 8)
-    plain, even = made(source), made(source, restore=partial(restore_delta, spread=spread))
+    plain, even = (made(source, restore=one) for one in (restore_delta, partial(restore_delta, spread=spread)))
     assert (plain.volume.stored != even.volume.stored).any()
     same = made(source, restore=partial(restore_delta, spread=np.eye(PROFILE.size, dtype=np.float32)))
     np.testing.assert_array_equal(plain.volume.stored, same.volume.stored)

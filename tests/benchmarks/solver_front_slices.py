@@ -65,7 +65,7 @@ ABOUT = (
     "holds two figures they are the least and the greatest of the series' medians. *Through-plane*: how much the two "
     "slices of a pair differ where both are free, over how much they do in the source, on the prior's grid. *Distance* "
     "is to other slices of the same series; the slices themselves are at {source}, so what lies there is as near as a "
-    "real slice. The judge was asked on {judged}."
+    "real slice. The judge was asked on {judged}; the choice is among the rows that it was asked about, or needn't be."
 )
 JUDGED = {
     "body-ct": "soft-tissue slices of chest CT of the pool, one of each patient, with a drawn box",
@@ -181,7 +181,7 @@ def main(options: argparse.Namespace) -> None:
         report["units"][unit] = {key: value for key, value in found.items() if key != "peak_mib"}
         print(unit, flush=True)
         path.write_text(json.dumps(report) + "\n")
-    images = {given[0]: JudgedImages(*map(Path, given[1:]), options.scratch) for given in options.judge}
+    images = JudgedImages.by_profile(options.judge, options.scratch)
     measured = [name for name in CASES if f"{name}{AT}{SLICES}" in report["units"]]
     sections = [
         line for name in measured for line in section(report, name, images.get(name), partial(keep, path, report))
@@ -219,9 +219,10 @@ def section(report: dict, name: str, images: JudgedImages | None, kept: Callable
     (rows, public), own = rows_of(report, name), report["units"][f"{name}{AT}{SLICES}"]
     among, known = Among(tuple(own["series"]), 2), report["judged"].setdefault(name, {})
     ask = images and partial(judged, of_pictures(medaug.load_profile(name)), images=images)
-    choice = chosen(rows, public, among, asked(known, ask, kept))
+    standing = rows if ask else {row: found for row, found in rows.items() if row in known}
+    choice = chosen(standing, public, among, asked(known, ask, kept))
     report.setdefault("chosen", {})[name] = choice.name
-    told = solver_rows.told(choice, name, len(rows))
+    told = solver_rows.told(choice, name, len(standing))
     counts = Counter(among.series)
     cases = ", ".join(f"{case} ({count} pairs)" for case, count in counts.items())
     return [

@@ -29,8 +29,8 @@ Boxes are kept exactly by every solver, so no row can lose on lesion integrity. 
    from the most faithful one.
 5. **Realistic**: the distance to *other* real images can't be told from the least one that is left. The distance to
    the source itself falls to 0 as less is changed, so it would choose the variant that is none.
-6. **Not told by the judge**, where there are images for it: an AUC of at most 0.60. Rows are asked from the most varied
-   one down, until one holds; what is more varied than that is out. Where none holds, the least AUC is chosen.
+6. **Not told by the judge**, where there are images for it: an AUC of at most 0.60, and nine in ten variants pass the
+   gate. Rows are asked from the most varied one down, until one holds; what is more varied than that is out.
 7. **Varied**: the diversity can't be told from the greatest one that is left.
 8. **Cheap**: the fewest FLOPs; of rows that cost the same, the most faithful. The judge is asked of it, too, and the
    next is taken where it doesn't hold.

@@ -44,11 +44,13 @@ def labelled(data: Path, profile: str, count: int) -> Iterator[medaug.Case]:
         yield medaug.Case(unit.source.load()[0], unit.boxes)
 
 
-def with_drawn_box(data: Path, profile: str, count: int) -> Iterator[medaug.Case]:
-    """The slices of the middle half, each an image of its own."""
+def with_drawn_box(data: Path, profile: str, count: int, place: str = "") -> Iterator[medaug.Case]:
+    """The slices of the middle half, each an image of its own; ``place`` stands for the profile's case."""
     loaded = medaug.load_profile(profile)
     loaded = loaded.model_copy(update={"volumes": loaded.volumes.model_copy(update={"slices": "each"})})
-    volumes = [v for source in collect(data / UNLABELLED[profile], loaded, ()).sources for v in source.load()]
+    volumes = [
+        v for source in collect(data / (place or UNLABELLED[profile]), loaded, ()).sources for v in source.load()
+    ]
     quarter = len(volumes) // 4 if len(volumes) > 3 else 0
     for volume in spread(volumes[quarter : len(volumes) - quarter], count):
         _, rows, columns = volume.geometry.shape

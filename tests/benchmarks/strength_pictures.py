@@ -18,15 +18,17 @@ from medaug.profile.strength import NAMES
 from medaug.quality.levels import levels
 from tests.benchmarks import strength
 
-HEIGHT = 512  # px of a picture in the sheet
+HEIGHT = 400  # px of a picture in the sheet
 GAP = 4
-SHOWN = {  # of a case: profile, which of its cases
-    "01-limb": ("bone-xray", 0),
-    "01-foot": ("bone-xray", 3),
-    "02-chest": ("chest-xray", 1),
-    "04-head-ct": ("brain-ct", 0),
-    "07-head-mr": ("brain-mr", 0),
+SHOWN = {  # of a case: profile, and which of its labelled images, or where its slices lie
+    "01": ("bone-xray", 5),
+    "02": ("chest-xray", 14),
+    "04": ("brain-ct", "04_ct_head_tilt_ge/ct"),
+    "05": ("bone-xray", "05_cr_extremity_nema"),
+    "07": ("brain-mr", "07_mr_t1_studyforrest/mr"),
+    "12": ("brain-mr", "12_nifti_brain_label_pyradiomics/brain1_image.nii.gz"),
 }
+ALL = 1000  # labelled images
 
 
 def picture(volume: medaug.Volume, window: medaug.Window, box: medaug.Box | None = None) -> Image.Image:
@@ -67,10 +69,14 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     for name in given.cases:
-        profile, number = SHOWN[name]
-        find = strength.labelled if profile in strength.LABELLED else strength.with_drawn_box
         print(name)
-        row(medaug.load_profile(profile), list(find(given.data, profile, 8))[number]).save(given.out / f"{name}.png")
+        row(medaug.load_profile(SHOWN[name][0]), case_of(given.data, *SHOWN[name])).save(given.out / f"{name}.png")
+
+
+def case_of(data: Path, profile: str, which: int | str) -> medaug.Case:
+    if isinstance(which, int):
+        return list(strength.labelled(data, profile, ALL))[which]
+    return list(strength.with_drawn_box(data, profile, 3, which))[-1]
 
 
 if __name__ == "__main__":

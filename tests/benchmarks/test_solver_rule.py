@@ -15,6 +15,7 @@ from medaug.inverse.solvers.diffstategrad import diffstategrad
 from medaug.training.calibration import lay_out
 from tests.benchmarks import solver_bench as bench
 from tests.benchmarks.solver_costs import bars
+from tests.benchmarks.solver_judged import asked, of_pictures, with_row
 from tests.benchmarks.solver_rows import label, measured, own_distance
 from tests.benchmarks.solver_rule import Among, Choice, bootstraps, chosen, drawn, faithfulness, medians, standard_error
 from tests.support.paths import ROOT
@@ -180,19 +181,19 @@ def test_a_closing_that_shares_its_solve_is_the_lever(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("report", "kind", "profiles"),
+    ("report", "profiles"),
     [
-        ("solver-front.json", None, ("bone-xray", "chest-xray")),
-        ("solver-front-slices.json", "CT", ("body-ct",)),
-        ("solver-front-degraded.json", None, ("degraded-xray",)),
+        ("solver-front.json", ("bone-xray", "chest-xray")),
+        ("solver-front-slices.json", ("brain-mr",)),
+        ("solver-front-degraded.json", ("degraded-xray",)),
     ],
 )
-def test_profiles_have_what_the_rule_chose(report: str, kind: str | None, profiles: tuple[str, ...]) -> None:
+def test_profiles_have_what_the_rule_chose(report: str, profiles: tuple[str, ...]) -> None:
     found = json.loads((MEASUREMENTS / report).read_text())["chosen"]
     for name in profiles:
         profile = medaug.load_profile(name)
         own = f"{profile.solver.kind}, {profile.solver.steps} from {profile.solver.start:g}"
-        assert label(own, profile.levers.closing) == (found[kind] if kind else found)
+        assert label(own, profile.levers.closing) == (found[name] if isinstance(found, dict) else found)
 
 
 def test_a_bar_is_missed_where_a_median_is_beyond_it() -> None:
@@ -201,3 +202,58 @@ def test_a_bar_is_missed_where_a_median_is_beyond_it() -> None:
     assert bars(good) == "all held"
     assert bars(good | {"TFLOP": 39, "wall_s": [15, 19, 60]}) == "missed: FLOPs, wall time"
     assert bars(good | {"quality": quality | {"delivered": [0.9, 1.01, 1.1]}}) == "missed: delivered"
+
+
+def test_the_judge_is_asked_from_the_most_varied_row_down_and_puts_out_what_it_tells() -> None:
+    rows = {
+        "boldest": row(diversity=0.09),
+        "bold": row(diversity=0.07),
+        "right": row(tera_flop=0.04, diversity=0.06),
+        "dull": row(tera_flop=0.01, diversity=0.03),
+    }
+    seen, told = [], {"boldest": 0.9, "bold": 0.61, "right": 0.60, "dull": 0.5}
+
+    def auc(name: str) -> float:
+        seen.append(name)
+        return told[name]
+
+    choice = chosen(rows, PUBLIC, auc=auc)
+    assert choice.name == "right"
+    assert list(dict.fromkeys(seen)) == ["boldest", "bold", "right"]
+    assert left(choice, -2) == {"right", "dull"}
+    assert chosen(rows, PUBLIC).name == "boldest"
+    assert chosen(rows, PUBLIC, auc={**told, "right": 0.7, "dull": 0.8}.get).name == "bold"  # none holds: the least
+
+
+def test_the_cheapest_of_the_most_varied_is_judged_too() -> None:
+    rows = {"sure": row(), "cheap": row(tera_flop=0.01, wobble=0.1, seed=2), "cheaper": row(tera_flop=0.005)}
+    told = {"sure": 0.5, "cheap": 0.5, "cheaper": 0.9}
+    assert chosen(rows, PUBLIC, auc=told.get).name == "cheap"
+
+
+def test_a_row_s_auc_is_asked_once_kept_and_that_of_a_refused_row_is_1() -> None:
+    known: dict[str, dict[str, float]] = {}
+    figures = {"a": {"auc": 0.5, "written": 9, "of": 10}, "b": {"auc": 0.5, "written": 8, "of": 10}}
+    kept: list[int] = []
+    auc = asked(known, figures.get, lambda: kept.append(len(known)))
+    assert [auc("a"), auc("b"), auc("a")] == [0.5, 1.0, 0.5]
+    assert (known, kept) == (figures, [1, 2])
+    with pytest.raises(SystemExit, match="c: expected the judge's figures"):
+        asked(known, None, list)("c")
+
+
+@pytest.mark.parametrize("name", ["bone-xray", "brain-mr", "brain-ct", "body-ct"])
+def test_a_profile_takes_a_row_s_solver_and_is_itself_otherwise(name: str) -> None:
+    profile = of_pictures(medaug.load_profile(name))
+    made = with_row(profile, "diffstategrad, 12 from 0.6, closed 2")
+    assert (made.solver.kind, made.solver.steps, made.solver.start, made.levers.closing) == (
+        "diffstategrad",
+        12,
+        0.6,
+        2,
+    )
+    assert (made.solver.omega, made.solver.gamma) == (0.03, 0.01)
+    assert made.modalities == ("RASTER",)
+    same = made.model_copy(update={"solver": profile.solver, "levers": profile.levers})
+    assert same.sha256 == profile.sha256
+    assert with_row(profile, "ddnm, 6 from 0.4").levers.closing == 0

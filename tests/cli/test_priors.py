@@ -82,7 +82,7 @@ def test_nothing_is_fetched_before_the_licence_is_accepted(root: Path, monkeypat
 
 def test_a_run_takes_a_stored_prior_by_name_and_pins_what_its_card_says(root: Path) -> None:
     add(EMBEDDED, root, "mine")
-    base = load_profile("bone-xray")
+    base = load_profile("chest-xray")
     chosen = with_prior(base, "mine")
     assert chosen.prior.kind == "folder"
     assert (str(chosen.prior.path), chosen.prior.sha256) == ("mine", read_card(EMBEDDED).sha256)

@@ -13,7 +13,7 @@ from medaug.profile.components import FolderPrior
 from medaug.profile.load import load_profile, parse_profile
 from medaug.profile.settled import PROCESSOR, Traits, settled
 
-PROFILE = load_profile("bone-xray")
+PROFILE = load_profile("chest-xray")
 BIG = Traits("cuda", bfloat16=True, memory=80 << 30)
 
 

@@ -20,7 +20,7 @@ LADDER = [name for name in shipped_profiles() if load_profile(name).strengths]
 
 
 def profile(rungs: object = RUNGS) -> Profile:
-    keys = yaml.safe_load(load_profile("bone-xray").to_yaml())
+    keys = yaml.safe_load(load_profile("chest-xray").to_yaml())
     return parse_profile(yaml.safe_dump(keys | {"strengths": rungs}), "a test")
 
 
@@ -50,7 +50,7 @@ def test_a_strength_is_a_rung_or_lies_between_two(strength: str | float, expecte
 def test_what_is_on_no_ladder_is_refused(strength: str | float) -> None:
     with pytest.raises(ProfileError, match="expected subtle, medium, strong, or a number from 0 to 1"):
         chosen(strength)
-    with pytest.raises(ProfileError, match="'bone-xray' has no ladder"):
+    with pytest.raises(ProfileError, match="'chest-xray' has no ladder"):
         with_strength(profile(None), "subtle")
 
 
