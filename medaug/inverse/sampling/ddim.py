@@ -49,7 +49,6 @@ def ddim(z0: Tensor, eps: Tensor, abar_t: float, abar_s: float, eta: float, nois
 
 def deviation(abar_t: float, abar_s: float, eta: float) -> float:
     """The standard deviation of the noise that a step from t to s adds; 0 where none is drawn."""
-    if eta == RENEWED:
-        return (1 - abar_s) ** 0.5
+    whole: float = (1 - abar_s) ** 0.5
     sigma: float = eta * ((1 - abar_s) / (1 - abar_t) * (1 - abar_t / abar_s)) ** 0.5
-    return sigma
+    return whole if eta == RENEWED else sigma
