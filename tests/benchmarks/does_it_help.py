@@ -39,6 +39,8 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head. O
   duplicates there, `medaug` to .043). The search can't tell settings apart that differ by less than .05. Ratios,
   fractions, margins and strengths other than the tables', and transplants between likelier places, weren't searched.
 * The search's tests and the confirmation's are of other patients, but what is trained on is the same half.
+* `bone-xray` was compared as it was until 2026-11, without `restore.fine`
+  ([ADR 47](../adr/0047-a-judge-in-the-rule.md)).
 * One detector, two data sets, one machine. Confirm with your own: `--detector retinanet` or `command`."""
 DATA_SETS = {"fracatlas": "Fractures, FracAtlas", "brain-mr": "Tumours, brain MR"}
 OLD_HEAD = """The detector's first head, which saw single places
