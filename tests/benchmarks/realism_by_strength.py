@@ -47,22 +47,27 @@ def line(row: str, found: Realism, written: int, of: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def run(profile: Profile, export: Path, annotations: Path, output: Path) -> tuple[int, int]:
+    """A variant of each image; how many were written, of how many."""
+    summary = medaug.run(
+        export,
+        output,
+        annotations=annotations,
+        profile=profile,
+        accept_identity="public benchmark data",
+        device="cpu",
+        max_failures=1.0,
+    )
+    return summary.counts.get("written", 0), sum(summary.counts.values())
+
+
 def main(options: argparse.Namespace) -> None:
     print("| prior | law | start | fine | written | change | new | AUC (95 %) | real against real |", flush=True)
     base = medaug.load_profile(options.profile)
     for number, row in enumerate(options.rows):
         output = options.out / str(number)
-        summary = medaug.run(
-            options.export,
-            output,
-            annotations=options.annotations,
-            profile=varied(base, row),
-            accept_identity="public benchmark data",
-            device="cpu",
-            max_failures=1.0,
-        )
-        of = sum(summary.counts.values())
-        print(line(row, realism(output, options.export), summary.counts.get("written", 0), of), flush=True)
+        counts = run(varied(base, row), options.export, options.annotations, output)
+        print(line(row, realism(output, options.export), *counts), flush=True)
 
 
 if __name__ == "__main__":

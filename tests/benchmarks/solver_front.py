@@ -110,11 +110,11 @@ def main(options: argparse.Namespace) -> None:
     for name, found in bench.rows(measure, wanted, options.jobs):
         report["rows"] |= found["rows"]
         print(name, flush=True)
-        path.write_text(json.dumps(report) + "\n")
+        solver_rows.keep(path, report)
     order = [solver_rows.label(name, n) for name in RUNS for n in solver_rows.CLOSINGS]
     report["rows"] = {name: report["rows"][name] for name in order if name in report["rows"]}
     eligible = {name: row for name, row in report["rows"].items() if shipped(name) and not name.startswith(UNCHOSEN)}
-    images, kept = JudgedImages.by_profile(options.judge, options.scratch), partial(keep, path, report)
+    images, kept = JudgedImages.by_profile(options.judge, options.scratch), partial(solver_rows.keep, path, report)
     choices = {}
     for name in PROFILES:
         ask = images.get(name) and partial(judged, medaug.load_profile(name), images=images[name])
@@ -127,15 +127,11 @@ def main(options: argparse.Namespace) -> None:
         "source": round(source, 4),
         "chosen": {name: choice.name for name, (choice, _) in choices.items()},
     }
-    path.write_text(json.dumps(report) + "\n")
+    solver_rows.keep(path, report)
     lines = [line for name in PROFILES for line in solver_rows.told(choices[name][0], name, choices[name][1])]
     path.with_suffix(".md").write_text(page(report, lines))
     path.with_suffix(".svg").write_text(solver_rows.plot(report["rows"], shipped))
     print("\n".join(lines))
-
-
-def keep(path: Path, report: dict) -> None:
-    path.write_text(json.dumps(report) + "\n")
 
 
 def page(report: dict, choice: list[str]) -> str:

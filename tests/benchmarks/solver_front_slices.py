@@ -180,13 +180,15 @@ def main(options: argparse.Namespace) -> None:
     for unit, found in bench.rows(measure, missing, options.jobs):
         report["units"][unit] = {key: value for key, value in found.items() if key != "peak_mib"}
         print(unit, flush=True)
-        path.write_text(json.dumps(report) + "\n")
+        solver_rows.keep(path, report)
     images = JudgedImages.by_profile(options.judge, options.scratch)
     measured = [name for name in CASES if f"{name}{AT}{SLICES}" in report["units"]]
     sections = [
-        line for name in measured for line in section(report, name, images.get(name), partial(keep, path, report))
+        line
+        for name in measured
+        for line in section(report, name, images.get(name), partial(solver_rows.keep, path, report))
     ]
-    path.write_text(json.dumps(report) + "\n")
+    solver_rows.keep(path, report)
     path.with_suffix(".md").write_text(page(report, sections))
     for name in measured:
         path.with_name(f"{path.stem}-{name}.svg").write_text(solver_rows.plot(rows_of(report, name)[0], lambda _: True))
@@ -201,10 +203,6 @@ def forget_others(report: dict, name: str) -> None:
         report["units"] = {unit: found for unit, found in report["units"].items() if unit.split(AT)[0] != name}
         report["judged"].pop(name, None)
         report["priors"][name] = today
-
-
-def keep(path: Path, report: dict) -> None:
-    path.write_text(json.dumps(report) + "\n")
 
 
 def rows_of(report: dict, profile: str) -> tuple[dict, list[float]]:

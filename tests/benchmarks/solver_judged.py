@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import medaug
 from medaug.benchmark.realism.realism import realism
 from medaug.profile.profile import Profile
+from tests.benchmarks.realism_by_strength import run
 from tests.benchmarks.solver_rows import WEIGHTS
 
 ROW = re.compile(r"(?P<kind>\w+), (?P<steps>\d+) from (?P<start>[\d.]+)(, closed (?P<closing>\d))?")
@@ -58,21 +58,12 @@ def judged(profile: Profile, row: str, images: JudgedImages) -> dict[str, float]
     """AUC with its interval, mean change and new share, and how many were written."""
     output = images.scratch / row.replace(" ", "-").replace(",", "")
     shutil.rmtree(output, ignore_errors=True)
-    summary = medaug.run(
-        images.export,
-        output,
-        annotations=images.annotations,
-        profile=with_row(profile, row),
-        accept_identity="public benchmark data",
-        device="cpu",
-        max_failures=1.0,
-    )
+    written, of = run(with_row(profile, row), images.export, images.annotations, output)
     found = realism(output, images.export)
     shutil.rmtree(output)
     told, variety = found.judgement.told, found.variety
     figures = {"auc": told.value, "low": told.low, "high": told.high, "change": variety.change, "share": variety.share}
-    counts = {"written": summary.counts.get("written", 0), "of": sum(summary.counts.values())}
-    return {key: round(value, 4) for key, value in figures.items()} | counts
+    return {key: round(value, 4) for key, value in figures.items()} | {"written": written, "of": of}
 
 
 def asked(

@@ -5,10 +5,12 @@ A closing comes after the last denoising step, so the rows that differ in it sha
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -81,6 +83,11 @@ class Held:
     def decode(self, z: Tensor) -> Tensor:
         self.z = z.detach()
         return self._prior.decode(z)
+
+
+def keep(path: Path, report: dict) -> None:
+    """What was measured so far, so that a stopped run goes on."""
+    path.write_text(json.dumps(report) + "\n")
 
 
 def label(name: str, closing: int) -> str:
