@@ -112,13 +112,13 @@ def run_benchmark(
     return results
 
 
-def _first_added(setup: BenchmarkSetup, trainings: list[Training]) -> dict[str, list[Picture]]:
+def _first_added(setup: BenchmarkSetup, trainings: list[Training]) -> dict[str, tuple[Picture, ...]]:
     """By arm, what its first training adds, and the real images that it stands for."""
     first = {one.setting.arm: one for one in reversed(trainings) if one.setting.arm != "real"}
     rows = {}
     for arm in (text for text in setup.design.arms if text in first):
         real = [setup.data.labelled[n] for n in setup.real(first[arm])]
-        rows[arm] = add(setup, first[arm], real)[0]
+        rows[arm] = add(setup, first[arm], real).pictures
     return rows
 
 

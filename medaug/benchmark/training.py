@@ -88,12 +88,12 @@ def train(setup: BenchmarkSetup, training: Training, detector: Detector) -> Trai
     design, setting = setup.design, training.setting
     places = setup.real(training)
     real = [setup.data.labelled[n] for n in places]
-    added, refused = add(setup, training, real)
+    added = add(setup, training, real)
     parts = setup.parts(setup.folds[training.fold])
     targets = [picture for some in parts.values() for picture in some]
     trained = detector.train(
         Task(
-            stages_of(setting.arm, real, added),
+            added.phases(real),
             design.steps,
             seed_for("training", design.seed, training.fold, training.seed),
             parts["validation"],
@@ -112,8 +112,8 @@ def train(setup: BenchmarkSetup, training: Training, detector: Detector) -> Trai
         training.seed,
         design.steps,
         places,
-        tuple((picture.source, picture.digest) for picture in added),
-        refused,
+        tuple((picture.source, picture.digest) for picture in added.pictures),
+        added.refused,
         trained.curve,
         judged(setup, training.fold, results),
         results,
@@ -121,8 +121,34 @@ def train(setup: BenchmarkSetup, training: Training, detector: Detector) -> Trai
     )
 
 
-def add(setup: BenchmarkSetup, training: Training, real: Sequence[Picture]) -> tuple[list[Picture], int]:
-    """The images an arm adds, and how many of them are their source because nothing that was made passed the gate.
+@dataclass(frozen=True)
+class Added:
+    """What a training adds to its real images.
+
+    Attributes:
+        first: trained on alone in the first half of the steps; of an arm of one phase none.
+        beside: trained on beside the real images.
+        refused: how many are their source because nothing that was made passed the gate.
+    """
+
+    first: tuple[Picture, ...]
+    beside: tuple[Picture, ...]
+    refused: int
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All of them, in the order in which they are trained on."""
+        return (*self.first, *self.beside)
+
+    def phases(self, real: Sequence[Picture]) -> list[TrainingPhase]:
+        """What is trained on, and for which share of the steps."""
+        if not self.first:
+            return [TrainingPhase([*real, *self.beside], 1.0)]
+        return [TrainingPhase(self.first, 0.5), TrainingPhase([*real, *self.beside], 0.5)]
+
+
+def add(setup: BenchmarkSetup, training: Training, real: Sequence[Picture]) -> Added:
+    """The images that a training's arm adds.
 
     Raises:
         RunError: one was made from an image that isn't trained on: it would show the detector what it is tested on.
@@ -137,17 +163,12 @@ def add(setup: BenchmarkSetup, training: Training, real: Sequence[Picture]) -> t
         refused.extend([] if found else [picture.source])
         return found
 
-    added = chosen(setting.arm).arm.add(Material(real, round(setting.ratio * len(real)), seed, made))
-    if {picture.source for picture in added} - {picture.source for picture in real}:
+    arm = chosen(setting.arm).arm
+    material = Material(real, round(setting.ratio * len(real)), seed, made)
+    first, beside = (tuple(adding(material)) if adding else () for adding in (arm.first, arm.add))
+    if {picture.source for picture in (*first, *beside)} - {picture.source for picture in real}:
         raise RunError(f"benchmark: arm {setting.arm!r} would train on an image of another part; please report it")
-    return added, len(refused)
-
-
-def stages_of(arm: str, real: Sequence[Picture], added: Sequence[Picture]) -> list[TrainingPhase]:
-    """What is trained on, and for which share of the steps."""
-    if added and chosen(arm).arm.before:
-        return [TrainingPhase(added, 0.5), TrainingPhase(real, 0.5)]
-    return [TrainingPhase([*real, *added], 1.0)]
+    return Added(first, beside, len(refused))
 
 
 def judged(setup: BenchmarkSetup, fold: int, results: Mapping[str, Sequence[Mapping[str, object]]]) -> Figures:

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medaug.benchmark.arms.arm import Material
+from medaug.benchmark.arms.arm import Adding, Material
 from medaug.benchmark.arms.arm_table import ARMS, chosen
+from medaug.benchmark.arms.copies import nothing
+from medaug.benchmark.arms.made import made
 from medaug.benchmark.design.design import Design
 from medaug.benchmark.evaluation import Boxes
 from medaug.benchmark.images.dataset import Picture
@@ -38,25 +40,32 @@ def variant(picture: Picture, number: int) -> Picture | None:
     return Picture(picture.source, pixels, picture.boxes)
 
 
+def adding_of(name: str) -> list[Adding]:
+    """What an arm adds before its real images, and what beside them."""
+    arm = ARMS[name]
+    return [adding for adding in (arm.first, arm.add) if adding not in (None, nothing)]
+
+
 MATERIAL = Material([real(n) for n in range(4)], 6, seed=3, made=variant)
 
 
 @pytest.mark.parametrize("name", [name for name in ARMS if name != "real"])
 def test_every_arm_adds_as_many_images_each_standing_for_the_same_real_one(name: str) -> None:
-    added = ARMS[name].add(MATERIAL)
-    assert [picture.source for picture in added] == [picture.source for picture, _ in MATERIAL.turns]
-    assert {picture.source for picture in added} <= {picture.source for picture in MATERIAL.real}
-    again = ARMS[name].add(MATERIAL)
-    assert [picture.digest for picture in added] == [picture.digest for picture in again]
+    for adding in adding_of(name):
+        added = adding(MATERIAL)
+        assert [picture.source for picture in added] == [picture.source for picture, _ in MATERIAL.turns]
+        assert {picture.source for picture in added} <= {picture.source for picture in MATERIAL.real}
+        assert [picture.digest for picture in added] == [picture.digest for picture in adding(MATERIAL)]
 
 
 @pytest.mark.parametrize("name", [name for name in ARMS if name != "real"])
 def test_boxes_hold_the_lesion_whatever_was_done(name: str) -> None:
-    for picture in ARMS[name].add(MATERIAL):
+    added = [picture for adding in adding_of(name) for picture in adding(MATERIAL)]
+    for picture in added:
         for x0, y0, x1, y1 in picture.boxes.corners:
             inside = picture.pixels[round(y0) : round(y1), round(x0) : round(x1)]
             assert np.median(inside) > 150
-    assert sum(len(picture.boxes.corners) for picture in ARMS[name].add(MATERIAL)) >= 6
+    assert sum(len(picture.boxes.corners) for picture in added) >= 6
 
 
 def test_a_variant_that_was_refused_is_stood_for_by_its_source() -> None:
@@ -72,6 +81,16 @@ def test_naive_copies_of_variants_differ_from_naive_ones_every_other_turn_only()
     assert any(differ[1::2])
 
 
+def test_naive_copies_follow_naive_copies_of_variants() -> None:
+    arm = ARMS["pretraining+naive"]
+    assert arm.first is not None
+    assert [picture.digest for picture in arm.add(MATERIAL)] == [p.digest for p in ARMS["naive"].add(MATERIAL)]
+    bright = [picture.pixels.max() for picture in arm.first(MATERIAL)]
+    assert min(bright) > 150  # lesions, turned and re-exposed
+    variants = {picture.digest for picture in ARMS["medaug"].add(MATERIAL)}
+    assert not variants & {picture.digest for picture in arm.first(MATERIAL)}
+
+
 def test_erasing_spares_the_boxes_and_pasting_brings_one() -> None:
     for before, after in zip([p for p, _ in MATERIAL.turns], ARMS["random-erasing"].add(MATERIAL), strict=True):
         x0, y0, x1, y1 = before.boxes.corners[0].astype(int)
@@ -84,7 +103,7 @@ def test_arms_are_named_with_profile_and_strength_where_a_run_makes_them() -> No
     assert chosen("medaug@strong").strength == "strong"
     assert chosen("naive+medaug").strength == ""
     both = chosen("pretraining:bone-xray-surroundings@strong")
-    assert (both.arm.profile, both.strength, both.arm.before) == ("bone-xray-surroundings", "strong", True)
+    assert (both.arm.profile, both.strength, both.arm.first) == ("bone-xray-surroundings", "strong", made)
     assert "bone-xray-surroundings" in both.arm.says
     for wrong in ("medaug@", "naive@0.5", "mixup", "naive:paper", "medaug:", "medaug:mine.yaml", "medaug:a/b"):
         with pytest.raises(RunError, match=wrong):

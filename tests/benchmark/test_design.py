@@ -16,6 +16,16 @@ def test_the_primary_contrast_stands_before_the_run() -> None:
     assert Contrast(Setting("real", 0.5, 0.0), Setting("duplicates", 0.5, 1.0)) in design.others
 
 
+def test_what_is_trained_with_naive_copies_is_held_to_them() -> None:
+    arms = ("duplicates", "naive", "naive-pretraining", "pretraining", "pretraining+naive:mine")
+    held = [
+        contrast.arm.arm
+        for contrast in Design(arms=arms, declared="pretraining").others
+        if contrast.control.arm == "naive"
+    ]
+    assert held == ["pretraining+naive:mine"]
+
+
 def test_another_arm_may_be_the_declared_one_and_medaug_be_missing_then() -> None:
     design = Design(arms=("duplicates", "naive", "naive+medaug"), declared="naive+medaug")
     assert design.primary == Contrast(Setting("naive+medaug", 0.25, 1.0), Setting("duplicates", 0.25, 1.0))

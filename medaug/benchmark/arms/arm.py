@@ -1,6 +1,7 @@
 """What an arm is: from the real training images to the images that are added to them.
 
-Every arm of a training adds as many images, and its n-th added image stands for the same real image in every arm.
+Every arm of a training adds as many images in each phase in which it adds any, and the n-th added image of a phase
+stands for the same real image in every arm.
 """
 
 from __future__ import annotations
@@ -41,22 +42,26 @@ class Material:
             yield self.real[order[n % len(order)]], n // len(order)
 
 
+Adding = Callable[[Material], list[Picture]]
+
+
 @dataclass(frozen=True)
 class Arm:
     """A row of the table.
 
     Attributes:
         says: what is added, for the report.
-        add: from the material to ``count`` images.
+        add: from the material to the images that the real ones are trained beside: ``count``, or none.
+        first: from the material to ``count`` images, which the first half of the steps is for alone; None for an arm
+            of one phase.
         making: what the package has to make for it beforehand.
-        before: train on the added images first and on the real ones then, half of the steps each.
         profile: takes the place of the user's; "" for the user's.
     """
 
     says: str
-    add: Callable[[Material], list[Picture]]
+    add: Adding
+    first: Adding | None = None
     making: Making = "none"
-    before: bool = False
     profile: str = ""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from medaug.benchmark.arms.arm import Arm
 from medaug.benchmark.arms.copies import duplicates, nothing
 from medaug.benchmark.arms.erasing import erasing
-from medaug.benchmark.arms.made import made, naive_and_made
+from medaug.benchmark.arms.made import made, naive_and_made, naive_of_made
 from medaug.benchmark.arms.naive import naive
 from medaug.benchmark.arms.pasting import pasting
 from medaug.errors import RunError
@@ -20,14 +20,17 @@ ARMS: Mapping[str, Arm] = {
     "naive": Arm("flipped, turned, scaled and re-exposed copies (MONAI)", naive),
     "random-erasing": Arm("copies with a rectangle erased", erasing),
     "copy-paste": Arm("copies with another image's lesion pasted in", pasting),
-    "round-trip": Arm("copies whose free region went through the prior's autoencoder", made, "round-trip"),
-    "blur": Arm("copies whose free region is blurred", made, "blur"),
-    "noise": Arm("copies whose free region is noise", made, "noise"),
-    "medaug": Arm("variants by the profile", made, "run"),
-    "naive+medaug": Arm("naive copies, half of them of variants", naive_and_made, "run"),
-    "pretraining": Arm("variants first, the real images then", made, "run", before=True),
-    "naive-pretraining": Arm("naive copies first, the real images then", naive, before=True),
-    "paper": Arm("variants by the published settings", made, "run", profile="paper"),
+    "round-trip": Arm("copies whose free region went through the prior's autoencoder", made, making="round-trip"),
+    "blur": Arm("copies whose free region is blurred", made, making="blur"),
+    "noise": Arm("copies whose free region is noise", made, making="noise"),
+    "medaug": Arm("variants by the profile", made, making="run"),
+    "naive+medaug": Arm("naive copies, half of them of variants", naive_and_made, making="run"),
+    "pretraining": Arm("variants first, the real images then", nothing, made, "run"),
+    "naive-pretraining": Arm("naive copies first, the real images then", nothing, naive),
+    "pretraining+naive": Arm(
+        "naive copies of variants first, the real images with theirs then", naive, naive_of_made, "run"
+    ),
+    "paper": Arm("variants by the published settings", made, making="run", profile="paper"),
 }
 CONTROL = "duplicates"
 NAME = r"[a-z0-9-]+"  # of a profile

@@ -12,6 +12,14 @@ def made(material: Material) -> list[Picture]:
     return [material.made(picture, number) or picture for picture, number in material.turns]
 
 
+def naive_of_made(material: Material) -> list[Picture]:
+    """A naive copy of what was made in each turn."""
+    return [
+        transformed(made_one, drawn_for("naive of made", made_one, number))
+        for made_one, (_, number) in zip(made(material), material.turns, strict=True)
+    ]
+
+
 def naive_and_made(material: Material) -> list[Picture]:
     """Naive copies as the arm ``naive`` draws them, every other turn of what was made instead of the real image."""
     return [

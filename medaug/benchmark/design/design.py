@@ -12,6 +12,7 @@ from medaug.errors import RunError
 from medaug.storage.canonical_json import canonical
 
 PRIMARY = "medaug"
+WITH_NAIVE = ("naive+", "pretraining+naive")  # arms of variants and naive copies, which are held to naive copies alone
 SEEDS = 2  # fewer say nothing about how much a training differs by chance
 
 
@@ -142,7 +143,7 @@ class Design:
             ratio = setting.ratio or self.primary.arm.ratio
             if setting.arm != CONTROL:
                 contrasts.append(Contrast(setting, Setting(CONTROL, setting.fraction, ratio)))
-            if setting.arm.startswith("naive+") and "naive" in self.arms:
+            if setting.arm.startswith(WITH_NAIVE) and "naive" in self.arms:
                 contrasts.append(Contrast(setting, Setting("naive", setting.fraction, ratio)))
         return tuple(contrast for contrast in contrasts if contrast != self.primary)
 
