@@ -34,8 +34,8 @@ def benchmark_command(  # noqa: PLR0913 - one parameter per option
         str,
         typer.Option(
             help="Of real, duplicates, naive, random-erasing, copy-paste, round-trip, blur, noise, medaug, "
-            "naive+medaug, pretraining, naive-pretraining, pretraining+naive, paper; medaug@strong takes another strength, medaug:PROFILE "
-            "another profile."
+            "naive+medaug, pretraining, naive-pretraining, pretraining+naive, paper; medaug@strong takes "
+            "another strength, medaug:PROFILE another profile."
         ),
     ] = "real,duplicates,naive,medaug,naive+medaug",
     primary: Annotated[str, typer.Option(help="The arm whose contrast with duplicates is declared.")] = "medaug",
