@@ -151,7 +151,7 @@ class PreparedCase:
             window=window,
             view=view,
             domain=domain,
-            domain_share=float(domain.mean()),
+            domain_share=np.count_nonzero(domain) / domain.size,
             protected=protected,
             pixels=pixels,
             taper=seam_taper(view.shrink(protected, 0.0), tools.feather),

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from medaug.audit.record import Record
@@ -24,6 +25,7 @@ from medaug.execution.worker.unit_of_work import prepare, stage
 from medaug.execution.worker.worker import Worker
 from medaug.processes.child import ending_with, silenced
 from medaug.processes.freed_memory import keep_freed_memory
+from medaug.processes.loaded_objects import keep_loaded_objects
 from medaug.processes.shared_memory import SharedBlock
 from medaug.processes.task_process import OnStep, answer_tasks
 
@@ -40,17 +42,23 @@ class _Kept:
     slices: SharedSlices
 
 
+def _nothing() -> None:
+    pass
+
+
 class ReaderWriter:
     """Reads and writes units, one task after the other.
 
     Args:
         setup: as whose worker.
+        loaded: called once its first unit is finished, when all that it needs is loaded.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, loaded: Callable[[], None] = _nothing) -> None:
         self.store = attach(setup.root)
         self.worker = Worker(setup.request, setup.root, threads=setup.threads, card=setup.card)
         self._kept: dict[str, _Kept] = {}
+        self._loaded = loaded
 
     def answer(self, task: Task, _on_step: OnStep) -> object:
         """What came of a task: slices and labels, a record, or nothing."""
@@ -77,19 +85,23 @@ class ReaderWriter:
     def finish(self, task: ToFinish) -> Record:
         """Restore, check and stage a unit that is kept."""
         kept = self._kept.pop(task.unit)
-        return stage(kept.job, kept.presented, kept.slices.answers, task.batch_size)
+        record = stage(kept.job, kept.presented, kept.slices.answers, task.batch_size)
+        loaded, self._loaded = self._loaded, _nothing  # once
+        loaded()
+        return record
 
 
-def set_up(setup: Setup) -> tuple[None, Callable[[Task, OnStep], object]]:
-    """What answers the tasks of a worker."""
-    return None, ReaderWriter(setup).answer
+def set_up(setup: Setup, loaded: Callable[[], None] = _nothing) -> tuple[None, Callable[[Task, OnStep], object]]:
+    """What answers the tasks of a worker; arguments as for `ReaderWriter`."""
+    return None, ReaderWriter(setup, loaded).answer
 
 
 def _main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the terminal, or a batch system, sends it to all
         signal.signal(number, signal.SIG_IGN)  # the parent decides
     keep_freed_memory()
-    answer_tasks(ending_with(sys.stdin.buffer), silenced(), set_up, lambda _: None)
+    ready = partial(set_up, loaded=keep_loaded_objects)
+    answer_tasks(ending_with(sys.stdin.buffer), silenced(), ready, lambda _: None)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.imaging.resample import coverage, resize, resized_rows
-from medaug.imaging.volume import Area, Float32, Mask, Volume, Window
+from medaug.imaging.volume import STRIP, Area, Float32, Mask, Volume, Window
 
 BLACK = -1.0
 
@@ -64,11 +64,15 @@ class Presentation:
         return self._framed(np.clip(resize(self.to_display(values[:, *self.area]), self.inner), -1.0, 1.0), BLACK)
 
     def to_display(self, values: npt.NDArray[np.floating]) -> Float32:
-        """Modality values → display values, -1 for black and 1 for white, cut at the window's ends."""
-        centred = values - self.window.center
-        centred *= 2.0 / self.window.width
-        display: Float32 = np.clip(centred, -1.0, 1.0, out=centred).astype(np.float32, copy=False)
-        return -display if self.inverted else display
+        """Modality values (…, I, J) → display values, -1 for black and 1 for white, cut at the window's ends."""
+        display = np.empty(values.shape, dtype=np.float32)
+        for first in range(0, values.shape[-2], STRIP):  # what is worked on stays in the processor's cache
+            rows = (..., slice(first, first + STRIP), slice(None))
+            centred = values[rows] - self.window.center
+            centred *= 2.0 / self.window.width
+            np.clip(centred, -1.0, 1.0, out=centred)
+            display[rows] = -centred if self.inverted else centred
+        return display
 
     @property
     def gain(self) -> np.float32:
@@ -88,15 +92,15 @@ class Presentation:
 
     def shrink(self, mask: Mask, share: float) -> Mask:
         """Masks (K, I, J) → (K, size, size): True where more than ``share`` of the voxel is covered."""
-        covered = coverage(mask[:, *self.area].astype(np.float32), self.inner)
+        covered = coverage(mask[:, *self.area], self.inner)
         return self._framed(covered, 0.0) > share + 1e-6
 
     def touched(self, rows: slice, columns: slice) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """The rows and columns of the prior's square that a native rectangle covers some of; `shrink` by axis."""
         spans = []
         for axis, (span, first) in enumerate(zip((rows, columns), self._offset, strict=True)):
-            line = np.zeros((1, self.shape[axis]), dtype=np.float32)
-            line[0, span] = 1
+            line = np.zeros((1, self.shape[axis]), dtype=np.bool_)
+            line[0, span] = True
             covered = coverage(line[:, self.area[axis]], (1, self.inner[axis]))[0]
             spans.append(first + np.flatnonzero(covered > 1e-6))
         return spans[0], spans[1]

@@ -239,7 +239,7 @@ class Volume:
             inside, rescale = where[strip.slice][strip.area], self.rescale[strip.slice]
             target = stored[strip.slice][strip.area]
             # where most of a strip is overwritten, working on all of it is cheaper than picking
-            whole = 2 * np.count_nonzero(inside) > inside.size and bool(np.isfinite(strip.values).all())
+            whole = 2 * np.count_nonzero(inside) > inside.size and _finite(strip.values)
             raw = self._raw(strip.values if whole else strip.values[inside], rescale)
             if whole:
                 np.copyto(target, raw, where=inside)
@@ -256,7 +256,8 @@ class Volume:
             raw = (raw.astype(np.float64) - rescale.intercept) / rescale.slope
         if np.issubdtype(self.stored.dtype, np.integer):
             raw = np.rint(raw, out=raw if raw is not values else None)
-            np.clip(raw, *self.stored_range, out=raw)
+            if not _within(raw, *self.stored_range):
+                np.clip(raw, *self.stored_range, out=raw)
             raw = _off_padding(raw, self.padding, self.stored_range)
         return raw.astype(self.stored.dtype)
 
@@ -291,6 +292,16 @@ def _strips(values: npt.NDArray[np.floating], where: Mask) -> Iterator[Strip]:
             for first in range(int(hits[0]), int(hits[-1]) + 1, STRIP):
                 rows = slice(first, min(first + STRIP, int(hits[-1]) + 1))
                 yield Strip(k, (rows, slice(None)), values[k, rows])
+
+
+def _finite(values: npt.NDArray[np.floating]) -> bool:
+    """Whether all of some values are: the ends tell, NaN is both of them."""
+    return bool(np.isfinite(values.min()) and np.isfinite(values.max()))
+
+
+def _within(values: npt.NDArray[np.floating], low: float, high: float) -> bool:
+    """Whether none of them would be cut; looking is cheaper than cutting."""
+    return not values.size or bool(values.min() >= low and values.max() <= high)
 
 
 def _off_padding(

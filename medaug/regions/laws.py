@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from medaug.imaging.volume import Float32, Mask, Volume
 from medaug.regions.regions import Regions, Sampling
 
 ISOTROPIC = (1.0, 1.0, 1.0)
+KEPT = 2**20  # voxels of a prior's grid whose distances are kept for the next variant
 
 
 def gaussian_outside(
@@ -51,7 +53,8 @@ def gaussian_outside(
     if not sigma > 0 or not min(sampling) > 0:
         raise ValueError(f"expected sigma and sampling above 0, got {sigma} and {sampling}")
     inside = _inside(domain.shape, boxes)
-    distance = _distance(inside, sampling)
+    kept = _last_distance if domain.size <= KEPT else _last_distance.__wrapped__
+    distance = kept(domain.shape, tuple(boxes), tuple(sampling))
     draw = generator(seed, "gaussian-outside").normal(0.0, sigma, size=domain.shape)
     protected = inside | ~domain
     return _regions(protected, protected | (distance < draw))
@@ -197,6 +200,14 @@ def _inside(shape: tuple[int, ...], boxes: Sequence[Box]) -> Mask:
             )
         inside[box.slices] = True
     return inside
+
+
+@lru_cache(maxsize=2)
+def _last_distance(shape: tuple[int, ...], boxes: tuple[Box, ...], sampling: Sampling) -> Float32:
+    """`_distance` from boxes, which all variants of an image have in common."""
+    distance = _distance(_inside(shape, boxes), sampling)
+    distance.setflags(write=False)
+    return distance
 
 
 def _distance(inside_boxes: Mask, sampling: Sampling) -> Float32:

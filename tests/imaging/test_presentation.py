@@ -87,8 +87,8 @@ def test_a_voxel_that_any_protected_pixel_touches_is_protected(size: int) -> Non
 
 
 def test_coverage_is_a_share() -> None:
-    mask = np.zeros((1, 4, 4), dtype=np.float32)
-    mask[0, :3, :2] = 1
+    mask = np.zeros((1, 4, 4), dtype=bool)
+    mask[0, :3, :2] = True
     np.testing.assert_allclose(coverage(mask, (2, 2))[0], [[1, 0], [0.5, 0]], atol=1e-6)
 
 
@@ -143,7 +143,7 @@ def test_a_line_without_cells_is_left(size: int, cell: int) -> None:
 @pytest.mark.parametrize("new", [(64, 48), (1, 1), (257, 300), (700, 11)])
 def test_bands_give_what_the_whole_matrices_give(shape: tuple[int, int], new: tuple[int, int]) -> None:
     image = np.random.default_rng(1).normal(size=(2, *shape)).astype(np.float32)
-    for resample, kernel in ((resize, cubic_matrix), (coverage, coverage_matrix)):
+    for resample, kernel, of in ((resize, cubic_matrix, image), (coverage, coverage_matrix, image > 0)):
         rows, columns = kernel(shape[0], new[0]), kernel(shape[1], new[1])
-        expected = rows.astype(np.float64) @ image @ columns.T
-        np.testing.assert_allclose(resample(image, new), expected, atol=3e-6)
+        expected = rows.astype(np.float64) @ of @ columns.T
+        np.testing.assert_allclose(resample(of, new), expected, atol=3e-6)

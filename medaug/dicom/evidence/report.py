@@ -79,12 +79,14 @@ def report(
     first, serial, version = derived[0], provenance.unit[:16], provenance.software_version
     named = dict.fromkeys(_tracking_uid(first, box) for box in boxes)
     names = serial, evidence_uid("labels series", first), evidence_uid("labels", first), *named
+    told = tuple((coded(box), [*named].index(_tracking_uid(first, box))) for box in boxes)
     made = (templates or Templates()).of(
         "report",
         derived,
-        (version, tuple(boxes)),
+        (version, told),
         names,
         lambda: built(frame_references(derived), boxes, version, serial),
+        [outline(box).ravel().tolist() for box in boxes],
     )
     put(made, "SeriesNumber", series_number(first, SERIES_OFFSET))  # the variant's own
     finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")

@@ -1,8 +1,8 @@
-"""Evidence of a radiograph's next variant from that of the one before: what differs is names, and is exchanged.
+"""Evidence of a radiograph's variant from that of the one before: names and outlines differ, and are exchanged.
 
 highdicom checks and copies an object as it builds it, which takes a third of what a variant costs beside its pixels.
-The objects of two variants of one source differ in UIDs and in the unit's key; all else is the same, as long as what
-the builder is shown is the same.
+The objects of two variants of one source differ in UIDs and in the unit's key, those of two sources also in where their
+boxes lie; all else is the same, as long as what the builder is shown is the same.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ _OWN = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfRefer
 
 @dataclass(frozen=True, eq=False)
 class _Template:
-    """What was built, what it was built from but for names, and where the names stand in it."""
+    """What was built, what it was built from but for names and outlines, and where these stand in it."""
 
     key: object
     made: Dataset
     places: tuple[tuple[DataElement, int], ...]
+    outlines: tuple[DataElement, ...]
 
 
 class Templates:
@@ -37,16 +38,23 @@ class Templates:
         self._last: dict[str, _Template] = {}
 
     def of(
-        self, kind: str, derived: Sequence[Dataset], given: object, names: Sequence[str], build: Callable[[], Dataset]
+        self,
+        kind: str,
+        derived: Sequence[Dataset],
+        given: object,
+        names: Sequence[str],
+        build: Callable[[], Dataset],
+        outlines: Sequence[list[float]] = (),
     ) -> Dataset:
-        """What ``build`` gives; or what it gave last, with these names in the place of those.
+        """What ``build`` gives; or what it gave last, with these names and outlines in the place of those.
 
         Args:
             kind: of the object.
             derived: the headers that the builder is shown, SeriesNumber aside; of several, or a slice, it builds anew.
-            given: what else it is built from, names aside.
+            given: what else it is built from, names and outlines aside.
             names: drawn for this variant, in the same order each time.
             build: builds it.
+            outlines: each GraphicData in it, in order.
 
         Returns:
             A data set of its own; what is nested in it is shared with the next one.
@@ -56,13 +64,15 @@ class Templates:
         ambiguous = len({*said}) < len(said) or any(name.startswith(OF_THE_STANDARD) for name in said)
         if len(derived) > 1 or is_enhanced(derived[0]) or KINDS[derived[0].SOPClassUID] == "slice" or ambiguous:
             return build()
-        key = given, _looks(derived[0]), tuple(map(bool, named))
+        key = given, _looks(derived[0]), tuple(map(bool, named)), len(outlines)
         last = self._last.get(kind)
         if last is None or last.key != key:
             made = build()
-            self._last[kind] = last = _Template(key, made, _places(made, named))
+            self._last[kind] = last = _Template(key, made, _places(made, named), _outlines(made))
         for element, number in last.places:
             element.value = named[number]
+        for element, points in zip(last.outlines, outlines, strict=True):
+            element.value = points
         return _copied(last.made)
 
 
@@ -79,6 +89,10 @@ def _places(made: Dataset, names: Sequence[str]) -> tuple[tuple[DataElement, int
         for element in made.iterall()
         if element.VR in ("UI", "LO") and str(element.value) in known
     )
+
+
+def _outlines(made: Dataset) -> tuple[DataElement, ...]:
+    return tuple(element for element in made.iterall() if element.keyword == "GraphicData")
 
 
 def _copied(made: Dataset) -> Dataset:

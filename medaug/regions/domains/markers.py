@@ -24,7 +24,6 @@ from medaug.regions.domains.morphology import (
     greatest_around,
     labelled,
     least_around,
-    normalised,
 )
 
 LONGEST = 768  # px; letters are thin
@@ -62,13 +61,12 @@ def without_markers(frame: ShownRadiograph) -> Mask:
 
 def marks_of(frame: ShownRadiograph) -> tuple[Mask, int]:
     """`marks` of a frame that is reduced to `LONGEST` px, and the factor of that."""
-    small, factor = frame.reduced(LONGEST)
-    return frame.once(marks, lambda: marks(small)), factor
+    _, factor = frame.reduced(LONGEST)
+    return frame.once(marks, lambda: marks(frame.normalised(LONGEST))), factor
 
 
-def marks(small: Float32) -> Mask:
-    """Where markers and text lie, on an image that is small already."""
-    x = normalised(small, np.ones(small.shape, dtype=np.bool_))
+def marks(x: Float32) -> Mask:
+    """Where markers and text lie, on an image that is small and normalised already."""
     marked = white(x)
     longest = max(x.shape)
     margin = max(2, round(MARGIN * longest))

@@ -48,6 +48,11 @@ class ShownRadiograph:
         """`reduced` of the frame."""
         return self.once(longest, lambda: reduced(self.brightness, longest))
 
+    def normalised(self, longest: int) -> Float32:
+        """All of it `reduced`, and `normalised`."""
+        small, _ = self.reduced(longest)
+        return self.once(("normalised", longest), lambda: normalised(small))
+
 
 def enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
     """The way back of `reduced`, by nearest neighbour."""
@@ -55,9 +60,9 @@ def enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
     return np.repeat(wide, factor, axis=0)[: shape[0]]  # whole rows last: a third of the time
 
 
-def normalised(image: Float32, where: Mask) -> Float32:
-    """The image from 0 to 1, cut at the 0.5th and 99.5th percentile of a part of it."""
-    low, high = np.percentile(image[where], [0.5, 99.5])
+def normalised(image: Float32, where: Mask | None = None) -> Float32:
+    """The image from 0 to 1, cut at the 0.5th and 99.5th percentile of it, or of a part of it."""
+    low, high = np.percentile(image if where is None else image[where], [0.5, 99.5])
     return np.asarray(np.clip((image - low) / max(high - low, 1e-6), 0, 1), dtype=np.float32)
 
 

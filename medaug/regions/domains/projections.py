@@ -39,7 +39,7 @@ def _bone(small: Float32, inside: Mask) -> Mask:
 
     if not inside.any():
         return inside
-    x = ndimage.gaussian_filter(normalised(small, np.ones(small.shape, dtype=np.bool_)), 1.0)
+    x = ndimage.gaussian_filter(normalised(small), 1.0)
     weight = ndimage.gaussian_filter(inside.astype(np.float32), AROUND) + 1e-6
     mean = ndimage.gaussian_filter(np.where(inside, x, 0), AROUND) / weight
     square = ndimage.gaussian_filter(np.where(inside, x * x, 0), AROUND) / weight
@@ -68,7 +68,7 @@ def _lungs(small: Float32) -> Mask:
     nothing = np.zeros(small.shape, dtype=np.bool_)
     if min(small.shape) < 32:
         return nothing
-    x = ndimage.gaussian_filter(normalised(small, ~nothing), 1.5)
+    x = ndimage.gaussian_filter(normalised(small), 1.5)
     x = x - SLOPE * ndimage.gaussian_filter(x, WIDE)
     fields = [nothing, nothing]
     for level in np.percentile(x, np.linspace(10, 70, LEVELS)):

@@ -78,8 +78,8 @@ def _plates(anatomy: Mask, frame: ShownRadiograph) -> Mask:
 
 def within_frame(frame: ShownRadiograph) -> Mask:
     """All but a frame of constant black or white lines, or a dim shutter, along the edges, and one line more."""
-    small, factor = frame.reduced(LONGEST)
-    x = normalised(small, np.ones(small.shape, dtype=np.bool_))
+    _, factor = frame.reduced(LONGEST)
+    x = frame.normalised(LONGEST)
     rows, columns = _inner(x), _inner(x.T)
     return enlarged(rows[:, None] & columns[None, :], factor, frame.shape)
 
@@ -120,12 +120,16 @@ def _grey_rows(x: Float32) -> int:
 def limb_of(frame: ShownRadiograph) -> tuple[Mask, int]:
     """`limb` of a frame that is reduced to `LONGEST` px, and the factor of that."""
     small, factor = frame.reduced(LONGEST)
-    return frame.once(limb, lambda: limb(small)), factor
+    return frame.once(limb, lambda: limb(small, frame.normalised(LONGEST))), factor
 
 
-def limb(small: Float32) -> Mask:
-    """What `anatomy` finds, on an image that is small already. Each exposure of a plate is seen by itself."""
-    x = normalised(small, np.ones(small.shape, dtype=np.bool_))
+def limb(small: Float32, x: Float32) -> Mask:
+    """What `anatomy` finds, on an image that is small already. Each exposure of a plate is seen by itself.
+
+    Args:
+        small: (rows, columns), in any units.
+        x: the same, normalised.
+    """
     bright = _bright_bands(x)
     limbs = np.zeros(small.shape, dtype=np.bool_)
     for part in exposures(x):

@@ -14,6 +14,7 @@ from medaug.dicom.evidence import report, segmentation
 from medaug.dicom.evidence.report import write_report
 from medaug.dicom.evidence.segmentation import write_segmentation
 from medaug.dicom.evidence.templates import Templates
+from medaug.imaging.boxes import Box, Code
 from tests.support.dicom_derived import PROVENANCE
 from tests.support.evidence_series import Made, derived
 
@@ -82,3 +83,27 @@ def test_a_radiographs_next_variant_is_not_built_and_other_looks_are(tmp_path: P
         for number, (change, count) in enumerate(zip(({}, {"PatientID": "x"}, CHANGES[2]), (2, 2, 4), strict=True)):
             evidence(made, variant(made, number, tmp_path / str(number), change), number, tmp_path, kept)
             assert len(built) == count
+
+
+MOVED = (  # boxes of the next source, and whether its report is built anew
+    ((Box((0, 1, 2), (1, 9, 8), "fracture"), Box((0, 3, 3), (1, 5, 11), "mass")), False),
+    ((Box((0, 1, 2), (1, 9, 8), "mass"), Box((0, 3, 3), (1, 5, 11), "fracture")), True),
+    ((Box((0, 1, 2), (1, 9, 8), "fracture"),), True),
+    ((Box((0, 7, 7), (1, 8, 8), "fracture", id="7"),), False),
+    ((Box((0, 7, 7), (1, 8, 8), "fracture", code=Code("1", "SCT", "Fracture")),), True),
+    ((Box((0, 7, 7), (1, 8, 8), "fracture"), Box((0, 7, 7), (1, 8, 8), "fracture")), True),  # they share a name
+    ((Box((0, 7, 7), (1, 8, 8), "fracture"), Box((0, 7, 7), (1, 8, 9), "fracture")), True),  # these don't
+)
+
+
+def test_the_report_of_another_radiograph_differs_in_its_outlines_and_says_them(tmp_path: Path) -> None:
+    made, kept = derived("DX", tmp_path), Templates()
+    first = Box((0, 4, 4), (1, 8, 8), "fracture"), Box((0, 2, 1), (1, 3, 9), "mass")
+    for number, (boxes, anew) in enumerate(((first, True), *MOVED)):
+        files = variant(made, number, tmp_path / str(number), {"StudyInstanceUID": f"2.25.9{number}"})
+        said, path = replace(PROVENANCE, variant=number), tmp_path / f"boxes{number}.dcm"
+        with mock.patch.object(report, "built", wraps=report.built) as built:
+            write_report(files, boxes, provenance=said, path=path, templates=kept)
+            assert built.called == anew, number
+        write_report(files, boxes, provenance=said, path=tmp_path / "anew.dcm")
+        assert path.read_bytes() == (tmp_path / "anew.dcm").read_bytes()
