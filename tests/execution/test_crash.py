@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,8 @@ from medaug.execution.worker.job import Job, OnStep
 from medaug.profile.load import load_profile
 from medaug.storage import atomic
 from tests.support import null
-from tests.support.disk import Disk, Killed, copy
+from tests.support.deaths import first_fault
+from tests.support.disk import Disk
 from tests.support.outputs import NUMBERS, Work, continued, faults_of, settled, written
 from tests.support.paths import ROOT
 
@@ -43,39 +44,6 @@ OTHER = load_profile("chest-xray")
 def dated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the model keeps account of it; the machine's disk need not wait
-
-
-def deaths(tmp_path: Path, how: str, work: Work, stride: int, first: int) -> Iterator[tuple[int, Path, Path]]:
-    """Run until step k for k = first, first + stride, …; yields (k, key, what is left) until a run survives."""
-    key = tmp_path / "key"
-    key.write_bytes(bytes(range(32)))
-    step = first - stride
-    while True:
-        step += stride
-        output = tmp_path / f"out{step}"
-        disk = Disk(step)
-        try:
-            with disk.watched():
-                null.run(output, *NUMBERS, key=key, work=work)
-        except Killed:
-            left = tmp_path / f"left{step}"
-            yield step, key, disk.after_power_loss(output, left) if how == "power" else copy(output, left)
-        else:
-            return
-
-
-def first_fault(
-    tmp_path: Path, how: str, work: Callable[[], Work] = lambda: null.work, stride: int = 1, first: int = 1
-) -> tuple[str, int]:
-    """The first fault over all deaths, or "", and the step of the last death that was tried."""
-    (tmp_path / "key").write_bytes(bytes(range(32)))
-    expected = settled(tmp_path / "whole", tmp_path / "key", work())
-    step = 0
-    for step, key, left in deaths(tmp_path, how, work(), stride, first):
-        faults = faults_of(left) or continued(left, key, expected, work())
-        if faults:
-            return faults[0], step
-    return "", step
 
 
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])

@@ -48,15 +48,21 @@ def worker(root: Path, profile: Profile = PROFILE) -> Worker:
 
 def work(job: Job, _on_step: OnStep | None = None) -> Record:
     """What `work_unit` does with the disk, and nothing else."""
+    job.lease.stage("write")
+    made = stage(job)
+    job.store.publish(job.lease.folder, made, 0.0)
+    return made
+
+
+def stage(job: Job) -> Record:
+    """All of it but the commit."""
     store, unit, folder = job.store, job.unit, job.lease.folder
     key = unit.recipe.id
-    job.lease.stage("write")
     (folder / "image").mkdir(parents=True)
     (folder / "image" / "0001.dcm").write_bytes(key.encode() * (PAYLOAD // 64))
     made = record(unit=key, outputs=(Output(f"variants/{key[:16]}/image/0001.dcm", digest(key), "", ""),))
     made = replace(made, source=replace(made.source, key=unit.recipe.source, patient=store.token(unit.reference)))
     store.complete(folder, made)
-    store.publish(folder, made, 0.0)
     return made
 
 

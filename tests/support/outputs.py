@@ -17,8 +17,8 @@ NUMBERS = (1, 2)
 Work = Callable[..., Record]
 
 
-def settled(output: Path, key: Path, work: Work = null.work) -> dict[str, bytes]:
-    null.run(output, *NUMBERS, key=key, work=work)
+def settled(output: Path, key: Path, work: Work = null.work, **options: object) -> dict[str, bytes]:
+    null.run(output, *NUMBERS, key=key, work=work, **options)
     return null.files(output)
 
 
@@ -47,10 +47,12 @@ def written(output: Path) -> list[Record]:
     return [line.record for path in segments for line in ledger.lines(path) if line.record.status == "written"]
 
 
-def continued(output: Path, key: Path, expected: dict[str, bytes], work: Work = null.work) -> list[str]:
+def continued(
+    output: Path, key: Path, expected: dict[str, bytes], work: Work = null.work, **options: object
+) -> list[str]:
     """What is wrong after the same command was given again."""
     try:
-        ended = settled(output, key, work)
+        ended = settled(output, key, work, **options)
     except OutputError as error:
         return [f"it can't be continued: {error}"]
     found = sorted(name for name in ended.keys() | expected.keys() if ended.get(name) != expected.get(name))

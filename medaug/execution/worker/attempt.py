@@ -63,7 +63,7 @@ def _stage(job: Job, record: Record) -> str:
     """How far the unit got, in this attempt or in the one that it killed; memory is short in solves."""
     if record.code == TIME_LIMIT:
         return job.lease.overtime or job.lease.stages[-1]
-    return (job.lease.deaths or ("solve",))[-1]
+    return (job.lease.stages or job.lease.deaths or ("solve",))[-1]
 
 
 def _as_planned(reference: SourceRef) -> bool:

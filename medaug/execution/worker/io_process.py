@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from medaug.audit.record import Record
 from medaug.augmentation.solve import SolvedSlice
 from medaug.errors import SourceError
-from medaug.execution.output.quarantine import WORKER_DIED, over_time
+from medaug.execution.output.quarantine import WORKER_DIED, is_death, over_time
 from medaug.execution.planning.request import RunRequest
 from medaug.execution.planning.units import Unit
 from medaug.execution.worker.shared_slices import SharedSlices
@@ -117,9 +117,13 @@ class IoProcess:
         return record
 
     def warm(self) -> None:
-        """Have it load what finishing needs."""
+        """Have it load what finishing needs. Where it dies of that, a unit starts another."""
         with self._turn:
-            self._ask(ToWarm())
+            try:
+                self._ask(ToWarm())
+            except SourceError as error:
+                if not is_death(error):
+                    raise
 
     def close(self) -> None:
         """End the process; the next unit would start another."""

@@ -69,7 +69,7 @@ def work_through(
     if work is work_unit and stages is None:
         stages = stages_of(worker)
         work = stages[0].work if worker.io_workers else work
-    if stages is not None and len(units) > 1:
+    if stages is not None and (len(units) > 1 or not worker.solves_here):  # what dies over it there is tried again
         pipeline = _Pipeline(worker, store, units, stages)
         yield from pipeline.run(on_step)
         alone = tuple(pipeline.again)

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,16 @@ from medaug.errors import OutputError, RunError
 from medaug.execution.execute import execute
 from medaug.execution.executors import ray_cluster as module
 from medaug.execution.output import quarantine
+from medaug.execution.worker import io_process
 from medaug.execution.worker.job import Job, OnStep
 from medaug.execution.worker.unit_of_work import work_unit
 from medaug.inverse.priors.loaders.trained import load_embedded
+from medaug.processes.shared_memory import AVAILABLE
 from medaug.processes.time_limit import TIME_LIMIT
 from medaug.profile.load import load_profile
 from medaug.verification.verify import verify
 from tests.support import null
+from tests.support.living import is_there, wait_for
 from tests.support.outputs import written
 from tests.support.poison import POISON, endless, full, poisoned
 from tests.support.small_runs import contents
@@ -92,6 +97,57 @@ def test_two_workers_one_killed_mid_run_make_what_one_process_makes_and_it_verif
     assert not verify(tmp_path / "ray", source=arguments["input"]).faults
 
 
+def started_as(module_name: str) -> set[int]:
+    """Processes that were started as a module by this one, however far down."""
+    parents, found = dict[int, int](), set[int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            pid = int(folder.name)
+            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if module_name.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                found.add(pid)
+
+    def above(pid: int) -> Iterator[int]:
+        while pid := parents.get(pid, 0):
+            yield pid
+
+    return {pid for pid in found if os.getpid() in above(pid)}
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="needs Linux")
+def test_a_worker_has_it_read_and_written_in_processes_and_one_that_is_killed_costs_nothing(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
+    given = arguments | {"variants": 4}
+    expected = medaug.run(**given)
+    seen, over, killed = set[int](), threading.Event(), list[int]()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            now = started_as(io_process.CHILD)
+            seen.update(now)
+            if now and not killed and units_there(tmp_path / "ray"):  # it has finished one
+                killed.append(now.pop())
+                os.kill(killed[0], signal.SIGKILL)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        summary = medaug.run(**given | {"output": tmp_path / "ray", "workers": 1, "executor": "ray", "io_workers": 1})
+    finally:
+        over.set()
+        watching.join()
+    assert summary.counts == {"written": 8}
+    assert contents(tmp_path / "ray") == contents(expected.output)
+    assert len(once(tmp_path / "ray")) == 8
+    assert killed
+    assert len(seen) > 1, "it was started again"
+    wait_for(lambda: not any(map(is_there, seen)))  # they go with their worker
+    assert not list((tmp_path / "ray" / ".staging").glob("*.*"))
+    assert not verify(tmp_path / "ray", source=arguments["input"]).faults
+
+
 def test_a_poisonous_unit_is_left_alone_and_the_others_are_done(tmp_path: Path, dated: Path) -> None:
     ray = {"key": dated, "workers": 2, "executor": "ray"}
     summary = execute(null.plan(*range(1, 9), **ray), tmp_path / "out", work=poisoned)
@@ -133,13 +189,6 @@ def slow(job: Job, on_step: OnStep | None = None) -> Record:
 
 def units_there(output: Path) -> int:
     return len(list((output / "variants").glob("*")))
-
-
-def wait_for(true: Any, seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_driver_that_is_killed_or_stopped_continues_with_the_same_command(tmp_path: Path, dated: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import medaug
 from medaug.execution.execute import execute
 from medaug.execution.output import quarantine
 from medaug.execution.worker import io_process, solver_process
-from medaug.execution.worker.io_process import IoProcess, ToFinish, ToPrepare
+from medaug.execution.worker.io_process import IoProcess, ToFinish, ToPrepare, ToWarm
 from medaug.processes.shared_memory import AVAILABLE
 from tests.support.in_process import asked_here
 from tests.support.small_runs import contents, small_profile
@@ -69,8 +70,29 @@ def test_what_one_dies_over_is_tried_again_alone_then_left_alone(
     assert read.count(once) == read.count(always) == 2
     assert died.count(always) >= 1  # once less where both were in one process, and the first took the other along
     (entry,) = quarantine.entries(tmp_path / "out")
-    assert (entry.unit, entry.code) == (always, quarantine.WORKER_DIED)
+    reached = {ToPrepare: "read", ToFinish: "write"}[stage]
+    assert (entry.unit, entry.code, entry.stage) == (always, quarantine.WORKER_DIED, reached)
     assert list((tmp_path / "out" / ".staging").glob("*.*")) == []
+
+
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("stage", [ToWarm, ToPrepare, ToFinish])
+def test_one_that_dies_once_costs_no_unit_also_where_there_is_only_one_or_it_loads(
+    quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: type, units: int
+) -> None:
+    died: list[object] = []
+
+    def dies(task: object) -> bool:
+        if not isinstance(task, stage) or died:
+            return False
+        died.append(task)
+        return True
+
+    asked_here(monkeypatch, dies)
+    planned = medaug.plan(**quick, io_workers=1)
+    assert execute(replace(planned, units=planned.units[:units]), tmp_path / "out").counts == {"written": units}
+    assert died
+    assert not quarantine.entries(tmp_path / "out")
 
 
 @pytest.mark.slow
