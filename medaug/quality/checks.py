@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from medaug.imaging.volume import Mask, Volume, Window
-from medaug.quality import figures, structure
+from medaug.quality import added, figures, structure
 from medaug.quality.baseline import Baseline
 from medaug.quality.figures import Pair
 
@@ -19,7 +19,7 @@ Limits = tuple[float | None, float | None]
 # Those whose limits a profile may set: every check but protected_identity, since what a box holds is not negotiable.
 CheckName = Literal[
     "range", "seam", "sharpness", "noise", "air_noise", "change", "through_plane", "structure_lost", "structure_new",
-    "clouding", "blobs", "changed_share", "observed_residual", "domain_share",
+    "clouding", "blobs", "changed_share", "blobs_new", "ghosting", "calm_texture", "observed_residual", "domain_share",
 ]  # fmt: skip
 
 FIGURES: Mapping[str, Callable[[Pair], float]] = MappingProxyType(
@@ -37,6 +37,9 @@ FIGURES: Mapping[str, Callable[[Pair], float]] = MappingProxyType(
         "clouding": structure.clouding,
         "blobs": structure.blobs,
         "changed_share": structure.changed_share,
+        "blobs_new": added.blobs_new,
+        "ghosting": added.ghosting,
+        "calm_texture": added.calm_texture,
     }
 )
 DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
@@ -54,6 +57,9 @@ DEFAULT_LIMITS: Mapping[str, Limits] = MappingProxyType(
         "clouding": (None, 3.0),
         "blobs": (None, 0.18),
         "changed_share": (0.02, None),
+        "blobs_new": (None, 0.06),
+        "ghosting": (None, 0.1),
+        "calm_texture": (None, 1.3),
         "observed_residual": (None, 0.5),
         "domain_share": (None, None),
     }

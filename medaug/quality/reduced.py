@@ -17,6 +17,12 @@ LONGEST = 256  # px, about: slices are reduced by a whole number
 WHOLE = 0.99  # of a block: free as a whole
 EDGE = 1.5  # px: width of the Gaussian that edges are looked for with
 BAND = (2.0, 6.0)  # px, a difference of Gaussians: clouds of 8 to 24 px
+ADDED_BLOBS = (3.0, 4.0, 5.0)  # px: radii over √2, of plugs of 8 to 14 px
+NEARBY = 4  # px along each axis: a blob there is the same one, elsewhere
+NEAREST, FURTHEST = 4.0, 40.0  # px: how far aside a ghost lies
+COARSE = 6.0  # px: what is above it isn't detail
+LEVEL = 1 / 255  # root mean square of detail that can be seen
+QUIETEST = 0.02  # of the mean power: what is below it isn't deconvolved
 SINGLE = 0.6745  # of a normal distribution: its median absolute value over its standard deviation
 
 
@@ -57,6 +63,33 @@ class Before:
         """See `band`."""
         return band(self.image)
 
+    @cached_property
+    def blob_reach(self) -> list[tuple[Float32, Float32]]:
+        """See `blob_reach`; kept where there is one slice, since a volume's would take a quarter of a gigabyte."""
+        return blob_reach(self.image)
+
+    @cached_property
+    def ghost_filter(self) -> GhostFilter:
+        """See `ghost_filter`; likewise."""
+        return ghost_filter(self.image, self.free)
+
+
+@dataclass(frozen=True, eq=False)
+class GhostFilter:
+    """What finds copies of a slice's detail in a change.
+
+    Attributes:
+        taper: (rows, columns), 0 to 1: fades out the free region's border.
+        response: of the filter, (rows, columns / 2 + 1) of a real transform of ``shape``.
+        shape: of the transform: the slice, and room for the furthest copy.
+        coarse: px: the width of the Gaussian that is taken off for detail.
+    """
+
+    taper: Float32
+    response: npt.NDArray[np.complexfloating]
+    shape: tuple[int, int]
+    coarse: float = COARSE
+
 
 @dataclass(frozen=True, eq=False)
 class Slice:
@@ -84,6 +117,11 @@ class Slice:
     def change(self) -> Float32:
         """What was added."""
         return self.after - self.source.image
+
+    @cached_property
+    def added_band(self) -> Float32:
+        """See `band`, of what was added."""
+        return band(self.change)
 
     @cached_property
     def slopes(self) -> tuple[Float32, Float32]:
@@ -118,6 +156,42 @@ def band(x: Float32) -> Float32:
 
     fine, coarse = (ndimage.gaussian_filter(x, width) for width in BAND)
     return np.asarray(fine - coarse)
+
+
+def curvature(x: Float32, scale: float) -> Float32:
+    """The normalised Laplacian of Gaussian: above 0 in dark blobs, below in light ones."""
+    from scipy import ndimage
+
+    return np.asarray(scale**2 * ndimage.laplace(ndimage.gaussian_filter(x, scale)))
+
+
+def blob_reach(x: Float32) -> list[tuple[Float32, Float32]]:
+    """At each of `ADDED_BLOBS`: the strongest dark and the strongest light blob within `NEARBY` px, at least 0."""
+    from scipy import ndimage
+
+    found = []
+    for scale in ADDED_BLOBS:
+        curved = curvature(x, scale)
+        dark, light = (ndimage.maximum_filter(np.maximum(one, 0), 2 * NEARBY + 1) for one in (curved, -curved))
+        found.append((dark, light))
+    return found
+
+
+def ghost_filter(x: Float32, free: Mask) -> GhostFilter:
+    """Of a slice's detail in its free region: Wiener's inverse, scaled so that a full copy gives a peak of 1."""
+    from scipy import fft, ndimage
+
+    rows, columns = (fft.next_fast_len(n + int(FURTHEST), real=True) for n in x.shape)
+    taper = ndimage.gaussian_filter(free.astype(np.float32), 2)
+    spectrum = fft.rfft2((x - ndimage.gaussian_filter(x, COARSE)) * taper, (rows, columns))
+    power = np.square(np.abs(spectrum))
+    seen = ndimage.fourier_gaussian(np.ones_like(power), 1.0, n=columns)  # peaks a pixel wide
+    there, least = float(power.mean()), LEVEL**2 * float(np.square(taper).sum())  # sums of squares, by Parseval
+    if there < least:  # what can't be seen can't be seen twice
+        return GhostFilter(taper, np.zeros_like(spectrum), (rows, columns))
+    inverse = seen / (power + QUIETEST * there)
+    full = float(fft.irfft2(power * inverse, (rows, columns))[0, 0])
+    return GhostFilter(taper, np.conj(spectrum) * (inverse / full), (rows, columns))
 
 
 def _shown(volume: Volume, window: Window, k: int, factor: int) -> Float32:

@@ -11,7 +11,7 @@ import numpy as np
 
 from medaug.imaging.volume import Float32, Mask
 from medaug.quality.figures import Pair
-from medaug.quality.reduced import Slice, band
+from medaug.quality.reduced import Slice
 
 STEEPEST = 85  # percentile of the slopes of the free region: above it lie edges
 FLAT = 0.5 / 255  # a slope per px that is none
@@ -40,8 +40,8 @@ def clouding(pair: Pair) -> float:
     """What is added in a band of blotches where the source is calmest, over what is there; root mean squares."""
     powers = [np.zeros((2, 0))]
     for one in pair.seen:
-        whole = _block_means(one.free.astype(np.float32)) == 1
-        there, added = (_block_means(np.square(of))[whole] for of in (one.source.band, band(one.change)))
+        whole = block_means(one.free.astype(np.float32)) == 1
+        there, added = (block_means(np.square(of))[whole] for of in (one.source.band, one.added_band))
         powers.append(np.stack([there, added]))
     before, change = np.concatenate(powers, axis=1)
     if not before.size:
@@ -98,7 +98,7 @@ def _edges(slopes: Float32, free: Mask, least: float) -> Mask:
     return np.asarray(free & (size >= max(least, float(np.percentile(size[free], STEEPEST)))))
 
 
-def _block_means(x: Float32) -> Float32:
+def block_means(x: Float32) -> Float32:
     """Of whole blocks; what is left over at the end of an axis is dropped."""
     rows, columns = (n // BLOCK for n in x.shape)
     blocks = x[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)

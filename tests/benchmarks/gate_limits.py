@@ -1,7 +1,8 @@
 """How much two images differ that are both real: where the limits of the gate that sees come from.
 
-``python -m tests.benchmarks.gate_limits --data SHARED`` with the folders ``pool`` and ``pool_slices``, and the pairs of
-``dev/01…/near_duplicates.csv``. Prints the quantiles of every figure of `quality.structure` for each kind of pair.
+``python -m tests.benchmarks.gate_limits --data SHARED`` with the folders ``pool`` and ``pool_slices``, and the pairs
+of ``dev/01…/near_duplicates.csv``. Prints the quantiles of every figure of `quality.structure` and `quality.added` for
+each kind of pair, and the limits that follow, to be copied to `quality.checks`.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from PIL import Image
 from scipy import ndimage
 
 import medaug
-from medaug.quality import structure
+from medaug.quality.checks import FIGURES as ALL
 from medaug.quality.figures import Pair
 
-FIGURES: dict[str, Callable[[Pair], float]] = {
-    name: getattr(structure, name) for name in ("structure_lost", "structure_new", "clouding", "blobs", "changed_share")
-}
+SEEN = (
+    "structure_lost", "structure_new", "clouding", "blobs", "changed_share", "blobs_new", "ghosting", "calm_texture",
+)  # fmt: skip
+FIGURES: dict[str, Callable[[Pair], float]] = {name: ALL[name] for name in SEEN}
 WINDOW = medaug.Window.spanning(0, 255)
 Grey = np.ndarray
+Values = dict[str, list[float]]
 
 
 def grey(path: Path) -> Grey:
@@ -47,9 +50,9 @@ def drawn(paths: list[Path], count: int) -> list[Path]:
 
 
 def moved(data: Path, folder: str, count: int) -> Iterator[Pair]:
-    """A radiograph, and itself a pixel of 256 down and to the right, with noise of a grey level."""
+    """A radiograph or slice, and itself a pixel of 256 down and to the right, with noise of a grey level."""
     draw = np.random.default_rng(1)
-    for path in drawn(sorted((data / "pool" / folder).glob("*.jpg")), count):
+    for path in drawn(sorted((data / folder).glob("*.jpg")), count):
         one = grey(path)
         yield pair(one, ndimage.shift(one, (1, 1), order=1, mode="nearest") + draw.normal(0, 1, one.shape))
 
@@ -78,7 +81,7 @@ def exported_twice(data: Path, greatest: float = 2.0) -> Iterator[Pair]:
                     yield pair(one, other)
 
 
-def show(name: str, pairs: Iterator[Pair]) -> None:
+def show(name: str, pairs: Iterator[Pair]) -> dict[str, list[float]]:
     values = {figure: [] for figure in FIGURES}
     for each in pairs:
         for figure, take in FIGURES.items():
@@ -86,6 +89,15 @@ def show(name: str, pairs: Iterator[Pair]) -> None:
     for figure, found in values.items():
         half, high, most = np.percentile(found, 50), np.percentile(found, 97.5), max(found)
         print(f"| {name} | {len(found)} | `{figure}` | {half:.3f} | {high:.3f} | {most:.3f} |", flush=True)
+    return values
+
+
+def limits(twice: Values, limbs: Values, chests: Values, slices: Values) -> dict[str, float]:
+    """As docs/explanation/gate.md says: of what moved, the greatest; of clouds, the 97.5th percentile."""
+    of_moved = "structure_lost", "structure_new", "blobs", "blobs_new", "ghosting"
+    found = {name: round(max(limbs[name] + chests[name]), 2) for name in of_moved}
+    found |= {name: round(float(np.percentile(slices[name], 97.5)), 1) for name in ("clouding", "calm_texture")}
+    return found | {"changed_share": float(np.ceil(100 * max(twice["changed_share"]))) / 100}
 
 
 def main() -> None:
@@ -93,10 +105,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=40)
     given = parser.parse_args()
-    show("radiographs exported twice", exported_twice(given.data))
-    show("limbs, a pixel moved", moved(given.data, "bone", given.pairs))
-    show("chests, a pixel moved", moved(given.data, "chest", given.pairs))
-    show("head CT, neighbouring slices", neighbours(given.data, "head_ct", given.pairs))
+    twice = show("radiographs exported twice", exported_twice(given.data))
+    limbs = show("limbs, a pixel moved", moved(given.data, "pool/bone", given.pairs))
+    chests = show("chests, a pixel moved", moved(given.data, "pool/chest", given.pairs))
+    show("T1 with contrast, a pixel moved", moved(given.data, "pool_slices/brain_mr_t1c", given.pairs))
+    show("head CT, a pixel moved", moved(given.data, "pool_slices/head_ct", given.pairs))
+    slices = show("head CT, neighbouring slices", neighbours(given.data, "head_ct", given.pairs))
+    print("limits that follow:", limits(twice, limbs, chests, slices))
 
 
 if __name__ == "__main__":

@@ -5,52 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from scipy import ndimage
 
 from medaug.imaging.arrays import from_array
-from medaug.imaging.volume import Mask, Volume, Window
 from medaug.quality import DEFAULT_LIMITS
 from medaug.quality.figures import Pair
 from medaug.quality.reduced import befores, reduced
 from medaug.quality.structure import blobs, changed_share, clouding, structure_lost, structure_new
-
-ROWS, COLUMNS = 240, 160
-WINDOW = Window.spanning(0, 255)
-Values = npt.NDArray[np.floating]
-
-
-def bone(at: int, width: int = 16) -> Values:
-    columns = np.abs(np.arange(COLUMNS) - at)
-    return np.tile(70.0 * (columns < width / 2), (ROWS, 1))
-
-
-def noise(seed: int, sigma: float = 1.0, smooth: float = 0.0) -> Values:
-    drawn = np.random.default_rng(seed).normal(size=(ROWS, COLUMNS))
-    drawn = ndimage.gaussian_filter(drawn, smooth) if smooth else drawn
-    return np.asarray(sigma * drawn / drawn.std())
-
-
-def limb(*extra: Values, bones: tuple[Values, ...] = ()) -> Volume:
-    grey = 90.0 + noise(0) + sum(map(blurred, bones or (bone(50), bone(110)))) + sum(extra)
-    return from_array(np.clip(grey, 0, 255).astype(np.float32), spacing=(1.0, 1.0))
-
-
-def blurred(x: Values) -> Values:
-    return np.asarray(ndimage.gaussian_filter(x, 1.5))
-
-
-def kept() -> Mask:
-    """A box, and a rim."""
-    found = np.zeros((1, ROWS, COLUMNS), dtype=np.bool_)
-    found[:, 100:130, 70:90] = True
-    found[:, :, :8] = found[:, :, -8:] = True
-    return found
-
-
-def against(made: Volume, source: Volume | None = None) -> Pair:
-    return Pair(source or limb(), made, kept(), WINDOW)
+from tests.support.limb import COLUMNS, ROWS, WINDOW, against, bone, kept, limb, noise
 
 
 def test_a_bone_that_is_gone_is_lost_and_one_that_came_is_new() -> None:

@@ -20,6 +20,7 @@ from tests.support.quick_prior import in_place_of_the_embedded
 UNCHECKED = (
     *("seam", "sharpness", "noise", "air_noise", "observed_residual"),
     *("structure_lost", "structure_new", "clouding", "blobs", "changed_share"),
+    *("blobs_new", "ghosting", "calm_texture"),
 )
 SMALL = {
     "size": 64,

@@ -1,0 +1,78 @@
+"""What a variant shows that its source doesn't: blobs, a second copy of the outlines, texture where it was calm.
+
+Taken on the slices of `reduced`, in shares of the window. Each asks what the source has nearby, or how calm its calmest
+tissue is, so that structure that lies a little elsewhere is none that was added. Limits: docs/explanation/gate.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from medaug.quality.figures import Pair
+from medaug.quality.reduced import ADDED_BLOBS, FURTHEST, NEAREST, blob_reach, curvature, ghost_filter
+from medaug.quality.structure import CALM, GREY, block_means
+
+ENOUGH = 64 * 64  # free pixels below which no repetition of outlines can be told from chance
+
+
+def blobs_new(pair: Pair) -> float:
+    """The strongest blob that wasn't there: how far it stands out over the source's strongest of its kind nearby.
+
+    Blobs are the extremes of the normalised Laplacian of Gaussian, light ones and dark ones by themselves; nearby is
+    within `reduced.NEARBY` px. A disc of contrast h at the filter's scale gives some 0.7 h.
+
+    Source: Lindeberg, Feature detection with automatic scale selection, 1998.
+    """
+    strongest = 0.0
+    for one in pair.seen:
+        reach = one.source.blob_reach if len(pair.seen) == 1 else blob_reach(one.source.image)
+        for scale, (dark, light) in zip(ADDED_BLOBS, reach, strict=True):
+            curved = curvature(one.after, scale)[one.free]
+            over = np.maximum(curved - dark[one.free], -curved - light[one.free])
+            strongest = max(strongest, float(over.max()))
+    return strongest
+
+
+def ghosting(pair: Pair) -> float:
+    """The contrast of the strongest second copy of the source's detail, `NEAREST` to `FURTHEST` px aside; 1 is full.
+
+    The change is deconvolved by the source's detail: a copy of it anywhere, at contrast a, becomes a peak of height a,
+    whatever the detail looks like; generated tissue becomes noise, and detail that is lost a trough in the middle.
+
+    Source: Wiener's filter; as the power cepstrum finds echoes, Bogert, Healy & Tukey 1963.
+    """
+    return max(_ghosts(pair), default=0.0)
+
+
+def _ghosts(pair: Pair) -> Iterator[float]:
+    from scipy import fft, ndimage
+
+    for one in pair.seen:
+        if np.count_nonzero(one.free) < ENOUGH:
+            continue
+        known = one.source.ghost_filter if len(pair.seen) == 1 else ghost_filter(one.source.image, one.free)
+        added = (one.change - ndimage.gaussian_filter(one.change, known.coarse)) * known.taper
+        peaks = fft.irfft2(fft.rfft2(added, known.shape) * known.response, known.shape)
+        rows, columns = (fft.fftfreq(n, 1 / n) for n in known.shape)
+        away = np.hypot(rows[:, None], columns[None])
+        yield max(0.0, float(peaks[(away >= NEAREST) & (away <= FURTHEST)].max()))
+
+
+def calm_texture(pair: Pair) -> float:
+    """How much there is of the band of blotches in the calmest tissue of the variant, over in the source's calmest.
+
+    Amplitudes, at the quarter of the blocks. The variant's calmest blocks needn't be the source's, so tissue whose
+    texture is another of the same strength gives 1.
+    """
+    powers = [np.zeros((2, 0))]
+    for one in pair.seen:
+        whole = block_means(one.free.astype(np.float32)) == 1
+        bands = one.source.band, one.source.band + one.added_band
+        powers.append(np.stack([block_means(np.square(band))[whole] for band in bands]))
+    both = np.concatenate(powers, axis=1)
+    if not both.size:
+        return 1.0
+    before, after = np.percentile(both, CALM, axis=1) + GREY**2
+    return float(np.sqrt(after / before))
