@@ -112,7 +112,7 @@ def present_tools(profile: specs.Profile, card: PriorCard | None = None) -> Pres
     margin = profile.regions.margin
     grow = partial(laws.with_margin, margin.value, margin.unit, profile.size)
     return PresentTools(
-        window=partial(_window, profile.window),
+        window=partial(_window_once, Latest(), profile.window),
         domain=partial(_domain, Latest(), profile.domain),
         protect=protect_for(profile),
         law=law_for(profile),
@@ -322,6 +322,11 @@ def _restoration(spec: Restore, size: int, card: PriorCard) -> Restoration:
             return restore_replace
         case _:
             assert_never(spec.kind)
+
+
+def _window_once(latest: Latest[Window], spec: FileWindow | FixedWindow | PercentileWindow, volume: Volume) -> Window:
+    """A volume's window, found once while it is worked on: where none is stated, all its pixels are sorted for it."""
+    return latest.of(volume, None, lambda: _window(spec, volume))
 
 
 def window_of(profile: specs.Profile, volume: Volume) -> Window:

@@ -81,11 +81,10 @@ class Baseline:
         with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
             side, inside = _blocks(areas, protected)
             detail = detail_of(source, window, areas, inside, side)
-            air = _air(source, window)
+            air, scatter = _air(source, window)
             air_kept = air is None or all(
                 _whole_blocks(kept, where)[where].all() for kept, where in zip(protected, air, strict=True)
             )
-            scatter = scatter_of(source, window, air or ())
             steps = steps_of(source, window, borders)
             seen = befores(source, protected, window)
         counts = _tiled([(one, np.bincount(one.tile, minlength=one.tiles)) for one in borders])
@@ -205,8 +204,8 @@ def _whole(free: Mask, side: int) -> Mask:
     return np.asarray(whole)
 
 
-def _air(source: Volume, window: Window) -> tuple[Mask, ...] | None:
-    """The darkest blocks without padding and without edges, of each slice."""
+def _air(source: Volume, window: Window) -> tuple[tuple[Mask, ...] | None, Levels]:
+    """The darkest blocks without padding and without edges, of each slice, and their scatter."""
     slices = range(len(source.stored))
     level = [_brightness(source, window, k) for k in slices]
     if source.padding is None:
@@ -215,7 +214,7 @@ def _air(source: Volume, window: Window) -> tuple[Mask, ...] | None:
         valid = [_block_sums(padded, BLOCK) == 0 for padded in source.padded]
     known = np.concatenate([x[ok] for x, ok in zip(level, valid, strict=True)])
     if not known.size:
-        return None
+        return None, np.zeros(0)
     side = -1 if source.inverted else 1
     limit = np.percentile(side * known, DARK)
     dark = tuple(np.asarray(ok & (side * x <= limit)) for x, ok in zip(level, valid, strict=True))
@@ -226,7 +225,7 @@ def _air(source: Volume, window: Window) -> tuple[Mask, ...] | None:
         count = int(np.count_nonzero(where))
         where[where] = calm[first : first + count]
         first += count
-    return dark
+    return dark, scatter[calm]
 
 
 def _brightness(source: Volume, window: Window, k: int) -> Levels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from typing import get_args
 
 import pytest
 import torch
@@ -27,6 +28,7 @@ from medaug.inverse.solvers.latino import latino
 from medaug.inverse.solvers.project import project
 from medaug.inverse.solvers.psld import psld
 from medaug.profile.load import load_profile
+from medaug.profile.solvers import OperatorSpec, SolverSpec
 from tests.support.analytic import PixelPrior
 from tests.support.far_device import DEVICE, FarDevice
 
@@ -48,8 +50,8 @@ LEVERS = {
     "a closing": Guidance(closing=2, budget=0.1),
 }
 OPERATORS = {
-    "blur": gaussian_blur(1.0),
-    "motion": motion_blur(5.0, 30.0),
+    "gaussian-blur": gaussian_blur(1.0),
+    "motion-blur": motion_blur(5.0, 30.0),
     "down-sampling": Downsampling(2),
     "jpeg": jpeg(20),
 }
@@ -157,6 +159,14 @@ def test_a_shipped_solve_is_one_sequence_of_calls_of_fixed_shapes_whatever_the_b
     assert 5000 < many.kernels < 7000
     assert many.sent == 1
     assert shipped(embedded, 64, 1).kernels - few.kernels == 12  # diffusers copies there before it enlarges
+
+
+def test_no_kind_is_forgotten() -> None:
+    """What a profile may name is asked here: a new solver or operator that isn't is an error."""
+    for specs, asked in ((SolverSpec, SOLVERS), (OperatorSpec, OPERATORS)):
+        fields = [spec.model_fields["kind"] for spec in get_args(get_args(specs)[0])]
+        kinds = {kind for field in fields for kind in get_args(field.annotation)}
+        assert {name.partition(" with ")[0] for name in asked} == kinds - {"none"}
 
 
 def test_what_waits_is_seen() -> None:

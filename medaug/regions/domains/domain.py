@@ -19,7 +19,8 @@ from medaug.errors import RegionError
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.regions.domains import markers, organs, projections, radiograph
 from medaug.regions.domains.body import ct_body, mr_body
-from medaug.regions.domains.morphology import ShownRadiograph, grown, without_islands
+from medaug.regions.domains.islands import islands
+from medaug.regions.domains.morphology import ShownRadiograph, grown
 
 DomainPart = Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"]
 
@@ -151,10 +152,13 @@ def inside_window(shown: Shown) -> Mask:
     if inside.all():
         return inside
     reach = NOISE * window.width
-    near = (values > window.low - reach) & (values < window.high + reach)
-    outside = ~inside
-    specks = outside & ~without_islands(outside, SPECK)
-    return without_islands(inside | (specks & near), SPECK)
+    specks = islands(~inside, SPECK)
+    clipped = values.reshape(-1)[specks]
+    near = (clipped > window.low - reach) & (clipped < window.high + reach)
+    flat = inside.reshape(-1)
+    flat[specks[near]] = True
+    flat[islands(inside, SPECK)] = False
+    return inside
 
 
 def not_padding(shown: Shown) -> Mask:

@@ -92,7 +92,7 @@ def white(x: Float32) -> Mask:
             ring = ndimage.binary_dilation(thing, iterations=5) & ~ndimage.binary_dilation(thing, iterations=2)
             if ring.any() and x[around][thing].mean() - np.median(x[around][ring]) > CONTRAST:
                 marked[around] |= thing
-    return np.asarray(ndimage.binary_dilation(marked, np.ones((3, 3)), iterations=4))
+    return np.asarray(ndimage.binary_dilation(marked, np.ones((3, 3)), iterations=4)) if marked.any() else marked
 
 
 def sharp_things(x: Float32) -> list[Letter]:

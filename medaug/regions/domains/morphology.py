@@ -118,11 +118,6 @@ def ends(shape: tuple[int, ...], depth: int) -> Mask:
     return rows
 
 
-def without_islands(mask: Mask, least: int) -> Mask:
-    """``mask`` (k, i, j) without its parts of fewer than ``least`` px, slice by slice."""
-    return np.stack([large_parts(one, least) for one in mask])
-
-
 def least_around(image: Float32, side: int) -> Float32:
     """The least of the side × side px around each pixel, as far as they are there; ``side`` is odd."""
     return _extreme(_extreme(image, side, 0, np.minimum, np.inf), side, 1, np.minimum, np.inf)

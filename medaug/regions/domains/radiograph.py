@@ -106,13 +106,14 @@ def _grey_rows(x: Float32) -> int:
     """
     from scipy import ndimage
 
-    smooth = ndimage.uniform_filter1d(x, 5, axis=1)
-    low, high = np.percentile(smooth, [5, 95], axis=1)
+    most = int(SHUT * len(x))
+    smooth = ndimage.uniform_filter1d(x[: most + 4], 5, axis=1)  # a shutter and the step behind it
+    low, high = np.percentile(smooth[: most + 1], [5, 95], axis=1)
     varied = np.flatnonzero(high - low > LEVEL)
     count = int(varied[0]) if varied.size else 0
-    if not 2 <= count <= SHUT * len(x):
+    if count < 2:
         return 0
-    step = smooth[min(len(x) - 1, count + 3)] - smooth[max(0, count - 8)]
+    step = smooth[min(len(smooth) - 1, count + 3)] - smooth[max(0, count - 8)]
     share = max((step > STEP).mean(), (step < -STEP).mean())
     return count + 1 if share >= WHOLE else 0
 
