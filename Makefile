@@ -29,7 +29,7 @@ test-ray: $(STAMP)
 test-browser: $(STAMP)
 	command -v chromium || timeout 180 sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium' || true
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
-	$(BIN)/python -m pytest -m browser -rs tests/review
+	$(BIN)/python -m pytest -m browser -rs tests/review tests/report
 
 # Orthanc and dcmtk are Debian's, likewise; RUNLEVEL=1 keeps the packages from starting services, tests start their own.
 test-pacs: $(STAMP)

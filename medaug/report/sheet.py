@@ -8,6 +8,7 @@ import io
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from medaug.storage.plain_files import open_plain
 SIDE, CAPTION, GAP = 320, 18, 6  # px: of a picture, of the line below it, between pictures
 STYLE = (
     "body{font:14px system-ui,sans-serif;background:#16181c;color:#d6d9de;margin:2em}img{max-width:100%}"
-    "td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #333}.no{color:#f5821e}"
+    ".wide{overflow-x:auto}td,th{padding:.2em .6em;text-align:left;border-bottom:1px solid #333}.no{color:#f5821e}"
 )
 
 
@@ -104,23 +105,28 @@ def png(rows: Sequence[Sequence[Cell]]) -> bytes:
 
 def page(picture: bytes, tried: Sequence[Tried], title: str) -> str:
     """The sheet with a table of all checks; it loads nothing from elsewhere."""
-    names = [check.name for check in tried[0].checks]
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("source", "strength", *names))
-    lines = "".join(
-        f"<tr><td>{one.source}</td><td>{html.escape(one.strength)}</td>{_figures(one)}</tr>" for one in tried
-    )
+    # a row for each check and a column for each variant, which are fewer: it fits a screen, or scrolls by itself
+    sources = [(name, len(list(group))) for name, group in groupby(one.source for one in tried)]
+    lines = [_line("source", [f'<th colspan="{count}">{html.escape(name)}</th>' for name, count in sources])]
+    lines += [_line("strength", [f"<th>{html.escape(one.strength)}</th>" for one in tried])]
+    for number, check in enumerate(tried[0].checks):
+        lines.append(_line(html.escape(check.name), [_figure(one.checks[number]) for one in tried]))
     data = base64.b64encode(picture).decode()
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style><h1>{html.escape(title)}</h1>"
         "<p>These images are synthetic, and not anonymous: their protected pixels are the patient's own.</p>"
         f'<img alt="sources, regions, variants" src="data:image/png;base64,{data}">'
-        f"<table><tr>{head}</tr>{lines}</table></html>\n"
+        f'<div class="wide"><table>{"".join(lines)}</table></div></html>\n'
     )
 
 
-def _figures(tried: Tried) -> str:
-    return "".join(f'<td class="{"" if c.passed else "no"}">{c.value:.3g}</td>' for c in tried.checks)
+def _line(name: str, cells: Sequence[str]) -> str:
+    return f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
+
+
+def _figure(check: Check) -> str:
+    return f'<td class="{"" if check.passed else "no"}">{check.value:.3g}</td>'
 
 
 def _cell(path: Path, caption: str) -> Cell:
