@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.data.box_utils import clip_boxes_to_image, convert_box_mode
@@ -132,7 +133,12 @@ class RandClassicd(Randomizable, MapTransform):  # type: ignore[misc]  # MONAI i
     def _contrasted(self, image: Any) -> Any:
         if not self._contrast:
             return image
-        return convert_to_dst_type(ScaleIntensityFixedMean(factor=self._contrast)(image), image)[0]
+        levels = convert_to_dst_type(image, image, dtype=_kind(image))[0]
+        changed = ScaleIntensityFixedMean(factor=self._contrast)(levels)
+        if levels.dtype == image.dtype:
+            return convert_to_dst_type(changed, image)[0]
+        ends = np.iinfo(convert_to_numpy(image).dtype)  # whole numbers stay whole, and in their range
+        return convert_to_dst_type(changed.round().clip(ends.min, ends.max), image, dtype=image.dtype)[0]
 
     def _follow(self, item: dict[Hashable, Any], image: Any, flips: list[str]) -> None:
         """Boxes, and what belongs to each, into their places."""
@@ -147,6 +153,13 @@ class RandClassicd(Randomizable, MapTransform):  # type: ignore[misc]  # MONAI i
         item[self.box_key] = _spelled_as(item[self.box_key], inside, self.box_mode, axes)
         if self.label_key is not None:
             item[self.label_key] = _chosen(item[self.label_key], np.asarray(kept))
+
+
+def _kind(image: Any) -> Any:
+    """The kind of number that contrast is worked out in: its own, or for whole numbers float32, of its library."""
+    if "float" in str(image.dtype):
+        return image.dtype
+    return np.float32 if isinstance(image, np.ndarray) else torch.float32
 
 
 def axis_of(flip: str, image: Any) -> int:

@@ -11,13 +11,16 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import EnsureChannelFirst, LoadImage, MapTransform, RandomizableTransform
-from monai.utils import convert_to_dst_type
+from monai.utils import convert_to_dst_type, convert_to_numpy
 
 from medaug.errors import ManifestError
 from medaug.manifests.variants_of import ListedVariant, VariantsOf
 from medaug.monai.box_conventions import refuse_uncovered, standard_boxes
 
 ABOUT = {"unit": "", "variant": -1, "patient": "", "source": "", "source_sha256": "", "synthetic": False}
+MOST = 99  # percentile of a variant's grey levels, and of how far an item's are from them
+OTHER = 0.7  # of the former: an item that far off has another scale; [0, 1] for 8 bits gives 0.99
+SAME = 0.02  # of it, in boxes: what lossy compression changes is less
 KEPT = 8  # images that are loaded once for several items
 
 
@@ -43,7 +46,8 @@ class RandVariantd(RandomizableTransform, MapTransform):  # type: ignore[misc]  
         allow_missing_keys: let pass items that lack a key.
 
     Raises:
-        ManifestError: OUTPUT holds no list, or its law moved the labels; or both ``ratio`` and a ``prob`` were given.
+        ManifestError: OUTPUT holds no list, or its law moved the labels; or both ``ratio`` and a ``prob`` were given;
+            when an item is swapped: it has no boxes, or its image was moved or scaled since it was loaded.
         AnnotationError: when an item is swapped: one of its boxes wasn't kept by the run.
     """
 
@@ -93,8 +97,11 @@ class RandVariantd(RandomizableTransform, MapTransform):  # type: ignore[misc]  
     def _check(self, item: Mapping[Hashable, Any], variant: ListedVariant) -> None:
         if self.box_key is None or (self.allow_missing_keys and self.box_key not in item):
             return
-        axes = len(variant.boxes[0]) // 2
-        refuse_uncovered(standard_boxes(item[self.box_key], self.box_mode, axes), variant.boxes)
+        if self.box_key not in item:
+            raise ManifestError(f"RandVariantd: expected boxes under {self.box_key!r}, found none; give box_key=None")
+        given = item[self.box_key]
+        axes = len(variant.boxes[0]) // 2 if variant.boxes else np.shape(given)[-1] // 2 if len(given) else 2
+        refuse_uncovered(standard_boxes(given, self.box_mode, axes), variant.boxes)
 
     def _swapped(self, image: Any, variant: ListedVariant) -> Any:
         if isinstance(image, str | Path):
@@ -107,9 +114,35 @@ class RandVariantd(RandomizableTransform, MapTransform):  # type: ignore[misc]  
                 f"RandVariantd: a variant is {tuple(forms[1].shape)}, the item {tuple(image.shape)}; put it first, "
                 "or right after LoadImaged and EnsureChannelFirstd, before anything moves, cuts or scales the image"
             )
+        _refuse_changed(image, swapped, variant)
         if not isinstance(image, MetaTensor):
             return convert_to_dst_type(swapped, image)[0]
         return swapped.clone().to(dtype=image.dtype)
+
+
+def _refuse_changed(image: Any, swapped: Any, variant: ListedVariant) -> None:
+    """Refuse an image that was moved or scaled since it was loaded: what is put in its place is as it lies on disk.
+
+    Moves are traced by MONAI. Grey levels are another scale's where neither the boxes hold the variant's, which keeps
+    them, nor the rest lies anywhere near it.
+
+    Raises:
+        ManifestError: it was.
+    """
+    moved = [one.get("class", "a transform") for one in getattr(image, "applied_operations", ())]
+    there, made = (np.asarray(convert_to_numpy(one), dtype=np.float64) for one in (image, swapped))
+    reach, change = np.percentile(made - made.min(), MOST), np.abs(there - made)
+    other = float(np.percentile(change, MOST)) > OTHER * reach
+    axes = made.ndim - 1
+    for low, high in ((box[:axes], box[axes:]) for box in variant.boxes):
+        inside = (slice(None), *(slice(int(a), int(b)) for a, b in zip(low, high, strict=True)))
+        other = other and bool(change[inside].mean() > SAME * max(reach, np.ptp(made[inside])))
+    if moved or other:
+        what = f"after {', '.join(moved)}" if moved else "with other grey levels than its file's"
+        raise ManifestError(
+            f"RandVariantd: an image came {what}, and a variant is as it lies on disk; put RandVariantd first, or "
+            "right after LoadImaged and EnsureChannelFirstd"
+        )
 
 
 def _probability(ratio: float | None, prob: float | None) -> float:

@@ -62,11 +62,14 @@ def real_and_synthetic(  # noqa: PLR0913 - what a training set is made of
         transform: of training, called with image and target.
 
     Raises:
-        ManifestError: a list can't be read; both or an impossible fold were given; a patient would stand on both sides.
+        ManifestError: a list can't be read; both or an impossible fold were given; a patient would stand on both
+            sides; variants have a class that no real image has; folds were given, and no real image is a source.
     """
     _check(ratio, schedule, folds, both=validation is not None and bool(folds))
     variants = read_coco(Path(output) / COCO, Path(output))
     known, judges = _digested(real, images), [] if validation is None else _digested(validation, images)
+    _refuse_strangers(known, variants, folds)
+    _refuse_other_classes(known, variants)
     patient_of = _patients(known + judges, variants)
     known, judges, variants = ([_of(item, patient_of) for item in part] for part in (known, judges, variants))
     if validation is None:
@@ -116,6 +119,26 @@ def _of(item: CocoImage, patient_of: Mapping[str, str]) -> CocoImage:
 def _in_folds(item: CocoImage, folds: Collection[int]) -> bool:
     """Whether any patient whom an image shows is judged on."""
     return any(fold_of(patient) in folds for patient in item.patients)
+
+
+def _refuse_strangers(real: Sequence[CocoImage], variants: Sequence[CocoImage], folds: Collection[int]) -> None:
+    """Refuse folds where no real image is one that OUTPUT was made of: its variants would show who is judged on."""
+    if folds and variants and not {item.sha256 for item in real} & {item.sha256 for item in variants}:
+        raise ManifestError(
+            "real_and_synthetic: expected real images that OUTPUT was made of, byte by byte, found none; written anew "
+            "they are others, and folds can't keep their variants out: give the files that the run read"
+        )
+
+
+def _refuse_other_classes(real: Sequence[CocoImage], variants: Sequence[CocoImage]) -> None:
+    """Refuse variants with a class that none of the real images has: one finding would be two classes."""
+    ours = {label for item in real for label in item.labels}
+    others = sorted({label for item in variants for label in item.labels} - ours)
+    if ours and others:
+        raise ManifestError(
+            f"real_and_synthetic: expected variants of {', '.join(sorted(ours))}, as the real images have, found "
+            f"{', '.join(others)}, too; run with the list that you train on, or rename its categories"
+        )
 
 
 def _refuse_shared(real: Sequence[CocoImage], variants: Sequence[CocoImage], judges: Sequence[CocoImage]) -> None:

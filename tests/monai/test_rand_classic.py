@@ -151,6 +151,17 @@ def test_contrast_changes_about_the_mean_and_nothing_else() -> None:
     assert torch.equal(after["map"], before["map"])
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_whole_numbers_stay_whole_and_in_their_range(kind: Any) -> None:
+    levels = (np.arange(64 * 80).reshape(1, 64, 80) % 256).astype(kind)
+    for given in (levels, torch.from_numpy(levels)):
+        made = RandClassicd("image", None, profile=profile(intensity=0.5)).set_random_state(seed=1)({"image": given})
+        assert (type(made["image"]), made["image"].dtype) == (type(given), given.dtype)
+        after, before = (np.asarray(one, dtype=float) for one in (made["image"], given))
+        assert before.std() != pytest.approx(after.std(), rel=0.01)
+        assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.98, "none wrapped round"
+
+
 def test_a_profile_that_allows_nothing_and_a_mirrored_chest_are_refused() -> None:
     with pytest.raises(ProfileError, match="allows nothing"):
         RandClassicd("image", profile="paper")

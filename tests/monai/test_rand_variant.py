@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 import torch
 from monai.data import CacheDataset, DataLoader, Dataset, PersistentDataset, list_data_collate
-from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, RandFlipd
+from monai.transforms import (
+    CastToTyped,
+    Compose,
+    EnsureChannelFirstd,
+    Flipd,
+    LoadImaged,
+    NormalizeIntensityd,
+    RandFlipd,
+    Rotate90d,
+    ScaleIntensityd,
+)  # fmt: skip
 from PIL import Image
 
 from medaug.errors import AnnotationError, ManifestError
@@ -139,6 +149,46 @@ def test_an_image_that_was_cut_is_refused_and_one_without_variants_stays(made: L
     assert swap(made)(other)["image"] == other["image"]
     variant = swap(made)(made.items[0])
     assert swap(made)(variant) == variant, "a variant stays that variant"
+
+
+def scaled(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "image": item["image"] / 255}
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (scaled, "other grey levels"),
+        (ScaleIntensityd("image"), "other grey levels"),
+        (NormalizeIntensityd("image"), "other grey levels"),
+        (Flipd("image", spatial_axis=0), "after Flip,"),
+        (Rotate90d("image", k=2), "after Rotate90,"),
+    ],
+)
+def test_an_image_that_was_moved_or_scaled_since_it_was_loaded_is_refused(made: Loop, before: Any, said: str) -> None:
+    """Its variant would come as it lies on disk, among images that don't."""
+    item = before(Compose(load())(made.items[0]))
+    with pytest.raises(ManifestError, match=said):
+        swap(made)(item)
+    same = CastToTyped("image", dtype=np.uint8)(Compose(load())(made.items[0]))
+    assert swap(made)(same)["medaug"]["synthetic"]
+
+
+def test_an_item_without_boxes_says_so(made: Loop) -> None:
+    item = {"image": made.items[0]["image"]}
+    with pytest.raises(ManifestError, match="boxes under 'box', found none; give box_key=None"):
+        swap(made)(item)
+    assert RandVariantd("image", None, output=made.output, prob=1.0)(item)["medaug"]["synthetic"]
+
+
+def test_a_variant_of_an_unlabelled_image_keeps_no_box(made: Loop) -> None:
+    chosen, item = swap(made), made.items[0]
+    digest = item["medaug"]["source_sha256"]
+    bare = tuple(replace(variant, boxes=(), labels=()) for variant in chosen.variants.variants[digest])
+    chosen.variants = replace(chosen.variants, variants={digest: bare})
+    assert chosen({**item, "box": []})["medaug"]["synthetic"]
+    with pytest.raises(AnnotationError, match="1 of an item's 1 boxes"):
+        chosen(item)
 
 
 def test_what_is_no_output_is_refused(tmp_path: Path) -> None:

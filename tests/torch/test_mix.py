@@ -153,6 +153,25 @@ def test_a_patient_on_both_sides_is_refused(folder: Path) -> None:
         mix(folder, validation=clean)
 
 
+def test_a_finding_under_another_name_is_refused(folder: Path, tmp_path: Path) -> None:
+    content = json.loads((folder / "real" / "all.json").read_text())
+    content["categories"][0]["name"] = "Lesion"
+    (tmp_path / "named.json").write_text(json.dumps(content))
+    with pytest.raises(ManifestError, match="expected variants of Lesion, as the real images have, found lesion, too"):
+        mix(folder, real=tmp_path / "named.json", images=folder / "real")
+
+
+def test_folds_of_images_that_were_written_anew_are_refused(folder: Path, tmp_path: Path) -> None:
+    """No digest is known, so a variant of somebody who is judged on would be trained on."""
+    names = [f"{n}.png" for n in range(SOURCES)]
+    for name in names:
+        (tmp_path / name).write_bytes((folder / "real" / name).read_bytes() + b" ")
+    real = coco(tmp_path / "all.json", names)
+    with pytest.raises(ManifestError, match="byte by byte, found none"):
+        mix(folder, real=real, folds=(0,))
+    assert len(mix(folder, real=real).training) == 3 * SOURCES, "other images to train beside variants are"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
