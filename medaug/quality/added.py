@@ -7,8 +7,10 @@ tissue is, so that structure that lies a little elsewhere is none that was added
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from medaug.quality.figures import Pair
 from medaug.quality.reduced import ADDED_BLOBS, FURTHEST, NEAREST, blob_reach, curvature, ghost_filter
@@ -29,11 +31,11 @@ def blobs_new(pair: Pair) -> float:
     """
     found = []
     for one in pair.seen:
-        strongest = 0.0
+        strongest, free = 0.0, np.flatnonzero(one.free)
         reach = one.source.blob_reach if len(pair.seen) == 1 else blob_reach(one.source.image)
         for scale, (dark, light) in zip(ADDED_BLOBS, reach, strict=True):
-            curved = curvature(one.after, scale)[one.free]
-            over = np.maximum(curved - dark[one.free], -curved - light[one.free])
+            curved = curvature(one.after, scale).take(free)
+            over = np.maximum(curved - dark.take(free), -curved - light.take(free))
             strongest = max(strongest, float(over.max()))
         found.append(strongest)
     return _of_slices(found)
@@ -64,9 +66,19 @@ def _ghosts(pair: Pair) -> Iterator[float]:
         known = one.source.ghost_filter if len(pair.seen) == 1 else ghost_filter(one.source.image, one.free)
         added = (one.change - ndimage.gaussian_filter(one.change, known.coarse)) * known.taper
         peaks = fft.irfft2(fft.rfft2(added, known.shape) * known.response, known.shape)
-        rows, columns = (fft.fftfreq(n, 1 / n) for n in known.shape)
-        away = np.hypot(rows[:, None], columns[None])
-        yield max(0.0, float(peaks[(away >= NEAREST) & (away <= FURTHEST)].max()))
+        yield max(0.0, float(peaks.take(_aside(known.shape)).max()))
+
+
+@lru_cache(maxsize=4)
+def _aside(shape: tuple[int, int]) -> npt.NDArray[np.intp]:
+    """Places of a transform's copies that lie `NEAREST` to `FURTHEST` px aside."""
+    from scipy import fft
+
+    rows, columns = (fft.fftfreq(n, 1 / n) for n in shape)
+    away = np.hypot(rows[:, None], columns[None])
+    places = np.flatnonzero((away >= NEAREST) & (away <= FURTHEST))
+    places.setflags(write=False)
+    return places
 
 
 def calm_texture(pair: Pair) -> float:

@@ -1,10 +1,11 @@
 """What a unit costs by stages, and how large it is on disk: what "planning a million images" is worked out from.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/unit_cost.py FOLDER [--profile bone-xray] [--units 3] [--json FILE]
+    OMP_NUM_THREADS=1 python tests/benchmarks/unit_cost.py FOLDER [--size 2500x2000] [--sources 5] [--json FILE]
 
-A radiograph of 2000 × 1600 built in code, with the profile as it is shipped. Seconds of one processor; another source
-warms up. A source is read before its first unit and kept for the others, and its first unit finds what they share: both
-are told apart.
+Radiographs built in code, with the profile as it is shipped. Seconds of processor, medians; a first source warms up.
+A source is read before its first unit and kept for the others, and its first unit finds what they share: both are told
+apart. Where FOLDER lies decides some of it: memory that files are written into costs more where the machine never used
+it before, so take a disk, and then memory (/dev/shm).
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
+import resource
 import statistics
 import sys
-import time
+from collections import defaultdict
 from pathlib import Path
+from typing import get_args
 
 import medaug
 from medaug.execution.execute import moment
@@ -27,40 +31,49 @@ from medaug.execution.worker.unit_of_work import finish, prepare, solve, work_un
 from medaug.execution.worker.worker import Worker
 from medaug.processes.freed_memory import keep_freed_memory
 from medaug.profile.load import load_profile
-from tests.benchmarks.line import export
+from medaug.quality.checks import CheckName
+from tests.benchmarks.overhead import export
+
+
+def spent() -> float:
+    """Seconds of this process. `time.process_time` moves in steps of 4 ms where a limit of the processor is set."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def measured(output: Path, planned: Plan) -> dict[str, float]:
     store, _ = open_store(output, planned.profile, listing_of(planned.units, planned.skips), moment())
     worker = Worker(planned.request, output)
-    warm, units = planned.units[0], [u for u in planned.units if u.source != planned.units[0].source]
-    with store.lease(warm.recipe.id) as lease:  # what is loaded once for all units
-        assert lease
-        work_unit(Job(store, worker, warm, lease))
-    started = time.process_time()
-    worker.volume(units[0])
-    read = time.process_time() - started
-    costs: dict[str, list[float]] = {"present": [], "solve": [], "restore, check, write": []}
-    sizes = []
-    for unit in units:
+    costs = defaultdict[str, list[float]](list)
+    warm = last = planned.units[0].source
+    for unit in planned.units:
+        first, last = unit.source != last, unit.source
         with store.lease(unit.recipe.id) as lease:
             assert lease
-            marks, job = [time.process_time()], Job(store, worker, unit, lease)
+            job = Job(store, worker, unit, lease)
+            if unit.source == warm:  # what is loaded once for all units
+                work_unit(job)
+                continue
+            marks = [spent()]
+            worker.volume(unit)
+            marks.append(spent())
             presented = prepare(job)
-            marks.append(time.process_time())
+            marks.append(spent())
             solved = solve(worker, presented)
-            marks.append(time.process_time())
+            marks.append(spent())
             record = finish(job, presented, *solved)
-            marks.append(time.process_time())
-        for stage, cost in zip(costs, (b - a for a, b in itertools.pairwise(marks)), strict=True):
-            costs[stage].append(cost)
+            marks.append(spent())
+        which = ", first of a source" if first else ""
+        read, present, solve_, write = (b - a for a, b in itertools.pairwise(marks))
+        if first:
+            costs["read a source"].append(read)
+        costs["solve"].append(solve_)
+        costs[f"present{which}"].append(present)
+        costs[f"restore, check, write{which}"].append(write)
+        costs[f"all but the solve{which}"].append(read + present + write)
         folder = store.root / record.folder
-        sizes.append(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
-    firsts = {f"{stage}, first of a source": costs[stage][0] for stage in ("present", "restore, check, write")}
-    further = {stage: statistics.median(values[1:]) for stage, values in costs.items()}
-    figures = {"read a source": read, **firsts, **further}
-    figures["MB on disk"] = statistics.median(sizes) / 1e6
-    return figures
+        costs["MB on disk"].append(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6)
+    return {name: statistics.median(values) for name, values in costs.items()}
 
 
 def main() -> None:
@@ -68,21 +81,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--profile", default="bone-xray")
-    parser.add_argument("--units", type=int, default=3)
+    parser.add_argument("--size", default="2000x1600", help="rows x columns")
+    parser.add_argument("--sources", type=int, default=1)
+    parser.add_argument("--units", type=int, default=3, help="of each source")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
-    boxes = export(given.folder, 2)  # the first one warms up
+    rows, columns = map(int, given.size.split("x"))
+    images = export(given.folder, rows, columns, given.sources + 1)  # the first one warms up
     profile = load_profile(given.profile)
-    checks = dict.fromkeys(("change", "seam", "sharpness", "noise", "observed_residual"), (None, None))
+    checks = dict.fromkeys(get_args(CheckName), (None, None))
     profile = profile.model_copy(update={"checks": checks})  # an image made of noise need not pass
-    planned = medaug.plan(given.folder / "in", profile=profile, annotations=boxes, variants=given.units, device="cpu")
+    boxes = given.folder / "boxes.json"
+    planned = medaug.plan(images, profile=profile, annotations=boxes, variants=given.units, device="cpu")
     figures = measured(given.folder / "out", planned)
     if given.json:
         given.json.write_text(json.dumps({"profile": given.profile, **figures}, indent=1) + "\n")
-    print(f"| {given.profile}, 2000 × 1600 | s, MB |\n|---|---|")
+    print(f"| {given.profile}, {given.size}, load {os.getloadavg()[0]:.1f} | s, MB |\n|---|---|")
     for name, value in figures.items():
-        print(f"| {name} | {value:.2f} |")
+        print(f"| {name} | {value:.3f} |")
 
 
 if __name__ == "__main__":

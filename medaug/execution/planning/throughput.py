@@ -12,9 +12,9 @@ from medaug.inverse.device import resolve_device
 from medaug.processes.threads import cores, of_a_solve
 
 # Seconds of a core, measured with radiographs of 2500 × 2000 (tests/benchmarks/flow.py, docs/how-to/throughput.md)
-READ_FIRST, READ_FURTHER = 0.065, 0.002  # for each million voxels
-WRITE, WRITE_ANY = 0.04, 0.06  # likewise, and for any unit: evidence, record, commit
-STEP = 0.08  # of a solve on a processor, at 256 px, for each slice
+READ_FIRST, READ_FURTHER = 0.04, 0.001  # for each million voxels
+WRITE, WRITE_ANY = 0.024, 0.08  # likewise, and for any unit: evidence, record, commit
+STEP = 0.06  # of a solve on a processor, at 256 px, for each slice
 DEVICE_STEP = 0.002 / 6  # likewise on a device: assumed, since none was measured
 DISK = 500e6  # bytes a second: assumed, a local disk's
 PASSED = 1000  # units that the model lets pass; the others go at its rate
