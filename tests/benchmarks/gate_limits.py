@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.gate_limits --data SHARED`` with the folders ``pool`` and ``pool_slices``, and the pairs
 of ``dev/01…/near_duplicates.csv``. Prints the quantiles of every figure of `quality.structure` and `quality.added` for
-each kind of pair, and the limits that follow, to be copied to `quality.checks`.
+each kind of pair, and the limits that follow, for `quality.checks`;
+those of `blobs_new` and `ghosting` for the profiles of heads, since the defaults are wider.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def limit(figure: object) -> float:
 
 
 @pytest.mark.parametrize(("down", "aside"), [(0, 8), (6, -6), (12, 5)])
-@pytest.mark.parametrize("contrast", [0.3, 0.8])
+@pytest.mark.parametrize("contrast", [0.4, 0.8])
 def test_a_ghost_has_the_contrast_that_it_was_given(down: int, aside: int, contrast: float) -> None:
     source = limb(bones=(ends(),))
     detail = source.stored[0] - ndimage.gaussian_filter(source.stored[0], 6)
