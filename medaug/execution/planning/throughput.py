@@ -55,8 +55,10 @@ def forecast(planned: Plan) -> Forecast | None:
     mine = max(1, count // workers)
     batch = 1 if device == "cpu" else planned.profile.rows
     machine = Machine(max(1, io_workers), batch, DISK / workers)
-    flow = simulated(costs_of(planned, device), machine, min(mine, PASSED), request.variants)
+    costs = costs_of(planned, device)
+    flow = simulated(costs, machine, min(mine, PASSED), request.variants)
     seconds = flow.seconds + max(0, mine - PASSED) / flow.rate
+    seconds = max(seconds, count * _of_cores(costs, request.variants, device) / cores())
     return Forecast(seconds, flow.held_by, cores(), device, io_workers)
 
 
@@ -71,6 +73,12 @@ def costs_of(planned: Plan, device: str) -> Costs:
     row = profile.solver.steps * step * (profile.size / 256) ** 2
     write = WRITE * millions + WRITE_ANY
     return Costs(READ_FIRST * millions, READ_FURTHER * millions, write, row, slices, planned.bytes / count)
+
+
+def _of_cores(costs: Costs, variants: int, device: str) -> float:
+    """Seconds of a core that a unit takes in the mean: the model's parts work beside each other, if there are cores."""
+    solve = costs.solve * costs.rows * of_a_solve() if device == "cpu" else 0.0
+    return (costs.first + (variants - 1) * costs.further) / variants + costs.write + solve
 
 
 def _io_workers(request: RunRequest, device: str, workers: int, units: int) -> int:

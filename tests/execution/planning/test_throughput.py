@@ -38,6 +38,16 @@ def test_on_a_processor_solving_holds_it_back(capsys: pytest.CaptureFixture[str]
     assert plan_data(planned, {}, ahead=ahead)["held_back_by"] == "solving"
 
 
+def test_what_one_core_does_comes_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = forecast(of(40))
+    monkeypatch.setattr(throughput, "cores", lambda: 1)
+    one = forecast(of(40))
+    assert many is not None
+    assert one is not None
+    written = 40 * (throughput.WRITE * 4 + throughput.WRITE_ANY)
+    assert one.seconds > many.seconds + 0.9 * written
+
+
 def test_on_a_device_reading_does_until_the_disk_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throughput, "resolve_device", lambda _: "cuda")
     few, many = forecast(of(400)), forecast(of(4000))
