@@ -12,15 +12,14 @@ from functools import cache, partial
 from typing import assert_never
 
 from medaug.assemble.laws import draw_of, law_for, protect_for, set_in_of
+from medaug.assemble.restoration import restoration_of
 from medaug.assemble.settling import settled_on
 from medaug.augmentation.prepare import Latest, PresentTools
-from medaug.augmentation.restore import Restoration, RestoreTools, restore_delta, restore_replace
+from medaug.augmentation.restore import RestoreTools
 from medaug.augmentation.solve import SolveTools, on_threads
 from medaug.augmentation.tools import Tools
 from medaug.errors import PriorError, ProfileError
 from medaug.imaging.crop import around_domain, free_part, whole_frame
-from medaug.imaging.products import product
-from medaug.imaging.resample import low_pass_matrix, spread_matrix
 from medaug.imaging.volume import Area, Mask, Volume, Window
 from medaug.imaging.windowing import percentile_window, stated_window
 from medaug.inverse import operators
@@ -51,7 +50,6 @@ from medaug.profile.components import (
     FixedWindow,
     FolderPrior,
     PercentileWindow,
-    Restore,
 )
 from medaug.quality import DEFAULT_LIMITS
 from medaug.regions import laws
@@ -90,7 +88,7 @@ def tools(
             load=partial(_prior, profile, on) if prior is None else None,
         ),
         RestoreTools(
-            restore=_restoration(profile.restore, profile.size, fitted.card),
+            restore=restoration_of(profile.restore, profile.size, fitted.card),
             limits={**DEFAULT_LIMITS, **{str(name): limit for name, limit in profile.checks.items()}},
         ),
         on_threads((threads or of_a_solve()) if on == "cpu" else None),
@@ -306,22 +304,6 @@ def _domain(latest: Latest[Mask], parts: Sequence[domains.DomainPart], volume: V
         return mask
 
     return latest.of(volume, window, find)
-
-
-def _restoration(spec: Restore, size: int, card: PriorCard) -> Restoration:
-    match spec.kind:
-        case "delta" if spec.deblock or spec.fine:
-            before = -size % math.lcm(card.stride, card.multiple) // 2  # what `padded` adds there
-            spread = spread_matrix(size, card.stride if spec.deblock else 0, -before % card.stride)
-            if spec.fine:
-                spread = product(low_pass_matrix(size, spec.fine), spread)
-            return partial(restore_delta, spread=spread)
-        case "delta":
-            return restore_delta
-        case "replace":
-            return restore_replace
-        case _:
-            assert_never(spec.kind)
 
 
 def _window_once(latest: Latest[Window], spec: FileWindow | FixedWindow | PercentileWindow, volume: Volume) -> Window:

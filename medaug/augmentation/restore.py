@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medaug.augmentation.local_contrast import lost_contrast
 from medaug.imaging.crop import WHOLE
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.products import product
@@ -52,7 +53,7 @@ class RestoreTools:
 
 
 def restore_delta(
-    volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None
+    volume: Volume, view: Presentation, solution: Solution, spread: Float32 | None = None, contrast: bool = False
 ) -> Iterator[Strip]:
     """The source plus what the solve changed: x + up(w · (D(z*) - D(E(x)))), in modality units, strip by strip.
 
@@ -64,10 +65,15 @@ def restore_delta(
         view: how it was presented.
         solution: what came back.
         spread: (size, size), applied to the change along both axes before its taper: `resample.spread_matrix`.
+        contrast: give back the local contrast that the solve has lost (`local_contrast`).
     """
     change = solution.solved - solution.round_trip
     if spread is not None:
         change = product(product(spread, change), spread.T)
+    if contrast:
+        for k, (shown, weight) in enumerate(zip(solution.presented, solution.taper, strict=True)):
+            if weight.any():
+                change[k] += lost_contrast(shown, shown + change[k], weight)
     change *= solution.taper
     for k, one in enumerate(change):
         for area, step in view.native_strips(one):

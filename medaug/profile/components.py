@@ -224,11 +224,12 @@ class Restore(Spec):
     fine: float = Field(
         0.0, ge=0, le=32, description="px of the prior's: detail finer than this stays the source's; delta only"
     )
+    contrast: bool = Field(False, description="give back the local contrast that a solve has lost; delta only")
 
     @model_validator(mode="after")
     def _a_delta(self) -> Self:
-        if (self.deblock or self.fine) and self.kind != "delta":
-            raise ValueError(f"deblock and fine are for kind delta, found {self.kind!r}; remove them")
+        if (self.deblock or self.fine or self.contrast) and self.kind != "delta":
+            raise ValueError(f"deblock, fine and contrast are for kind delta, found {self.kind!r}; remove them")
         return self
 
 

@@ -11,7 +11,7 @@ from medaug.profile.solvers import AT_REST
 
 ROWS_OF_A_PROCESSOR = 8  # slices solved at once where a profile leaves it to the device, and that is a processor
 
-LATER = {"deblock", "fine"}  # of restore, and in the digest where they do something
+LATER = {"deblock", "fine", "contrast"}  # of restore, and in the digest where they do something
 NOT_IN_DIGEST: dict[str, Any] = {
     "description": True,
     "prior": {"path"},

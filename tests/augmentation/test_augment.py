@@ -183,6 +183,14 @@ def test_detail_finer_than_asked_stays_the_sources_and_no_protected_voxel_change
     np.testing.assert_array_equal(coarse.volume.stored[kept], source.volume.stored[kept])
 
 
+def test_lost_contrast_comes_back_and_no_protected_voxel_changes() -> None:
+    source = case()
+    flat, full = (made(source, restore=partial(restore_delta, contrast=contrast)) for contrast in (False, True))
+    assert (flat.volume.stored != full.volume.stored).any()
+    kept = full.regions.protected
+    np.testing.assert_array_equal(full.volume.stored[kept], source.volume.stored[kept])
+
+
 def test_variants_of_a_volume_share_their_domain_and_no_other_volume_does(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Volume] = []
 

@@ -38,6 +38,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import medaug
+from medaug.augmentation.local_contrast import lost_contrast
 from medaug.augmentation.restore import seam_taper
 from medaug.imaging.resample import low_pass_matrix, spread_matrix
 from medaug.imaging.seeds import seed_for
@@ -46,6 +47,7 @@ from medaug.inverse.operators import Beside, Inpainting
 from medaug.inverse.priors.latent_prior import LatentPrior
 from medaug.inverse.priors.loaders.trained import load_embedded
 from medaug.inverse.protocols import Operator, Problem
+from medaug.profile.components import Restore
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from medaug.training.autoencoder import to_tensor
 from medaug.training.calibration import Layouts, lay_out
@@ -57,6 +59,7 @@ RECIPE = Path("medaug/training/recipes/radiograph-256.yaml")
 WINDOW = medaug.Window.spanning(0, 255)
 KINDS = ("bone", "bone", "chest")  # in turn
 FEATHER = 6.0  # px, as in the shipped profiles
+AS_SOLVED = Restore(kind="delta", feather=FEATHER, deblock=True)
 
 
 @cache
@@ -94,7 +97,7 @@ class Subjects:
         degraded: how the whole image is seen beside its observed pixels; None where it isn't.
         neighbours: images in a row that share their noise, as the slices of a volume do.
         prior: what they are solved with; None for the radiographs' embedded prior.
-        fine: px, as the profile's `restore.fine`.
+        restore: as the profile says; the taper and the deblocking are the same in all.
     """
 
     x: Tensor
@@ -102,7 +105,7 @@ class Subjects:
     degraded: Operator | None = None
     neighbours: int = 1
     prior: LatentPrior | None = None
-    fine: float = 0.0
+    restore: Restore = AS_SOLVED
 
     def __len__(self) -> int:
         return len(self.x)
@@ -111,7 +114,11 @@ class Subjects:
         rows = slice(number, number + 1)
         masks = (self.layouts.protected, self.layouts.observed, self.layouts.inside)
         return Subjects(
-            self.x[rows], Layouts(*(mask[rows] for mask in masks)), self.degraded, prior=self.prior, fine=self.fine
+            self.x[rows],
+            Layouts(*(mask[rows] for mask in masks)),
+            self.degraded,
+            prior=self.prior,
+            restore=self.restore,
         )
 
     @property
@@ -130,12 +137,17 @@ class Solved:
     calls: dict[str, int]
 
 
-def subjects(data: Path, count: int, fine: float = 0.0) -> Subjects:
+def kept_of(restore: Restore) -> dict[str, float | bool]:
+    """What a report holds of a restoration, so that its rows are taken anew under another."""
+    return {"fine": restore.fine} | ({"contrast": True} if restore.contrast else {})
+
+
+def subjects(data: Path, count: int, restore: Restore = AS_SOLVED) -> Subjects:
     """Drawn from the held-out part; the third, sixth, … are chests. The first of many are those of a few."""
     pool, drawn = _drawn(data)
     each = {kind: iter(numbers) for kind, numbers in drawn.items()}
     x = to_tensor(pool.images[[next(each[KINDS[n % len(KINDS)]]) for n in range(count)]])
-    return Subjects(x, lay_out(x), fine=fine)
+    return Subjects(x, lay_out(x), restore=restore)
 
 
 def others(data: Path, count: int) -> dict[str, np.ndarray]:
@@ -210,9 +222,12 @@ def restored(these: Subjects, solved: np.ndarray, way: str, prior=None) -> np.nd
     with torch.no_grad():
         again = prior.decode(prior.encode(these.x))[:, 0].numpy()
     rows, columns = (  # deblock and fine, as the profiles have it
-        low_pass_matrix(size, these.fine) @ spread_matrix(size, prior.card.stride) for size in x.shape[1:]
+        low_pass_matrix(size, these.restore.fine) @ spread_matrix(size, prior.card.stride) for size in x.shape[1:]
     )
-    return np.clip(x + seam_taper(protected, FEATHER) * (rows @ (solved - again) @ columns.T), -1, 1)
+    change, taper = (rows @ (solved - again) @ columns.T).astype(np.float32), seam_taper(protected, FEATHER)
+    if these.restore.contrast:
+        change += [lost_contrast(*one) for one in zip(x, x + change, taper, strict=True)]
+    return np.clip(x + taper * change, -1, 1)
 
 
 def figures(these: Subjects, solved: np.ndarray, way: str, prior=None) -> list[dict[str, float]]:

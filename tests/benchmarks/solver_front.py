@@ -31,7 +31,7 @@ from tests.benchmarks.solver_rule import chosen
 GRID = [(6, 0.4), (9, 0.6), (12, 0.6), (12, 0.8), (16, 0.8)]  # steps, start
 UNCHOSEN = (*BASELINES, "latino")
 FEWER = {"latino": [(8, 0.6), (8, 0.8)]}  # further ones of what is made for few steps
-FINE = 8.0  # px, as the profiles restore
+RESTORE = medaug.load_profile("bone-xray").restore  # and that of chest-xray
 SHIPPED = {f"{name}, {n} from {t0:g}": partial(run, steps=n, t0=t0)
            for name, run in SOLVERS.items() for n, t0 in GRID + FEWER.get(name, [])
            if (n, t0) == (12, 0.6) or name not in BASELINES}  # fmt: skip
@@ -95,10 +95,16 @@ def upstream(costs: Path) -> list[float]:
 
 def main(options: argparse.Namespace) -> None:
     path, sha = options.out / "solver-front.json", bench.embedded().card.sha256
-    SUBJECTS.append(bench.subjects(options.data, options.count, FINE))
+    SUBJECTS.append(bench.subjects(options.data, options.count, RESTORE))
     REAL.extend(references(options.data, options.count))
     public = upstream(options.out / "solver-costs.json")[: options.count]
-    about = {"images": len(SUBJECTS[0]), "prior": sha, "seeds": len(solver_rows.SEEDS), "threads": 1, "fine": FINE}
+    about = {
+        "images": len(SUBJECTS[0]),
+        "prior": sha,
+        "seeds": len(solver_rows.SEEDS),
+        "threads": 1,
+        **bench.kept_of(RESTORE),
+    }
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
     if {key: report.get(key) for key in about} != about:
         report = about | {"rows": {}, "judged": {}}

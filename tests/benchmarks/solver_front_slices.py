@@ -143,7 +143,7 @@ def group(data: Path, name: str, count: int) -> Group:
     )
     others = [found[case][n][1] for case, n in order for _ in range(2)]
     prior, layouts = load_embedded(sha256=profile.prior.sha256), Layouts(protected, observed, protected)
-    these = bench.Subjects(pixels, layouts, neighbours=2, prior=prior, fine=profile.restore.fine)
+    these = bench.Subjects(pixels, layouts, neighbours=2, prior=prior, restore=profile.restore)
     return Group(these, others, Among(tuple(case for case, _ in order), 2))
 
 
@@ -198,7 +198,7 @@ def main(options: argparse.Namespace) -> None:
 def forget_others(report: dict, name: str) -> None:
     """Drop what was measured for a profile with another prior or restoration than it has today."""
     profile = medaug.load_profile(name)
-    today = {"prior": profile.prior.sha256, "fine": profile.restore.fine}
+    today = {"prior": profile.prior.sha256, **bench.kept_of(profile.restore)}
     if report["priors"].get(name) != today:
         report["units"] = {unit: found for unit, found in report["units"].items() if unit.split(AT)[0] != name}
         report["judged"].pop(name, None)

@@ -123,14 +123,14 @@ def test_where_a_prior_lies_and_what_a_profile_says_of_itself_decide_no_pixel() 
     assert parse_profile(one.to_yaml(), "profile 'x'").sha256 == one.sha256
 
 
-@pytest.mark.parametrize("key", [{"deblock": True}, {"fine": 5}])
+@pytest.mark.parametrize("key", [{"deblock": True}, {"fine": 5}, {"contrast": True}])
 def test_what_a_delta_alone_can_do_changes_no_digest_where_it_is_off(key: dict[str, object]) -> None:
     on = parse_profile(edited(restore={"kind": "delta", "feather": 6, **key}), "profile 'x'")
     off = parse_profile(edited(restore={"kind": "delta", "feather": 6}), "profile 'x'")
     assert on.sha256 != off.sha256
     older = off.model_dump(mode="json") | {"restore": {"kind": "delta", "feather": 6.0}}
     assert profile_digest(older) == off.sha256
-    with pytest.raises(ProfileError, match="deblock and fine are for kind delta"):
+    with pytest.raises(ProfileError, match="deblock, fine and contrast are for kind delta"):
         parse_profile(edited(restore={"kind": "replace", **key}), "profile 'x'")
 
 
