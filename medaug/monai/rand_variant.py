@@ -21,6 +21,7 @@ ABOUT = {"unit": "", "variant": -1, "patient": "", "source": "", "source_sha256"
 MOST = 99  # percentile of a variant's grey levels, and of how far an item's are from them
 OTHER = 0.7  # of the former: an item that far off has another scale; [0, 1] for 8 bits gives 0.99
 SAME = 0.02  # of it, in boxes: what lossy compression changes is less
+SEEN = 2**16  # voxels, about: enough for a percentile
 KEPT = 8  # images that are loaded once for several items
 
 
@@ -123,26 +124,41 @@ class RandVariantd(RandomizableTransform, MapTransform):  # type: ignore[misc]  
 def _refuse_changed(image: Any, swapped: Any, variant: ListedVariant) -> None:
     """Refuse an image that was moved or scaled since it was loaded: what is put in its place is as it lies on disk.
 
-    Moves are traced by MONAI. Grey levels are another scale's where neither the boxes hold the variant's, which keeps
-    them, nor the rest lies anywhere near it.
+    Moves are traced by MONAI.
 
     Raises:
         ManifestError: it was.
     """
     moved = [one.get("class", "a transform") for one in getattr(image, "applied_operations", ())]
-    there, made = (np.asarray(convert_to_numpy(one), dtype=np.float64) for one in (image, swapped))
-    reach, change = np.percentile(made - made.min(), MOST), np.abs(there - made)
-    other = float(np.percentile(change, MOST)) > OTHER * reach
-    axes = made.ndim - 1
-    for low, high in ((box[:axes], box[axes:]) for box in variant.boxes):
-        inside = (slice(None), *(slice(int(a), int(b)) for a, b in zip(low, high, strict=True)))
-        other = other and bool(change[inside].mean() > SAME * max(reach, np.ptp(made[inside])))
-    if moved or other:
+    if moved or _other_levels(*map(convert_to_numpy, (image, swapped)), variant):
         what = f"after {', '.join(moved)}" if moved else "with other grey levels than its file's"
         raise ManifestError(
             f"RandVariantd: an image came {what}, and a variant is as it lies on disk; put RandVariantd first, or "
             "right after LoadImaged and EnsureChannelFirstd"
         )
+
+
+def _other_levels(there: Any, made: Any, variant: ListedVariant) -> bool:
+    """Whether an image's grey levels are another scale's than its variant's.
+
+    They are where neither the boxes hold the variant's, which keeps them, nor the rest lies anywhere near it.
+    """
+    axes = made.ndim - 1
+    step = max(1, int((made.size / SEEN) ** (1 / axes)))  # what tells scales apart, each item of a loop pays
+    grid = (slice(None), *(slice(None, None, step) for _ in range(axes)))
+    coarse, change = made[grid].astype(np.float64), _apart(there, made, grid)
+    reach = np.percentile(coarse - coarse.min(), MOST)
+    if np.percentile(change, MOST) <= OTHER * reach:
+        return False
+    for low, high in ((box[:axes], box[axes:]) for box in variant.boxes):
+        inside = (slice(None), *(slice(int(a), int(b)) for a, b in zip(low, high, strict=True)))
+        if made[inside].size == 0 or _apart(there, made, inside).mean() <= SAME * max(reach, np.ptp(made[inside])):
+            return False
+    return True
+
+
+def _apart(there: Any, made: Any, where: tuple[slice, ...]) -> Any:
+    return np.abs(there[where].astype(np.float64) - made[where])
 
 
 def _probability(ratio: float | None, prob: float | None) -> float:

@@ -42,7 +42,7 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head. O
 * The search's tests and the confirmation's are of other patients, but what is trained on is the same half.
 * `bone-xray` was compared as it was until 2026-11, without `restore.fine`
   ([ADR 47](../adr/0047-a-judge-in-the-rule.md)).
-* One detector, two data sets, one machine. Confirm with your own: `--detector retinanet` or `command`."""
+* Two detectors on the same features, two data sets, one machine. Confirm with your own: `--detector command`."""
 DATA_SETS = {"fracatlas": "Fractures, FracAtlas", "brain-mr": "Tumours, brain MR"}
 OLD_HEAD = """The detector's first head, which saw single places
 ([ADR 34](../adr/0034-the-screening-head-looks-around.md)): every arm ended at its floor, so this says little."""
@@ -126,7 +126,7 @@ def section(comparison: dict[str, Any]) -> list[str]:
     real, done = results["real"][0], results["trainings"]
     laws = ", ".join(f"`{name}`" for name in laws_of(plan))
     return [
-        f"## {DATA_SETS[name_of(comparison)]}: {real} real images, ratio {ratios}: {laws}",
+        f"## {DATA_SETS[name_of(comparison)]}: {real} real images, ratio {ratios}: {laws}{_detector(results)}",
         "",
         *([] if "around" in plan["detector"]["head"] else [OLD_HEAD, ""]),
         *tables.facts(results),
@@ -146,6 +146,12 @@ def section(comparison: dict[str, Any]) -> list[str]:
         *tables.power(results),
         "",
     ]
+
+
+def _detector(results: dict[str, Any]) -> str:
+    """For a heading, where it isn't the screening one."""
+    detector = results["design"]["detector"]
+    return "" if detector == "frozen" else f", detector `{detector}`"
 
 
 def laws_of(plan: dict[str, Any]) -> list[str]:

@@ -137,7 +137,7 @@ class Solved:
     calls: dict[str, int]
 
 
-def kept_of(restore: Restore) -> dict[str, float | bool]:
+def restored_by(restore: Restore) -> dict[str, float | bool]:
     """What a report holds of a restoration, so that its rows are taken anew under another."""
     return {"fine": restore.fine} | ({"contrast": True} if restore.contrast else {})
 

@@ -103,7 +103,7 @@ def main(options: argparse.Namespace) -> None:
         "prior": sha,
         "seeds": len(solver_rows.SEEDS),
         "threads": 1,
-        **bench.kept_of(RESTORE),
+        **bench.restored_by(RESTORE),
     }
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {}
     if {key: report.get(key) for key in about} != about:

@@ -198,7 +198,7 @@ def main(options: argparse.Namespace) -> None:
 def forget_others(report: dict, name: str) -> None:
     """Drop what was measured for a profile with another prior or restoration than it has today."""
     profile = medaug.load_profile(name)
-    today = {"prior": profile.prior.sha256, **bench.kept_of(profile.restore)}
+    today = {"prior": profile.prior.sha256, **bench.restored_by(profile.restore)}
     if report["priors"].get(name) != today:
         report["units"] = {unit: found for unit, found in report["units"].items() if unit.split(AT)[0] != name}
         report["judged"].pop(name, None)
