@@ -130,7 +130,7 @@ def _refuse_changed(image: Any, swapped: Any, variant: ListedVariant) -> None:
         ManifestError: it was.
     """
     moved = [one.get("class", "a transform") for one in getattr(image, "applied_operations", ())]
-    if moved or _other_levels(*map(convert_to_numpy, (image, swapped)), variant):
+    if moved or _other_levels(convert_to_numpy(image), convert_to_numpy(swapped), variant):
         what = f"after {', '.join(moved)}" if moved else "with other grey levels than its file's"
         raise ManifestError(
             f"RandVariantd: an image came {what}, and a variant is as it lies on disk; put RandVariantd first, or "
