@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from unittest import mock
 
@@ -35,6 +36,9 @@ class Disk:
 
     def __init__(self, stop: int = 0, *, fails: int = 0) -> None:
         self.steps, self.stop, self.fails = 0, stop, fails
+        self._flushing = (
+            Lock()
+        )  # threads of one run flush one folder: what is seen later must not be lost to an older look
         self.lives: dict[int, int] = {}
         self.bytes: dict[Key, bytes] = {}
         self.names: dict[Key, dict[str, Key]] = {}
@@ -105,11 +109,12 @@ class Disk:
     def _flushed(self, descriptor: int) -> None:
         key = self._key(os.fstat(descriptor).st_ino)
         place = Path(f"/proc/self/fd/{descriptor}").readlink()
-        if place.is_dir():
-            with os.scandir(place) as entries:
-                self.names[key] = {entry.name: self._key(entry.inode()) for entry in entries}
-        else:
-            self.bytes[key] = place.read_bytes()
+        with self._flushing:
+            if place.is_dir():
+                with os.scandir(place) as entries:
+                    self.names[key] = {entry.name: self._key(entry.inode()) for entry in entries}
+            else:
+                self.bytes[key] = place.read_bytes()
 
     def after_power_loss(self, root: Path, target: Path) -> Path:
         """What stands on the disk when the power is back, as a copy.
