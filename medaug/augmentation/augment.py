@@ -164,7 +164,11 @@ def bring_back(presented: Presented, solution: Solution, tools: Tools) -> Varian
         "observed_residual": observed_residual(solution, presented.on_grid),
         "domain_share": prepared.domain_share,
     }
-    checks = inspect(volume, result, regions.protected, window, measured, tools.restore.limits, prepared.baseline)
+    whole = before is volume and np.issubdtype(volume.stored.dtype, np.integer)  # a NaN differs from itself
+    checks = inspect(
+        volume, result, regions.protected, window, measured, tools.restore.limits, prepared.baseline,
+        changed if whole else None,
+    )  # fmt: skip
     return Variant(
         presented.recipe, result, case.boxes, window, regions, changed, checks, prepared.domain, before,
         presented.motions, presented.grafted.graft if presented.grafted else None,

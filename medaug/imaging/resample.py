@@ -152,7 +152,8 @@ def _covered_rows(masks: Mask, n_out: int) -> Float32:
 def block_means(image: npt.NDArray[np.generic], side: int) -> Float32:
     """Means over side × side px of an image or a mask (rows, columns); the last row and column fill up."""
     numbers = image.view(np.uint8) if image.dtype == np.bool_ else image
-    means = _sums(_sums(numbers, side, 0, _kind_of_sums(numbers, side)), side, 1, np.float32)
+    sums = _sums(numbers, side, 0, _kind_of_sums(numbers, side))
+    means = _sums(sums, side, 1, _kind_of_sums(sums, side)).astype(np.float32, copy=False)  # whole sums are exact
     means /= np.float32(side**2)
     return means
 
@@ -162,8 +163,8 @@ def _kind_of_sums(image: npt.NDArray[Any], side: int) -> npt.DTypeLike:
     if image.dtype.kind not in "iu" or image.dtype.itemsize > 2 or not image.size:
         return np.float32
     held = np.iinfo(image.dtype)
-    fits = held.min <= side * int(image.min()) and side * int(image.max()) <= held.max
-    return image.dtype if fits else np.float32
+    low = int(image.min()) if held.min else 0
+    return image.dtype if held.min <= side * low and side * int(image.max()) <= held.max else np.float32
 
 
 def _sums(image: npt.NDArray[Any], side: int, axis: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medaug.quality.figures import Pair
-from medaug.quality.reduced import ADDED_BLOBS, FURTHEST, NEAREST, blob_reach, curvature, ghost_filter
+from medaug.quality.reduced import ADDED_BLOBS, FURTHEST, NEAREST, curvature
 from medaug.quality.structure import CALM, GREY, block_means
 
 SLICES = 95  # percentile: what one slice of twenty exceeds is chance
@@ -32,8 +32,7 @@ def blobs_new(pair: Pair) -> float:
     found = []
     for one in pair.seen:
         strongest, free = 0.0, np.flatnonzero(one.free)
-        reach = one.source.blob_reach if len(pair.seen) == 1 else blob_reach(one.source.image)
-        for scale, (dark, light) in zip(ADDED_BLOBS, reach, strict=True):
+        for scale, (dark, light) in zip(ADDED_BLOBS, one.source.blob_reach, strict=True):
             curved = curvature(one.after, scale).take(free)
             over = np.maximum(curved - dark.take(free), -curved - light.take(free))
             strongest = max(strongest, float(over.max()))
@@ -63,7 +62,7 @@ def _ghosts(pair: Pair) -> Iterator[float]:
     for one in pair.seen:
         if np.count_nonzero(one.free) < ENOUGH:
             continue
-        known = one.source.ghost_filter if len(pair.seen) == 1 else ghost_filter(one.source.image, one.free)
+        known = one.source.ghost_filter
         added = (one.change - ndimage.gaussian_filter(one.change, known.coarse)) * known.taper
         peaks = fft.irfft2(fft.rfft2(added, known.shape) * known.response, known.shape)
         yield max(0.0, float(peaks.take(_aside(known.shape)).max()))

@@ -100,7 +100,7 @@ def failing(checks: Sequence[Check]) -> tuple[str, ...]:
     return tuple(str(check) for check in checks if not check.passed)
 
 
-def inspect(
+def inspect(  # noqa: PLR0913 - two images, what was to stay, limits, and what is known already
     source: Volume,
     variant: Volume,
     protected: Mask,
@@ -108,6 +108,7 @@ def inspect(
     measured: Mapping[str, float],
     limits: Mapping[str, Limits],
     known: Baseline | None = None,
+    differs: Mask | None = None,
 ) -> tuple[Check, ...]:
     """Take every figure of a variant.
 
@@ -119,13 +120,14 @@ def inspect(
         measured: figures that were taken elsewhere, by name, such as ``observed_residual``.
         limits: limits by name, in place of the defaults.
         known: the baseline of this source, these protected voxels and this window where it was taken before.
+        differs: (k, i, j), where the stored numbers of both differ, bit for bit, where that was taken before.
 
     Raises:
         ValueError: a limit or a figure is for a check that doesn't exist.
     """
     if unknown := sorted({*limits, *measured} - {*DEFAULT_LIMITS}):
         raise ValueError(f"expected checks of {', '.join(DEFAULT_LIMITS)}, found {', '.join(unknown)}")
-    pair = Pair(source, variant, protected, window, known)
+    pair = Pair(source, variant, protected, window, known, differs)
     bounds = {**DEFAULT_LIMITS, **limits}
     with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is no finite number, and fails
         values = {name: take(pair) for name, take in FIGURES.items()} | dict(measured)

@@ -39,6 +39,7 @@ class Pair:
         protected: (k, i, j), True where nothing may differ.
         window: the unit of all grey levels.
         known: the baseline of this source, these protected voxels and this window where it was taken before.
+        differing: `differs`, where that was taken before.
     """
 
     source: Volume
@@ -46,6 +47,7 @@ class Pair:
     protected: Mask
     window: Window
     known: Baseline | None = None
+    differing: Mask | None = None
 
     def __post_init__(self) -> None:
         if not self.source.stored.shape == self.variant.stored.shape == self.protected.shape:
@@ -56,6 +58,8 @@ class Pair:
     @cached_property
     def differs(self) -> Mask:
         """Where the stored numbers differ, bit for bit: a NaN equals itself."""
+        if self.differing is not None:
+            return self.differing
         before, after = (np.ascontiguousarray(volume.stored) for volume in (self.source, self.variant))
         bits = np.dtype(f"u{before.dtype.itemsize}")
         return np.asarray(before.view(bits) != after.view(bits))
@@ -68,7 +72,7 @@ class Pair:
     @cached_property
     def trespassed(self) -> int:
         """How many protected voxels differ."""
-        return int(np.count_nonzero(self.differs & self.protected))
+        return sum(int(np.count_nonzero(self.differs[k][at] & self.protected[k][at])) for k, at in _everywhere(self))
 
     @cached_property
     def base(self) -> Baseline:

@@ -33,7 +33,8 @@ def moved(source: Volume, variant: Volume, window: Window, k: int, at: Area) -> 
     """`levels` of the variant minus those of the source, a fresh array; stored numbers are subtracted, then scaled."""
     if source.lut is not None:
         return levels(variant, window, k, at) - levels(source, window, k, at)
-    difference: Levels = np.subtract(variant.stored[k][at], source.stored[k][at], dtype=_kind(source))
+    difference: Levels = variant.stored[k][at].astype(_kind(source))
+    difference -= source.stored[k][at].astype(_kind(source))  # numbers of two kinds would be converted piece by piece
     difference *= source.rescale[k].slope / window.width
     return difference
 

@@ -35,12 +35,14 @@ class Before:
         free: where it may change, as far as whole pixels of this size are free.
         number: of the slice.
         factor: stored pixels along a pixel.
+        alone: whether it is the only such slice; of several, what takes room isn't kept: a quarter of a gigabyte.
     """
 
     image: Float32
     free: Mask
     number: int = 0
     factor: int = 1
+    alone: bool = False
 
     @cached_property
     def noise(self) -> float:
@@ -63,14 +65,22 @@ class Before:
         """See `band`."""
         return band(self.image)
 
-    @cached_property
+    @property
     def blob_reach(self) -> list[tuple[Float32, Float32]]:
-        """See `blob_reach`; kept where there is one slice, since a volume's would take a quarter of a gigabyte."""
+        """See `blob_reach`."""
+        return self._kept_reach if self.alone else blob_reach(self.image)
+
+    @property
+    def ghost_filter(self) -> GhostFilter:
+        """See `ghost_filter`."""
+        return self._kept_filter if self.alone else ghost_filter(self.image, self.free)
+
+    @cached_property
+    def _kept_reach(self) -> list[tuple[Float32, Float32]]:
         return blob_reach(self.image)
 
     @cached_property
-    def ghost_filter(self) -> GhostFilter:
-        """See `ghost_filter`; likewise."""
+    def _kept_filter(self) -> GhostFilter:
         return ghost_filter(self.image, self.free)
 
 
@@ -132,10 +142,9 @@ class Slice:
 def befores(source: Volume, protected: Mask, window: Window) -> tuple[Before, ...]:
     """Every slice that has free pixels at that size, of a source whose ``protected`` voxels must stay."""
     factor = max(1, round(max(protected.shape[1:]) / LONGEST))
-    shrunk = ((k, _shrunk(~kept, factor) >= WHOLE) for k, kept in enumerate(protected))
-    return tuple(
-        Before(_shown(source, window, k, factor), np.asarray(free), k, factor) for k, free in shrunk if free.any()
-    )
+    shrunk = [(k, np.asarray(_shrunk(~kept, factor) >= WHOLE)) for k, kept in enumerate(protected)]
+    some = [(k, free) for k, free in shrunk if free.any()]
+    return tuple(Before(_shown(source, window, k, factor), free, k, factor, len(some) == 1) for k, free in some)
 
 
 def reduced(variant: Volume, window: Window, source: Sequence[Before]) -> tuple[Slice, ...]:

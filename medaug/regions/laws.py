@@ -53,8 +53,8 @@ def gaussian_outside(
     if not sigma > 0 or not min(sampling) > 0:
         raise ValueError(f"expected sigma and sampling above 0, got {sigma} and {sampling}")
     inside = _inside(domain.shape, boxes)
-    kept = _last_distance if domain.size <= KEPT else _last_distance.__wrapped__
-    distance = kept(domain.shape, tuple(boxes), tuple(sampling))
+    small = domain.size <= KEPT
+    distance = _last_distance(domain.shape, tuple(boxes), tuple(sampling)) if small else _distance(inside, sampling)
     draw = generator(seed, "gaussian-outside").normal(0.0, sigma, size=domain.shape)
     protected = inside | ~domain
     return _regions(protected, protected | (distance < draw))

@@ -176,6 +176,8 @@ def save(made: Dataset, path: Path) -> Written:
     buffer = BytesIO()
     try:
         with quiet():
+            for tag in (*made.keys(),):  # what was copied as bytes is encoded anew like all else
+                made[tag]
             dcmwrite(buffer, made, enforce_file_format=True)
     except Exception as error:  # the text of pydicom's errors may quote a name
         raise WriteError(

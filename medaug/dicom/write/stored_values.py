@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,8 +85,10 @@ def overwritten(source: Stored, variant: Stored, changed: npt.NDArray[np.bool_])
 
 
 def _within(stored: Stored, low: float, high: float) -> bool:
-    """Whether all values are; NaN is not."""
-    return bool(stored.min() >= low and stored.max() <= high)
+    """Whether all values are; NaN is not. An end that the kind of number can't pass isn't looked at."""
+    kind: np.dtype[Any] = stored.dtype
+    least, greatest = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else (-np.inf, np.inf)
+    return bool((least >= low or stored.min() >= low) and (greatest <= high or stored.max() <= high))
 
 
 def _refuse(wrong: npt.NDArray[np.bool_], what: str, code: str) -> None:
