@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medaug.augmentation.local_contrast import lost_contrast
+from medaug.augmentation.local_contrast import contrast_of_source
 from medaug.imaging.crop import WHOLE
 from medaug.imaging.presentation import Presentation
 from medaug.imaging.products import product
@@ -65,7 +65,7 @@ def restore_delta(
         view: how it was presented.
         solution: what came back.
         spread: (size, size), applied to the change along both axes before its taper: `resample.spread_matrix`.
-        contrast: give back the local contrast that the solve has lost (`local_contrast`).
+        contrast: bring the local contrast of what was solved to the source's (`local_contrast`).
     """
     change = solution.solved - solution.round_trip
     if spread is not None:
@@ -73,7 +73,7 @@ def restore_delta(
     if contrast:
         for k, (shown, weight) in enumerate(zip(solution.presented, solution.taper, strict=True)):
             if weight.any():
-                change[k] += lost_contrast(shown, shown + change[k], weight)
+                change[k] += contrast_of_source(shown, shown + change[k], weight)
     change *= solution.taper
     for k, one in enumerate(change):
         for area, step in view.native_strips(one):

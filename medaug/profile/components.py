@@ -224,7 +224,7 @@ class Restore(Spec):
     fine: float = Field(
         0.0, ge=0, le=32, description="px of the prior's: detail finer than this stays the source's; delta only"
     )
-    contrast: bool = Field(False, description="give back the local contrast that a solve has lost; delta only")
+    contrast: bool = Field(False, description="bring local contrast to the source's, band by band; delta only")
 
     @model_validator(mode="after")
     def _a_delta(self) -> Self:

@@ -30,6 +30,7 @@ from medaug.regions.laws import gaussian_outside
 GRID = tuple((omega, gamma) for omega in (0.01, 0.03, 0.1, 0.3) for gamma in (0.1 * omega, 0.3 * omega, omega))
 BUDGET = 0.05  # root mean square, display units (range 2): 2.5 % of the grey levels
 AIR = -0.85  # display units; darker is no body
+SIGMA = 0.32  # of the paper's dust, share of the greatest distance from the box
 
 
 @dataclass(frozen=True)
@@ -166,13 +167,17 @@ def measure(
     return figures, pasted
 
 
-def lay_out(images: Tensor) -> Layouts:
+def lay_out(images: Tensor, sigma: float = SIGMA) -> Layouts:
     """A random box with dust around it for each image (B, 1, H, W), on its brighter part.
+
+    Args:
+        images: display units.
+        sigma: of the dust, as the law `gaussian-outside` takes it.
 
     Raises:
         PriorError: an image shows nothing brighter than air.
     """
-    masks = [_layout(image[0].cpu(), index) for index, image in enumerate(images)]
+    masks = [_layout(image[0].cpu(), index, sigma) for index, image in enumerate(images)]
     return Layouts(*(torch.stack(part).to(images.device) for part in zip(*masks, strict=True)))
 
 
@@ -188,8 +193,8 @@ def steps_where(image: Tensor, where: Tensor, *, across: bool) -> float:
     return mean if across else mean**0.5
 
 
-def _layout(x: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(protected, observed, box), (1, H, W) each: a box of 9 to 28 % of the side, dust with the paper's sigma."""
+def _layout(x: Tensor, index: int, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(protected, observed, box), (1, H, W) each: a box of 9 to 28 % of the side, and dust."""
     draw, side = generator("calibration", index), x.shape[-1]
     domain = (x.numpy() > AIR)[None]
     rows, columns = np.nonzero(domain[0])
@@ -201,7 +206,7 @@ def _layout(x: Tensor, index: int) -> tuple[Tensor, Tensor, Tensor]:
     high, wide = draw.integers(max(2, side * 3 // 32), max(3, side * 9 // 32), 2)
     top, left = max(0, int(rows[at] - high // 2)), max(0, int(columns[at] - wide // 2))
     box = Box((0, top, left), (1, min(x.shape[-2], top + int(high)), min(side, left + int(wide))), "lesion")
-    regions = gaussian_outside(domain, [box], seed_for("calibration", index), sigma=0.32)
+    regions = gaussian_outside(domain, [box], seed_for("calibration", index), sigma=sigma)
     inside = np.zeros_like(domain)
     inside[box.slices] = True
     protected, observed, boxed = (from_array(m) for m in (regions.protected, regions.observed, inside))

@@ -38,7 +38,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import medaug
-from medaug.augmentation.local_contrast import lost_contrast
+from medaug.augmentation.local_contrast import contrast_of_source
 from medaug.augmentation.restore import seam_taper
 from medaug.imaging.resample import low_pass_matrix, spread_matrix
 from medaug.imaging.seeds import seed_for
@@ -50,7 +50,7 @@ from medaug.inverse.protocols import Operator, Problem
 from medaug.profile.components import Restore
 from medaug.quality.figures import Pair, noise, seam, sharpness
 from medaug.training.autoencoder import to_tensor
-from medaug.training.calibration import Layouts, lay_out
+from medaug.training.calibration import SIGMA, Layouts, lay_out
 from medaug.training.image_pool import Pool, read_pool
 from medaug.training.recipe import read_recipe
 from tests.benchmarks.measures import mottle, patches, sliced_wasserstein
@@ -142,12 +142,12 @@ def restored_by(restore: Restore) -> dict[str, float | bool]:
     return {"fine": restore.fine} | ({"contrast": True} if restore.contrast else {})
 
 
-def subjects(data: Path, count: int, restore: Restore = AS_SOLVED) -> Subjects:
+def subjects(data: Path, count: int, restore: Restore = AS_SOLVED, sigma: float = SIGMA) -> Subjects:
     """Drawn from the held-out part; the third, sixth, … are chests. The first of many are those of a few."""
     pool, drawn = _drawn(data)
     each = {kind: iter(numbers) for kind, numbers in drawn.items()}
     x = to_tensor(pool.images[[next(each[KINDS[n % len(KINDS)]]) for n in range(count)]])
-    return Subjects(x, lay_out(x), restore=restore)
+    return Subjects(x, lay_out(x, sigma), restore=restore)
 
 
 def others(data: Path, count: int) -> dict[str, np.ndarray]:
@@ -226,7 +226,7 @@ def restored(these: Subjects, solved: np.ndarray, way: str, prior=None) -> np.nd
     )
     change, taper = (rows @ (solved - again) @ columns.T).astype(np.float32), seam_taper(protected, FEATHER)
     if these.restore.contrast:
-        change += [lost_contrast(*one) for one in zip(x, x + change, taper, strict=True)]
+        change += [contrast_of_source(*one) for one in zip(x, x + change, taper, strict=True)]
     return np.clip(x + taper * change, -1, 1)
 
 

@@ -76,8 +76,11 @@ def main(options: argparse.Namespace) -> None:
     path = options.out / "solver-costs.json"
     report = json.loads(path.read_text()) if path.is_file() and not options.fresh else {"rows": {}}
     RUNS.update(runs())
-    SUBJECTS.append(bench.subjects(options.data, options.count))
+    limbs = medaug.load_profile("bone-xray")
+    restore, sigma = limbs.restore, limbs.regions.sigma  # and those of chest-xray
+    SUBJECTS.append(bench.subjects(options.data, options.count, restore, sigma))
     about = {"images": options.count, "prior": bench.embedded().card.sha256, "threads": 1}
+    about |= bench.restored_by(restore) | {"sigma": sigma}
     if {key: report.get(key) for key in about} != about:
         report = about | {"rows": {}}
     rows = report["rows"]

@@ -1,8 +1,8 @@
-"""What `tests/benchmarks/peers.py` says of its figures; what it measures needs libraries of its own."""
+"""What `tests/benchmarks/peers.py` says of its figures (`peers_page`); what it measures needs libraries of its own."""
 
 from __future__ import annotations
 
-from tests.benchmarks.peers import better, of_page, page
+from tests.benchmarks.peers_page import better, of_page, page
 
 OURS = {"method": "medaug, bone-xray", "images": 3, "cpu_s": 0.8, "peak_mib": 500, "box_db": 126.0, "change": 3.5}
 OURS |= {"distance": 0.04, "sharpness": 1.1, "noise": 1.3, "seam": 1.0, "mottle": 0.5}

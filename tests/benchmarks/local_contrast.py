@@ -1,4 +1,4 @@
-"""What a solve takes from local contrast: ``python -m tests.benchmarks.lost_contrast --data DEV PROFILE ROW [ROW …]``.
+"""What a solve does to local contrast: ``python -m tests.benchmarks.local_contrast --data DEV PROFILE ROW [ROW …]``.
 
 Power of each band in the free region over the source's there, and the correlation of the two, medians over the images,
 for rows of a front (such as ``"diffstategrad, 12 from 0.8, closed 1"``), without `restore.contrast` and with it. Bands
