@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import assert_never
 
-from medaug.assemble.laws import draw_of, law_for, protect_for, set_in_of
+from medaug.assemble.copying import copying_tools
+from medaug.assemble.laws import copy_of, draw_of, law_for, protect_for, set_in_of
 from medaug.assemble.restoration import restoration_of
 from medaug.assemble.settling import settled_on
 from medaug.augmentation.prepare import Latest, PresentTools
@@ -49,6 +50,7 @@ from medaug.profile.components import (
     FileWindow,
     FixedWindow,
     FolderPrior,
+    NoPrior,
     PercentileWindow,
 )
 from medaug.quality import DEFAULT_LIMITS
@@ -73,6 +75,8 @@ def tools(
     """
     on = resolve_device(device)
     profile = settled_on(profile, on)
+    if not profile.generates:
+        return copying_tools(present_tools(profile), profile.rows)
     fitted, prompted = _prior(profile, on, prior)
     return Tools(
         present_tools(profile, fitted.card),
@@ -121,6 +125,7 @@ def present_tools(profile: specs.Profile, card: PriorCard | None = None) -> Pres
         part=_part(profile, card) if card else None,
         draw=draw_of(profile.regions, grow),
         set_in=set_in_of(profile.regions, grow),
+        copy=copy_of(profile),
     )
 
 
@@ -129,6 +134,7 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
 
     Raises:
         PriorError: not found, not loadable, or another digest.
+        ProfileError: the profile has none.
     """
     spec = profile.prior
     loaded: Prior
@@ -137,6 +143,8 @@ def load_prior(profile: specs.Profile, device: str) -> Prior:
             loaded = load_embedded(device, spec.sha256)
         case FolderPrior():
             loaded = load_folder(locate(str(spec.path), store_root()), device)
+        case NoPrior():
+            raise ProfileError(f"profile {profile.name!r} generates nothing, and has no prior")
         case _:
             assert_never(spec)
     if loaded.card.sha256 != spec.sha256:
@@ -241,6 +249,7 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
 
     Raises:
         PriorError: the prior has no weights for it, and the profile states none.
+        ProfileError: the profile has no solver.
     """
     spec = profile.solver
     steps, t0, guidance = spec.steps, spec.start, _guidance(profile.levers)
@@ -261,6 +270,8 @@ def solver_of(profile: specs.Profile, card: PriorCard) -> Solver:
             return partial(latino, steps=steps, t0=t0, iterations=spec.iterations, guidance=guidance)
         case solvers.BlendSpec():
             return partial(blend, steps=steps, t0=t0, eta=spec.eta, guidance=guidance)
+        case solvers.NoSolver():
+            raise ProfileError(f"profile {profile.name!r} generates nothing, and has no solver")
         case _:
             assert_never(spec)
 

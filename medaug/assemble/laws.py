@@ -9,6 +9,7 @@ from typing import assert_never
 import numpy as np
 
 from medaug.augmentation.case import Case
+from medaug.augmentation.classic import DrawCopy
 from medaug.augmentation.move import DrawMotions
 from medaug.augmentation.prepare import Grow
 from medaug.augmentation.transplant import DrawGraft
@@ -17,6 +18,7 @@ from medaug.imaging.boxes import Box
 from medaug.imaging.graft import Graft
 from medaug.imaging.volume import Mask
 from medaug.profile.components import (
+    ClassicCopy,
     GaussianOutside,
     Inside,
     LawSpec,
@@ -24,10 +26,12 @@ from medaug.profile.components import (
     Outside,
     RandomOutside,
     Transplant,
+    generates,
     keeps_boxes,
 )
 from medaug.profile.profile import Profile
 from medaug.regions import laws
+from medaug.regions.classic_motions import CopyLimits, draw_copy
 from medaug.regions.grafts import GraftLimits, Host, draw_graft
 from medaug.regions.motions import MotionLimits, draw_motions
 from medaug.regions.regions import RegionLaw, Regions, Sampling
@@ -46,7 +50,7 @@ def law_of(spec: LawSpec) -> RegionLaw:
             return partial(laws.random_outside, rate=spec.rate)
         case Moved():
             return partial(laws.gaussian_outside, sigma=spec.sigma)
-        case Transplant():
+        case Transplant() | ClassicCopy():
             return laws.outside
         case _:
             assert_never(spec)
@@ -81,6 +85,8 @@ def _mean_rate(spec: LawSpec) -> float:
             return spec.rate
         case Outside():
             return 0.0
+        case ClassicCopy():
+            return 0.0
         case Inside() | Moved() | Transplant():
             raise RegionError(
                 f"unlabelled: law {spec.kind} needs boxes; choose another profile, or skip", code="no-boxes"
@@ -95,10 +101,19 @@ def draw_of(spec: LawSpec, grow: Grow) -> DrawMotions | None:
         case Moved():
             limits = MotionLimits(spec.what, spec.rotation, spec.scale, spec.shift, spec.elastic)
             return partial(draw_motions, limits, grow)
-        case GaussianOutside() | Outside() | Inside() | RandomOutside() | Transplant():
+        case GaussianOutside() | Outside() | Inside() | RandomOutside() | Transplant() | ClassicCopy():
             return None
         case _:
             assert_never(spec)
+
+
+def copy_of(profile: Profile) -> DrawCopy | None:
+    """How a profile's classic copies lie; None where its law generates."""
+    if generates(profile.regions.kind):
+        return None
+    of = profile.classic
+    flips = "up-down" in of.flip, "left-right" in of.flip
+    return partial(draw_copy, CopyLimits(flips, of.rotate, of.scale, of.markers == "looked-for"))
 
 
 def set_in_of(spec: LawSpec, grow: Grow) -> DrawGraft | None:
@@ -106,7 +121,7 @@ def set_in_of(spec: LawSpec, grow: Grow) -> DrawGraft | None:
     match spec:
         case Transplant():
             return partial(_drawn_graft, GraftLimits(spec.ring, spec.likeness, spec.places), grow)
-        case GaussianOutside() | Outside() | Inside() | RandomOutside() | Moved():
+        case GaussianOutside() | Outside() | Inside() | RandomOutside() | Moved() | ClassicCopy():
             return None
         case _:
             assert_never(spec)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import assert_never
 
 from medaug.augmentation.restore import Restoration, restore_delta, restore_replace
+from medaug.errors import ProfileError
 from medaug.imaging.products import product
 from medaug.imaging.resample import low_pass_matrix, spread_matrix
 from medaug.imaging.volume import Float32
@@ -21,12 +22,17 @@ def restoration_of(spec: Restore, size: int, card: PriorCard) -> Restoration:
         spec: as the profile says.
         size: of the prior's square in px.
         card: the prior's, whose latent cells are deblocked.
+
+    Raises:
+        ProfileError: nothing comes back.
     """
     match spec.kind:
         case "delta":
             return partial(restore_delta, spread=_spread(spec, size, card), contrast=spec.contrast)
         case "replace":
             return restore_replace
+        case "none":
+            raise ProfileError("restore: the profile generates nothing, and nothing is restored")
         case _:
             assert_never(spec.kind)
 

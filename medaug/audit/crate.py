@@ -65,11 +65,19 @@ def crate(ordered: Ordered, root: Path, profile: profiles.Profile) -> Entity:
         "object": _ids(inherited, priors, inputs),
         "result": _ids(units, results),
     }
-    whole = common["whole"] | {
-        "name": f"Synthetic variants of labelled medical images, profile {profile.name}",
-        "datePublished": created,
-        "hasPart": _ids(units, files),
-    }
+    what = "Synthetic variants" if profile.generates else "Classic copies"
+    said = (
+        {} if profile.generates else {"description": "Classic copies for training, made by medaug; nothing generated."}
+    )
+    whole = (
+        common["whole"]
+        | said
+        | {
+            "name": f"{what} of labelled medical images, profile {profile.name}",
+            "datePublished": created,
+            "hasPart": _ids(units, files),
+        }
+    )
     few = [common["descriptor"], whole, common["process"], common["licence"], action, *software, *priors]
     return {"@context": common["context"], "@graph": Reiterable(lambda: chain(few, inherited, files, units))}
 
@@ -84,7 +92,7 @@ def _unit(record: Record) -> Entity:
     return {
         "@id": f"{record.folder}/",
         "@type": "Dataset",
-        "name": f"Variant {record.variant} of source {record.source.key[:16]}",
+        "name": f"{'Copy' if record.kind else 'Variant'} {record.variant} of source {record.source.key[:16]}",
         "identifier": record.unit,
         "isBasedOn": {"@id": _source_id(record)},
     }

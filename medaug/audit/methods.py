@@ -51,12 +51,19 @@ REGIONS = {
     "inside": "regenerated the inside of the boxes and kept all else",
     "moved": "moved the image by a recorded map, then kept the moved boxes and conditioned as gaussian-outside does",
     "transplant": "set a labelled lesion of another patient's image in, kept it, and generated a ring around it",
+    "classic": "turned, scaled and mirrored the image and generated nothing",
     "random": "kept the boxes and conditioned on pixels drawn at random outside them",
 }
 MOVED = (
     "Protected voxels hold the source's numbers resampled along the map (six taps of a windowed sinc along each axis), "
     "the labelled ones included unless the map holds them where they are."
 )
+COPIED = (
+    "Its pixels are the source's numbers resampled along the map that its record states (six taps of a windowed sinc "
+    "along each axis), the labelled ones included. Boxes moved along, and what lies beyond its borders is dark."
+)
+PURPOSE_OF_COPIES = "The images are for training only: a copy shows its source's patient and may not judge a model."
+ELSEWHERE_OF_COPIES = "Every setting stands in `profile.yaml`, the seed and the map of each copy in its `record.json`."
 SET_IN = (
     "All pixels outside that ring are the host's stored numbers unchanged; those of the lesion are its donor's, their "
     "grey levels mapped by one rising line that the record states. Each variant shows two patients."
@@ -76,6 +83,8 @@ def methods(profile: Profile, records: Iterable[Record]) -> str:
         records: of all units in the lists, done or not.
     """
     tally = Ordered.of(records).tally
+    if not profile.generates:
+        return _of_copies(profile, tally)
     paragraph = " ".join(
         (
             _counts(tally),
@@ -90,6 +99,20 @@ def methods(profile: Profile, records: Iterable[Record]) -> str:
     cited = "\n".join(f"{number}. {paper}" for number, paper in enumerate((*PAPERS, *filter(None, more)), 1))
     settings = f"Profile: `{profile.name}`, SHA-256 `{profile.sha256}`. {ELSEWHERE}"
     return f"# Methods\n\n{paragraph}\n\n{settings}\n\n{PURPOSE}\n\n## To cite\n\n{cited}\n"
+
+
+def _of_copies(profile: Profile, tally: Tally) -> str:
+    """Of a run that generated nothing."""
+    of = profile.classic
+    done = [f"turned by up to {of.rotate:g}°"] if of.rotate else []
+    done += [f"scaled by up to {of.scale:.0%}"] if of.scale else []
+    done += [f"flipped ({', '.join(of.flip)}) where no side is stated or shown"] if of.flip else []
+    paragraph = (
+        f"{_counts(tally, 'classic copy', 'classic copies')} Each copy is its source {', '.join(done)}, drawn "
+        f"uniformly and about the middle of the image; nothing was generated. {COPIED} {_versions(tally)}"
+    )
+    settings = f"Profile: `{profile.name}`, SHA-256 `{profile.sha256}`. {ELSEWHERE_OF_COPIES}"
+    return f"# Methods\n\n{paragraph}\n\n{settings}\n\n{PURPOSE_OF_COPIES}\n"
 
 
 def _process(profile: Profile) -> str:
@@ -129,13 +152,17 @@ def _shown(profile: Profile) -> str:
     return seen + noisy + asked
 
 
-def _counts(tally: Tally) -> str:
+def _counts(tally: Tally, one: str = "variant", several: str = "variants") -> str:
     written = tally.statuses["written"]
     by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items())) or "none"
     more = counted(tally.statuses.total() - written - tally.left_out, "further attempt")
-    reviewed = f" A review left out {counted(tally.left_out, 'further variant')}." if tally.left_out else ""
+    reviewed = (
+        f" A review left out {counted(tally.left_out, f'further {one}', f'further {several}')}."
+        if tally.left_out
+        else ""
+    )
     return (
-        f"medaug made {counted(written, 'variant')} ({by_kind}) of "
+        f"medaug made {counted(written, one, several)} ({by_kind}) of "
         f"{counted(tally.sources, 'image or series', 'images or series')} of {counted(tally.patients, 'patient')} with "
         f"{counted(tally.labelled, 'labelled box', 'labelled boxes')}; {more} gave none.{reviewed}"
     )

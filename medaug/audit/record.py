@@ -146,6 +146,8 @@ class Record:
         converted: how grey was made of an image's three channels, where they differ: ``near-grey`` or ``tint``
             (`greying.to_grey`); "", and no key, for others. The boxes are that grey's, bit for bit.
         transplant: for a law that sets a lesion of another source in; None, and no key, for others.
+        kind: ``classic`` for a copy of the source along ``moved``, of which nothing was generated; "", and no key, for
+            a variant.
     """
 
     unit: str
@@ -173,6 +175,7 @@ class Record:
     labels: Literal["", "box-alone"] = field(default="", metadata={"optional": True})
     converted: Converted = field(default="", metadata={"optional": True})
     transplant: Transplanted | None = field(default=None, metadata={"optional": True})
+    kind: Literal["", "classic"] = field(default="", metadata={"optional": True})
 
     def __post_init__(self) -> None:
         _check_hex(self.unit, "record.unit")
@@ -253,12 +256,14 @@ class Record:
 def to_data(record: Record) -> dict[str, Any]:
     """The record as plain JSON data."""
     data = {**asdict(record), "boxes": [plain(box) for box in record.boxes]}
-    for optional in ("labels", "converted"):
+    for optional in ("labels", "converted", "kind"):
         if not data[optional]:
             del data[optional]
     if record.moved is None:
         del data["moved"]
     else:
+        if record.moved.motions.beyond == "mirrored":  # as before there was a choice
+            del data["moved"]["motions"]["beyond"]
         data["moved"]["boxes"] = [plain(box) for box in record.moved.boxes]
     if record.transplant is None:
         del data["transplant"]

@@ -34,6 +34,7 @@ class Tally:
         priors: the weights.
         versions: (package, version).
         classes: label → its codes.
+        copies: how many are classic copies, of which nothing was generated: of one run all or none.
     """
 
     statuses: Counter[RecordStatus] = field(default_factory=Counter)
@@ -47,6 +48,7 @@ class Tally:
     priors: set[PriorRef] = field(default_factory=set)
     versions: set[tuple[str, str]] = field(default_factory=set)
     classes: Coded = field(default_factory=dict)
+    copies: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,7 @@ class Ordered(Collection[Record]):
 def _count(found: Tally, record: Record) -> None:
     found.kinds[kind_of(record)] += 1
     found.boxes += len(record.boxes)
+    found.copies += record.kind == "classic"
     found.priors.update([record.prior] if record.prior else [])
     found.versions.update(record.versions.items())
     coded(record.boxes, found.classes)

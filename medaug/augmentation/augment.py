@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medaug.augmentation.case import Case, Variant
+from medaug.augmentation.classic import CopiedCase
 from medaug.augmentation.prepare import PreparedCase, prepare
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
 from medaug.augmentation.restore import Solution, observed_residual
@@ -79,6 +80,9 @@ class Presented:
         return Solution(pixels, solved, round_trip, self.prepared.taper, self.part)
 
 
+Begun = Presented | CopiedCase
+
+
 def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, int], None] | None = None) -> Variant:
     """Generate another image that keeps the labelled boxes, from a real one.
 
@@ -95,8 +99,23 @@ def augment(case: Case, recipe: Recipe, tools: Tools, on_step: Callable[[int, in
         RegionError: nothing may change, or nothing is kept.
         ValueError: the recipe was drawn for another volume or other boxes.
     """
-    presented = present(case, recipe, tools)
-    return bring_back(presented, solve(presented, tools, on_step), tools)
+    begun = begin(case, recipe, tools)
+    return finished(begun, solve_slices(begun, tools, on_step), tools)
+
+
+def begin(case: Case, recipe: Recipe, tools: Tools) -> Begun:
+    """`present`, or the copy of a law that generates nothing; errors as for `augment`."""
+    if tools.present.copy is None:
+        return present(case, recipe, tools)
+    _check_drawn_for(case, recipe)
+    return CopiedCase.of(case, recipe, tools.present.copy, tools.present.window, tools.solve.prior)
+
+
+def finished(begun: Begun, solved: Sequence[SolvedSlice], tools: Tools) -> Variant:
+    """The variant, once the slices of what `begin` gave are solved."""
+    if isinstance(begun, CopiedCase):
+        return begun.variant
+    return bring_back(begun, begun.solution(solved), tools)
 
 
 def present(case: Case, recipe: Recipe, tools: Tools) -> Presented:

@@ -10,6 +10,7 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from medaug.augmentation.case import Case
+from medaug.augmentation.classic import DrawCopy
 from medaug.augmentation.move import DrawMotions, MovedCase
 from medaug.augmentation.recipe import Recipe
 from medaug.augmentation.restore import seam_taper
@@ -41,6 +42,7 @@ class PresentTools:
         part: the part of the prior's square that is solved, from its free pixels; None for all of it.
         draw: motions of the case, for a law that moves it; None for one that moves nothing.
         set_in: what of the case's donor is set in, for a law that transplants; None for others.
+        copy: motions of the case, for a law that generates nothing, and needs none of the rest but the window.
     """
 
     window: Callable[[Volume], Window]
@@ -54,6 +56,7 @@ class PresentTools:
     part: Callable[[Mask], Area] | None = None
     draw: DrawMotions | None = None
     set_in: DrawGraft | None = None
+    copy: DrawCopy | None = None
 
     @property
     def of_case(self) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import assert_never
 
 from medaug.audit.record import Record
-from medaug.augmentation.augment import Presented
+from medaug.augmentation.augment import Begun
 from medaug.execution.output.leases import Lease
 from medaug.execution.output.open import attach
 from medaug.execution.worker.io_process import Setup, ToFinish, ToPrepare, ToWarm
@@ -37,7 +37,7 @@ class _Kept:
     """A unit that was read, until it is finished or no longer wanted."""
 
     job: Job
-    presented: Presented
+    presented: Begun
     block: SharedBlock
     slices: SharedSlices
 

@@ -39,8 +39,9 @@ def show_plan(
     from medaug.execution.planning.units import firsts_of
 
     firsts = firsts_of(planned.units)
+    words = ("variant", "variants") if planned.profile.generates else ("classic copy", "classic copies")
     say(
-        f"profile {planned.profile.name}, seed {planned.request.seed}: {counted(len(planned.units), 'variant')} of "
+        f"profile {planned.profile.name}, seed {planned.request.seed}: {counted(len(planned.units), *words)} of "
         f"{counted(len(firsts), 'source')}"
     )
     for unit in firsts:
@@ -81,6 +82,8 @@ def _ahead(foreseen: Foresight | None) -> str:
         return ""
     if foreseen.code:
         return f"; the run would refuse it [{foreseen.code}]: {foreseen.reason}"
+    if not foreseen.free:
+        return ""
     return f", {'about ' if foreseen.about else ''}{100 * foreseen.free:.0f} % free"
 
 

@@ -46,7 +46,8 @@ def preview_command(
         raise OutputError("preview: expected a name that ends in .html; the picture lies beside it")
     with following() as voice:
         planned = plan_for(replace(request, device=device), voice.reading)
-        voice.say("loading the prior…")
+        if planned.profile.generates:
+            voice.say("loading the prior…")
         wanted = strength or (NAMES if planned.profile.strengths else ("",))
         shown = preview(planned, number, wanted, voice.solving)
     for sentence in shown.refused:

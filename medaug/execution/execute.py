@@ -94,7 +94,8 @@ def execute(
     if not planned.units and not (output / FORMAT).exists():
         return Summary(output, (), planned.skips, planned.unmatched, 0, 0, planned.notes)
     on_stage = on_stage or _unheard
-    on_stage(Stage("prior"))
+    if planned.profile.generates:
+        on_stage(Stage("prior"))
     request, worker = planned.request, _worker(planned, output, work)
     naming = Naming(request.input, output, request.plain_names, request.with_sources)
     listing = listing_of(planned.units, planned.skips, naming)

@@ -12,7 +12,7 @@ from medaug.assemble import load_prior, tools
 from medaug.augmentation.augment import augment
 from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.recipe import Recipe, kept_digest
-from medaug.errors import MedaugError
+from medaug.errors import MedaugError, ProfileError
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.units import Unit, firsts_of
 from medaug.imaging.boxes import Box
@@ -54,8 +54,13 @@ def preview(
 
     Raises:
         PriorError: the prior isn't what the profile pins.
-        ProfileError: the profile has no such strength.
+        ProfileError: the profile has no such strength, or generates nothing.
     """
+    if not planned.profile.generates:
+        raise ProfileError(
+            f"preview: profile {planned.profile.name!r} generates nothing that had strengths; run it with --variants 1 "
+            "and look at OUTPUT/index.html"
+        )
     profiles = [with_strength(planned.profile, name) if name else planned.profile for name in strengths]
     device = resolve_device(planned.request.device)
     prior = load_prior(planned.profile, device)

@@ -46,6 +46,7 @@ TEXT_TAGS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 34377, 33723, 7
 BITS, PHOTOMETRIC, ORIENTATION = 258, 262, 274  # TIFF tags; orientation is EXIF's, too
 WHITE_IS_ZERO = 0
 NOTICE = "SYNTHETIC: some or all pixels were generated; for research and training only"
+COPY_NOTICE = "CLASSIC COPY: resampled from its source, no pixel was generated; for research and training only"
 
 
 def kind_of(path: Path) -> RasterKind | None:
@@ -118,8 +119,8 @@ def taken(kind: RasterKind, data: bytes) -> tuple[Stored, Converted, bool]:
         return stored, converted, _nameless(image)
 
 
-def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
-    """Write one slice as PNG or TIFF with the same numbers, marked as synthetic and without anything of the source's.
+def write_raster(volume: Volume, path: Path, channels: int = 1, *, generated: bool = True) -> None:
+    """Write one slice as PNG or TIFF with the same numbers, nothing else of the source's, and a mark of what it is.
 
     The file is written beside its name, read back and compared, and only then takes its name.
 
@@ -127,6 +128,7 @@ def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
         volume: one slice of uint8 or uint16.
         path: ends in ``.png`` or ``.tif``.
         channels: 3 writes the grey value into red, green and blue; 2 and 4 add an opaque alpha.
+        generated: False marks it as a classic copy, of which nothing was generated.
 
     Raises:
         WriteError: such a file can't hold this volume, or it did not read back as written.
@@ -140,24 +142,25 @@ def write_raster(volume: Volume, path: Path, channels: int = 1) -> None:
         )
     with replacing(path) as passing:
         with passing.open("wb") as file:
-            _save(_in_channels(stored, channels), file, path.suffix)
+            _save(_in_channels(stored, channels), file, path.suffix, generated=generated)
         if not np.array_equal(read_raster(passing).stored, volume.stored) or channels_of(passing) != channels:
             raise WriteError("image file: what was written did not read back equal; check the disk")
 
 
-def states_raster(path: Path, volume: Volume, channels: int) -> bool:
+def states_raster(path: Path, volume: Volume, channels: int, *, generated: bool = True) -> bool:
     """Whether a picture says of itself what `write_raster` writes, whatever its pixels are.
 
     Args:
         path: of the picture.
         volume: one slice of uint8 or uint16.
         channels: as for `write_raster`.
+        generated: likewise.
 
     Raises:
         ReadError: it can't be read.
     """
     made, pixels = io.BytesIO(), _in_channels(np.zeros_like(volume.stored[0]), channels)
-    _save(pixels, made, path.suffix)
+    _save(pixels, made, path.suffix, generated=generated)
     with archive.opened(path) as stream:
         data = stream.read()
     is_png = path.suffix == SUFFIX["png"]
@@ -189,18 +192,18 @@ def _in_channels(stored: Stored, channels: int) -> Stored:
     return pixels
 
 
-def _save(pixels: Stored, file: BinaryIO, suffix: str) -> None:
+def _save(pixels: Stored, file: BinaryIO, suffix: str, *, generated: bool) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    image = Image.fromarray(pixels)
+    image, notice = Image.fromarray(pixels), NOTICE if generated else COPY_NOTICE
     if suffix == ".png":
         text = PngInfo()
         text.add_text("Software", f"medaug {__version__}")
-        text.add_text("Description", NOTICE)
+        text.add_text("Description", notice)
         image.save(file, format="PNG", pnginfo=text)
     else:
-        image.save(file, format="TIFF", compression="tiff_adobe_deflate", software="medaug", description=NOTICE)
+        image.save(file, format="TIFF", compression="tiff_adobe_deflate", software="medaug", description=notice)
 
 
 @contextmanager

@@ -43,9 +43,9 @@ class Format:
         suffix: of a variant.
         volumetric: whether it has a third axis and a place in the patient.
         read: path → volume.
-        write: (variant, its path, a file to take the number of channels from) → None.
-        states: (file, volume, a file to take the number of channels from) → whether all else that the file says, such
-            as where the voxels lie and that they are synthetic, is what ``write`` would say of this volume.
+        write: (variant, its path, a file to take the number of channels from, whether any of it is generated) → None.
+        states: (file, volume, …, … as for ``write``) → whether all else that the file says, such as where the voxels
+            lie and that they are synthetic, is what ``write`` would say of this volume.
         labels: how label maps of this kind are read, with the refusals of ``read``; None where there are none.
     """
 
@@ -56,27 +56,27 @@ class Format:
     suffix: str
     volumetric: bool
     read: Callable[[Path], Volume]
-    write: Callable[[Volume, Path, Path | None], None]
-    states: Callable[[Path, Volume, Path | None], bool]
+    write: Callable[[Volume, Path, Path | None, bool], None]
+    states: Callable[[Path, Volume, Path | None, bool], bool]
     labels: LabelReader | None = None
 
 
-def _write_raster(volume: Volume, path: Path, like: Path | None) -> None:
-    write_raster(volume, path, channels_of(like) if like else 1)
+def _write_raster(volume: Volume, path: Path, like: Path | None, generated: bool) -> None:
+    write_raster(volume, path, channels_of(like) if like else 1, generated=generated)
 
 
-def _states_raster(path: Path, volume: Volume, like: Path | None) -> bool:
-    return states_raster(path, volume, channels_of(like) if like else 1)
+def _states_raster(path: Path, volume: Volume, like: Path | None, generated: bool) -> bool:
+    return states_raster(path, volume, channels_of(like) if like else 1, generated=generated)
 
 
 FORMATS = {
     each.name: each
     for each in (
         Format("nifti", "NIFTI", "NIfTI-1", "application/x-nifti", ".nii.gz", True, read_nifti,
-               lambda volume, path, _: write_nifti(volume, path), lambda path, volume, _: states_nifti(path, volume),
+               lambda volume, path, *_: write_nifti(volume, path), lambda path, volume, *_: states_nifti(path, volume),
                LabelReader(nifti_geometry, nifti_labels)),
         Format("nrrd", "NRRD", "NRRD", "application/x-nrrd", ".nrrd", True, read_nrrd,
-               lambda volume, path, _: write_nrrd(volume, path), lambda path, volume, _: states_nrrd(path, volume),
+               lambda volume, path, *_: write_nrrd(volume, path), lambda path, volume, *_: states_nrrd(path, volume),
                LabelReader(nrrd_geometry, nrrd_labels)),
         Format("png", "RASTER", "PNG", "image/png", SUFFIX["png"], False, read_raster, _write_raster, _states_raster),
         Format("jpeg", "RASTER", "JPEG", "image/jpeg", SUFFIX["jpeg"], False, read_raster, _write_raster,

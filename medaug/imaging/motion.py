@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ PIXEL = 1 << 16  # units of a shift, and of an elastic displacement, to a pixel
 MATRIX = 1 << 24  # units of a matrix's entry to 1
 STEP = 1 << 6  # positions are rounded to this part of a pixel
 SHARE = 1 << 12  # units of a weight to 1
+UNBENT = ", bent by up to 0 px"
 COARSE = 16  # px: step of the grid on which a moved box is looked for
 
 
@@ -54,18 +56,29 @@ class Motion:
 
     @classmethod
     def about(
-        cls, centre: tuple[float, float], *, degrees: float, scale: float, shift: tuple[float, float] = (0.0, 0.0)
+        cls,
+        centre: tuple[float, float],
+        *,
+        degrees: float,
+        scale: float,
+        shift: tuple[float, float] = (0.0, 0.0),
+        flips: tuple[bool, bool] = (False, False),
+        aspect: float = 1.0,
     ) -> Motion:
-        """A turn and a scaling about a point (i, j), in px, and then a shift.
+        """Flips, then a turn and a scaling about a point (i, j), in px, and then a shift.
 
         Args:
             centre: what stays where it is but for the shift.
             degrees: counterclockwise as the picture is seen (rows go down).
             scale: above 1 enlarges.
             shift: (i, j) in px.
+            flips: (upside down, left to right).
+            aspect: height of a pixel over its width.
         """
         cos, sin = (f(math.radians(degrees)) / scale for f in (math.cos, math.sin))
-        entries = (cos - 1, sin, -sin, cos - 1)  # the way back: positions are fetched, not sent
+        up, left = (-1 if flipped else 1 for flipped in flips)
+        # the way back: positions are fetched, not sent
+        entries = (up * cos - 1, up * sin / aspect, left * -sin * aspect, left * cos - 1)
         matrix = tuple(round(entry * MATRIX) for entry in entries)
         i, j = (c + s for c, s in zip(centre, shift, strict=True))
         at = (matrix[0] * i + matrix[1] * j, matrix[2] * i + matrix[3] * j)
@@ -73,16 +86,24 @@ class Motion:
         return cls((matrix[0], matrix[1], matrix[2], matrix[3]), (back[0], back[1]))
 
     @property
-    def degrees(self) -> float:
-        """The turn, counterclockwise as the picture is seen; of the linear part."""
+    def mirrored(self) -> bool:
+        """Whether the linear part mirrors: left to right, and then turns; upside down is that and half a turn."""
         ii, ij, ji, jj = self.matrix
+        return (MATRIX + ii) * (MATRIX + jj) < ij * ji
+
+    @property
+    def degrees(self) -> float:
+        """The turn, counterclockwise as the picture is seen; of the linear part, after it was mirrored if it is."""
+        ii, ij, ji, jj = self.matrix
+        if self.mirrored:
+            ji, jj = -ji, -jj - 2 * MATRIX
         return math.degrees(math.atan2(ij - ji, ii + jj + 2 * MATRIX))
 
     @property
     def scale(self) -> float:
         """The scaling; above 1 enlarges."""
         ii, ij, ji, jj = (x / MATRIX for x in self.matrix)
-        return float(1 / math.sqrt((1 + ii) * (1 + jj) - ij * ji))
+        return float(1 / math.sqrt(abs((1 + ii) * (1 + jj) - ij * ji)))
 
     def shifted_at(self, centre: tuple[float, float]) -> tuple[float, float]:
         """How far (i, j) a point goes, in px, by the linear part."""
@@ -113,6 +134,7 @@ class Motions:
         yielding: px beyond each held area over which the motion rises to its whole, as a part's falloff.
         trim: (top, bottom, left, right): px along each border that are no image, such as an export's thin line, and
             count as lying beyond it.
+        beyond: what is shown there: the slice ``mirrored``, or its ``least`` or ``greatest`` stored number.
     """
 
     parts: tuple[Motion, ...]
@@ -120,6 +142,12 @@ class Motions:
     held: tuple[tuple[int, int, int, int], ...] = ()
     yielding: int = 0
     trim: tuple[int, int, int, int] = field(default=(0, 0, 0, 0), metadata={"optional": True})
+    beyond: Literal["mirrored", "least", "greatest"] = field(default="mirrored", metadata={"optional": True})
+
+    @property
+    def scale(self) -> float:
+        """Of all parts together, where each moves the whole slice; above 1 enlarges."""
+        return math.prod(part.scale for part in self.parts)
 
     def __post_init__(self) -> None:
         if min(self.strips) < 1:
@@ -135,6 +163,8 @@ def in_words(motions: Motions) -> str:
     parts = [_part(motion) for motion in motions.parts]
     words = parts[0] if len(parts) == 1 else f"{len(parts)} parts, the first {parts[0]}"
     which = "all but the labels and their rim" if motions.held else "all pixels, labelled ones included,"
+    if motions.beyond != "mirrored":
+        words = f"{words.removesuffix(UNBENT)}, of its {motions.beyond} value beyond its borders"
     return f"{which} resampled: {words}"
 
 
@@ -142,8 +172,10 @@ def _part(motion: Motion) -> str:
     bend = max((abs(x) for row in motion.elastic for point in row for x in point), default=0) / PIXEL
     down, along = (round(x / PIXEL) for x in motion.shift)
     where = "image" if motion.area is None else "label and rim"
-    linear = f"{where} turned {motion.degrees:.2f} degrees, scaled {motion.scale:.3f}"
-    return f"{linear}, fetched from {down:+d} rows {along:+d} columns at the origin, bent by up to {bend:.0f} px"
+    turned = "mirrored left to right, turned" if motion.mirrored else "turned"
+    linear = f"{where} {turned} {motion.degrees:.2f} degrees, scaled {motion.scale:.3f}"
+    bent = f", bent by up to {bend:.0f} px"
+    return f"{linear}, fetched from {down:+d} rows {along:+d} columns at the origin{bent}"
 
 
 def positions(motions: Motions, shape: tuple[int, int], rows: Whole, columns: Whole) -> tuple[Whole, Whole]:

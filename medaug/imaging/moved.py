@@ -1,7 +1,8 @@
 """A slice fetched along motions: six weights along each axis, in whole numbers, so that the result is exact.
 
 What lies beyond its borders was never exposed: `lost_of` says where that is. There the slice is mirrored; where its
-border is one line of air, a shutter or a film's edge, that line alone is, to and fro, so that it goes on.
+border is one line of air, a shutter or a film's edge, that line alone is, to and fro, so that it goes on. Or it has one
+number there, where the motions say so.
 """
 
 from __future__ import annotations
@@ -89,7 +90,10 @@ class MovedSlice:
     @classmethod
     def of(cls, plane: Stored, mask: Mask, motions: Motions) -> MovedSlice:
         """A slice and a mask of it; the three in one walk, whose positions cost as much as what is fetched there."""
-        source, made = _Fetchable.of(plane), cls(plane.copy(), mask.copy(), np.zeros(mask.shape, dtype=np.bool_))
+        source, made = (
+            _Fetchable.of(plane, motions),
+            cls(plane.copy(), mask.copy(), np.zeros(mask.shape, dtype=np.bool_)),
+        )
         for strip in fetched(motions, (plane.shape[0], plane.shape[1])):
             nearest = strip.nearest
             made.plane[strip.area] = source.at(strip, nearest)
@@ -107,7 +111,7 @@ def moved_plane(plane: Stored, motions: Motions) -> Stored:
         plane: (rows, columns), stored numbers.
         motions: of the slice.
     """
-    result, source = plane.copy(), _Fetchable.of(plane)
+    result, source = plane.copy(), _Fetchable.of(plane, motions)
     for strip in fetched(motions, (plane.shape[0], plane.shape[1])):
         result[strip.area] = source.at(strip, strip.nearest)
     return result
@@ -219,6 +223,7 @@ class _Fetchable:
         flat: of the plane without noise.
         width: of the rows in ``flat``.
         ends: least and greatest value of the plane.
+        beyond: what lies beyond its borders; None where it is mirrored.
     """
 
     plane: Stored
@@ -226,20 +231,24 @@ class _Fetchable:
     flat: npt.NDArray[Any]
     width: int
     ends: tuple[Any, Any]
+    beyond: Any = None
 
     @classmethod
-    def of(cls, plane: Stored) -> _Fetchable:
+    def of(cls, plane: Stored, motions: Motions) -> _Fetchable:
         real = np.issubdtype(plane.dtype, np.floating)
         narrow: Any = np.float64 if real else np.int32 if plane.dtype.itemsize <= 2 else np.int64
         wide = plane.astype(narrow)  # 16 bits times a row's and a binomial's weights stay below 2³¹
         noise = grain(wide)
         padded = np.pad(wide - noise, TAPS, mode="symmetric")
-        return cls(plane, noise, padded.ravel(), padded.shape[1], (plane.min(), plane.max()))
+        least, greatest = plane.min(), plane.max()
+        beyond = {"mirrored": None, "least": least, "greatest": greatest}[motions.beyond]
+        return cls(plane, noise, padded.ravel(), padded.shape[1], (least, greatest), beyond)
 
     def at(self, strip: MovedStrip, nearest: tuple[Whole, Whole]) -> npt.NDArray[Any]:
         """The values at a strip's positions."""
         values = np.clip(self._between(strip) + self.noise[nearest], *self.ends)
-        return np.where(strip.whole, self.plane[nearest], values)  # real numbers lose no digit there
+        values = np.where(strip.whole, self.plane[nearest], values)  # real numbers lose no digit there
+        return values if self.beyond is None else np.where(strip.lost, self.beyond, values)
 
     def _between(self, strip: MovedStrip) -> npt.NDArray[Any]:
         """What the taps give of the slice without noise."""

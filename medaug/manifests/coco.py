@@ -42,8 +42,9 @@ def coco_content(ordered: Ordered, sources: Sources | None = None) -> dict[str, 
     """What `write_coco` writes; images and annotations are made as they are taken."""
     named: Sources = DiskMap() if sources is None else sources
     written, labels, codes = ordered.written, ordered.labels, ordered.codes
+    what = "Classic copies" if ordered.tally.copies else "Synthetic variants"
     return {
-        "info": {"description": "Synthetic variants for training only, made by medaug", "version": "1"},
+        "info": {"description": f"{what} for training only, made by medaug", "version": "1"},
         "images": Reiterable(lambda: _images(written, named)),
         "annotations": Reiterable(lambda: _annotations(written, labels)),
         "categories": [
@@ -83,6 +84,7 @@ def _images(records: Iterable[Record], named: Sources) -> Iterator[dict[str, Any
                 "patient": record.source.patient,
                 **origin(record.source, named.get(record.source.key), k),
                 **donor_of(record, named),
+                **({"classic": True} if record.kind == "classic" else {}),
             },
         }
 

@@ -22,6 +22,11 @@ from medaug.storage.atomic import replace_file
 from medaug.storage.canonical_json import canonical, parse
 
 CROISSANT = "croissant.json"
+OF_COPIES = (
+    "Classic copies of medical images for training only, made by medaug: turned, scaled or mirrored, nothing "
+    "generated. A copy shows its source's patient: the terms of the sources hold for it, it is not anonymous, and it "
+    "must not be validated or tested on."
+)
 
 
 def write_croissant(records: Iterable[Record], output: Path) -> Path:
@@ -39,9 +44,12 @@ def write_croissant(records: Iterable[Record], output: Path) -> Path:
 
 def croissant(records: Iterable[Record], output: Path) -> bytes:
     """The description as it follows from the records and the lists that are there."""
-    common, written, two = description(), False, False
+    common, written, two, copies = description(), False, False, False
     for record in records:  # one at a time: they lie on disk
         written, two = written or record.status == "written", two or record.transplant is not None
+        copies = copies or record.kind == "classic"
+    if copies:
+        common |= {"description": OF_COPIES, "keywords": [word for word in common["keywords"] if word != "synthetic"]}
     tables = _of_two(common["recordSet"]) if two else common["recordSet"]
     content = common | {
         "citeAs": " ".join(PAPERS),

@@ -47,6 +47,8 @@ def write_monai(records: Iterable[Record], output: Path, sources: Sources | None
 
     There is a "training" split and no other: a synthetic image inherits its source's patient and may not be used to
     judge a model. "fold" is that patient's: who validates on real images of fold n leaves out all items of fold n.
+    "synthetic" tells what medaug made from real images; of a classic copy, of which nothing was generated, "classic"
+    says so beside it.
     Where lesions were set in, an item shows two patients: it has "folds", both of them, and no "fold", so that who asks
     for one is told.
 
@@ -72,12 +74,13 @@ def monai_content(ordered: Ordered, sources: Sources | None = None) -> dict[str,
     """What `write_monai` writes; its items are made as they are taken."""
     named: Sources = DiskMap() if sources is None else sources
     labels = ordered.labels
+    what = "Classic copies" if ordered.tally.copies else "Synthetic variants"
     if any(source.image for source in named.values()):
         labels = sorted({*labels, *(box.label for r in ordered if r.geometry for box in r.boxes)})
     items = Reiterable(lambda: _items(ordered, labels, named))
     return {
         "name": "medaug",
-        "description": "Synthetic variants for training only. Split by medaug.patient; never validate or test on them.",
+        "description": f"{what} for training only. Split by medaug.patient; never validate or test on them.",
         **named_classes(labels, ordered.codes),
         "numTraining": len(items),
         "training": items,
@@ -168,6 +171,7 @@ def _item(record: Record, labels: Sequence[str], named: NamedSource | None) -> d
         "seed": record.seed,
         "record": f"{record.folder}/{RECORD}",
         "synthetic": True,
+        **({"classic": True} if record.kind == "classic" else {}),
     }
     image = str(first.parent if first.suffix == ".dcm" else first)
     return _entry(record, image, axes_of(record), labels, made | origin(record.source, named))
@@ -176,6 +180,7 @@ def _item(record: Record, labels: Sequence[str], named: NamedSource | None) -> d
 def _real_item(record: Record, labels: Sequence[str], named: NamedSource) -> dict[str, Any]:
     """With the same keys as a variant's, so that data loaders can collate both."""
     real = {"unit": "", "variant": -1, "seed": "", "record": "", "synthetic": False}
+    real |= {"classic": False} if record.kind == "classic" else {}
     axes = source_axes(record.source, record.source.format)
     there = replace(record, boxes=record.source_boxes)
     return _entry(there, named.image, axes, labels, real | origin(record.source, named))

@@ -122,11 +122,12 @@ def write_case(folder: Path, record: Record, volume: Volume, numbers: Numbers, s
     write_nifti(replace(_plain(volume), stored=numbers, rescale=_ones(volume), stored_range=(0, 255)), label)
 
 
-def write_index(folder: Path, kind: DatasetKind, labels: Sequence[str], cases: int) -> None:
-    """dataset.json."""
+def write_index(folder: Path, kind: DatasetKind, labels: Sequence[str], cases: int, *, generated: bool = True) -> None:
+    """dataset.json; ``generated`` is False where it holds classic copies."""
+    what = "Synthetic images" if generated else "Classic copies"
     content = {
         "name": folder.name,
-        "description": "Synthetic images for training, made by medaug; never validate or test on them",
+        "description": f"{what} for training, made by medaug; never validate or test on them",
         "channel_names": {"0": kind.channel},
         "labels": {"background": 0, **{label: number for number, label in enumerate(labels, 1)}},
         "numTraining": cases,

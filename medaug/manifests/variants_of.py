@@ -90,7 +90,7 @@ class VariantsOf:
             labels = tuple(names[str(n)] for n in range(len(names)))
             listed: dict[str, list[ListedVariant]] = defaultdict(list)
             for item in array_items(root / MONAI, "training"):
-                if item["medaug"]["synthetic"]:
+                if item["medaug"]["unit"]:
                     listed[item["medaug"]["source_sha256"]].append(_listed(root, item, labels))
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise ManifestError(

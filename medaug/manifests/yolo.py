@@ -15,7 +15,7 @@ from medaug.imaging.volume import Volume
 from medaug.manifests.coco import labelled_slices
 from medaug.manifests.rendering import Show, bytes_of, write_png
 
-HEAD = """# Synthetic images for training, made by medaug. For validation, put real images of other patients into
+HEAD = """# {what} for training, made by medaug. For validation, put real images of other patients into
 # images/val and labels/val: an image that medaug made shows its source's patient and must not judge a model.
 """
 
@@ -59,8 +59,15 @@ def yolo_lines(boxes: Iterable[Box], labels: Sequence[str], rows: int, columns: 
     return "".join(f"{line}\n" for line in lines)
 
 
-def write_yolo_index(folder: Path, labels: Sequence[str]) -> None:
-    """data.yaml: where the images lie and what the numbers mean. Names are spelt as JSON, which is YAML."""
+def write_yolo_index(folder: Path, labels: Sequence[str], *, generated: bool = True) -> None:
+    """data.yaml: where the images lie and what the numbers mean. Names are spelt as JSON, which is YAML.
+
+    Args:
+        folder: of the data set.
+        labels: in the order of their numbers.
+        generated: False where it holds classic copies.
+    """
+    head = HEAD.format(what="Synthetic images" if generated else "Classic copies")
     names = "".join(f"  {number}: {json.dumps(label)}\n" for number, label in enumerate(labels))
-    text = f"{HEAD}path: .\ntrain: images/train\nval: images/val\nnames:\n{names}"
+    text = f"{head}path: .\ntrain: images/train\nval: images/val\nnames:\n{names}"
     (folder / "data.yaml").write_text(text, encoding="utf-8")

@@ -38,9 +38,9 @@ class RandClassicd(Randomizable, MapTransform):  # type: ignore[misc]  # MONAI i
     Images are (channels, columns, rows) or (channels, columns, rows, slices), as `LoadImaged` and `EnsureChannelFirstd`
     give them; put it behind `RandVariantd` or `RandPosteriorSampledd`. A left-right flip is left out where the item
     states a side (``side_key``, or Laterality in the image's metadata) and, in two dimensions, where a marker or text
-    stands in the image: a mirrored letter is one that no scanner writes. Turns and sizes are within a slice, in voxels.
-    Boxes become those that enclose what they held, cut at the image's border; those with nothing left go, with their
-    entries of ``label_key``.
+    may stand in the image, unless ``classic.markers`` is none: a mirrored letter is one that no scanner writes. Turns
+    and sizes are within a slice, in voxels. Boxes become those that enclose what they held, cut at the image's border;
+    those with nothing left go, with their entries of ``label_key``.
 
     Args:
         keys: of the images.
@@ -110,7 +110,8 @@ class RandClassicd(Randomizable, MapTransform):  # type: ignore[misc]  # MONAI i
         stated += [
             meta[tag] for key in images for meta in [getattr(item[key], "meta", {})] for tag in SIDES if tag in meta
         ]
-        return any(map(_says, stated)) or any(_marked(item[key]) for key in images)
+        look = self.allowed.markers == "looked-for"
+        return any(map(_says, stated)) or (look and any(_marked(item[key]) for key in images))
 
     def _moved(self, image: Any, flips: list[str], mode: str) -> Any:
         moved = image

@@ -24,13 +24,16 @@ class Lists(Spec):
 
 
 class Classic(Spec):
-    """Plain transforms that the anatomy allows, for a training loop; see `medaug.monai.RandClassicd`."""
+    """Plain transforms that the anatomy allows: for a loop (`medaug.monai.RandClassicd`) or the law classic."""
 
     flip: tuple[Literal["left-right", "up-down"], ...] = Field(
         (), description="each half of the times; left-right never where a side is stated or a marker shows it"
     )
     rotate: float = Field(0.0, ge=0, le=180, description="degrees, either way, within a slice")
     scale: float = Field(0.0, ge=0, le=0.5, description="share larger or smaller, within a slice")
+    markers: Literal["looked-for", "none"] = Field(
+        "looked-for", description="none: you looked, no image shows a side; small white things no longer forbid a flip"
+    )
     intensity: float = Field(0.0, ge=0, le=0.5, description="share by which contrast about the mean grows or shrinks")
 
 
@@ -146,8 +149,30 @@ class Transplant(Spec):
     margin: Margin
 
 
-LawSpec = GaussianOutside | Outside | Inside | RandomOutside | Moved | Transplant
-LawKind = Literal["gaussian-outside", "outside", "inside", "random", "moved", "transplant"]
+class ClassicCopy(Spec):
+    """Nothing is generated: the image is turned, scaled and mirrored within the profile's ``classic``."""
+
+    kind: Literal["classic"]
+
+    @property
+    def margin(self) -> Margin:
+        """None: nothing is kept from a solve."""
+        return Margin(value=0)
+
+
+LawSpec = GaussianOutside | Outside | Inside | RandomOutside | Moved | Transplant | ClassicCopy
+LawKind = Literal["gaussian-outside", "outside", "inside", "random", "moved", "transplant", "classic"]
+
+
+def generates(kind: LawKind) -> bool:
+    """Whether a law has anything solved; if not, a run needs no prior and gives classic copies."""
+    match kind:
+        case "gaussian-outside" | "outside" | "inside" | "random" | "moved" | "transplant":
+            return True
+        case "classic":
+            return False
+        case _:
+            assert_never(kind)
 
 
 def keeps_boxes(kind: LawKind) -> bool:
@@ -156,7 +181,7 @@ def keeps_boxes(kind: LawKind) -> bool:
     What a run protects and what `medaug verify` compares both hang on it.
     """
     match kind:
-        case "gaussian-outside" | "outside" | "random" | "moved" | "transplant":
+        case "gaussian-outside" | "outside" | "random" | "moved" | "transplant" | "classic":
             return True
         case "inside":
             return False
@@ -167,7 +192,7 @@ def keeps_boxes(kind: LawKind) -> bool:
 def moves(kind: LawKind) -> bool:
     """Whether a law moves the image, and its labels with it, before anything is generated."""
     match kind:
-        case "moved":
+        case "moved" | "classic":
             return True
         case "gaussian-outside" | "outside" | "random" | "inside" | "transplant":
             return False
@@ -180,7 +205,7 @@ def transplants(kind: LawKind) -> bool:
     match kind:
         case "transplant":
             return True
-        case "gaussian-outside" | "outside" | "random" | "inside" | "moved":
+        case "gaussian-outside" | "outside" | "random" | "inside" | "moved" | "classic":
             return False
         case _:
             assert_never(kind)
@@ -191,12 +216,23 @@ def other_labels(law: LawSpec) -> bool:
     match law:
         case Moved():
             return law.what != "surroundings"
-        case Transplant():
+        case Transplant() | ClassicCopy():
             return True
         case GaussianOutside() | Outside() | RandomOutside() | Inside():
             return False
         case _:
             assert_never(law)
+
+
+class NoPrior(Spec):
+    """For the law classic, which generates nothing."""
+
+    kind: Literal["none"] = "none"
+
+    @property
+    def sha256(self) -> str:
+        """Of no weights."""
+        return ""
 
 
 class EmbeddedPrior(Spec):
@@ -217,7 +253,7 @@ class FolderPrior(Spec):
 class Restore(Spec):
     """How the solution returns to the native grid."""
 
-    kind: Literal["delta", "replace"]
+    kind: Literal["delta", "replace", "none"] = Field(description="none: for the law classic, which solves nothing")
     feather: float = Field(3.0, ge=0, description="width of the seam's taper on the free side, in the prior's px")
     deblock: bool = Field(False, description="spread the steps that a delta makes between latent cells; delta only")
 

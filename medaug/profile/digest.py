@@ -24,7 +24,7 @@ NOT_IN_DIGEST: dict[str, Any] = {
     "classic": True,
     "lists": True,
     "review": True,
-}  # no pixel depends on these
+}  # no pixel depends on these, but on ``classic`` under the law of that name
 
 
 def profile_digest(resolved: Mapping[str, Any]) -> str:
@@ -32,9 +32,14 @@ def profile_digest(resolved: Mapping[str, Any]) -> str:
 
     What is left to the device counts as on a processor; `settled.settled` says what it is on another one.
     """
+    law = resolved.get("regions")
+    copies = isinstance(law, dict) and law.get("kind") == "classic"  # whose pixels follow from ``classic``
     unused = set() if resolved.get("prompt") else {"prompt", "guidance_scale"}  # as before there were prompts
     levers = _pulled(resolved.get("levers"))
-    kept = {key: value for key, value in resolved.items() if NOT_IN_DIGEST.get(key) is not True and key not in unused}
+    left_out = {
+        key for key, all_of_it in NOT_IN_DIGEST.items() if all_of_it is True and not (copies and key == "classic")
+    }
+    kept = {key: value for key, value in resolved.items() if key not in left_out | unused}
     kept = {key: value for key, value in kept.items() if key != "levers"} | ({"levers": levers} if levers else {})
     if isinstance(kept.get("restore"), dict):  # as before there were these keys
         kept["restore"] = {name: value for name, value in kept["restore"].items() if value or name not in LATER}
@@ -42,9 +47,9 @@ def profile_digest(resolved: Mapping[str, Any]) -> str:
         kept["window"] = {name: value for name, value in kept["window"].items() if name != "number"}
     if kept.get("batch_size") == "auto":
         kept["batch_size"] = ROWS_OF_A_PROCESSOR
-    for key, left_out in NOT_IN_DIGEST.items():
-        if left_out is not True and isinstance(kept.get(key), dict):
-            kept[key] = {name: value for name, value in kept[key].items() if name not in left_out}
+    for key, names in NOT_IN_DIGEST.items():
+        if names is not True and isinstance(kept.get(key), dict):
+            kept[key] = {name: value for name, value in kept[key].items() if name not in names}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medaug.errors import ProfileError
 from medaug.inverse.priors.card import SolverWeights, nearest
 from medaug.inverse.priors.embedded import is_embedded
 from medaug.inverse.priors.library.lookup import folder_digest, folder_of, folder_weights, locate, store_root
@@ -20,7 +21,9 @@ def with_prior(profile: Profile, name_or_path: str) -> Profile:
 
     Raises:
         PriorError: no such prior.
+        ProfileError: the profile has nothing solved.
     """
+    _check_solves(profile)
     folder = folder_of(name_or_path)
     solver = _weighted(profile.solver, folder_weights(folder))
     if not is_embedded(folder):
@@ -34,10 +37,17 @@ def with_folder_prior(profile: Profile, name_or_path: str | Path) -> Profile:
 
     Raises:
         PriorError: no such prior.
+        ProfileError: the profile has nothing solved.
     """
+    _check_solves(profile)
     folder = locate(str(name_or_path), store_root())
     prior = FolderPrior(kind="folder", path=Path(name_or_path), sha256=folder_digest(folder))
     return profile.model_copy(update={"prior": prior})
+
+
+def _check_solves(profile: Profile) -> None:
+    if not profile.generates:
+        raise ProfileError(f"prior: profile {profile.name!r} generates nothing, so it takes no prior; leave it out")
 
 
 def _weighted(spec: SolverSpec, known: tuple[SolverWeights, ...]) -> SolverSpec:

@@ -23,10 +23,12 @@ from medaug.profile.components import (
     LawSpec,
     Limit,
     Lists,
+    NoPrior,
     PercentileWindow,
     Restore,
     Review,
     Volumes,
+    generates,
     keeps_boxes,
     moves,
     transplants,
@@ -35,6 +37,7 @@ from medaug.profile.digest import ROWS_OF_A_PROCESSOR, profile_digest
 from medaug.profile.solvers import (
     Levers,
     NoOperator,
+    NoSolver,
     OperatorSpec,
     SolverSpec,
     Spec,
@@ -46,6 +49,7 @@ from medaug.quality.checks import CheckName
 
 Modality = Literal["CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "US", "OT", "CT", "MR", "NIFTI", "NRRD", "RASTER"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+STEEPEST = 45  # degrees of a turn that leaves rows and columns nearest to the directions that a header states
 EMBEDDED_MULTIPLE = 32  # px: eight to a latent cell, and the embedded network halves its grid twice
 
 
@@ -62,16 +66,16 @@ class Profile(Spec):
     domain: tuple[Literal["body", "bone", "lung", "brain", "window", "not-padding", "not-border", "not-marker"], ...]
     regions: Annotated[LawSpec, Field(discriminator="kind")]
     measurement_noise: float = Field(0.0, ge=0, le=1)
-    prior: Annotated[EmbeddedPrior | FolderPrior, Field(discriminator="kind")]
+    prior: Annotated[EmbeddedPrior | FolderPrior | NoPrior, Field(discriminator="kind")] = NoPrior()
     prompt: str | dict[str, str] | None = Field(
         None, description="what generated parts show, or one text per label; only for a prior that takes prompts"
     )
     guidance_scale: float = Field(1.0, gt=0, le=30, description="1: the prompt alone; above: more, at twice the cost")
     operator: OperatorSpec = NoOperator()
-    solver: SolverSpec
+    solver: SolverSpec = NoSolver()
     levers: Levers = Levers()
     strengths: Strengths | None = Field(None, description="what --strength puts in place of start, steps and closing")
-    restore: Restore
+    restore: Restore = Restore(kind="none")
     volumes: Volumes = Volumes()
     batch_size: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
         "auto", description="slices solved at once; auto: 8, on a device as many as fill it"
@@ -96,7 +100,7 @@ class Profile(Spec):
         "skip", description="an image without labels is left out, or all of its domain may change"
     )
     evidence: Evidence = Evidence()
-    classic: Classic = Field(Classic(), description="plain transforms that a training loop may add; `run` adds none")
+    classic: Classic = Field(Classic(), description="plain transforms of a training loop, or of the law classic")
     lists: Lists = Lists()
     review: Review = Review()
 
@@ -105,7 +109,9 @@ class Profile(Spec):
         if self.prior_path is None and self.size % EMBEDDED_MULTIPLE:
             raise ValueError(f"size ({self.size}) must be a multiple of {EMBEDDED_MULTIPLE} for the embedded prior")
         law = self.regions.kind
-        if self.unlabelled == "keep-nothing" and (moves(law) or transplants(law) or not keeps_boxes(law)):
+        self._solved_or_copied()
+        needs_labels = generates(law) and (moves(law) or transplants(law) or not keeps_boxes(law))
+        if self.unlabelled == "keep-nothing" and needs_labels:
             raise ValueError(f"unlabelled: law {law} needs labels; choose another law, or skip")
         if not meets_decoder(self.solver):
             self._without_decoder()
@@ -115,6 +121,36 @@ class Profile(Spec):
             if low is not None and high is not None and low > high:
                 raise ValueError(f"checks.{name}: the least value ({low:g}) is above the greatest ({high:g})")
         return self
+
+    def _solved_or_copied(self) -> None:
+        """A law that generates needs all that solves; one that copies has none of it, and something to do."""
+        law, of = self.regions.kind, self.classic
+        parts = {"prior": self.prior.kind, "solver": self.solver.kind, "restore": self.restore.kind}
+        absent = [name for name, kind in parts.items() if kind == "none"]
+        if generates(law):
+            if absent:
+                raise ValueError(f"law {law} generates, and needs: {', '.join(absent)}")
+            return
+        idle = {
+            "domain": self.domain,
+            "measurement_noise": self.measurement_noise,
+            "prompt": self.prompt,
+            "operator": degrades(self.operator),
+            "levers": self.levers.pulled,
+            "strengths": self.strengths,
+            "checks": self.checks,
+            "classic.intensity": of.intensity,
+        }
+        if given := [*(name for name in parts if name not in absent), *(name for name, value in idle.items() if value)]:
+            raise ValueError(f"law {law} generates nothing; leave out, or empty: {', '.join(given)}")
+        if volumes := sorted({"NIFTI", "NRRD"}.intersection(self.modalities)):
+            raise ValueError(f"law {law} is for radiographs and pictures; remove modalities: {', '.join(volumes)}")
+        if of.rotate > STEEPEST:
+            raise ValueError(f"law {law}: classic.rotate: beyond {STEEPEST}° PatientOrientation isn't true any more")
+        if not (of.flip or of.rotate or of.scale):
+            raise ValueError(f"law {law} has nothing to do: state classic, such as {{rotate: 5, scale: 0.1}}")
+        if self.evidence.segmentation:
+            raise ValueError(f"law {law} generates nothing that could be marked; say evidence: {{segmentation: false}}")
 
     def _without_decoder(self) -> None:
         solver, budget = self.solver.kind, self.levers.noise_budget and not self.levers.closing
@@ -127,10 +163,15 @@ class Profile(Spec):
             )
 
     @property
+    def generates(self) -> bool:
+        """Whether anything is solved; if not, what is written are classic copies."""
+        return generates(self.regions.kind)
+
+    @property
     def prior_path(self) -> Path | None:
         """Where the prior lies on this machine; None for the embedded one."""
         match self.prior:
-            case EmbeddedPrior():
+            case EmbeddedPrior() | NoPrior():
                 return None
             case FolderPrior():
                 return self.prior.path

@@ -75,8 +75,25 @@ class BlendSpec(Sampled):
     eta: float = Field(0.0, ge=0, le=1, description="0: deterministic; 1: ancestral noise")
 
 
+class NoSolver(Spec):
+    """For the law classic, which solves nothing."""
+
+    kind: Literal["none"] = "none"
+
+    @property
+    def steps(self) -> int:
+        """None is taken."""
+        return 0
+
+    @property
+    def start(self) -> float:
+        """Nothing is begun."""
+        return 0.0
+
+
 SolverSpec = Annotated[
-    PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | LatinoSpec | BlendSpec, Field(discriminator="kind")
+    PsldSpec | DiffStateGradSpec | DdnmSpec | ProjectSpec | LatinoSpec | BlendSpec | NoSolver,
+    Field(discriminator="kind"),
 ]
 
 
@@ -86,7 +103,7 @@ CALIBRATED = PsldSpec | DiffStateGradSpec  # solvers whose weights a prior's car
 def meets_decoder(solver: SolverSpec) -> bool:
     """Whether its guided steps decode, and so can see through an operator, or a misfit, or a small autoencoder."""
     match solver:
-        case PsldSpec() | DiffStateGradSpec() | DdnmSpec() | ProjectSpec() | LatinoSpec():
+        case PsldSpec() | DiffStateGradSpec() | DdnmSpec() | ProjectSpec() | LatinoSpec() | NoSolver():
             return True
         case BlendSpec():
             return False

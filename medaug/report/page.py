@@ -64,6 +64,8 @@ class PageEntry:
     def verdict(self) -> str:
         """The checks in a few words."""
         checks = self.record.checks
+        if self.record.kind == "classic":
+            return "nothing was generated"
         passed = sum(check.passed for check in checks)
         return f"{passed} of {len(checks)} checks passed" if checks else "no checks were run"
 
@@ -124,6 +126,7 @@ def write_page(records: Iterable[Record], output: Path, *, skipped: Sequence[tup
         policy=_policy(style),
         tiles=_tiles(ordered.tally, skipped),
         facts={**_facts(ordered), **_domain(output)},
+        copies=ordered.tally.copies,
         groups=Reiterable(lambda: _groups(ordered, output)),
         missing=missing if count else (),
         decided=decided if left_out else (),
@@ -178,7 +181,7 @@ def _tiles(tally: Tally, skipped: Sequence[tuple[str, str, int]]) -> list[tuple[
     """(word, number, tone) of the header."""
     counts, gate = tally.statuses, tally.statuses["rejected"] - tally.left_out
     return [
-        ("variants written", counts["written"], "good"),
+        ("classic copies written" if tally.copies else "variants written", counts["written"], "good"),
         ("sources", tally.sources, ""),
         ("patients", tally.patients, ""),
         ("boxes", tally.boxes, ""),

@@ -20,7 +20,8 @@ from medaug.imaging.resample import block_means
 from medaug.imaging.volume import Float32, Mask, Volume, Window
 from medaug.report.picture_size import LONGEST, SHORTEST
 
-NAMES = ("source", "regions", "result", "difference")
+NAMES: tuple[str, ...] = ("source", "regions", "result", "difference")
+OF_A_COPY: tuple[str, ...] = ("source", "regions", "result")  # of which nothing was generated
 Bytes = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
 
@@ -166,7 +167,7 @@ class Backdrops:
         return last[2]
 
 
-def write_previews(folder: Path, backdrop: Backdrop, *, result: Volume, dust: Mask) -> None:
+def write_previews(folder: Path, backdrop: Backdrop, *, result: Volume, dust: Mask, names: Sequence[str] = ()) -> None:
     """Write source.png, regions.png, result.png and difference.png into ``folder``.
 
     A volume is shown by the slice through the middle of its largest box. Grey levels are those of the window, bright is
@@ -181,6 +182,7 @@ def write_previews(folder: Path, backdrop: Backdrop, *, result: Volume, dust: Ma
         backdrop: of the source.
         result: the variant, on the source's grid.
         dust: voxels that guided the solve and are not protected.
+        names: of the pictures that are written; all if left out.
     """
     view, window = backdrop.view, backdrop.window
     after = _grey(result, window, view)
@@ -192,7 +194,7 @@ def write_previews(folder: Path, backdrop: Backdrop, *, result: Volume, dust: Ma
         "difference": _png(change, palette),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
+    for name in names or NAMES:
         (folder / f"{name}.png").write_bytes(files[name])
 
 

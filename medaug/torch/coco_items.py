@@ -27,9 +27,10 @@ class CocoImage:
         labels: the class of each box, by name.
         sha256: digest of the real file: its own, or that of a variant's source.
         patient: whoever it shows, as its list states it; ``""`` where that isn't known.
-        synthetic: whether medaug made it.
+        synthetic: whether medaug made it: a variant, or a classic copy.
         donor: the patient whose lesion was set in, likewise; ``""`` where none was.
         donor_sha256: digest of the real file that the lesion is from; ``""`` where there is none.
+        classic: whether it is a classic copy.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class CocoImage:
     synthetic: bool
     donor: str = ""
     donor_sha256: str = ""
+    classic: bool = False
 
     @property
     def patients(self) -> frozenset[str]:
@@ -87,6 +89,7 @@ def _labelled(
         synthetic="unit" in about,
         donor=str(about.get("donor_patient", "")),
         donor_sha256=str(about.get("donor_sha256", "")),
+        classic=about.get("classic") is True,
     )
 
 

@@ -27,7 +27,8 @@ class Pictures(Dataset[tuple[Tensor, Target]]):
     """Pictures and targets: an image is (1, rows, columns), float32 in [0, 1], bright is high.
 
     A target has ``boxes`` (n, 4) float32 as [x0, y0, x1, y1] in pixels, ``labels`` (n,) int64 from 1, ``image_id``,
-    ``area``, ``iscrowd``, as torchvision's detectors take it, and ``synthetic``, a boolean.
+    ``area``, ``iscrowd``, as torchvision's detectors take it, and two booleans: ``synthetic``, medaug made
+    it, and ``classic``, as a copy of which nothing was generated.
 
     Args:
         items: what it holds.
@@ -100,6 +101,7 @@ def _target(item: CocoImage, classes: Sequence[str], index: int) -> Target:
         "area": sizes[:, 0] * sizes[:, 1],
         "iscrowd": torch.zeros(len(boxes), dtype=torch.int64),
         "synthetic": torch.tensor(item.synthetic),
+        "classic": torch.tensor(item.classic),
     }
 
 

@@ -27,7 +27,7 @@ from medaug.imaging.volume import Mask, Stored, Volume
 from medaug.regions.marks import FREE
 from medaug.verification.derivation import can_be_made_again, differing, header_differences, in_short
 from medaug.verification.evidence_marks import Marks, beyond_window, boxes_on, lost_on
-from medaug.verification.instance_headers import MEANING, meaning_faults, says_carried
+from medaug.verification.instance_headers import MEANING, OF_SCALE, meaning_faults, says_carried
 from medaug.verification.unit_check import Findings, Image, UnitCheck, grown
 
 
@@ -44,7 +44,8 @@ def check_source(check: UnitCheck, output: Output, image: Image, marks: Marks | 
         _check_named(check.record, first, read, found)
         if read and image.dataset:
             pairs = [(frame, _source_frame(check.record, k)) for k, frame in image.slices]
-            names = list(meaning_faults(image.dataset, read.dataset, pairs))
+            own = _own(check.record)
+            names = [name for name in meaning_faults(image.dataset, read.dataset, pairs) if name not in own]
             if names:
                 found.add("meaning-differs", f"not as in the source: {', '.join(names)}", output.path)
     except ReadError as error:
@@ -112,15 +113,17 @@ def _check_header(
         if image.dataset is None:
             assert volume is not None
             kind, path = FORMATS[volume.source.format], check.root / output.path
-            if not kind.states(path, replace(volume, stored=image.stored), volume.source.files[0]):
-                found.add("header-differs", "its header isn't the source's, marked as synthetic", output.path)
+            if not kind.states(
+                path, replace(volume, stored=image.stored), volume.source.files[0], not check.record.kind
+            ):
+                found.add("header-differs", "its header isn't the source's, marked as it must be", output.path)
             return
         names = _differences(check, output, image, (read, volume, changed))
     except (ReadError, WriteError, ValueError, TypeError, KeyError, AttributeError) as error:
         what = f"the header can't be made again from the source's ({type(error).__name__})"
         found.add("header-differs", what, output.path)
         return
-    unsaid = tuple(name for name in names if name not in MEANING)
+    unsaid = tuple(name for name in names if name not in MEANING or name in _own(check.record))
     if unsaid:
         found.add("header-differs", f"not what follows from the source's: {in_short(unsaid)}", output.path)
 
@@ -171,6 +174,11 @@ def _expected(check: UnitCheck, plane: Stored) -> Stored:
     return plane if record.moved is None else moved_plane(plane, record.moved.motions)
 
 
+def _own(record: Record) -> frozenset[str]:
+    """Attributes that say what pixels mean, and follow from the record rather than from the source."""
+    return OF_SCALE if record.kind == "classic" else frozenset()
+
+
 def _source_frame(record: Record, k: int) -> int:
     return record.source.frames[k] if record.source.frames else 0
 
@@ -211,6 +219,8 @@ def _compare_colour(
 def _protected(check: UnitCheck, k: int, marks: Marks | None) -> Mask:
     """All that the evidence doesn't mark as free; without evidence the boxes at least."""
     boxes = boxes_on(check.record, k)
+    if check.record.kind == "classic":
+        return np.ones_like(boxes)  # what lies beyond the source's borders included, whose number the map gives
     if not check.keeps_boxes:
         return ~marks(FREE, k) if marks else np.zeros_like(boxes)
     if check.record.transplant:

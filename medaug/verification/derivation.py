@@ -38,7 +38,7 @@ from medaug.verification.encoded import Elements, bytes_of, unequal, written
 from medaug.version import __version__, versions
 
 PIXELS = Tag("PixelData")
-OWN_CODES = frozenset({"GENERATED", "GENERATED-LABEL", "CARRIED"})
+OWN_CODES = frozenset({"GENERATED", "GENERATED-LABEL", "CARRIED", "CLASSIC"})
 SHOWN = 8  # attributes in a message
 
 NOTHING: Elements = MappingProxyType({})
@@ -76,7 +76,10 @@ class Statement:
             made = record.transplant
             donor = (made.sop_class, made.donor.instance_uids[0]) if made.sop_class else None
             return replace(said, set_in=graft_in_words(made.graft), donor=donor)
-        return replace(said, moved=in_words(record.moved.motions)) if record.moved else said
+        if record.moved is None:
+            return said
+        motions = record.moved.motions
+        return replace(said, moved=in_words(motions), scale=1.0 if said.generated else motions.scale)
 
 
 def statement_of(root: Path) -> Statement | None:
@@ -110,7 +113,7 @@ def table_faults(ds: Dataset, profile: Profile | None) -> Iterator[str]:
         if row.rule == "drop":
             wrong = _tag(row.keyword) in there
         else:
-            wrong = isinstance(row.value, str) and row.keyword != "SyntheticData" and ds.get(row.keyword) != row.value
+            wrong = isinstance(row.value, str) and ds.get(row.keyword) != row.value
         if wrong:
             yield row.keyword
     holders = [ds]

@@ -29,10 +29,14 @@ MEANING = (
     "ImageOrientationPatient", "FrameOfReferenceUID", "PatientOrientation", "ImageLaterality", "ViewPosition",
 )  # fmt: skip
 
+OF_SCALE = frozenset(
+    {"PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"}
+)  # a classic copy's are its own
 _MEANING_TAGS = tuple((name, Tag(name)) for name in MEANING)
 RESAMPLED = ("113085", "DCM")  # CID 7203: spatial resampling
 SET_IN = ("TRANSPLANT", "99MEDAUG")
 LABEL_GENERATED, GENERATED = ("GENERATED-LABEL", "99MEDAUG"), ("GENERATED", "99MEDAUG")
+CLASSIC = ("CLASSIC", "99MEDAUG")
 CARRIED = ("CARRIED", "99MEDAUG")  # the derivation of a slice without a generated pixel, see `dicom.values`
 
 
@@ -82,7 +86,7 @@ def header_faults(record: Record, uid: str, slices: Slices, read: Instance, said
         yield "header-differs", f"not as every derived instance has it: {in_short(constant)}"
     if not begins:
         yield "header-differs", "its preamble or file meta information isn't what medaug writes"
-    if synthetic != "YES":
+    if synthetic != "YES" and not (record.kind == "classic" and synthetic == "NO"):
         yield "not-synthetic", "SyntheticData (0008,001C) isn't YES"
     if kind != "DERIVED":
         yield "not-derived", "the first value of ImageType (0008,0008) isn't DERIVED"
@@ -124,7 +128,9 @@ def _labels_unsaid(record: Record, ds: Dataset) -> Found:
     """What became of labelled pixels, and isn't said."""
     if record.moved and not _says_resampled(ds):
         yield "moved-differs", "it doesn't say that its pixels were resampled and lie elsewhere than in its source"
-    if bool(record.transplant) != _says_set_in(ds):
+    if (record.kind == "classic") != _says(ds, CLASSIC):
+        yield "copy-differs", "whether it is a classic copy, of which nothing was generated, it and the record differ"
+    if bool(record.transplant) != _says(ds, SET_IN):
         yield "transplant-differs", "whether a lesion was set in, it and the record say different things"
     if record.labels and not _says_label_generated(ds):
         yield "label-differs", "it doesn't say that the pixels in labelled boxes were generated"
@@ -136,9 +142,9 @@ def _says_resampled(ds: Dataset) -> bool:
     return RESAMPLED in codes and all(word == "NO" for word in stays)
 
 
-def _says_set_in(ds: Dataset) -> bool:
+def _says(ds: Dataset, wanted: tuple[str, str]) -> bool:
     codes = {(c.get("CodeValue"), c.get("CodingSchemeDesignator")) for c in ds.get("DerivationCodeSequence") or []}
-    return SET_IN in codes
+    return wanted in codes
 
 
 def _says_label_generated(ds: Dataset) -> bool:

@@ -117,7 +117,7 @@ def _label_map(record: Record, path: Path, output: Output, found: Findings) -> M
     marks, grid = marks_of_label_map(volume.stored, record), volume.geometry
     plain = replace(volume, rescale=(Rescale(),) * len(volume.rescale))
     try:
-        said = not can_be_made_again(record) or FORMATS[volume.source.format].states(path, plain, None)
+        said = not can_be_made_again(record) or FORMATS[volume.source.format].states(path, plain, None, True)
     except WriteError:
         said = False
     if not said or (grid.space == "patient" and not grid.close_to(record.geometry.geometry, CLOSE)):
@@ -150,9 +150,10 @@ def _check_evidence(record: Record, output: Output, ds: Dataset, found: Findings
 
 def _check_made_again(check: UnitCheck, output: Output, ds: Dataset, raw: Elements, found: Findings) -> None:
     """The object as it would be made of the unit's images now."""
-    for keyword, value in (("SyntheticData", "YES"), ("ContentQualification", "RESEARCH")):
-        if ds.get(keyword) != value:
-            found.add("not-synthetic", f"{keyword} isn't {value}", output.path)
+    either = ("YES", "NO") if check.record.kind == "classic" else ("YES",)
+    for keyword, values in (("SyntheticData", either), ("ContentQualification", ("RESEARCH",))):
+        if ds.get(keyword) not in values:
+            found.add("not-synthetic", f"{keyword} isn't {' or '.join(values)}", output.path)
     if can_be_made_again(check.record) and not begins_as_written(ds):
         found.add("evidence-differs", "its preamble or file meta information isn't what medaug writes", output.path)
     images = [check.root / image.path for image in check.record.images]
@@ -222,8 +223,8 @@ def _volume(check: UnitCheck, output: Output, found: Findings) -> Stored:
     assert record.geometry is not None
     if volume.geometry.space == "patient" and not volume.geometry.close_to(record.geometry.geometry, CLOSE):
         found.add("grid-differs", "its voxels lie elsewhere than on the record's grid", output.path)
-    if can_be_made_again(record) and not kind.states(path, volume, path):
-        found.add("header-differs", "its header isn't what medaug writes, marked as synthetic", output.path)
+    if can_be_made_again(record) and not kind.states(path, volume, path, not record.kind):
+        found.add("header-differs", "its header isn't what medaug writes, marked as it must be", output.path)
     return volume.stored
 
 

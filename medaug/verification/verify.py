@@ -18,7 +18,7 @@ from medaug.audit.listed import Choice
 from medaug.audit.record import Record
 from medaug.errors import OutputError, ProfileError, ReadError, counted
 from medaug.formats.registry import REGIONS
-from medaug.profile.components import LawKind, keeps_boxes, moves, transplants
+from medaug.profile.components import LawKind, generates, keeps_boxes, moves, transplants
 from medaug.profile.digest import profile_digest
 from medaug.profile.load import parse_profile_keys
 from medaug.storage import archive
@@ -32,6 +32,7 @@ from medaug.verification.list_entries import check_lists
 from medaug.verification.output_location import Files, OnDisk, digest_of
 from medaug.verification.records import (
     check_gate,
+    check_kind,
     check_labels,
     check_moved,
     check_record,
@@ -117,6 +118,7 @@ def verify(
                 *check_moved(record, moves=profile.moves),
                 *check_transplanted(record, transplants=bool(profile.transplants)),
                 *check_labels(record, keeps_boxes=profile.keeps_boxes),
+                *check_kind(record, generates=profile.generates),
             ]
         if said and can_be_made_again(record):
             faults += check_gate(record, {str(name): limit for name, limit in said.profile.checks.items()})
@@ -216,6 +218,7 @@ class _Choices:
     keeps_boxes: bool
     moves: bool | None
     transplants: bool | None = None
+    generates: bool = True
 
 
 def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
@@ -229,7 +232,7 @@ def _profile(root: Path) -> tuple[_Choices, tuple[Fault, ...]]:
     if law not in get_args(LawKind):
         unknown = f"this version doesn't know the law {law!r:.40}, so boxes are taken for kept"
         return _Choices(digest, True, None), (Fault("profile-differs", unknown, layout.PROFILE),)
-    return _Choices(digest, keeps_boxes(law), moves(law), transplants(law)), ()
+    return _Choices(digest, keeps_boxes(law), moves(law), transplants(law), generates(law)), ()
 
 
 def _checks(
@@ -298,7 +301,7 @@ def _unchecked(
     sentences, regions = [], f"/{layout.EVIDENCE}/{REGIONS}."
     if source is None:
         sentences.append("protected voxels against the source: give --source INPUT")
-    elif any(not any(regions in output.path for output in record.outputs) for record in written):
+    elif any(not any(regions in output.path for output in record.outputs) for record in written if not record.kind):
         what = "only the boxes were compared" if keeps_boxes else "they were not compared"
         sentences.append(f"protected voxels of units without evidence of their regions: {what}")
     if said is None or not all(map(can_be_made_again, written)):

@@ -15,7 +15,7 @@ from medaug.imaging.geometry import Geometry
 from tests.support import make
 from tests.support.records import digest, failed, record
 
-OPTIONAL = {"converted", "labels", "moved", "transplant"}  # no key where nothing of the kind was done
+OPTIONAL = {"converted", "kind", "labels", "moved", "transplant"}  # no key where nothing of the kind was done
 
 
 @pytest.mark.parametrize("built", [record(), failed(), failed(geometry=None, boxes=(), recipe={})])

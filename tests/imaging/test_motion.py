@@ -117,3 +117,30 @@ def test_what_is_no_motion_is_refused() -> None:
         Motions((), (0, 1, 1, 1))
     assert Motion.about((0, 0), degrees=0, scale=1).matrix == (0, 0, 0, 0)
     assert MATRIX % PIXEL == 0
+
+
+@pytest.mark.parametrize("flips", [(False, False), (False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("aspect", [1.0, 2.0])
+def test_flips_and_pixels_that_are_not_square_are_of_the_matrix(flips: tuple[bool, bool], aspect: float) -> None:
+    """In mm it is a flip, then a turn and a scaling, about the middle."""
+    motion = Motion.about((30.0, 20.0), degrees=10, scale=1.25, flips=flips, aspect=aspect)
+    matrix = np.array(motion.matrix).reshape(2, 2) / 2**24 + np.eye(2)
+    in_mm = np.diag([aspect, 1]) @ matrix @ np.diag([1 / aspect, 1])
+    cos, sin = np.cos(np.radians(10)) / 1.25, np.sin(np.radians(10)) / 1.25
+    turned = np.array([[cos, sin], [-sin, cos]])
+    np.testing.assert_allclose(in_mm, np.diag([-1 if flip else 1 for flip in flips]) @ turned, atol=1e-6)
+    np.testing.assert_allclose(matrix @ (30, 20) + np.array(motion.shift) / 2**16, (30, 20), atol=1e-4)
+    assert motion.mirrored == (flips[0] != flips[1])
+    assert motion.scale == pytest.approx(1.25, abs=1e-5)
+    if aspect == 1 and not flips[0]:
+        assert motion.degrees == pytest.approx(10, abs=1e-4)
+        assert ("mirrored left to right" in in_words(Motions((motion,), (1, 1, 1, 1)))) == flips[1]
+
+
+def test_what_lies_beyond_may_have_one_number() -> None:
+    plane = (np.arange(40 * 30).reshape(40, 30) % 199 + 7).astype(np.uint8)
+    part = Motion.about((19.5, 14.5), degrees=0, scale=1, shift=(0, 6))
+    for beyond, number in (("least", 7), ("greatest", 205)):
+        moved = moved_plane(plane, Motions((part,), (40, 40, 30, 30), beyond=beyond))  # type: ignore[arg-type]
+        assert set(moved[:, :6].ravel().tolist()) == {number}
+        np.testing.assert_array_equal(moved[:, 6:], plane[:, :-6])

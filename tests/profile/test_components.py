@@ -38,6 +38,8 @@ def with_law(law: object) -> Profile:
 
 
 def stated(kind: LawKind) -> Profile:
+    if kind == "classic":
+        return load_profile("bone-xray-classic")
     law = {"kind": kind, "margin": {"value": 0}} | OWN.get(kind, {})
     return Profile.model_validate(load_profile("paper").model_dump() | {"regions": law})
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import get_args
@@ -19,6 +20,7 @@ from medaug.profile.load import (
     profile_schema,
     shipped_profiles,
 )
+from medaug.profile.profile import Profile
 from medaug.quality import DEFAULT_LIMITS
 from medaug.quality.checks import CheckName
 from tests.support.paths import ROOT
@@ -43,6 +45,9 @@ PRIORS = {"brain-mr": "brain_mr_256", "brain-ct": "head_ct_256"}  # the others: 
 
 @pytest.mark.parametrize("name", shipped_profiles())
 def test_a_shipped_profile_pins_the_prior_in_the_package(name: str) -> None:
+    if name.endswith("-classic"):
+        assert load_profile(name).prior.kind == "none"
+        return
     prior = PRIORS.get("-".join(name.split("-")[:2]), "radiograph_256")
     card = Path(medaug.__file__).parent / "inverse" / "priors" / prior / "card.json"
     assert load_profile(name).prior.sha256 == json.loads(card.read_text())["sha256"]
@@ -168,3 +173,49 @@ def test_a_profile_of_many_faults_is_soon_refused(text: str, tmp_path: Path) -> 
         load_profile(str(path))
     assert time.process_time() - started < 8
     assert len(str(caught.value)) < 3000
+
+
+CLASSIC = {"regions": {"kind": "classic"}, "classic": {"rotate": 5}, "evidence": {"segmentation": False}, "domain": []}
+
+
+def copies(**changes: object) -> dict[str, object]:
+    """A profile of the law classic."""
+    stated = {"schema_version": 1, "name": "x", "description": "x", "modalities": ["CR"], "window": {"kind": "file"}}
+    return {**stated, **CLASSIC, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classic": {}}, "nothing to do"),
+        ({"classic": {"rotate": 5, "intensity": 0.1}}, "leave out, or empty: classic.intensity"),
+        ({"classic": {"rotate": 46}}, "PatientOrientation"),
+        ({"domain": ["body"]}, "domain"),
+        ({"restore": {"kind": "delta"}}, "leave out, or empty: restore"),
+        ({"prior": {"kind": "embedded", "sha256": "0" * 64}}, "leave out, or empty: prior"),
+        ({"solver": {"kind": "blend", "steps": 3, "start": 0.3}}, "leave out, or empty: solver"),
+        ({"levers": {"closing": 2}}, "levers"),
+        ({"checks": {"seam": [None, 2]}}, "checks"),
+        ({"evidence": {}}, "evidence: {segmentation: false}"),
+        ({"modalities": ["CR", "NIFTI"]}, "remove modalities: NIFTI"),
+    ],
+)
+def test_a_law_that_generates_nothing_takes_nothing_that_would_do_nothing(changes: object, message: str) -> None:
+    assert not Profile.model_validate(copies()).generates
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Profile.model_validate(copies(**changes))  # type: ignore[arg-type]
+
+
+def test_a_law_that_generates_needs_all_that_solves() -> None:
+    stated = load_profile("bone-xray").model_dump(mode="json")
+    for name in ("prior", "solver", "restore"):
+        with pytest.raises(ValueError, match=f"gaussian-outside generates, and needs: {name}"):
+            Profile.model_validate({key: value for key, value in stated.items() if key != name})
+
+
+def test_classic_is_in_the_digest_under_its_own_law_alone() -> None:
+    one, other = (Profile.model_validate(copies(classic={"rotate": turn})).sha256 for turn in (5, 6))
+    assert one != other
+    stated = load_profile("bone-xray").model_dump(mode="json")
+    changed = Profile.model_validate({**stated, "classic": {"rotate": 1}})
+    assert changed.sha256 == load_profile("bone-xray").sha256

@@ -137,7 +137,9 @@ def finish(made: Dataset, derived: Dataset, provenance: Provenance, description:
     carry_identity(made, derived)
     sign(made, derived, provenance.created)
     put(made, "SeriesDescription", description)
-    put(made, "SyntheticData", "YES")  # "some or all of the content", and data derived from such is synthetic, too
+    put(
+        made, "SyntheticData", derived.get("SyntheticData", "YES")
+    )  # data derived from synthetic data is synthetic, too
     put(made, "ContentQualification", "RESEARCH")
 
 

@@ -89,7 +89,7 @@ def report(
         [outline(box).ravel().tolist() for box in boxes],
     )
     put(made, "SeriesNumber", series_number(first, SERIES_OFFSET))  # the variant's own
-    finish(made, derived[0], provenance, f"SYNTHETIC medaug variant {provenance.variant} labels")
+    finish(made, derived[0], provenance, f"{provenance.title} labels")
     return made
 
 

@@ -124,7 +124,27 @@ def series_number(facts: Facts) -> int:
 
 def series_description(facts: Facts) -> str:
     """No word of the source's description: people type names into it."""
-    return f"SYNTHETIC medaug variant {facts.provenance.variant}"
+    return facts.provenance.title
+
+
+def synthetic_data(facts: Facts) -> str:
+    """YES, carried-over slices included, since the series is; a classic copy is as synthetic as its source says."""
+    if facts.provenance.generated or facts.source.get("SyntheticData") == "YES":
+        return "YES"
+    return "NO"
+
+
+def spacing(keyword: str) -> Value:
+    """How large pixels are, by the attribute that says it."""
+
+    def of(facts: Facts) -> list[str] | None:
+        """As the source says; of a classic copy over its scale, so that it shows as many mm as its source."""
+        scale, stated = facts.provenance.scale, facts.source.get(keyword)
+        if scale == 1 or not stated:
+            return None
+        return [f"{float(step) / scale:.10g}" for step in stated]
+
+    return of
 
 
 def instance_number(facts: Facts) -> int:
@@ -162,6 +182,7 @@ def derivation_description(facts: Facts) -> str:
 def what_was_done(facts: Facts, *, carried_over: bool) -> str:
     """One sentence about a slice, or about an instance."""
     what = "carried over unchanged into a synthetic series" if carried_over else "pixels generated in part"
+    what = what if facts.provenance.generated else "pixels resampled, none generated,"
     return f"{what} by {facts.provenance.statement}"
 
 
@@ -171,6 +192,8 @@ def derivation_code(facts: Facts) -> list[Dataset]:
     before = code("113085", "DCM", "Spatial resampling") if said.moved else []
     if said.set_in:
         before = code("TRANSPLANT", PRIVATE_SCHEME, "Labelled lesion of another image set in")
+    if not said.generated:
+        return [*before, *code("CLASSIC", PRIVATE_SCHEME, "Classic copy, no pixel generated")]
     return [*before, *what_was_done_code(carried_over=facts.carried_over, alone=said.boxes_alone)]
 
 
@@ -228,8 +251,11 @@ def device_serial_number(facts: Facts) -> str:
 
 def contributing_equipment(facts: Facts) -> list[Dataset]:
     """The scanner, unless the source lists it already, and medaug. No institution, station, serial number, operator."""
+    synthesized = facts.provenance.generated
     made = item(
-        PurposeOfReferenceCodeSequence=code("109100", "DCM", "Synthesizing Equipment"),
+        PurposeOfReferenceCodeSequence=code("109100", "DCM", "Synthesizing Equipment")
+        if synthesized
+        else code("109102", "DCM", "Processing Equipment"),
         Manufacturer="medaug",
         ManufacturerModelName="medaug",
         SoftwareVersions=software_versions(facts),

@@ -60,12 +60,18 @@ TABLE: tuple[Row, ...] = (
 
     # Says that it is synthetic, of what, and by whom
     Row("ImageType",                            "set",       "C.7.6.1.1.2", attribute_values.image_type),
-    Row("SyntheticData",                        "set",       "C.12.1", "YES"),  # carried-over slices too: the series is
+    Row("SyntheticData",                        "set",       "C.12.1", attribute_values.synthetic_data),
     Row("ContentQualification",                 "set",       "C.12.1", "RESEARCH"),
     Row("DerivationDescription",                "append",    "C.7.6.1.1.3", attribute_values.derivation_description),
     Row("DerivationCodeSequence",               "append",    "C.7.6.1.1.3", attribute_values.derivation_code),
     Row("SourceImageSequence",                  "set",       "C.7.6.1.1.4", attribute_values.source_image),
     Row("ContributingEquipmentSequence",        "append",    "C.12.1.1.5", attribute_values.contributing_equipment),
+
+    # How large pixels are: a classic copy that was made larger or smaller shows as many mm as its source
+    Row("PixelSpacing",                         "set",       "10.7.1.1", attribute_values.spacing("PixelSpacing")),
+    Row("ImagerPixelSpacing",                   "set",       "C.8.7.1", attribute_values.spacing("ImagerPixelSpacing")),
+    Row("NominalScannedPixelSpacing",           "set",       "C.8.6.2",
+        attribute_values.spacing("NominalScannedPixelSpacing")),
 
     # Pixels go back as stored integers, so what interprets them stays
     Row("BitsAllocated",                        "copy",      "C.7.6.3"),
@@ -209,6 +215,9 @@ GROUPS: dict[str, str] = {
     "display shutter (0018,1600 to 1624), collimator (0018,1700 to 1720)":
                                                      "copy; drop where the image was moved: they outline the source's "
                                                      "exposure (C.7.6.11, C.8.7.3)",
+    "field of view (0018,7030), (0018,7032), (0018,7034), and overlays":
+                                                     "copy; drop of a classic copy: they say where the source lay "
+                                                     "on the detector, or outline it (C.8.11.4, C.9.2)",
     "FrameType, in every functional group":          "set value 1 to DERIVED, copy the others (C.8.13.3.1, C.8.15.3.1)",
     "DerivationImageSequence, per frame":            "append description, code and source frame; a shared one moves to "
                                                      "the frames (C.7.6.16.2.6)",

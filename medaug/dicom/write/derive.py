@@ -19,6 +19,7 @@ _DEEP = {datadict.tag_for_keyword(keyword) for keyword in DROPPED_AT_EVERY_DEPTH
 _CURVES, _OVERLAYS = range(0x5000, 0x5100, 2), range(0x6000, 0x6100, 2)
 
 _OUTLINES = {*range(0x1600, 0x1625), *range(0x1700, 0x1721)}  # of group 0018
+_FIELD_OF_VIEW = {0x7030, 0x7032, 0x7034}  # origin, rotation, horizontal flip, likewise
 
 # Elements of an overlay plane (60xx,eeee), C.9.2
 _ROWS, _COLUMNS, _FRAMES, _ORIGIN, _BIT_POSITION, _DATA = 0x0010, 0x0011, 0x0015, 0x0050, 0x0102, 0x3000
@@ -45,7 +46,9 @@ def derive(facts: Facts, changed: npt.NDArray[np.bool_], *, keep_private: bool, 
     computed = [(row, row.value(facts) if callable(row.value) else row.value) for row in table]
     strip(ds, keep_private=keep_private)
     if facts.provenance.moved:
-        _drop_outlines(ds)
+        _drop_outlines(ds, _OUTLINES if facts.provenance.generated else _OUTLINES | _FIELD_OF_VIEW)
+    if not facts.provenance.generated:
+        changed = np.ones_like(changed)  # all of it lies elsewhere
     drop_overlays(ds, np.asarray(changed.reshape(-1, *changed.shape[-2:]).any(axis=0)))
     for row, value in computed:
         _apply(ds, row, value)
@@ -79,9 +82,9 @@ def drop_overlays(ds: Dataset, changed: npt.NDArray[np.bool_]) -> None:
                 del ds[tag]
 
 
-def _drop_outlines(ds: Dataset) -> None:
-    """Remove display shutter and collimator, which say where the source's exposure lay."""
-    for tag in [tag for tag in ds.keys() if tag.group == 0x0018 and tag.element in _OUTLINES]:  # noqa: SIM118
+def _drop_outlines(ds: Dataset, elements: set[int]) -> None:
+    """Remove display shutter, collimator and the like, which say where the source's exposure lay."""
+    for tag in [tag for tag in ds.keys() if tag.group == 0x0018 and tag.element in elements]:  # noqa: SIM118
         del ds[tag]
 
 

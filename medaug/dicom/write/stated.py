@@ -32,24 +32,33 @@ def stated(
         seed: of the run.
         run: its public name.
         created: when it was started.
-        prior: name and digest of the weights.
+        prior: name and digest of the weights; nobody looks at them where the profile generates nothing.
 
     Raises:
         ValueError: a header can't state this.
     """
-    spec, (name, sha256) = profile.solver, prior
-    pulled = "".join(f", {lever} {value}" for lever, value in profile.levers.pulled.items())
+    name, sha256 = prior
     return Provenance(
         unit=unit,
         variant=variant,
         seed=seed,
-        summary=f"{spec.kind} {spec.steps} steps from {spec.start:g}{pulled}, {_seen(profile)}, "
-        f"{profile.restore.kind}, profile {_plain(profile.name)}",
+        summary=_solved(profile) if profile.generates else f"classic copy, profile {_plain(profile.name)}",
         software_version=__version__,
         created=created,
-        prior=f"{_plain(name)} {sha256[:16]}",
+        prior=f"{_plain(name)} {sha256[:16]}" if profile.generates else "",
         run=run,
+        copied=not profile.generates,
         boxes_alone=not keeps_boxes(profile.regions.kind),
+    )
+
+
+def _solved(profile: Profile) -> str:
+    """How variants are solved, in one line."""
+    spec = profile.solver
+    pulled = "".join(f", {lever} {value}" for lever, value in profile.levers.pulled.items())
+    return (
+        f"{spec.kind} {spec.steps} steps from {spec.start:g}{pulled}, {_seen(profile)}, "
+        f"{profile.restore.kind}, profile {_plain(profile.name)}"
     )
 
 

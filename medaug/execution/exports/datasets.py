@@ -76,7 +76,7 @@ def to_yolo(request: Request) -> Exported:
     with _folder(request) as folder:
         for record in records:
             images += yolo.write_yolo(folder, record, image_of(request.output, record), _show(profile), labels)
-        yolo.write_yolo_index(folder, labels)
+        yolo.write_yolo_index(folder, labels, generated=profile.generates)
     return Exported(images, len(records), total - len(records))
 
 
@@ -123,7 +123,7 @@ def to_nnunet(request: Request, source: Path, annotations: Sequence[Path]) -> Ex
         for record in chosen:
             numbers = nnunet.label_map(record, masks[record.source.key], labels)
             nnunet.write_case(folder, record, image_of(request.output, record), numbers, _show(profile))
-        nnunet.write_index(folder, kind, labels, len(chosen))
+        nnunet.write_index(folder, kind, labels, len(chosen), generated=profile.generates)
     return Exported(len(chosen), len(chosen), total - len(chosen))
 
 

@@ -38,7 +38,7 @@ class Foresight:
 
     Attributes:
         source: its key.
-        free: share of its voxels that may change; 0 where the run would refuse it.
+        free: share of its voxels that may change; 0 where the run would refuse it, and of a classic copy.
         about: whether ``free`` is taken from some of its slices.
         code: of the refusal, or "".
         reason: its sentence.
@@ -109,6 +109,9 @@ def free_share(case: Case, tools: PresentTools, seed: int) -> tuple[float, bool]
 def _looked_at(unit: Unit, tools: PresentTools, last: LastFile) -> tuple[float, bool]:
     donor = unit.donor.load() if unit.donor else None
     case = Case(unit.source.volume(unit.recipe.source, last), unit.boxes, unit.mask, donor)
+    if tools.copy is not None:
+        tools.copy(case.volume, case.boxes, unit.recipe.seed_of("motions"))
+        return 0.0, False
     seed = unit.recipe.seed_of("regions")
     if tools.draw is None and tools.set_in is None:
         return free_share(case, tools, seed)

@@ -13,7 +13,7 @@ from medaug.annotations.bounded import read_structures
 from medaug.annotations.label_choice import LabelChoice
 from medaug.annotations.structures import kept, on_volumes, packed, with_boxes
 from medaug.augmentation.recipe import Recipe, boxes_digest, kept_digest
-from medaug.errors import IdentityError, ReadError, SourceError, counted
+from medaug.errors import IdentityError, ReadError, RunError, SourceError, counted
 from medaug.execution.planning.donors import Donors, Sketches
 from medaug.execution.planning.labels import labels_of
 from medaug.execution.planning.on_device import on_its_device
@@ -106,9 +106,9 @@ def plan_for(
     Raises:
         ReadError: INPUT does not exist.
         AnnotationError: an annotation file is malformed.
-        RunError: there is no such device here.
+        RunError: there is no such device here; or voxels are to be kept where nothing is generated.
     """
-    request = on_its_device(request)
+    request = on_its_device(_checked(request))
     collected = collect(request.input, request.profile, (*request.annotations, *request.protect, *request.within))
     sources = _told(collected.sources, on_read) if on_read else collected.sources
     sketches = _sketches(request.profile)
@@ -146,6 +146,14 @@ def plan_for(
     skips = merged((*collected.skips, *(each.skip for each in gone)))
     left_out = *collected.left_out, *((file, each.skip.code) for each in gone for file in each.files)
     return Plan(request, units, skips, found.unmatched, (*notes, *found.notes), left_out)
+
+
+def _checked(request: RunRequest) -> RunRequest:
+    """The request, unless it asks for what can't be."""
+    if not request.profile.generates and (request.protect or request.within):
+        what = f"protect and within keep voxels from a solve, and profile {request.profile.name!r} has none"
+        raise RunError(f"{what}; leave them out")
+    return request
 
 
 def _told(sources: Sequence[ImageSource], on_read: Callable[[int, int], None]) -> Iterator[ImageSource]:

@@ -54,7 +54,7 @@ def write_evidence(
         )
     elif wanted.segmentation:
         kind = FORMATS[variant.volume.source.format]
-        kind.write(label_map(variant.volume, masks), target / f"{REGIONS}{kind.suffix}", None)
+        kind.write(label_map(variant.volume, masks), target / f"{REGIONS}{kind.suffix}", None, True)
     if report:
         from medaug.dicom.evidence.report import write_report
 

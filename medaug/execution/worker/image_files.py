@@ -72,7 +72,7 @@ def write_image(
         )
         written = (capture,)
     else:
-        kind.write(variant.volume, folder / f"{IMAGE}{kind.suffix}", source.source.files[0])
+        kind.write(variant.volume, folder / f"{IMAGE}{kind.suffix}", source.source.files[0], profile.generates)
     return (*written, *write_evidence(variant, folder, profile, provenance, templates))
 
 

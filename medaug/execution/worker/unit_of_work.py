@@ -9,7 +9,7 @@ from dataclasses import replace
 from medaug.audit.layout import PREVIEW
 from medaug.audit.record import CheckResult, Grid, Identity, Output, PriorRef, Record, RecordStatus
 from medaug.audit.recorded_source import RecordedMotion, RecordedSource, Transplanted
-from medaug.augmentation.augment import Presented, bring_back, present
+from medaug.augmentation.augment import Begun, begin, finished
 from medaug.augmentation.augment import solve_slices as solve_case
 from medaug.augmentation.case import Case, Variant
 from medaug.augmentation.solve import SolvedSlice, ToSolve
@@ -29,7 +29,7 @@ from medaug.processes.processor import processor
 from medaug.processes.time_limit import limited
 from medaug.profile.components import keeps_boxes
 from medaug.quality import failing
-from medaug.report.pictures import write_previews
+from medaug.report.pictures import NAMES, OF_A_COPY, write_previews
 from medaug.storage.atomic import disk_errors
 
 BACK_OFFS = 3  # how often the batch is halved when memory doesn't suffice
@@ -62,17 +62,17 @@ def work_unit(job: Job, on_step: OnStep | None = None) -> Record:
     return finish(job, presented, *solved)
 
 
-def prepare(job: Job) -> Presented:
+def prepare(job: Job) -> Begun:
     """Read a unit and present it; what can't be stated in headers fails here, before the solve."""
     unit = job.unit
     with limited(_seconds(job), "reading it", job.lease.trace):
         source = job.worker.volume(unit)
         provenance(job)
         donor = job.worker.donor(unit)
-        return present(Case(source, unit.boxes, unit.mask, donor), unit.recipe, job.worker.tools)
+        return begin(Case(source, unit.boxes, unit.mask, donor), unit.recipe, job.worker.tools)
 
 
-def finish(job: Job, presented: Presented, solved: Sequence[SolvedSlice], batch_size: int) -> Record:
+def finish(job: Job, presented: Begun, solved: Sequence[SolvedSlice], batch_size: int) -> Record:
     """Restore, check, write and commit; or record why the gate refused it.
 
     Args:
@@ -86,10 +86,10 @@ def finish(job: Job, presented: Presented, solved: Sequence[SolvedSlice], batch_
     return record
 
 
-def stage(job: Job, presented: Presented, solved: Sequence[SolvedSlice], batch_size: int) -> Record:
+def stage(job: Job, presented: Begun, solved: Sequence[SolvedSlice], batch_size: int) -> Record:
     """All of `finish` but the commit: a unit is complete in its staging folder, or refused; its record."""
     with limited(_seconds(job), "checking it", job.lease.trace):
-        variant = bring_back(presented, presented.solution(solved), job.worker.tools)
+        variant = finished(presented, solved, job.worker.tools)
     faults = failing(variant.checks)
     if faults:
         error = QualityError("; ".join(faults))
@@ -121,17 +121,20 @@ def _write(job: Job, source: Volume, variant: Variant) -> tuple[Output, ...]:
     folder.mkdir()
     said = _said(provenance(job), job.unit, variant)
     written = write_image(variant, source, folder, worker.profile, said, worker.originals, worker.templates)
-    protected = variant.regions.protected
+    protected, names = variant.regions.protected, NAMES
+    if not worker.profile.generates:  # nothing is told apart, and nothing differs from what it was laid over
+        protected, names = variant.changed, OF_A_COPY
     backdrop = worker.backdrops.of(source, protected, variant.boxes, variant.window, variant.domain, variant.before)
-    dust = variant.regions.observed & ~protected
-    write_previews(folder / PREVIEW, backdrop, result=variant.volume, dust=dust)
+    dust = variant.regions.observed & ~variant.regions.protected
+    write_previews(folder / PREVIEW, backdrop, result=variant.volume, dust=dust, names=names)
     return describe_output(folder, job.store.folder(job.unit.recipe.id).relative_to(job.store.root).as_posix(), written)
 
 
 def _said(stated: Provenance, unit: Unit, variant: Variant) -> Provenance:
     """With what was drawn from pixels: how the source was moved, and what was set in."""
     if variant.motions:
-        return replace(stated, moved=in_words(variant.motions))
+        scale = 1.0 if stated.generated else variant.motions.scale
+        return replace(stated, moved=in_words(variant.motions), scale=scale)
     if variant.graft and unit.donor:
         instance = unit.donor.sop_class, unit.donor.reference.instance_uids[0]
         donor = instance if unit.donor.sop_class else None
@@ -228,7 +231,8 @@ def to_record(
 ) -> Record:
     """What is kept of a unit that ended this way; without a batch size, none of it was solved."""
     unit, worker, reference = job.unit, job.worker, job.unit.reference
-    card = worker.tools.solve.prior.card if variant else None
+    generates = worker.profile.generates
+    card = worker.tools.solve.prior.card if variant and generates else None
     checks = variant.checks if variant else ()
     return Record(
         unit=unit.recipe.id,
@@ -256,6 +260,7 @@ def to_record(
         labels="box-alone" if variant and not keeps_boxes(worker.profile.regions.kind) else "",
         converted=variant.volume.converted if variant else "",
         transplant=_transplanted(job, variant),
+        kind="" if generates else "classic",
     )
 
 

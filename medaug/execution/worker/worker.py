@@ -83,13 +83,13 @@ class Worker:
 
     @cached_property
     def device(self) -> str:
-        """The device by its name; found when first asked for."""
-        return resolve_device(self.request.device)
+        """The device by its name; found when first asked for. A processor where nothing is solved."""
+        return resolve_device(self.request.device) if self.profile.generates else "cpu"
 
     @cached_property
     def threads(self) -> int | None:
-        """How many of the processor's a solve takes, which decides its last digits; None on a device."""
-        return (self._threads or of_a_solve()) if self.device == "cpu" else None
+        """How many of the processor's a solve takes, which decides its last digits; None on a device, or for none."""
+        return (self._threads or of_a_solve()) if self.device == "cpu" and self.profile.generates else None
 
     @property
     def spare(self) -> int:
@@ -119,7 +119,7 @@ class Worker:
 
     @cached_property
     def _solver(self) -> SolverProcess | None:
-        apart = self._solver_process or self.io_workers > 0
+        apart = self.profile.generates and (self._solver_process or self.io_workers > 0)
         return SolverProcess(self.profile, self.device, self.threads) if apart else None
 
     @property
