@@ -40,7 +40,7 @@ LIMITS = """* A screening detector: frozen ImageNet features and a small head. O
 * The second detector, `retinanet`, got three seeds for the search's three settings, on the same parts as `frozen` with
   seven: all three lie above duplicates and below naive copies there, too, and no interval excludes 0.
 * The search's tests and the confirmation's are of other patients, but what is trained on is the same half.
-* `bone-xray` was compared as it was until 2026-11, without `restore.fine`
+* But for the newest comparison `bone-xray` is as it was until 2026-11, without `restore.fine`
   ([ADR 47](../adr/0047-a-judge-in-the-rule.md)).
 * Two detectors on the same features, two data sets, one machine. Confirm with your own: `--detector command`."""
 DATA_SETS = {"fracatlas": "Fractures, FracAtlas", "brain-mr": "Tumours, brain MR"}

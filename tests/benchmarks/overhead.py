@@ -76,7 +76,7 @@ PAGE = (
 STAGES = {  # label → where the functions of a stage are looked up
     "domain": [(PresentTools, "domain_of")],
     "preparation: presentation, taper, the source's side of the checks": [(Latest, "of")],
-    "regions": [(unit_of_work, "present")],
+    "regions": [(unit_of_work, "begin")],
     "restoring": [(Volume, "with_strips")],
     "checks": [(augment, "inspect")],
     "previews": [(Backdrops, "of"), (unit_of_work, "write_previews")],

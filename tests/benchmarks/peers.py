@@ -301,7 +301,8 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         drawn = options.drawn or Path(folder) / "drawn.pt"  # read by each, so that none holds the whole pool
         if not drawn.exists():
-            these = subjects(options.data, options.count)
+            profile = load_profile(DEFAULT)
+            these = subjects(options.data, options.count, profile.restore, profile.regions.sigma)
             torch.save([these.x, these.layouts.protected, these.layouts.observed, these.layouts.inside], drawn)
         for name in options.method:
             child = [sys.executable, "-m", "tests.benchmarks.peers", "--one", name, "--drawn", str(drawn)]

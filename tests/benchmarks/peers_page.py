@@ -57,7 +57,8 @@ def page(found: dict[str, Any]) -> str:
 
 Held-out radiographs at 256 px, the same boxes, one thread; peers that need a network have the embedded prior's.
 Medians. Written by `tests/benchmarks/peers.py`, which says what each column is. The judge tells patches of generated
-regions from real ones; 0.5 is chance, and a method of fewer than {2 * FOLDS} images isn't judged.
+regions from real ones; 0.5 is chance, and a method of fewer than {2 * FOLDS} images isn't judged. *Restored* gives a
+peer medaug's own way back, the source plus what was changed; alone, it hands out what the pasted column judges.
 
 Measured {found["when"]} on one core of a machine that others used (load {before:.1f} to {after:.1f} on two cores), so
 CPU time counts and wall time doesn't; {packages}.

@@ -144,7 +144,7 @@ def test_too_little_space_is_said_before_anything_is_solved(
 def test_one_bad_unit_is_recorded_and_the_rest_is_done(
     arguments: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = unit_of_work.present, []
+    real, calls = unit_of_work.begin, []
 
     def sometimes(*args: object, **kwargs: object) -> object:
         calls.append(1)
@@ -152,7 +152,7 @@ def test_one_bad_unit_is_recorded_and_the_rest_is_done(
             raise ZeroDivisionError("PATIENT^NAME in a message of somebody's library")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(unit_of_work, "present", sometimes)
+    monkeypatch.setattr(unit_of_work, "begin", sometimes)
     summary = medaug.run(**arguments)
     assert summary.counts == {"written": 3, "crashed": 1}
     (crashed,) = [record for record in summary.records if record.status == "crashed"]

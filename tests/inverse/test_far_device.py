@@ -156,9 +156,10 @@ def test_a_shipped_solve_is_one_sequence_of_calls_of_fixed_shapes_whatever_the_b
     embedded = load_embedded(DEVICE)
     few, many = shipped(embedded, 2, 1), shipped(embedded, 32, 500)
     assert few.order == many.order
-    assert 5000 < many.kernels < 7000
+    steps = load_profile("bone-xray").solver.steps
+    assert 1000 * steps < many.kernels < 1200 * steps
     assert many.sent == 1
-    assert shipped(embedded, 64, 1).kernels - few.kernels == 12  # diffusers copies there before it enlarges
+    assert shipped(embedded, 64, 1).kernels - few.kernels == 2 * steps  # diffusers copies there before it enlarges
 
 
 def test_no_kind_is_forgotten() -> None:

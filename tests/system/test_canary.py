@@ -236,7 +236,7 @@ def test_no_failure_says_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyError(PERSON)
 
     with monkeypatch.context() as patch:
-        patch.setattr(unit_of_work, "present", crash)
+        patch.setattr(unit_of_work, "begin", crash)
         said = run(source)
         assert "crashed" in said.text
         assert CANARY not in said.text
