@@ -43,4 +43,4 @@ def _unrestored(volume: Volume, view: Presentation, solution: Solution) -> Itera
 
 
 def _never(*_: object) -> NoReturn:
-    raise NotImplementedError("a law that generates nothing has nothing solved")
+    raise AssertionError("a law that generates nothing has nothing solved")
