@@ -1,7 +1,7 @@
 """Solvers against an exact posterior: ``python tests/benchmarks/solver_posterior.py [--steps 25 100]``.
 
 The closed-form Gaussian prior of the tests (`tests/support/analytic.py`), a third of the pixels observed, from noise,
-several problems of many draws each, seconds in all.
+several problems of many draws each, less than a minute in all.
 
   mean     root mean square of (mean of the draws − exact posterior mean) on free pixels, over that of the exact mean
   spread   mean standard deviation of the draws on free pixels, over the exact posterior's; 1 is right, less is too sure
