@@ -17,7 +17,7 @@ from medaug.benchmark.report import tables
 from medaug.benchmark.report.curves import curves
 from medaug.profile.load import load_profile, shipped_profiles
 from medaug.profile.strength import NAMES, with_strength
-from tests.benchmarks import searched, unseen, utility_rule
+from tests.benchmarks import at_a_glance, searched, unseen, utility_rule
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "docs" / "measurements" / "does-it-help.json"
@@ -102,6 +102,7 @@ def page(comparisons: list[dict[str, Any]], searches: list[dict[str, Any]]) -> s
             *caution(newest["results"]),
             MADE,
             "",
+            *at_a_glance.section(comparisons, [DATA_SETS[name_of(one)] for one in comparisons]),
             *sections,
             "## What was searched",
             "",
