@@ -57,7 +57,9 @@ def profile_check(name: ProfileArgument, as_json: AsJson = False) -> None:
 
 
 @profile_app.command("schema")
-def profile_schema() -> None:
+def profile_schema(
+    as_json: Annotated[bool, typer.Option("--json", help="A schema is JSON with and without it.")] = False,  # noqa: ARG001
+) -> None:
     """JSON Schema of a profile, for editors."""
     from medaug.profile.load import profile_schema
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,9 @@ from medaug.cli.console import say
 from medaug.cli.options import AsJson, app
 from medaug.cli.progress import duration
 from medaug.errors import counted
+
+if TYPE_CHECKING:
+    from medaug.execution.output.quarantine import Quarantined
 
 quarantine_app = typer.Typer(help="Units that are left alone, and why.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
@@ -76,12 +80,12 @@ def finish_command(output: Output) -> None:
 def quarantine_list(output: Output, as_json: AsJson = False) -> None:
     """One line for each unit that is left alone."""
     from medaug.execution.output.open import read_stamp
-    from medaug.execution.output.quarantine import MEANINGS, entries
+    from medaug.execution.output.quarantine import entries
 
     read_stamp(output)
     quarantined = entries(output)
     if as_json:
-        say_json([{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in quarantined])
+        say_json(_as_data(quarantined))
         return
     for entry in quarantined:
         say(f"{entry.unit[:16]}  {entry.code}  at {entry.stage}  variant {entry.variant} of {entry.source[:12]}")
@@ -89,7 +93,9 @@ def quarantine_list(output: Output, as_json: AsJson = False) -> None:
 
 @quarantine_app.command("explain")
 def quarantine_explain(
-    output: Output, unit: Annotated[str, typer.Argument(help="First digits of its key, as listed.")]
+    output: Output,
+    unit: Annotated[str, typer.Argument(help="First digits of its key, as listed.")],
+    as_json: AsJson = False,
 ) -> None:
     """Why a unit is left alone, and what to do."""
     from medaug.errors import OutputError
@@ -100,6 +106,9 @@ def quarantine_explain(
     matching = [entry for entry in entries(output) if entry.unit.startswith(unit)]
     if not matching:
         raise OutputError("quarantine: no unit of that key is left alone; `medaug quarantine list` shows all")
+    if as_json:
+        say_json(_as_data(matching))
+        return
     for entry in matching:
         say(f"{entry.unit[:16]}  series {entry.series_uid}, variant {entry.variant}")
         say(f"  [{entry.code}] {entry.message}")
@@ -117,3 +126,9 @@ def quarantine_retry(
 
     count = release(attach(output), units or [entry.unit for entry in entries(output)])
     say(f"{counted(count, 'unit')} will be tried again; give the same `medaug run` once more")
+
+
+def _as_data(quarantined: Sequence[Quarantined]) -> list[dict[str, Any]]:
+    from medaug.execution.output.quarantine import MEANINGS
+
+    return [{**asdict(entry), "meaning": MEANINGS.get(entry.code, "")} for entry in quarantined]

@@ -23,6 +23,7 @@ from medaug.augmentation.recipe import Recipe
 from medaug.augmentation.tools import Tools
 from medaug.errors import AnnotationError, ProfileError
 from medaug.imaging.arrays import from_array
+from medaug.imaging.greying import to_grey
 from medaug.imaging.volume import Stored, Volume
 from medaug.monai.box_conventions import medaug_boxes, standard_boxes
 from medaug.monai.solved_cache import SolvedCache
@@ -39,7 +40,8 @@ class RandPosteriorSampled(RandomizableTransform):  # type: ignore[misc]  # MONA
     """Change an image around its boxes by posterior sampling; what lies in a box stays, number for number.
 
     The image is (1, columns, rows) or (1, columns, rows, slices), as MONAI's readers and `EnsureChannelFirst` give it,
-    unscaled: a window is the profile's business. What comes back has the same type, shape, metadata and number type.
+    unscaled: a window is the profile's business. A grey picture that is stored in red, green and blue may have all
+    three: (3, columns, rows), 0 to 255. What comes back has the same type, shape, metadata and number type.
     A variant that fails the profile's checks isn't used: the image comes back as it is.
 
     A solve takes seconds. ``variants`` are drawn of each image and no more, so that a ``cache`` pays: each is then
@@ -105,13 +107,14 @@ class RandPosteriorSampled(RandomizableTransform):  # type: ignore[misc]  # MONA
         """The image, changed or as it is, and whether it was changed.
 
         Args:
-            img: (1, columns, rows(, slices)); a tensor with or without metadata, or an array.
+            img: (1, columns, rows(, slices)), or three channels of a grey picture; a tensor with or without metadata,
+                or an array.
             boxes: (n, 4) or (n, 6), n at least 1: with nothing to keep there is nothing to be guided by.
             labels: the class of each box; a profile may ask for it.
             randomize: draw first.
 
         Raises:
-            AnnotationError: the image has several channels, no box, or one that lies outside.
+            AnnotationError: the image has colour or channels of another kind, no box, or one that lies outside.
             RegionError: the boxes leave nothing to change.
         """
         if randomize:
@@ -125,7 +128,7 @@ class RandPosteriorSampled(RandomizableTransform):  # type: ignore[misc]  # MONA
             raise AnnotationError("RandPosteriorSampled: expected a box, found none; there is nothing to keep")
         case = Case(volume, medaug_boxes(numbers, volume.geometry.shape, labels or ["lesion"] * len(numbers)))
         solved = self._solved(case)
-        return (img, False) if solved is None else (_like(img, solved), True)
+        return (img, False) if solved is None else (_like(img, stored, solved), True)
 
     def _solved(self, case: Case) -> Stored | None:
         """The variant's numbers, (slices, rows, columns); None where it failed a check."""
@@ -192,14 +195,31 @@ class RandPosteriorSampledd(Randomizable, MapTransform):  # type: ignore[misc]  
 
 
 def _stored(img: Any) -> Stored:
-    """(1, columns, rows(, slices)) as (slices, rows, columns)."""
+    """(1, columns, rows(, slices)) as (slices, rows, columns); three channels of a grey picture as one."""
     array: npt.NDArray[Any] = convert_to_numpy(img)
+    if array.ndim == 3 and array.shape[0] == 3:
+        return _of_colours(array)[None]
     if array.ndim not in {3, 4} or array.shape[0] != 1:
         raise AnnotationError(
-            f"RandPosteriorSampled: expected one channel first and two or three axes, found {array.shape}; "
-            "put EnsureChannelFirst before it"
+            "RandPosteriorSampled: expected one channel first (of a picture one or three) and two or three axes, "
+            f"found {array.shape}; put EnsureChannelFirst before it"
         )
     return np.ascontiguousarray(array[0].T if array.ndim == 4 else array[0].T[None])
+
+
+def _of_colours(array: npt.NDArray[Any]) -> Stored:
+    """(3, columns, rows) as (rows, columns), in the same type: what a run takes for the grey of such a picture."""
+    samples = array.T.astype(np.uint8)
+    if not np.array_equal(samples, array.T):
+        raise AnnotationError(
+            "RandPosteriorSampled: expected three channels of whole numbers from 0 to 255, found others; put it before "
+            "what scales, or give one channel"
+        )
+    try:
+        grey, _ = to_grey(np.ascontiguousarray(samples))
+    except ValueError as error:
+        raise AnnotationError(f"RandPosteriorSampled: colour: {error}; give grey images") from None
+    return grey.astype(array.dtype)
 
 
 def _volume(stored: Stored, img: Any) -> Volume:
@@ -211,8 +231,10 @@ def _volume(stored: Stored, img: Any) -> Volume:
     return from_array(stored, affine=(LPS @ affine)[:, [2, 1, 0, 3]])
 
 
-def _like(img: Any, solved: Stored) -> Any:
-    array = solved[0].T[None] if img.ndim == 3 else solved.T[None]
+def _like(img: Any, stored: Stored, solved: Stored) -> Any:
+    """The solved numbers as ``img`` is laid out, in each of its channels; where nothing changed, ``img``'s own."""
+    made, before = (one[0].T[None] if img.ndim == 3 else one.T[None] for one in (solved, stored))
+    array = np.where(made == before, convert_to_numpy(img), made)
     if isinstance(img, MetaTensor):
         changed = img.clone()
         changed[:] = torch.as_tensor(np.ascontiguousarray(array)).to(img.dtype)

@@ -54,7 +54,8 @@ def draw_copy(limits: CopyLimits, volume: Volume, boxes: Sequence[Box], seed: in
     """
     check_planar(volume)
     (_, rows, columns), (_, down, along) = volume.geometry.shape, volume.geometry.spacing
-    spread, allowed = generator(seed, "classic"), _flips(limits, volume, boxes)
+    spread, unflipped = generator(seed, "classic"), _unflipped(limits, volume, boxes)
+    allowed = (False, False) if unflipped else limits.flips
     for tried in range(TRIES):
         tossed, (turn, size) = spread.random(2) < 0.5, spread.uniform(-1, 1, 2) * SHRINK**tried
         part = Motion.about(
@@ -69,18 +70,23 @@ def draw_copy(limits: CopyLimits, volume: Volume, boxes: Sequence[Box], seed: in
         if any(part.matrix) and moved_boxes(boxes, motions, (rows, columns)) is not None:
             return motions
     raise RegionError(
-        f"regions: {TRIES} classic copies were drawn, and each would cut a box or be the image itself (it may not be "
-        "flipped where DICOM, a label or a marker states a side); use smaller limits, or allow a turn or another size",
+        f"regions: {TRIES} classic copies were drawn, and each would cut a box or be the image itself; {unflipped}use "
+        "smaller limits of classic, or allow a turn (rotate) or another size (scale)",
         code="no-room",
     )
 
 
-def _flips(limits: CopyLimits, volume: Volume, boxes: Sequence[Box]) -> tuple[bool, bool]:
-    """The flips that say nothing untrue: none of DICOM, whose header states sides; none where label or marker does."""
-    stated = volume.source.format == "dicom" or any(_says_a_side(box.label) for box in boxes)
-    if stated or not any(limits.flips) or (limits.look and _marked(volume)):
-        return False, False
-    return limits.flips
+def _unflipped(limits: CopyLimits, volume: Volume, boxes: Sequence[Box]) -> str:
+    """Why a flip would say something untrue, as part of a sentence; "" where it wouldn't, or none is asked for."""
+    if not any(limits.flips):
+        return ""
+    if volume.source.format == "dicom":
+        return "DICOM is never flipped, since PatientOrientation and laterality would be untrue of the copy; "
+    if any(_says_a_side(box.label) for box in boxes):
+        return "it isn't flipped, since a label names a side; "
+    if limits.look and _marked(volume):
+        return "it isn't flipped, since a small white thing may mark a side (markers: none, where you looked); "
+    return ""
 
 
 def _says_a_side(label: str) -> bool:

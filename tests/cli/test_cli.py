@@ -286,10 +286,13 @@ def test_quarantine_is_listed_explained_and_retried(tmp_path: Path) -> None:
     explained = medaug("quarantine", "explain", out, unit).stdout
     assert "3 workers died" in explained
     assert "memory" in explained
+    (told,) = json.loads(medaug("quarantine", "explain", out, unit, "--json").stdout)
+    assert (told["unit"], told["code"], told["message"]) == (record.unit, "worker-died", "3 workers died")
+    assert [told] == json.loads(medaug("quarantine", "list", out, "--json").stdout)
     assert medaug("quarantine", "explain", out, "0000").returncode == 2
     assert "1 unit will be tried again" in medaug("quarantine", "retry", out, unit).stdout
     assert not medaug("quarantine", "list", out).stdout
-    for what in (("list",), ("list", "--json"), ("explain", unit)):
+    for what in (("list",), ("list", "--json"), ("explain", unit), ("explain", unit, "--json")):
         nowhere = medaug("quarantine", what[0], tmp_path / "nowhere", *what[1:])
         assert nowhere.returncode == 2
         assert "expected FORMAT.json, found none" in nowhere.stderr

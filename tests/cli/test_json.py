@@ -50,6 +50,7 @@ def test_profiles_and_priors_for_machines() -> None:
     shown = data("profile", "show", "bone-xray")
     assert shown["name"] == "bone-xray"
     assert data("profile", "check", "bone-xray")["valid"] is True
+    assert data("profile", "schema")["properties"].keys() == shown.keys()
     assert [prior["name"] for prior in data("prior", "list")[:3]] == ["radiograph-256", "brain-mr-256", "head-ct-256"]
 
 

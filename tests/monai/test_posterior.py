@@ -19,6 +19,7 @@ from tests.support.small_runs import small_profile
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MONAI's and torch's own
 
+COLOURS = torch.as_tensor(np.random.default_rng(0).integers(0, 256, (3, 8, 8))).float()
 PLANE = [[20.0, 30.0, 45.0, 50.0]]  # column, row
 
 
@@ -55,6 +56,22 @@ def test_the_box_stays_and_the_rest_changes_and_is_kept_for_the_next_time(
         RandPosteriorSampled(**options(tmp_path, seed=1))(given, PLANE)
 
 
+def test_a_grey_picture_in_red_green_and_blue_is_solved_as_grey_and_keeps_its_channels(tmp_path: Path) -> None:
+    grey = torch.as_tensor(make.limb(80, 64, seed=3).T[None] * 255).round().float()
+    alone, _ = RandPosteriorSampled(**options(tmp_path))(grey, PLANE)
+    alike, changed = RandPosteriorSampled(**options(tmp_path))(grey.repeat(3, 1, 1), PLANE)
+    assert changed
+    assert torch.equal(alike, alone.repeat(3, 1, 1))
+    given = grey.clamp(max=252).repeat(3, 1, 1)
+    given[2] += (torch.arange(80) % 3 == 0) * 2.0  # as JPEG's chroma leaves it
+    off, changed = RandPosteriorSampled(**options(tmp_path))(given, PLANE)
+    assert changed
+    assert torch.equal(off[:, 20:45, 30:50], given[:, 20:45, 30:50])
+    moved = (off != given).any(dim=0)
+    assert float(moved.float().mean()) > 0.2
+    assert torch.equal(off[0][moved], off[2][moved])
+
+
 def test_a_volume_keeps_its_box_on_every_slice(tmp_path: Path) -> None:
     given = image(3)
     chosen = RandPosteriorSampledd(keys="image", **options(tmp_path))
@@ -87,7 +104,10 @@ def test_two_workers_and_a_cached_data_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "boxes", "message"),
     [
-        (torch.zeros(3, 8, 8), [[1, 1, 2, 2]], "one channel first"),
+        (torch.zeros(2, 8, 8), [[1, 1, 2, 2]], "one channel first"),
+        (torch.zeros(3, 8, 8, 4), [[1, 1, 2, 2]], "one channel first"),
+        (torch.full((3, 8, 8), 0.5), [[1, 1, 2, 2]], "whole numbers from 0 to 255"),
+        (COLOURS, [[1, 1, 2, 2]], "colour: its channels differ"),
         (torch.zeros(1, 8, 8), [], "expected a box"),
         (torch.zeros(1, 8, 8), [[9, 9, 12, 12]], "outside"),
         (torch.zeros(1, 8, 8), [[1, 1, 1, 2, 2, 2]], "4 numbers each"),

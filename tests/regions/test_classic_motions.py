@@ -73,10 +73,20 @@ def test_no_side_is_mirrored_that_a_header_a_label_or_a_marker_states() -> None:
     assert mirrored(picture(stored=marked), replace(turned, look=False)) == {True, False}
 
 
-def test_where_only_a_flip_is_allowed_and_it_may_not_be_done_the_image_fails() -> None:
-    with pytest.raises(RegionError, match="may not be flipped") as caught:
-        draw_copy(FLIPS, picture(), [replace(BOX, label="left")], 1)
-    assert caught.value.code == "no-room"
+def test_where_only_a_flip_is_allowed_and_it_may_not_be_done_the_image_fails_and_says_why() -> None:
+    marked = picture().stored.copy()
+    marked[0, 4:6, 4:9] = 255
+    header, named, shown = "DICOM is never flipped, since PatientOrientation", "a label names a side", "may mark a side"
+    for volume, label, why in (
+        (make.volume((1, *SHAPE)), "lesion", header),
+        (picture(), "left", named),
+        (picture(stored=marked), "lesion", shown),
+    ):
+        with pytest.raises(RegionError, match=why) as caught:
+            draw_copy(FLIPS, volume, [replace(BOX, label=label)], 1)
+        assert caught.value.code == "no-room"
+    with pytest.raises(RegionError, match="the image itself; use smaller limits") as caught:
+        draw_copy(CopyLimits((False, False), 0, 0), picture(), [BOX], 1)
 
 
 def test_boxes_near_the_border_are_not_cut() -> None:

@@ -73,6 +73,8 @@ def test_the_apptainer_recipe_has_its_sections() -> None:
     assert set(found) - {""} == SECTIONS
     assert found[""] == ["Bootstrap: docker", f"From: {instructions()[0][1]}"]
     assert found["labels"] == [f"Version {__version__}"]
+    (install,) = (line for line in found["post"] if "pip install" in line)
+    assert "--constraint constraints.txt" in install
     assert found["runscript"] == ['exec medaug "$@"']
 
 

@@ -215,9 +215,9 @@ GROUPS: dict[str, str] = {
     "display shutter (0018,1600 to 1624), collimator (0018,1700 to 1720)":
                                                      "copy; drop where the image was moved: they outline the source's "
                                                      "exposure (C.7.6.11, C.8.7.3)",
-    "field of view (0018,7030), (0018,7032), (0018,7034), and overlays":
-                                                     "copy; drop of a classic copy: they say where the source lay "
-                                                     "on the detector, or outline it (C.8.11.4, C.9.2)",
+    "field of view (0018,1149), (0018,7030), (0018,7032), (0018,7034), and overlays":
+                                                     "copy; drop of a classic copy: they say how large the source is, "
+                                                     "where it lay on the detector, or outline it (C.8.11.4, C.9.2)",
     "FrameType, in every functional group":          "set value 1 to DERIVED, copy the others (C.8.13.3.1, C.8.15.3.1)",
     "DerivationImageSequence, per frame":            "append description, code and source frame; a shared one moves to "
                                                      "the frames (C.7.6.16.2.6)",

@@ -19,7 +19,7 @@ _DEEP = {datadict.tag_for_keyword(keyword) for keyword in DROPPED_AT_EVERY_DEPTH
 _CURVES, _OVERLAYS = range(0x5000, 0x5100, 2), range(0x6000, 0x6100, 2)
 
 _OUTLINES = {*range(0x1600, 0x1625), *range(0x1700, 0x1721)}  # of group 0018
-_FIELD_OF_VIEW = {0x7030, 0x7032, 0x7034}  # origin, rotation, horizontal flip, likewise
+_FIELD_OF_VIEW = {0x1149, 0x7030, 0x7032, 0x7034}  # dimensions in mm, origin, rotation, horizontal flip, likewise
 
 # Elements of an overlay plane (60xx,eeee), C.9.2
 _ROWS, _COLUMNS, _FRAMES, _ORIGIN, _BIT_POSITION, _DATA = 0x0010, 0x0011, 0x0015, 0x0050, 0x0102, 0x3000

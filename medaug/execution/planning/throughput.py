@@ -10,10 +10,12 @@ from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.request import RunRequest, io_workers_beside
 from medaug.inverse.device import resolve_device
 from medaug.processes.threads import cores, of_a_solve
+from medaug.profile.components import moves
 
 # Seconds of a core, measured with radiographs of 2500 × 2000 (tests/benchmarks/flow.py, docs/how-to/throughput.md)
 READ_FIRST, READ_FURTHER = 0.04, 0.001  # for each million voxels
 WRITE, WRITE_ANY = 0.024, 0.08  # likewise, and for any unit: evidence, record, commit
+MOVE = 0.12  # likewise, where the image moves: every pixel is fetched through the map
 STEP = 0.06  # of a solve on a processor, at 256 px, for each slice
 DEVICE_STEP = 0.002 / 6  # likewise on a device: assumed, since none was measured
 DISK = 500e6  # bytes a second: assumed, a local disk's
@@ -72,7 +74,10 @@ def costs_of(planned: Plan, device: str) -> Costs:
     step = STEP / of_a_solve() if device == "cpu" else DEVICE_STEP
     row = profile.solver.steps * step * (profile.size / 256) ** 2
     write = WRITE * millions + WRITE_ANY
-    return Costs(READ_FIRST * millions, READ_FURTHER * millions, write, row, slices, planned.bytes / count)
+    fetch = MOVE * millions if moves(profile.regions.kind) else 0.0
+    return Costs(
+        READ_FIRST * millions + fetch, READ_FURTHER * millions + fetch, write, row, slices, planned.bytes / count
+    )
 
 
 def _of_cores(costs: Costs, variants: int, device: str) -> float:

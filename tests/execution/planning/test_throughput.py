@@ -12,6 +12,7 @@ from medaug.execution.planning import throughput
 from medaug.execution.planning.plan import Plan
 from medaug.execution.planning.request import MANY
 from medaug.execution.planning.throughput import forecast
+from medaug.profile.load import load_profile
 from tests.support import null
 
 
@@ -68,6 +69,23 @@ def test_few_units_on_a_device_start_no_processes(monkeypatch: pytest.MonkeyPatc
     assert many is not None
     assert (few.io_workers, many.io_workers) == (0, 15)
     assert few.seconds > many.seconds
+
+
+def test_copies_and_moved_images_cost_what_fetching_every_pixel_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "cores", lambda: 1)
+
+    def seconds(shipped: str) -> float:
+        profile = load_profile(shipped)
+        profile = profile.model_copy(update={"solver": load_profile("bone-xray").solver} if profile.generates else {})
+        planned = of(10)
+        ahead = forecast(replace(planned, request=replace(planned.request, profile=profile)))
+        assert ahead is not None
+        return ahead.seconds
+
+    fetched = 10 * 4 * throughput.MOVE
+    assert seconds("bone-xray-moved") - seconds("bone-xray") == pytest.approx(fetched, rel=0.05)
+    written = 10 * (throughput.WRITE * 4 + throughput.WRITE_ANY + throughput.READ_FIRST * 4)
+    assert seconds("bone-xray-classic") == pytest.approx(fetched + written, rel=0.1)
 
 
 def test_nothing_is_foretold_of_nothing_or_of_an_unknown_prior() -> None:
