@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,9 @@ from medaug.errors import counted
 if TYPE_CHECKING:
     from medaug.dicom.read.inspect import SeriesFacts
     from medaug.execution.planning.inventory import Inventory
+
+
+FEW = 3  # pictures alike that are shown one by one
 
 
 @app.command("inspect")
@@ -42,17 +45,17 @@ def inspect_command(
 
 
 def _show_all(held: Inventory, root: Path, *, names: bool) -> None:
-    for series in held.series:
-        _show(series)
-        for name in _names(held, series, root) if names else ():
+    for alike in [[series] for series in held.series] if names else _alike(held.series):
+        _show(alike)
+        for name in _names(held, alike[0], root) if names else ():
             say(f"    file {name}")
     refused: dict[str, list[str]] = defaultdict(list)
     for name, code in _left_out(held, root) if names else ():
         refused[code].append(name)
-    alike: Counter[tuple[bool, str, str]] = Counter()
+    left_out: Counter[tuple[bool, str, str]] = Counter()
     for skip in held.skips:
-        alike[skip.refused, skip.code, skip.reason] += skip.files
-    for (is_refused, code, reason), files in alike.items():
+        left_out[skip.refused, skip.code, skip.reason] += skip.files
+    for (is_refused, code, reason), files in left_out.items():
         say(f"{'refused' if is_refused else 'skipped'} [{code}] {counted(files, 'file')}: {reason}")
         for name in refused.pop(code, ()):
             say(f"    file {name}")
@@ -77,21 +80,41 @@ def _names(held: Inventory, series: SeriesFacts, root: Path) -> Iterator[str]:
     return (relative_name(path, root) for path in held.files.get((series.series_uid, series.part), ()))
 
 
-def _show(series: SeriesFacts) -> None:
+def _alike(every: Iterable[SeriesFacts]) -> list[list[SeriesFacts]]:
+    """Pictures that differ in their size and boxes alone, together: their names are digests, which tell nobody much."""
+    groups: dict[object, list[SeriesFacts]] = defaultdict(list)
+    for series in every:
+        facts = (series.object_class, series.syntaxes, series.window, series.spacing, series.identity, series.notes)
+        groups[(*facts, series.usable, series.reason) if series.modality == "RASTER" else id(series)].append(series)
+    together = [[group] if len(group) > FEW else [[series] for series in group] for group in groups.values()]
+    return [alike for one in together for alike in one]
+
+
+def _show(alike: list[SeriesFacts]) -> None:
+    series = alike[0]
     verdict = "usable " if series.usable else f"refused [{series.code}]"
-    slices, rows, columns = series.shape
+    shape = " × ".join(_span(lengths) for lengths in zip(*(each.shape for each in alike), strict=True))
     spacing = " × ".join(f"{x:.3g}" for x in series.spacing) + " mm" if series.spacing else "no spacing"
     window = f"window {series.window.center:g}/{series.window.width:g}" if series.window else "no window"
     part = f" ({series.part})" if series.part else ""
+    what = f"{series.series_uid}{part}" if len(alike) == 1 else f"{len(alike)} pictures (--json has each)"
     say(
-        f"{verdict} {series.series_uid}{part}\n"
+        f"{verdict} {what}\n"
         f"    {series.modality}, {series.object_class}, {', '.join(series.syntaxes)}\n"
-        f"    {slices} × {rows} × {columns}, {spacing}, {window}, identity {series.identity}"
+        f"    {shape}, {spacing}, {window}, identity {series.identity}"
     )
     if series.boxes is not None:
-        say(f"    boxes: {', '.join(f'{n} {label}' for label, n in series.boxes.items()) or 'none'}")
+        boxes = sum((Counter(each.boxes) for each in alike), Counter[str]())
+        without = sum(not each.boxes for each in alike) if len(alike) > 1 else 0
+        none = f"; {without} without" if without and boxes else ""
+        say(f"    boxes: {', '.join(f'{n} {label}' for label, n in boxes.items()) or 'none'}{none}")
     if series.reason:
         say(f"    {series.reason}")
+
+
+def _span(lengths: Iterable[int]) -> str:
+    least, most = min(every := list(lengths)), max(every)
+    return str(least) if least == most else f"{least}…{most}"
 
 
 def _left_out(held: Inventory, root: Path) -> Iterator[tuple[str, str]]:

@@ -72,6 +72,22 @@ def test_inspect_ends_in_a_total_and_says_each_note_once(three: Path) -> None:
     assert plain.splitlines()[-1] == "in all 2 series, 2 usable; 1 file refused, 0 skipped"
 
 
+def test_inspect_shows_many_pictures_together_and_each_on_request(three: Path) -> None:
+    for number in range(2, 6):
+        limb = make.limb(64, 60 + number, seed=number) * 255
+        Image.fromarray(limb.astype(np.uint8)).save(three / "mustermann" / f"ok{number}.png")
+    rows = "".join(f"ok{number}.png,{number},5,20,30,lesion\n" for number in (0, 3))
+    (three.parent / "boxes.csv").write_text(f"image,xmin,ymin,xmax,ymax,label\n{rows}")
+    make.radiograph(three, name="x1.dcm", rows=64, columns=64)
+    plain = said("inspect", three, "-a", three.parent / "boxes.csv").stdout
+    assert "usable  6 pictures (--json has each)\n    RASTER, PNG, uint8\n    1 × 64 × 62…65, no spacing" in plain
+    assert "boxes: 2 lesion; 4 without" in plain
+    assert plain.count("usable  ") == 2  # the radiograph by itself
+    assert plain.splitlines()[-1] == "in all 7 series, 7 usable; 1 file refused, 0 skipped"
+    assert said("inspect", three, "--show-names").stdout.count("RASTER") == 6
+    assert len(data("inspect", three)["series"]) == 7
+
+
 def test_plan_and_run_name_files_on_request_and_on_the_screen_alone(tmp_path: Path) -> None:
     source = export(tmp_path / "in")
     never = {"changed_share": [2.0, None]}  # a share is at most 1: each unit is rejected
