@@ -68,7 +68,8 @@ class Bar:
         """Move the bar; the rate counts from where this call began."""
         if what != self._what:
             self._what = what
-            self._bars.reset(self._task, description=what, total=total, completed=int(done), visible=True)
+            self._bars.remove_task(self._task)  # a new one: of this the columns keep the time left for half a second
+            self._task = self._bars.add_task(what, total=total, completed=int(done))
         self._bars.update(self._task, completed=done, total=total)
 
 

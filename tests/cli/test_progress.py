@@ -76,6 +76,19 @@ def test_a_bar_shows_done_of_total_and_steps_inside_a_unit(terminal: io.StringIO
     assert "failed (colour): why" in said
 
 
+def test_what_begins_has_no_time_left_of_what_ended(terminal: io.StringIO) -> None:
+    with bars(terminal) as shown:
+        voice = Voice((Bar(shown, verbose=False),), steps=True)
+        voice.reading(8, 8)
+        shown.refresh()
+        assert "0:00:00" in terminal.getvalue()
+        terminal.truncate(0)
+        voice.stage(Stage("units", 0, 12))
+        shown.refresh()
+        assert "solving" in terminal.getvalue()
+        assert "0:00:00" not in terminal.getvalue()
+
+
 def test_a_verbose_bar_has_a_line_for_each_unit(terminal: io.StringIO) -> None:
     with bars(terminal) as shown:
         Voice((Bar(shown, verbose=True),)).progress(unit_done(1))
