@@ -197,9 +197,10 @@ def caution(results: dict[str, Any]) -> list[str]:
 
 def beside_naive(results: dict[str, Any], naive: dict[str, Any]) -> list[str]:
     """Where plain transforms gain more, and what variants among them do, this stands beside the sentence."""
-    if naive["estimate"] <= (results["primary"]["estimate"] or 0.0):
-        return []
     mixed = [one for one in results["others"] if one["control"]["arm"] == "naive"]
+    if naive["estimate"] <= (results["primary"]["estimate"] or 0.0):
+        over = "; ".join(f"`{one['arm']['arm']}` {_interval(one)}" for one in mixed)
+        return [f"Over naive copies alone: {over}. Where that interval holds 0, it isn't shown.", ""] if over else []
     said = "; ".join(f"`{one['arm']['arm']}` comes to {_interval(one)} over `naive`" for one in mixed)
     told = f"**Naive copies gain more**: {_interval(naive)} over the same duplicates{'; ' if said else ''}{said}."
     return [f"{told} A gain over duplicates isn't one over plain transforms.", ""]
