@@ -44,9 +44,9 @@ def _row(title: str, results: Mapping[str, Any]) -> tuple[str, ...]:
         f"{primary['arm']['ratio']:g}",
         f"`{results['design']['detector']}`",
         f"`{primary['arm']['arm']}`",
-        _interval(primary),
-        _interval(naive[0]) if naive else "–",
-        f"`{best['arm']['arm']}`: {_interval(best)}" if best else "–",
+        _marked(primary),
+        _marked(naive[0]) if naive else "–",
+        f"`{best['arm']['arm']}`: {_marked(best)}" if best else "–",
     )
 
 
@@ -54,6 +54,10 @@ def _control(contrast: Contrast) -> str:
     return str(contrast["control"]["arm"])
 
 
-def _interval(found: Contrast) -> str:
-    told = f"{signed(found['estimate'])} ({signed(found['low'])} to {signed(found['high'])})"
-    return f"**{told}**" if found["low"] > 0 or found["high"] < 0 else told
+def interval(found: Contrast) -> str:
+    """An estimate with its interval, as in ``.031 (−.004 to .066)``."""
+    return f"{signed(found['estimate'])} ({signed(found['low'])} to {signed(found['high'])})"
+
+
+def _marked(found: Contrast) -> str:
+    return f"**{interval(found)}**" if found["low"] > 0 or found["high"] < 0 else interval(found)

@@ -18,6 +18,7 @@ from medaug.benchmark.report.curves import curves
 from medaug.profile.load import load_profile, shipped_profiles
 from medaug.profile.strength import NAMES, with_strength
 from tests.benchmarks import at_a_glance, searched, unseen, utility_rule
+from tests.benchmarks.at_a_glance import interval
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "docs" / "measurements" / "does-it-help.json"
@@ -199,15 +200,11 @@ def beside_naive(results: dict[str, Any], naive: dict[str, Any]) -> list[str]:
     """Where plain transforms gain more, and what variants among them do, this stands beside the sentence."""
     mixed = [one for one in results["others"] if one["control"]["arm"] == "naive"]
     if naive["estimate"] <= (results["primary"]["estimate"] or 0.0):
-        over = "; ".join(f"`{one['arm']['arm']}` {_interval(one)}" for one in mixed)
+        over = "; ".join(f"`{one['arm']['arm']}` {interval(one)}" for one in mixed)
         return [f"Over naive copies alone: {over}. Where that interval holds 0, it isn't shown.", ""] if over else []
-    said = "; ".join(f"`{one['arm']['arm']}` comes to {_interval(one)} over `naive`" for one in mixed)
-    told = f"**Naive copies gain more**: {_interval(naive)} over the same duplicates{'; ' if said else ''}{said}."
+    said = "; ".join(f"`{one['arm']['arm']}` comes to {interval(one)} over `naive`" for one in mixed)
+    told = f"**Naive copies gain more**: {interval(naive)} over the same duplicates{'; ' if said else ''}{said}."
     return [f"{told} A gain over duplicates isn't one over plain transforms.", ""]
-
-
-def _interval(found: dict[str, Any]) -> str:
-    return "{} ({} to {})".format(*(tables.signed(found[key]) for key in ("estimate", "low", "high")))
 
 
 def name_of(comparison: dict[str, Any]) -> str:
@@ -218,20 +215,23 @@ def name_of(comparison: dict[str, Any]) -> str:
 def limits(comparisons: list[dict[str, Any]]) -> list[str]:
     newest = {name_of(one): one for one in reversed(comparisons)}
     return [
-        *(seen_heads(newest["brain-mr"]["export"]) if "brain-mr" in newest else ()),
+        *seen_heads([one["export"] for one in comparisons if name_of(one) == "brain-mr"]),
         *seen_limbs(newest["fracatlas"]["export"], newest["fracatlas"]["results"]),
         LIMITS,
     ]
 
 
-def seen_heads(export: dict[str, Any]) -> list[str]:
+def seen_heads(exports: list[dict[str, Any]]) -> list[str]:
+    if not exports:
+        return []
+    seen = dict.fromkeys(f"{one['test_seen']} of {one['test']}" for one in exports if one.get("test_seen"))
     return [
         (
             "* **The prior of heads saw the training images of brain MR** "
-            f"({export['trained_on']} slices, without boxes) and, in the same way, {export.get('test_seen', 0)} of the "
-            f"{export['test']} that the newest comparison tests; the others, and all that the older ones test, are of "
-            "runs that its training held out. Runs were cut by number, 40 slices each, so a patient at a run's end "
-            "may be on both sides, in every arm alike."
+            f"({exports[0]['trained_on']} slices, without boxes) and, in the same way, test images: {', '.join(seen)} "
+            "in the comparisons that say what holds without them, and those of searches. All others that are tested "
+            "are of runs that its training held out. Runs were cut by number, 40 slices each, so a patient at a run's "
+            "end may be on both sides, in every arm alike."
         )
     ]
 
